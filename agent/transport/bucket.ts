@@ -85,7 +85,7 @@ class StreamBucket implements Bucket {
       };
       return {
         stream: this.#stream,
-        filter: `$KV.${this.#name}.>`,
+        filter: `$KV.${this.#name}.${passes.prefix === undefined ? '>' : `${passes.prefix}*`}`,
         from: 'newest_of_each_subject' as const,
         onBegin,
       };

@@ -406,8 +406,11 @@ export class FakeConnection implements Connection {
           const { entries } = this.#broker.openBucket(name);
           if ((entries.get(key)?.revision ?? 0) <= revision) entries.delete(key);
         }),
-      watch: (fn, passes) =>
+      watch: (onEntry, passes) =>
         this.#operate('watch', name, () => {
+          const fn = (entry: BucketEntry) => {
+            if (entry.key.startsWith(passes?.prefix ?? '')) onEntry(entry);
+          };
           const watcher: Watcher = { bucket: name, fn, passes, incarnation: 0, stopped: false };
           this.#watchers.add(watcher);
           const ready = this.#pass(watcher);

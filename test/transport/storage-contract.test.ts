@@ -133,6 +133,22 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       assert.deepEqual(results.map(result => result.status).toSorted(), ['fulfilled', 'rejected']);
     });
 
+    test('is watched by the beginning of its keys', async () => {
+      const bucket = await (await (await broker.connection()).storage()).bucket({
+        name: 'parts',
+        history: 1,
+      });
+      for (const key of ['a.1', 'b.1', 'a.2', 'a', 'ab.1']) await bucket.put(key, bytes('v'), 0);
+      const received: string[] = [];
+      const watch = await bucket.watch(entry => received.push(entry.key), { prefix: 'a.' });
+      await watch.ready;
+      await bucket.put('b.2', bytes('v'), 0);
+      await bucket.put('a.3', bytes('v'), 0);
+      await eventually('the write is seen', () => received.includes('a.3'));
+      watch.stop();
+      assert.deepEqual(received, ['a.1', 'a.2', 'a.3']);
+    });
+
     test('is watched from its newest entries on and through a restart, and its loss is announced', async () => {
       const connection = await broker.connection();
       const bucket = await (await connection.storage()).bucket({ name: 'watched', history: 1 });

@@ -30,6 +30,11 @@ export class RecordSet<T> {
     this.#options = options;
   }
 
+  /** The beginning of the keys in the bucket. */
+  get prefix(): string {
+    return this.#options.prefix;
+  }
+
   get size(): number {
     return this.#records.size;
   }
@@ -137,11 +142,14 @@ export class RecordSet<T> {
 /** Reads all records of `sets` from the bucket in one pass. @throws BrokerError */
 export async function readRecords(
   bucket: Bucket,
-  sets: readonly { take(entry: BucketEntry): void }[],
+  sets: readonly { readonly prefix: string; take(entry: BucketEntry): void }[],
 ): Promise<void> {
-  const watch = await bucket.watch(entry => {
+  const take = (entry: BucketEntry) => {
     for (const set of sets) set.take(entry);
-  });
+  };
+  // The records of other sets are many, so those of one set are asked for alone.
+  const [first, ...others] = sets;
+  const watch = await bucket.watch(take, first && others.length === 0 ? { prefix: first.prefix } : {});
   try {
     await watch.ready;
   } finally {

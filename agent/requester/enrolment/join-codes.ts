@@ -57,6 +57,8 @@ const secretBytes = 16;
 const idLetters = 'abcdefghijklmnopqrstuvwxyz234567';
 
 export class JoinCodes {
+  /** The beginning of the keys in the bucket. */
+  readonly prefix = keyPrefix;
   readonly #options: JoinCodesOptions;
   readonly #codes = new Map<string, { record: JoinCodeRecord; revision: number }>();
   /** Number of enrolments with a code whose pin is being written. */
