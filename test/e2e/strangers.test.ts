@@ -1,5 +1,5 @@
 // Thousands of strangers and hundreds of wrong keys knock at the broker while its nodes come back, and the requester is away
-// while they do. The nodes all come back, and nothing grows without a limit. `npm run bench -- strangers` takes more of them.
+// while they do. The nodes all come back, and nothing grows without a limit. `npm run bench -- gate` takes more of them.
 import assert from 'node:assert/strict';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';

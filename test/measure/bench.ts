@@ -9,6 +9,7 @@ import { reasonOf } from '../../agent/system/errors.ts';
 import { agentStart, steadyAgent } from './agent.ts';
 import { coldNodes, returnOfNodes } from './enrolment.ts';
 import { fleetCost, silenceNoticed, smallFleet } from './fleet.ts';
+import { gateCost, pinMemory } from './gate.ts';
 import { heartbeatCost } from './heartbeat-cost.ts';
 import { inventoryCost } from './inventory.ts';
 import { heartbeatLateness } from './lateness.ts';
@@ -39,6 +40,11 @@ const rows: Record<string, Row> = {
     measure: coldNodes,
   },
   return: { help: 'time until 1 000 nodes are back after their broker was killed', measure: returnOfNodes },
+  gate: {
+    help: 'cost of an admission, and 1 000 nodes back after a restart of the broker',
+    measure: gateCost,
+  },
+  pins: { help: 'memory for the keys of 100 000 nodes', measure: pinMemory },
   silence: { help: 'how late silence is noticed with 1 000 and 100 000 nodes', measure: silenceNoticed },
 };
 
