@@ -1,9 +1,12 @@
 // Who is let in to the requester's own broker: questions as a broker asks them, to a requester over a broker in memory.
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { joinToken } from '../../../agent/protocol/join-code.ts';
 import { decodePublicKey, encodePublicKey } from '../../../agent/protocol/nkey.ts';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
 import type { KeyPair } from '../../../agent/transport/key-pair.ts';
+import type { Bucket } from '../../../agent/transport/port.ts';
 import { claimsOf, issuerKey, type QuestionOptions, writeQuestion } from '../../support/callout-questions.ts';
 import type { FakeConnection } from '../../support/fake-connection.ts';
 import { newKey } from '../../support/raw-client.ts';
@@ -106,6 +109,66 @@ describe('a key that is pinned', () => {
     for (const client of [{ type: 'mqtt' }, { type: 'websocket' }, { kind: 'Leafnode' }, { kind: 'Router' }])
       assert.equal(await outcome({ key, name, client }), undefined, JSON.stringify(client));
     assert.equal(await outcome({ key, name }), 'node');
+  });
+});
+
+describe('two newcomers with one id', () => {
+  /** Writes a join code for so many nodes into the store, and returns its token. */
+  const writeCode = async (bucket: Bucket, uses: number): Promise<string> => {
+    const token = joinToken('abcdefghij', new Uint8Array(16).fill(1));
+    const code = { hash: hash('sha256', token, 'base64url'), at: '2000-01-01T00:00:00Z', by: 'ann' };
+    const record = { ...code, endsAt: '2100-01-01T00:00:00Z', uses, approve: false, labels: {} };
+    await bucket.put('code.abcdefghij', Buffer.from(JSON.stringify(record)), 0);
+    return token;
+  };
+
+  test('at the same time: the first has it, and the second is told so and costs the code nothing', async () => {
+    const { start, ask, answers, bucket, broker, fixture } = await begin();
+    const token = await writeCode(bucket, 2);
+    await start();
+    const keys = [newKey(), newKey()];
+    const replies = keys.map((key, n) => ask({ key, token, name: nodeName('new-1', `i${n}`) }));
+    await fixture.clock.advance(1_000);
+    assert.deepEqual(
+      replies.map(reply => answers.get(reply)?.lasts),
+      [undefined, 30],
+    );
+    assert.ok(replies.every(reply => answers.has(reply)));
+    const stored = [...broker.openBucket(clusterBucket.name).entries.keys()];
+    assert.deepEqual(
+      stored.filter(key => /^(pin|key)\./.test(key)),
+      [`key.${keys[0]?.publicKey}`, 'pin.new-1'],
+    );
+    const other = ask({ key: newKey(), token, name: nodeName('new-2') });
+    await fixture.clock.advance(1_000);
+    assert.ok(answers.has(other) && answers.get(other)?.lasts === undefined, 'the second use is free');
+  });
+
+  test('one key that asks for two ids at once gets one', async () => {
+    const { start, ask, answers, bucket, fixture } = await begin();
+    const token = await writeCode(bucket, 9);
+    await start();
+    const key = newKey();
+    const replies = ['new-1', 'new-2'].map(id => ask({ key, token, name: nodeName(id) }));
+    await fixture.clock.advance(1_000);
+    assert.deepEqual(
+      replies.map(reply => answers.get(reply)?.lasts),
+      [undefined, 30],
+    );
+  });
+
+  test('while the store takes nothing, neither has it; and then whoever asks first', async () => {
+    const { start, outcome, bucket, broker } = await begin();
+    const token = await writeCode(bucket, 1);
+    await start();
+    broker.storeFault = (operation, key) =>
+      operation === 'put' && key.startsWith('key.') ? { fault: 'no_space' } : undefined;
+    const keys = [newKey(), newKey()];
+    for (const key of keys)
+      assert.equal(await outcome({ key, token, name: nodeName('new-1') }, 1_000), 'refused');
+    broker.storeFault = undefined;
+    assert.equal(await outcome({ key: keys[1], token, name: nodeName('new-1') }, 1_000), 'node');
+    assert.equal(await outcome({ key: keys[0], token, name: nodeName('new-1') }, 1_000), 'refused');
   });
 });
 
