@@ -12,8 +12,8 @@ const levels = { TRC: 'trace', DBG: 'trace', INF: 'debug', WRN: 'warn', ERR: 'er
 
 /**
  * Forwards the lines of `output` to our log. A repeated error is forwarded once a minute, because a node with a wrong
- * token causes a line at each attempt. Returns a function that returns the last warning or error. It is called when the
- * server has ended.
+ * token causes a line at each attempt. Returns a function that returns the last warning or error of the server itself. It is
+ * called when the server has ended.
  */
 export function forwardLog(output: Readable, clock: Clock, log: Log): () => string | undefined {
   const limited = limitedLog(log, clock);
@@ -30,16 +30,22 @@ export function forwardLog(output: Readable, clock: Clock, log: Log): () => stri
       return limited.warn(`slow ${client}`, { client, ...fields }, slowConsumerText(client));
     }
     if (level === 'debug' || level === 'trace') return log[level]({}, message);
+    // What a client does wrong is no error of the broker, nor the reason of its end: any stranger can cause such a line.
+    if (clientPrefix.test(message))
+      return limited.warn(`client ${causeOf(message)}`, {}, withoutLogin(message));
     lastProblem = message;
     limited[level](`${level} ${causeOf(message)}`, {}, withoutLogin(message));
   });
   return () => lastProblem;
 }
 
+/** The beginning of a line about a client: its address, its number and what it says of itself. */
+const clientPrefix = /^\S+ - cid:\d+ - ("[^"]*" - )*/;
+
 /** Returns what is the same in all lines with one cause: not who the client is, nor the numbers and names in the line. */
 const causeOf = (line: string): string =>
   line
-    .replace(/^\S+ - cid:\d+ - ("[^"]*" - )*/, '')
+    .replace(clientPrefix, '')
     .replace(/"[^"]*"/g, '"#"')
     .replace(/\d+/g, '#');
 

@@ -4,6 +4,7 @@ import { durationText } from '../output/units.ts';
 import { ProtocolError } from '../protocol/error.ts';
 import { reasonOf } from '../system/errors.ts';
 import type { Trouble } from '../system/trouble.ts';
+import { connectRemedies } from '../transport/failure.ts';
 import { BrokerError, type ConnectionState } from '../transport/port.ts';
 import type { RequesterSilence } from './registration/requester-client.ts';
 import type { RegistrationState } from './registration/state.ts';
@@ -32,12 +33,19 @@ export function agentTroubles(sources: AgentTroubleSources): Trouble[] {
     // The connection is closed while the node waits to ask again, which is no trouble of the broker.
     sources.state.refusal || sources.state.phase === 'deleted'
       ? undefined
-      : brokerTrouble(sources.connection, sources.now),
+      : brokerTrouble(sources.connection, sources.now, hintForNewcomer(sources)),
     requesterTrouble(sources),
     registrationTrouble(sources),
     fileTrouble(sources),
     stallTrouble(sources),
   ].filter(trouble => trouble !== undefined);
+}
+
+// A machine that was never in a cluster looks for a broker of its own, which is seldom what its operator forgot to start.
+function hintForNewcomer({ connection, state }: AgentTroubleSources): string | undefined {
+  if (connection.kind !== 'disconnected' || connection.fault !== 'unreachable' || state.cluster)
+    return undefined;
+  return `${connectRemedies.unreachable}; a machine that is in no cluster yet joins one with: muster agent join`;
 }
 
 function requesterTrouble(sources: AgentTroubleSources): Trouble | undefined {

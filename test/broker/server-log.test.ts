@@ -63,6 +63,21 @@ test('a client that is cut off again and again is logged once a minute, and anot
   );
 });
 
+test('what a client does wrong is a warning, and never the reason why the server ended', async () => {
+  const output = new PassThrough();
+  const { log, lines } = recordLog();
+  const lastProblem = forwardLog(output, new FakeClock(), log);
+  output.write('[77] [FTL] no space left on device\n');
+  output.write('[77] [ERR] 192.0.2.7:35822 - cid:31 - TLS handshake error: EOF\n');
+  output.end('[77] [ERR] 192.0.2.7:33634 - cid:34 - "v1:node:x" - Publish Violation - Subject "$SYS.x"\n');
+  await once(output, 'close');
+  assert.deepEqual(
+    lines.map(({ level }) => level),
+    ['error', 'warn', 'warn'],
+  );
+  assert.equal(lastProblem(), 'no space left on device');
+});
+
 test('other information stays a detail, and a name cannot make a line of it', async () => {
   const lines = await forwarded(
     '[INF] Server is ready',

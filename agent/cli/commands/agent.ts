@@ -5,10 +5,10 @@ import type { Argv, Example } from '../line/command.ts';
 export const settings = 'agent';
 
 export const examples: readonly Example[] = [
-  ['muster agent', 'join the requester on this machine'],
+  ['muster agent', 'take part in the cluster whose code "muster agent join" got'],
   [
     'muster agent --nats-servers nats://head:4222 --nats-token-file token',
-    'join the requester on the machine head',
+    'take part by a NATS of your own on the machine head',
   ],
 ];
 

@@ -271,6 +271,7 @@ export class Registration {
     const { clock, log, node, key, state, sentinel } = this.#options;
     const isNew = step === 'register';
     const phaseBefore = state.phase;
+    const wasRefused = state.refusal !== undefined;
     const phase = phaseOf(meaning.membership);
     // A Bacalhau requester does not name its cluster when it answers a confirmation. Then the cluster stays the same.
     const cluster = meaning.cluster || (isNew ? '' : state.cluster);
@@ -297,7 +298,7 @@ export class Registration {
       registeredAt: saved?.registeredAt ?? now,
       ...(approvedAt ? { approvedAt } : {}),
     });
-    if (!isNew && phase === phaseBefore) return;
+    if (!isNew && phase === phaseBefore && !wasRefused) return;
     const text = { pending: 'pending approval', approved: 'approved', registered: 'registered' }[phase];
     const fields = {
       node,

@@ -55,8 +55,10 @@ function stateFindings(status: AgentStatus): Finding[] {
       return [
         failed(`deleted${where}; ${who}`, 'if it should come back, register it again: muster agent register'),
       ];
-    case 'refused':
-      return [failed(`refused${where}${why}; ${who}`, "the requester's log says more")];
+    case 'refused': {
+      const hint = status.troubles?.find(({ code }) => code === 'key_refused')?.hint;
+      return [failed(`refused${where}${why}; ${who}`, hint ?? "the requester's log says more")];
+    }
     case 'registering':
       return [failed(`not registered${why}; ${who}`, 'see what the broker and requester lines say')];
     default:

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { agentTroubles } from '../../../agent/compute/agent-troubles.ts';
+import { initialState } from '../../../agent/compute/registration/state.ts';
 import { encodeErrorResponse, encodeRegisterResponse } from '../../../agent/protocol/answers.ts';
 import { newFolder } from '../../support/temporary.ts';
 import { AgentBench, accepting, answeringRequester, bacalhau, silent } from '../agent-bench.ts';
@@ -39,6 +41,23 @@ test("a rejected or deleted node shows the operator's reason", async () => {
       await bench.agent.stop();
     }
   }
+});
+
+test('a machine that is in no cluster yet and finds no broker is told how to join one', () => {
+  const hintIn = (cluster: string) =>
+    agentTroubles({
+      node: 'node-1',
+      folder: '/data/agent',
+      state: { ...initialState(), cluster },
+      connection: { kind: 'disconnected', fault: 'unreachable', reason: 'nothing listens', since: 0 },
+      now: 0,
+      silence: undefined,
+      allowedSilenceMs: 0,
+      fileFailure: undefined,
+      stalled: undefined,
+    })[0]?.hint;
+  assert.match(hintIn('') ?? '', /; a machine that is in no cluster yet joins one with: muster agent join$/);
+  assert.doesNotMatch(hintIn('c-1') ?? '', /join/);
 });
 
 test('an approval takes the trouble of a rejection away', async () => {

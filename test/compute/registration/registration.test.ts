@@ -337,6 +337,20 @@ describe('a decision reaches a node by the answers to its reports', () => {
   });
 });
 
+test('a node that was refused says when it takes part again', async () => {
+  const bench = await started(inTurn(accepted('APPROVED', 's-1')));
+  bench.refusal = {
+    code: 'clone',
+    reason: 'another agent uses the key',
+    fingerprint: 'ABCD',
+    hint: 'stop one',
+  };
+  await bench.registration.onNotPermitted();
+  await bench.answerReport(accepted('APPROVED'));
+  await bench.answerReport(accepted('APPROVED'));
+  assert.deepEqual(bench.messages('info'), ['approved', 'approved']);
+});
+
 describe('how fast a node asks again', () => {
   test('it registers again at once after the first void, then after a second, doubling to two minutes', async () => {
     const bounds: [number, number[]][] = [
