@@ -453,9 +453,10 @@ const infoOf = (id: string, hostname = id): string =>
     Muster: { Version: '0.1.0', Instance: `of-${id}` },
   });
 
+/** Returns what the roll says of a node, without what only shows that somebody tried. */
 const rowOf = async (id: string): Promise<unknown> => {
   const node = await cluster.node(id);
-  return { ...node, Muster: { ...node?.Muster, LastHeardAt: undefined } };
+  return { ...node, Muster: { ...node?.Muster, LastHeardAt: undefined, Conflict: undefined } };
 };
 
 /** Subjects that must never get an answer, whoever asks. */

@@ -99,8 +99,8 @@ async function standing(): Promise<string[]> {
   const kinds = await Promise.all(ids.map(id => cluster.kindsOf(id)));
   return nodes.map((node, n) => {
     const { Health, RegisteredAt } = node?.Muster ?? {};
-    // What a machine is may change at any time.
-    const changes = (kinds[n] ?? []).filter(kind => kind !== 'updated');
+    // What a machine is may change at any time, and a wrong key that names a node is announced as a conflict.
+    const changes = (kinds[n] ?? []).filter(kind => kind !== 'updated' && kind !== 'conflict');
     return [ids[n], node?.Membership, Health, RegisteredAt, ...changes].join(' ');
   });
 }
