@@ -39,7 +39,7 @@ export function explain(error: unknown, { url, host, deadlineMs, doubts, decides
     return unreachable(`${text}${mayStand}`, findOut ?? hung);
   }
   if (code === 'ECONNRESET' || code === 'EPIPE') {
-    return unreachable(`the connection to ${url} was lost${mayStand}`, findOut);
+    return unreachable(`the connection to ${url} was lost${mayStand}`, findOut ?? tlsHint(url));
   }
   const certificateFault = certificateFaults[code];
   if (certificateFault !== undefined) {
@@ -118,3 +118,9 @@ export function tokenWanted({ code, message, hint }: MusterError, missed: readon
       : `${name}${hint ? `; ${hint}` : ''}`;
   return new MusterError(code, message, { hint: todo });
 }
+
+// An API that other machines reach speaks only TLS, and ends a connection without it. By api.host the command knows.
+const tlsHint = (url: string): string | undefined =>
+  url.startsWith('http:')
+    ? 'if other machines reach its API too, it speaks TLS: give its address with --api-host, as the requester has it (api.host)'
+    : undefined;

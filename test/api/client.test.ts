@@ -127,6 +127,7 @@ test('a program that closes the connection is an error', async t => {
   t.after(() => other.close());
   const error = await errorOf(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
   assert.match(error.message, /^the connection to http:\/\/127\.0\.0\.1:\d+ was lost$/);
+  assert.match(error.hint ?? '', /it speaks TLS: give its address with --api-host/);
 });
 
 const otherPrograms: [what: string, handler: RequestListener][] = [
