@@ -13,8 +13,8 @@ export interface ApiAddress {
 const wildcards: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 /**
- * Returns the address of the API in the settings. Beyond the loopback everything goes over TLS, since a token and a
- * decision would be read and changed on the way otherwise.
+ * Returns the address of the API in the settings. Beyond the loopback everything goes over TLS, because a token could
+ * be read and a decision changed on the way.
  */
 export function apiAddress({ host, port, tls }: Settings['api']): ApiAddress {
   const isTls = !isLoopback(host) || Object.values(tls).some(value => value !== undefined);

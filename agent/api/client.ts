@@ -212,8 +212,8 @@ export class ApiClient {
     if (following) throw new MusterError('unreachable', `the requester at ${this.url} stopped`);
   }
 
-  // A requester of muster refuses a beginning of an id by itself. An orchestrator of Bacalhau does not know `Exact`, so it is
-  // asked first which node it would take.
+  // A requester of muster refuses a beginning of an id by itself. An orchestrator of Bacalhau does not know `Exact`, so
+  // it is asked first which node it would take.
   async #refuseBeginning(id: string): Promise<ShownNode | undefined> {
     const found = await this.node(id).catch((error: MusterError) => {
       if (error.code === 'unreachable') throw error;

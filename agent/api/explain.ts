@@ -55,8 +55,8 @@ export function explain(error: unknown, { url, host, deadlineMs, doubts, decides
 }
 
 const otherAuthority = {
-  what: 'its certificate is not of an authority that this machine trusts',
-  hint: 'name the authority of the requester: its ca.pem with --api-tls-ca-file, or its pin with --api-tls-pin',
+  what: 'its certificate is not signed by a CA that this machine trusts',
+  hint: 'name the CA of the requester: its ca.pem with --api-tls-ca-file, or its pin with --api-tls-pin; on its own machine, muster doctor shows the pin',
 };
 const wrongClock =
   'see whether the clock of this machine is right; otherwise renew the certificate of the requester';

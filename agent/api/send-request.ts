@@ -56,7 +56,7 @@ export class ApiConnection {
       headers: body === undefined ? {} : json,
       agent: this.#agent,
       signal,
-      // What is trusted may be an authority that another one signed.
+      // What is trusted may be a CA that another one signed.
       ...(ca ? { ca: [...ca], allowPartialTrustChain: true } : {}),
     });
     let socket: Socket | undefined;

@@ -13,8 +13,8 @@ import { ApiConnection, type OutgoingRequest, type Received, type Target } from 
 
 /**
  * Sends a request with the token that `source` finds, or without one when there is none. Then `withoutToken` says of each
- * place why it has none. The connection is closed with the response. @throws MusterError `not_allowed` when the requester does not prove that it knows the token; what
- * `ApiConnection.send` throws.
+ * place why it has none. The connection is closed with the response. @throws MusterError `not_allowed` when the requester
+ * does not prove that it knows the token; what `ApiConnection.send` throws.
  */
 export async function sendSignedIn(
   target: Target,

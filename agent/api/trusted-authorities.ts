@@ -1,4 +1,5 @@
-// Finds the certificate authorities (CAs) that may vouch for the API: those in the settings, or those that are on this machine.
+// Finds the certificate authorities (CAs) that may vouch for the API: those in the settings, or those that are on this
+// machine.
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { connect, rootCertificates } from 'node:tls';
@@ -82,7 +83,7 @@ async function askForPinned(address: ApiAddress, pin: string, deadlineMs: number
 const otherAuthority = (address: ApiAddress, pin: string, shown: string | undefined): MusterError =>
   new MusterError(
     'unreachable',
-    `what answers at ${urlOf(address)} has another certificate authority: its pin is ${shown}, and ${pin} is expected; nothing was sent to it`,
+    `what answers at ${urlOf(address)} has another CA: its pin is ${shown}, and ${pin} is expected; nothing was sent to it`,
     {
       hint: 'compare the pin with that of the requester; it is in its log and in its join codes (api.tls.pin)',
     },

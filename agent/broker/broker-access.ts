@@ -85,8 +85,8 @@ export function accessLines({ requester, issuer, unverifiedHeartbeats }: BrokerA
   ];
 }
 
-// Returns the lines for nodes without a key. Their requests come as requests of a service, so that an answer can go nowhere but
-// to who asked; their heartbeats come as a stream, and are never answered.
+// Returns the lines for nodes without a key. Their requests come as requests of a service, so that an answer can go
+// nowhere but to who asked; their heartbeats come as a stream, and are never answered.
 function unverifiedLines(heartbeatTopic: string) {
   const requests = managementWildcard;
   const heartbeats = heartbeatWildcard(heartbeatTopic);

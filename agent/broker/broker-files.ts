@@ -66,7 +66,8 @@ export async function writeConfig(config: ServerConfig): Promise<void> {
   try {
     await writeFileAtomic(files.config, text);
   } catch (error) {
-    // On a full disk nothing can be written. The file of the last start is good enough if only the limit of the store differs.
+    // On a full disk nothing can be written. The file of the last start is good enough if only the limit of the store
+    // differs.
     if (before === undefined || withoutLimit(before) !== withoutLimit(text)) throw error;
   }
 }

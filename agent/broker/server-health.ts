@@ -103,7 +103,10 @@ export class ServerHealth {
     this.#disk = disk;
   }
 
-  /** Notes that the server is started again because of a verdict. After a long time without one, the pauses are short again. */
+  /**
+   * Notes that the server is started again because of a verdict. After a long time without one, the pauses are short
+   * again.
+   */
   onRestart(now: number): void {
     if (now - this.#restartedAt > 2 * this.#times.longestPause) this.#restarts = 0;
     this.#restarts++;

@@ -177,7 +177,7 @@ export class Agent {
     this.#registration.register();
   }
 
-  /** Registers this node with the cluster that it was given a join code of. */
+  /** Registers this node with the cluster of a join code that was given to it. */
   join(): void {
     this.#registration.join();
   }

@@ -199,7 +199,7 @@ export const table = {
     type: path,
     reload: false,
     roles: 'both',
-    help: 'file with the certificate authority that signed the certificate of NATS, in PEM',
+    help: 'file with the CA that signed the certificate of NATS, in PEM',
   },
   'nats.tls.certFile': {
     type: path,
@@ -392,7 +392,7 @@ export const table = {
     type: path,
     reload: false,
     roles: 'requester',
-    help: 'file with the certificate of the API, and those of its authorities, in PEM; by default one of its own',
+    help: 'file with the certificate of the API, in PEM, with those between it and the CA; by default one is made',
   },
   'api.tls.keyFile': {
     type: path,
@@ -404,13 +404,13 @@ export const table = {
     type: path,
     reload: false,
     roles: 'commands',
-    help: 'file with the certificate authority that signed the certificate of the API, in PEM',
+    help: 'file with the CA that signed the certificate of the API, in PEM',
   },
   'api.tls.pin': {
     type: pin,
     reload: false,
     roles: 'commands',
-    help: 'pin of the certificate authority that signed the certificate of the API',
+    help: 'pin of the CA that signed the certificate of the API; muster doctor on the requester shows it',
   },
   dataDir: {
     type: path,

@@ -21,7 +21,10 @@ const maxLength = 512;
 const instancePattern = /^[A-Za-z0-9-]{1,64}$/;
 const hostPattern = /^[\w.-]{1,253}$/;
 
-/** Returns the name as text, such as `node-1 instance=… host=… intent=register`. A host name with other characters is left out. */
+/**
+ * Returns the name as text, such as `node-1 instance=… host=… intent=register`. A host name with other characters is left
+ * out.
+ */
 export function writeConnectionName({ node, instance, host, intent }: ConnectionName): string {
   const named = host && hostPattern.test(host) ? ` host=${host}` : '';
   return `${node} instance=${instance}${named}${intent ? ` intent=${intent}` : ''}`;

@@ -114,9 +114,15 @@ const musterStateSchema = struct({
   RegisteredAt: v.optional(goTime()),
   /** The id of the join code with which the node came in. */
   JoinCode: v.optional(v.pipe(v.string(), v.maxLength(64))),
-  /** Labels of the control plane. They are stronger than those that the node sends, and no update of the node removes them. */
+  /**
+   * Labels of the control plane. They are stronger than those that the node sends, and no update of the node removes
+   * them.
+   */
   Labels: v.optional(strictTextMap(256, 256, 1024)),
-  /** The key that is pinned to the node, `N…`; absent when the broker checks no keys. What a node says of its key is not read. */
+  /**
+   * The key that is pinned to the node, `N…`; absent when the broker checks no keys. What a node says of its key is not
+   * read.
+   */
   PublicKey: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** The last decision of an operator about this node. */
   Decision: v.optional(

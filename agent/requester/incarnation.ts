@@ -52,8 +52,8 @@ export class Incarnation implements StoreLife {
   }
 
   /**
-   * Returns the incarnation of the store for a write. After a doubt it reads the state of the store, and makes a new incarnation
-   * for a store that was created again or has fewer revisions than it had. @throws BrokerError
+   * Returns the incarnation of the store for a write. After a doubt it reads the state of the store, and makes a new
+   * incarnation for a store that was created again or has fewer revisions than it had. @throws BrokerError
    */
   async find(): Promise<string> {
     if (this.#current) return this.#current;

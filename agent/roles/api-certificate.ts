@@ -1,4 +1,4 @@
-// Finds the certificate of the HTTP API: the operator's own, or that of the broker, so that both have one authority.
+// Finds the certificate of the HTTP API: the operator's own, or that of the broker, so that both have one CA.
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { chooseCertificate } from '../broker/tls/choose-certificate.ts';

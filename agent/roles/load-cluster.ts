@@ -58,7 +58,7 @@ async function codeOfSettings(
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
     if (!known) throw new MusterError('bad_config', error.message, { hint: error.hint, cause: error });
-    // A node that is in a cluster needs the code no more. People remove used codes, and old ones have ended.
+    // A node that is in a cluster does not need the code any more. People remove used codes, and old ones have ended.
     log.debug({ err: error }, 'the join code in the settings is not used');
     return undefined;
   }

@@ -60,8 +60,8 @@ export async function checkAccess(options: AccessCheckOptions): Promise<AccessCh
 }
 
 /**
- * Returns why the broker at `url` does not accept `credentials` now, in a sentence; undefined when it does. The requester asks
- * its own broker.
+ * Returns why the broker at `url` does not accept `credentials` now, in a sentence; undefined when it does. The requester
+ * asks its own broker.
  */
 export async function whyNotLetIn(
   url: string,

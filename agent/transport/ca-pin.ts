@@ -1,4 +1,5 @@
-// The pin of a certificate authority (CA) names it by its key. It stays the same when the CA gets a new certificate for the key.
+// The pin of a certificate authority (CA) names it by its key. It stays the same when the CA gets a new certificate for
+// the key.
 import { createHash, type X509Certificate } from 'node:crypto';
 
 /** Returns the pin of a CA: the SHA-256 of its public key with the key's algorithm (SPKI), as base64url. */

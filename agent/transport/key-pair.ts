@@ -38,7 +38,10 @@ export async function loadKeyPair(path: string, kind: KeyKind, texts: KeyFileTex
   return pair;
 }
 
-/** Reads the key pair in the file `path`, and changes nothing; undefined when there is none. @throws MusterError `bad_state` */
+/**
+ * Reads the key pair in the file `path`, and changes nothing; undefined when there is none. @throws MusterError
+ * `bad_state`
+ */
 export async function inspectKeyPair(
   path: string,
   kind: KeyKind,

@@ -6,8 +6,8 @@ import { rememberSecret } from '../system/secrets.ts';
 import { ConnectFailure } from './failure.ts';
 
 /**
- * How to use TLS with a broker. Without `caFile`, `cas` and `pins`, the CAs of the system are trusted. The names of the files
- * are those of the settings under `nats.tls`.
+ * How to use TLS with a broker. Without `caFile`, `cas` and `pins`, the CAs of the system are trusted. The names of the
+ * files are those of the settings under `nats.tls`.
  */
 export interface TlsFiles {
   caFile?: string | undefined;

@@ -1,5 +1,5 @@
-// Keeps what this node knows of its cluster: where its brokers are, which certificate authorities may vouch for them, and the
-// join code until it is used.
+// Keeps what this node knows of its cluster: where its brokers are, which certificate authorities may vouch for them, and
+// the join code until it is used.
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { codeIdOf, type JoinCode } from '../../protocol/join-code.ts';

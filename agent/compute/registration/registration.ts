@@ -120,8 +120,8 @@ export class Registration {
   }
 
   /**
-   * Leaves the broker when the requester lets the key of this node in no more. A deleted node sends nothing by which it would
-   * notice that.
+   * Leaves the broker when the requester no longer lets in the key of this node. A deleted node sends nothing by which it
+   * would notice that.
    */
   async onConnectedAgain(): Promise<void> {
     const { client, state, log, node } = this.#options;

@@ -11,8 +11,8 @@ const isOfIdentity = (name: string): boolean =>
   name === identityFile || name === 'node.yaml' || /^[A-Za-z0-9_-]{1,128}\.registration\.json$/.test(name);
 
 /**
- * Sets the files of the identity in an agent's folder aside, and returns their new names. `now` is a part of them, so that no
- * earlier key is ever replaced. @throws MusterError `not_writable`.
+ * Sets the files of the identity in an agent's folder aside, and returns their new names. `now` is a part of them, so
+ * that no earlier key is ever replaced. @throws MusterError `not_writable`.
  */
 export async function resetIdentity(folder: string, now: Date): Promise<string[]> {
   const suffix = `.aside-${now.toISOString().replace(/[:.-]/g, '')}`;

@@ -136,8 +136,8 @@ async function askLocalAgent(context: Context): Promise<Finding> {
 }
 
 /**
- * Asks in the name of the node whether its key was refused, which changes nothing. Returns undefined when nobody listens: the
- * broker is one that knows no keys of nodes.
+ * Asks in the name of the node whether its key was refused, which changes nothing. Returns undefined when nobody listens:
+ * the broker is one that knows no keys of nodes.
  */
 async function askWhyRefused(connection: Connection, key: string): Promise<Finding | undefined> {
   try {

@@ -37,7 +37,9 @@ function needOf(method: string, path: string, openReads: boolean): 'nothing' | '
   return openReads && !isPrivate(path) ? 'nothing' : 'read';
 }
 
-/** Returns the handler that runs before all routes. It throws RequestFault 401 or 403, and 503 while the requester starts. */
+/**
+ * Returns the handler that runs before all routes. It throws RequestFault 401 or 403, and 503 while the requester starts.
+ */
 export function authorization(options: AuthorizationOptions): MiddlewareHandler<ApiEnvironment> {
   const authorize = authorizer(options);
   return async (call, next) => {

@@ -44,7 +44,10 @@ export interface Directory {
   rekey(name: string, decision: Decision): Promise<void>;
   /** Returns the keys that are refused for ever. @throws MusterError `unreachable` while the requester starts. */
   bans(): ShownBan[];
-  /** Lifts the ban of the key with this fingerprint. `act` says who wants it. @throws MusterError `not_found`; `unreachable`. */
+  /**
+   * Lifts the ban of the key with this fingerprint. `act` says who wants it. @throws MusterError `not_found`;
+   * `unreachable`.
+   */
   unban(fingerprint: string, act: Act): Promise<void>;
   /**
    * Returns the nodes whose records the store lost, sorted by id.

@@ -183,8 +183,8 @@ export class NodeDirectory implements Directory {
     this.#options.log.info(fields, text);
   }
 
-  // The key is banned before its node is deleted, so that a crash in between leaves no stolen node that comes back. A decision
-  // that is refused bans nobody.
+  // The key is banned before its node is deleted, so that a crash in between leaves no stolen node that comes back. A
+  // decision that is refused bans nobody.
   async #ban(name: string, decision: Decision): Promise<void> {
     const { roll } = this.#options.parts();
     const id = this.#resolve(name, decision);

@@ -143,7 +143,7 @@ export class Enrolment {
     const pin = this.pins.of(id);
     if (pin?.code === undefined) return undefined;
     const record = this.joinCodes.recordOf(pin.code);
-    // A code that was revoked after the node came in approves it no more.
+    // A code that was revoked after the node came in does not approve it any more.
     const approve = record?.approve === true && record.revoked === undefined;
     return { code: pin.code, approve, labels: record?.labels ?? {}, at: pin.at };
   }

@@ -17,7 +17,10 @@ export interface BrokerAddresses {
 }
 
 export interface JoinCodeDesk {
-  /** Makes a code. Only its answer has the code itself. @throws MusterError as `JoinCodes.create`; `conflict` in shared mode. */
+  /**
+   * Makes a code. Only its answer has the code itself. @throws MusterError as `JoinCodes.create`; `conflict` in shared
+   * mode.
+   */
   create(order: Omit<JoinCodeOrder, 'Actor'>, act: Act): Promise<CreatedJoinCode>;
   /** Returns all codes that are kept, the newest first. @throws MusterError `unreachable` while the requester starts. */
   list(): JoinCodeView[];

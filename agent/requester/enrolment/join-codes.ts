@@ -219,7 +219,10 @@ export class JoinCodes {
     return entry !== undefined && revoked?.at === written.revoked?.at;
   }
 
-  /** Removes codes that ended long ago, and makes room for `newCodes`. What the store does not remove is tried again later. */
+  /**
+   * Removes codes that ended long ago, and makes room for `newCodes`. What the store does not remove is tried again
+   * later.
+   */
   async #forgetOld(newCodes: number): Promise<void> {
     const { bucket, clock, log } = this.#options;
     const all = [...this.#codes].map(([id, { record: code }]) => ({ id, code, used: this.#usesOf(id) }));

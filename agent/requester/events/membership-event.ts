@@ -1,4 +1,4 @@
-// Reads the events of changes of membership. Anybody with the broker's token may have published them.
+// Reads the events of changes of membership. On a NATS of your own, others may have published them.
 import * as v from 'valibot';
 import { type EventData, type MembershipKind, parseRevisionEventId } from '../../protocol/events.ts';
 import { parseJson } from '../../protocol/json.ts';
@@ -42,8 +42,8 @@ const beginning = '{"specversion":"1.0","id":"';
 const maxIdLength = 128 + 1 + 16 + 1 + 16;
 
 /**
- * Returns the id of the event that a block has between `start` and `end`; undefined when it does not begin as muster's events
- * do. It takes a tenth of the time that reading the whole event takes.
+ * Returns the id of the event that a block has between `start` and `end`; undefined when it does not begin as muster's
+ * events do. It takes a tenth of the time that reading the whole event takes.
  */
 export function readEventId(block: Buffer, start: number, end: number): string | undefined {
   const text = block.toString('latin1', start, Math.min(end, start + beginning.length + maxIdLength + 1));

@@ -1,5 +1,5 @@
-// The membership history holds the newest event of each kind of change of each node. It reads an event only when somebody asks
-// what the event says: reading all of 200 000 events would delay a start by seconds.
+// The membership history holds the newest event of each kind of change of each node. It reads an event only when somebody
+// asks what the event says: reading all of 200 000 events would delay a start by seconds.
 import { type MembershipKind, parseRevisionEventId } from '../../protocol/events.ts';
 import { maxMessageBytes } from '../../protocol/json.ts';
 import { AnnouncedMemberships, announcedMembership, keepsMembership } from './announced-memberships.ts';

@@ -65,8 +65,8 @@ export class Operators {
     await this.#ensureFirstToken();
   }
 
-  // Makes the first token, unless its file and the store agree. The old one is void then: somebody else may have the file that
-  // is not here any more.
+  // Makes the first token, unless its file and the store agree. The old one is void then: somebody else may have the file
+  // that is not here any more.
   async #ensureFirstToken(): Promise<void> {
     const { firstToken: file, log } = this.#options;
     if (!file) return;

@@ -25,8 +25,8 @@ export interface Decision {
 /**
  * Returns what a decision writes in place of a record. `name` is the text that the operator typed, for the messages;
  * `now` is RFC 3339. @throws MusterError `not_found`; `conflict` when the rule does not allow the decision, or when the
- * node has another key than the operator saw; `bad_state` a record that cannot be read or that the store lost; `usage` for a reason
- * that is too long.
+ * node has another key than the operator saw; `bad_state` a record that cannot be read or that the store lost; `usage`
+ * for a reason that is too long.
  */
 export type DecisionRule = (
   stored: StoredRecord,

@@ -84,7 +84,8 @@ export class HeldUpdates {
     this.#timers.set(id, this.#options.clock.after(waitMs, onTurn));
   }
 
-  // Returns whether the store failed. The failure is not logged here, because a node that asks for a write gets it as answer.
+  // Returns whether the store failed. The failure is not logged here, because a node that asks for a write gets it as
+  // answer.
   async #store(id: string): Promise<boolean> {
     try {
       await this.#options.store(id);

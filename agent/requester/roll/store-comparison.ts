@@ -135,9 +135,9 @@ export class StoreComparison {
   }
 }
 
-// Returns what stands for a lost record. A node that was deleted stays deleted when its marker is missing. When the store has
-// an older record of it instead, only an operator can say whether the event of its deletion is true: somebody may have forged
-// it, and a node that hears that it was deleted goes quiet for good.
+// Returns what stands for a lost record. A node that was deleted stays deleted when its marker is missing. When the store
+// has an older record of it instead, only an operator can say whether the event of its deletion is true: somebody may
+// have forged it, and a node that hears that it was deleted goes quiet for good.
 function lostRecord(announced: AnnouncedMembership, revision: number): StoredRecord {
   const { membership, reason } = announced;
   if (membership === '' && revision === 0)

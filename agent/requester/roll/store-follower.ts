@@ -205,7 +205,8 @@ export class StoreFollower {
     const isShort = (this.#missing?.size ?? 0) > 0 || this.#older.size > 0;
     if (isShort) this.#comparison.require();
     for (const id of this.#missing ?? []) this.#current.remove(id);
-    // The requester's own record may be among them. For a store that is lost as a whole, the beginning of the pass called it.
+    // The requester's own record may be among them. For a store that is lost as a whole, the beginning of the pass called
+    // it.
     if (isShort && !this.#lost) this.#options.onStoreLost();
     this.#missing = undefined;
     this.#lost = undefined;

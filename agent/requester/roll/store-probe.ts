@@ -10,7 +10,10 @@ export interface StoreProbeOptions {
   bucket: Pick<Bucket, 'state'>;
   clock: Clock;
   log: Log;
-  /** Number of keys that the store has, as far as its watch and our own writes say. It may be too small, but not too large. */
+  /**
+   * Number of keys that the store has, as far as its watch and our own writes say. It may be too small, but not too
+   * large.
+   */
   countKnown(): number;
   /** Called when the store has fewer keys than it had, or is another one. The caller then reads it again. */
   onShortage(): void;

@@ -10,7 +10,10 @@ const named = 3;
 export class UnreadableLog {
   readonly #log: Log;
   readonly #limited: LimitedLog;
-  /** The number of records that the present reading found, and the first nodes; undefined when the store is not being read. */
+  /**
+   * The number of records that the present reading found, and the first nodes; undefined when the store is not being
+   * read.
+   */
   #found: { records: number; nodes: string[] } | undefined;
 
   constructor({ log, clock }: { log: Log; clock: Clock }) {

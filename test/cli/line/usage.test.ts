@@ -87,10 +87,10 @@ Settings:
       --api-port PORT         port of the HTTP API (default 1234)
       --api-token-file PATH   file that holds the operator's token; by default
                               the requester's own on its machine
-      --api-tls-ca-file PATH  file with the certificate authority that signed
-                              the certificate of the API, in PEM
-      --api-tls-pin PIN       pin of the certificate authority that signed the
-                              certificate of the API
+      --api-tls-ca-file PATH  file with the CA that signed the certificate of
+                              the API, in PEM
+      --api-tls-pin PIN       pin of the CA that signed the certificate of the
+                              API; muster doctor on the requester shows it
 
 For every command:
   -c, --config FILE      read the settings from this file

@@ -32,7 +32,10 @@ export async function giveCode(
   return folder;
 }
 
-/** Returns the folder of the socket of an agent that runs here; undefined when none runs. @throws MusterError `not_allowed` */
+/**
+ * Returns the folder of the socket of an agent that runs here; undefined when none runs. @throws MusterError
+ * `not_allowed`
+ */
 export async function runningAgent(folders: readonly string[]): Promise<string | undefined> {
   for (const data of folders) {
     const folder = runtimeFolder(data, 'agent');

@@ -15,8 +15,8 @@ export const examples: readonly Example[] = [
 ];
 
 /**
- * Sets key, id and registration aside. Throws MusterError `in_use` while the agent runs, because it goes on with the key that
- * it has in memory; `not_found` when there is no key.
+ * Sets key, id and registration aside. Throws MusterError `in_use` while the agent runs, because it goes on with the key
+ * that it has in memory; `not_found` when there is no key.
  */
 export async function run(argv: Argv): Promise<number> {
   const { settings: loaded } = await argv.load({ skipUnreadable: true });

@@ -1,5 +1,5 @@
-// Finds the join code of an agent that is installed as a service: the operator gives it, or, on the machine of the requester,
-// root makes one.
+// Finds the join code of an agent that is installed as a service: the operator gives it, or, on the machine of the
+// requester, root makes one.
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { requesterApi } from '../../../api/client.ts';
