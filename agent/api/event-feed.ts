@@ -63,7 +63,7 @@ export async function* followEvents(
 
 /**
  * Adds the event to `shown`. Returns false when it was there already. Two events are the same only when they say the same,
- * because anybody with the broker's token may publish another event under an id.
+ * because on a NATS of your own others may publish another event under an id.
  */
 function addNew(event: ShownEvent, shown: Set<string>): boolean {
   const name = hash('sha256', JSON.stringify(event), 'base64');

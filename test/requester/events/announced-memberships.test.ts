@@ -1,4 +1,4 @@
-// Tests which membership the events announce for each node. Anybody with the broker's token may have published them.
+// Tests which membership the events announce for each node. On a NATS of your own, others may have published them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
