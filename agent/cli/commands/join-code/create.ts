@@ -1,6 +1,6 @@
 // `muster join-code create` makes a code with which new nodes join. Only the code itself goes to standard output.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { duration, integer } from '../../../config/kind.ts';
+import { integer } from '../../../config/kind.ts';
 import { ipNetwork } from '../../../config/network.ts';
 import { labels } from '../../../config/node.ts';
 import { jsonText } from '../../../output/data.ts';
@@ -11,18 +11,24 @@ import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { actor } from '../actor.ts';
+import { validity } from '../validity.ts';
 
 export const settings = apiSettings;
 
-const { minSeconds, maxSeconds, usualSeconds, maxUses } = joinCodeBounds;
+const { maxSeconds, usualSeconds, maxUses } = joinCodeBounds;
 
 export const flags = {
   expires: {
     value: 'TIME',
-    kind: duration(minSeconds * 1_000, maxSeconds * 1_000),
-    help: 'time after which it lets nobody in; default 1h, at most 30 days (720h)',
+    kind: validity(maxSeconds / (24 * 3_600)),
+    help: 'time after which it lets nobody in; default 1h, at most 30d',
   },
-  uses: { value: 'N', kind: integer(1, maxUses), default: 1, help: 'number of nodes that it lets in' },
+  uses: {
+    value: 'N',
+    kind: integer(1, maxUses, 'a number of nodes'),
+    default: 1,
+    help: 'number of nodes that it lets in',
+  },
   approve: { help: 'approve these nodes at once; without it they wait for approval' },
   labels: { value: 'K=V', kind: labels, many: true, help: 'labels that the nodes get' },
   network: {
@@ -44,7 +50,7 @@ export const examples: readonly Example[] = [
 export async function run({ load, flags: given }: Argv<typeof flags>): Promise<number> {
   const api = await requesterApi(load);
   const created = await api.createJoinCode({
-    ExpiresInSeconds: Math.round((given.expires ?? usualSeconds * 1_000) / 1_000),
+    ExpiresInSeconds: given.expires ?? usualSeconds,
     Uses: given.uses,
     Approve: given.approve,
     Labels: Object.assign({}, ...given.labels),

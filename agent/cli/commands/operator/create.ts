@@ -1,34 +1,23 @@
 // `muster operator create` makes an operator's token and prints it, alone on standard output.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { type Kind, Refusal, readText } from '../../../config/kind.ts';
-import { parseDuration } from '../../../config/units.ts';
 import { note, print } from '../../../output/terminal.ts';
 import { maxTokenSeconds } from '../../../protocol/http.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
+import { validity } from '../validity.ts';
 import { checkOperatorName } from './operator-name.ts';
 
 export const settings = apiSettings;
 
 export const operands = { name: 'the name of the operator, which decisions then show' };
 
-/** The kind of the time for which a token is valid, in whole seconds. */
-const validity: Kind<number> = {
-  name: 'time',
-  read(input) {
-    const text = readText(input);
-    const days = /^(\d{1,4})d$/.exec(text)?.[1];
-    const milliseconds = days === undefined ? parseDuration(text) : Number(days) * 24 * 3_600_000;
-    const seconds = Math.floor((milliseconds ?? 0) / 1000);
-    if (seconds >= 60 && seconds <= maxTokenSeconds) return seconds;
-    throw new Refusal('is not a time from 1m to 3650d; allowed: like 30d, 12h, 1h30m');
-  },
-  plain: seconds => `${seconds}s`,
-};
-
 export const flags = {
   'read-only': { help: 'the token allows only to read' },
-  expires: { value: 'TIME', kind: validity, help: 'the token is valid for this time, like 30d or 12h' },
+  expires: {
+    value: 'TIME',
+    kind: validity(maxTokenSeconds / (24 * 3_600)),
+    help: 'the token is valid for this time, like 30d or 12h',
+  },
 } satisfies FlagTable;
 
 export const examples: readonly Example[] = [

@@ -69,6 +69,16 @@ test('a code does what its flags say, and says so', async t => {
   assert.equal(readJoinCode(json.Code).kind, 'valid');
 });
 
+test('the time of a code may be in days, as that of a token', async t => {
+  const { run } = await begin(t);
+  assert.match((await run('create', '--expires', '30d')).stderr, /\(for 30 days\)/);
+  const { stderr } = await run('create', '--expires', '31d');
+  assert.match(
+    stderr,
+    /^Error: --expires: "31d" is not a time from 1m to 30d; allowed: like 30d, 12h, 1h30m\n/,
+  );
+});
+
 test('a code of a broker that listens on its own machine only says that it works nowhere else', async t => {
   const { directory, run } = await begin(t);
   directory.brokerAddresses = { servers: ['nats://127.0.0.1:4222'], pins: [], localOnly: true };
@@ -125,6 +135,7 @@ test('flags that no code can have are refused before anything is made', async t 
   const bad = [
     ['--uses', '0'],
     ['--expires', '59s'],
+    ['--expires', '31d'],
     ['--network', '10.0.0.1'],
   ];
   for (const flags of bad) assert.equal((await run('create', ...flags)).code, 64, flags.join(' '));
