@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '../system/files.ts';
 import { readOwnFile } from '../system/read-file.ts';
-import { accessLines, type BrokerAccess } from './broker-access.ts';
+import { accessLines, type BrokerAccess } from './access-lines.ts';
 import type { ServerCertificate } from './tls/server-certificate.ts';
 import { tlsLines } from './tls/tls-lines.ts';
 

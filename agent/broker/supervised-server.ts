@@ -11,7 +11,7 @@ import { backoff, type Random } from '../system/random.ts';
 import { whyNotLetIn } from '../transport/access-check.ts';
 import { connect } from '../transport/nats.ts';
 import type { TlsFiles } from '../transport/tls.ts';
-import type { BrokerAccess } from './broker-access.ts';
+import type { BrokerAccess } from './access-lines.ts';
 import type { BrokerFiles } from './broker-files.ts';
 import { launchServer } from './launch.ts';
 import { stopOrphan } from './orphan.ts';

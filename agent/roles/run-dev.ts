@@ -13,7 +13,6 @@ import { makeFolder } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
 import { askHolder, holdFolder } from '../system/role-socket.ts';
 import { describeHolder } from './describe-holder.ts';
-import { giveDevCodes } from './dev-codes.ts';
 import { type DevProcess, startProcess, stopProcess, superviseAgent } from './dev-process.ts';
 import { lifetime } from './lifetime.ts';
 import { roleLog } from './role-log.ts';
@@ -95,6 +94,8 @@ export async function runDev(
     const port = Number(new URL(api).port);
     const own = { ...settings, dataDir: first.folder, api: { ...settings.api, port } };
     const load = async () => ({ ...loaded, settings: own });
+    // It loads the agent's files about its cluster, and a cluster that cannot start does not need them.
+    const { giveDevCodes } = await import('./dev-codes.ts');
     await giveDevCodes({ folders: nodes.map(node => node.folder), cluster, load });
   }
   const supervised = nodes.map(node => {

@@ -1,7 +1,8 @@
 // Runs the requester with its own broker in the foreground, until it is told to stop. Everything stops in reverse order.
 import { join } from 'node:path';
+import type { BrokerAccess } from '../broker/access-lines.ts';
 import { type Broker, startBroker } from '../broker/broker.ts';
-import { type BrokerAccess, loadBrokerAccess } from '../broker/broker-access.ts';
+import { loadBrokerAccess } from '../broker/broker-access.ts';
 import { chooseCertificate, usesTls } from '../broker/tls/choose-certificate.ts';
 import { machineNames } from '../broker/tls/names.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';

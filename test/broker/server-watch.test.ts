@@ -1,6 +1,6 @@
 // Watches real servers that hang, and real disks that are full and get space again.
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
@@ -25,6 +25,12 @@ after(() => rm(root, { recursive: true }));
 /** Times so short that a test need not wait long. */
 const quick = { ...watchTimesMs, beat: 500, write: 500, failing: 1_000 };
 
+/** Returns the keys of a requester whose broker has this folder. */
+async function accessIn(folder: string) {
+  await mkdir(`${folder}-keys`, { recursive: true });
+  return await loadBrokerAccess(`${folder}-keys`);
+}
+
 async function start(
   t: TestContext,
   folder: string,
@@ -34,7 +40,7 @@ async function start(
   const broker = await startBroker({
     folder,
     name: 'node-0',
-    access: await loadBrokerAccess(folder),
+    access: await accessIn(folder),
     host: '127.0.0.1',
     port: 0,
     findOnPath: findProgram,

@@ -57,7 +57,7 @@ test('the requester loads nothing of the agent, and dev loads nothing of either'
   const folder = await temporaryFolder(t);
   const of = (loaded: Set<string>, part: string) => [...loaded].filter(name => name.startsWith(part));
   // The role refuses these settings after it has loaded everything, so nothing starts to run.
-  const requester = await loads(t, ['requester', '--data-dir', folder, '--api-host', '0.0.0.0'], 78);
+  const requester = await loads(t, ['requester', '--data-dir', folder, '--api-port', '4222'], 78);
   assert.ok(of(requester, 'agent/requester/').length > 0);
   assert.deepEqual(of(requester, 'agent/compute/'), []);
   assert.deepEqual(

@@ -219,7 +219,8 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     for (let event = list[0]; event; event = list[0]) {
       if (signal.aborted) return;
       try {
-        if (event.change) await untilInForce?.(node);
+        const inForce = event.change && untilInForce?.(node);
+        if (inForce) await inForce;
         await connection.connected(signal);
         const body = cloudEvent(event.kind, event.id, this.#source, event.time, event.data);
         await this.#stream?.publish(eventSubject(node, event.kind), JSON.stringify(body), event.id);

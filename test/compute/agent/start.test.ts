@@ -15,7 +15,7 @@ describe('a start', () => {
     assert.equal(register?.method, 'RegisterNode/v1');
     assert.deepEqual(register.sender, {
       Version: version,
-      Instance: '00000000-0000-4000-8000-000000000001',
+      Instance: 'i-1',
       BootID: 'boot-1',
     });
     assert.deepEqual(

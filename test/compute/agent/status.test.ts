@@ -34,6 +34,7 @@ test('the status shows the state of the registration, the broker and the reports
     heartbeats: 0,
     lastAcknowledged: undefined,
     conditions: undefined,
+    refusal: undefined,
   });
   bench.reply = accepting('APPROVED');
   await bench.clock.advance(60_000);

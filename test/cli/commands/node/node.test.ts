@@ -8,6 +8,7 @@ import { MusterError } from '../../../../agent/system/errors.ts';
 import { cluster, node, serve } from '../../../requester/api/api-fixture.ts';
 import { computeInfo, record, requesterNode } from '../../../requester/samples.ts';
 import { FakeDirectory } from '../../../support/fake-directory.ts';
+import { tokens } from '../../../support/fake-operators.ts';
 import { configFile, muster } from '../../program.ts';
 
 const ok = (stdout: string) => ({ code: 0, stdout, stderr: '' });
@@ -17,7 +18,9 @@ test('an operator lists, rejects, approves and deletes nodes', async t => {
   const directory = cluster();
   const api = await serve(t, directory);
   const run = (...args: string[]) =>
-    muster(t, ['node', ...args], { env: { MUSTER_API_PORT: String(api.port) } });
+    muster(t, ['node', ...args], {
+      env: { MUSTER_API_PORT: String(api.port), MUSTER_API_TOKEN: tokens.tester },
+    });
   assert.deepEqual(
     await run('list'),
     ok(`ID      TYPE       APPROVAL  STATUS
@@ -38,8 +41,10 @@ node-1  Compute    APPROVED  HEALTHY
 node-3  Compute    REJECTED  HEALTHY
 `),
   );
-  const { Reason, Actor } = directory.get('node-3').Muster.Decision ?? {};
-  assert.deepEqual([Reason, Actor], ['malicious node?', `${userInfo().username}@${hostname()}`]);
+  // The operator is the one whose token was shown. What the command says of its user is only a claim.
+  const { Reason, Actor, ClaimedActor } = directory.get('node-3').Muster.Decision ?? {};
+  const claimed = `${userInfo().username}@${hostname()}`;
+  assert.deepEqual([Reason, Actor, ClaimedActor], ['malicious node?', 'tester', claimed]);
 });
 
 /** Returns a directory in which every column has a value. */
@@ -143,7 +148,10 @@ test('describe prints one node as text, yaml or json', async t => {
 
 test('a refusal of the requester is shown in its own words with exit code 1', async t => {
   const api = await serve(t, cluster());
-  const run = (...args: string[]) => muster(t, ['node', ...args, '--api-port', String(api.port)]);
+  const run = (...args: string[]) =>
+    muster(t, ['node', ...args, '--api-port', String(api.port)], {
+      env: { MUSTER_API_TOKEN: tokens.tester },
+    });
   assert.deepEqual(await run('describe', 'X'), fails(1, 'Error: node not found: X\n'));
   assert.deepEqual(await run('approve', '../../etc'), fails(1, 'Error: node not found: ../../etc\n'));
   assert.deepEqual(await run('delete', ''), fails(1, 'Error: node not found: \n'));
@@ -170,7 +178,10 @@ test('a refusal of the requester is shown in its own words with exit code 1', as
 
 test('a request that the requester cannot read is wrong usage with exit code 64', async t => {
   const api = await serve(t, cluster());
-  const run = (...args: string[]) => muster(t, ['node', ...args, '--api-port', String(api.port)]);
+  const run = (...args: string[]) =>
+    muster(t, ['node', ...args, '--api-port', String(api.port)], {
+      env: { MUSTER_API_TOKEN: tokens.tester },
+    });
   assert.deepEqual(
     await run('list', '--labels', 'a b'),
     fails(
