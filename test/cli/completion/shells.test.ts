@@ -54,7 +54,7 @@ const common: [typed: string, completed: string][] = [
 
 /** Lines with all the words that fit. */
 const lists: [typed: string, words: string][] = [
-  ['muster node ', 'approve delete describe list reject'],
+  ['muster node ', 'approve bans delete describe list reject rekey unban'],
   ['muster node approve ', 'node-1 node-2 node-3'],
   ['muster node describe ', 'node-0 node-1 node-2 node-3'],
   ['muster node list -o ', 'json table wide yaml'],

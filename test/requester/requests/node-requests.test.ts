@@ -157,6 +157,7 @@ describe('a muster agent', () => {
       kind: 'deleted',
       revision: entry?.revision,
       reason: 'sold',
+      actor: 'ann',
       incarnation: 's1',
       at: '2026-01-01T00:01:15.000Z',
     });
