@@ -110,7 +110,7 @@ function explainNetwork(code: string, { label, host }: Attempt): Explanation | u
 
 function explainTimeout(
   code: string,
-  { label, stage, timeoutMs, handshakeFirst }: Attempt,
+  { label, stage, timeoutMs, handshakeFirst, credentials }: Attempt,
 ): Explanation | undefined {
   if (code !== 'TIMEOUT' && code !== 'CONNECTION_TIMEOUT') return undefined;
   const within = `within ${timeoutMs / 1000} s`;
@@ -123,7 +123,8 @@ function explainTimeout(
     ],
     tls: ['tls', `the TLS handshake with the broker at ${label} did not end ${within}`],
     authenticating: [
-      'unreachable',
+      // A requester leaves a key that it does not know without an answer.
+      credentials === keyCredentials ? 'unauthorized' : 'unreachable',
       `the broker at ${label} greeted us but did not answer our login ${within}: its requester does not know us or is away, or it hangs`,
     ],
   };

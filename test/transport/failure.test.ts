@@ -1,6 +1,6 @@
 // Each reason why the broker cannot be reached has its own sentence.
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { after, test } from 'node:test';
 import { makeAuthority, makePrivateKey } from '../../agent/broker/tls/certificate.ts';
 import type { Credentials } from '../../agent/transport/credentials.ts';
 import { type Attempt, explainCertificate, explainFailure } from '../../agent/transport/failure.ts';
+import { keyPairOf } from '../../agent/transport/key-pair.ts';
 import { connectTo, stateOf } from '../support/connections.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort, listen } from '../support/listener.ts';
@@ -124,6 +125,14 @@ test('a broker that refuses the connection or never answers the login has its ow
     fault: 'unreachable',
     reason: `the broker at ${silent.url} greeted us but did not answer our login within 0.1 s: its requester does not know us or is away, or it hangs`,
   });
+  // A requester does not answer for a key that it does not know, so the remedy is to join.
+  const asking = await listen(socket =>
+    socket.write(info.replace('"headers"', '"nonce":"abcdefghijkl","headers"')),
+  );
+  t.after(() => asking.close());
+  const key = keyPairOf(randomBytes(32), 'node');
+  const refused = await failure(asking.url, { connectTimeoutMs: 100, credentials: () => ({ key }) });
+  assert.equal(refused.fault, 'unauthorized');
 });
 
 test('a link that receives nonsense is closed and made again', async t => {
