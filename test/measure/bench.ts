@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { reasonOf } from '../../agent/system/errors.ts';
 import { agentStart, steadyAgent } from './agent.ts';
-import { coldNodes, returnOfNodes } from './enrolment.ts';
+import { coldNodes, keyedStart, returnOfNodes } from './enrolment.ts';
 import { fleetCost, silenceNoticed, smallFleet } from './fleet.ts';
 import { gateCost, pinMemory } from './gate.ts';
 import { heartbeatCost } from './heartbeat-cost.ts';
@@ -35,6 +35,10 @@ const rows: Record<string, Row> = {
   throughput: { help: 'heartbeats a second through a real broker', measure: heartbeatThroughput },
   heartbeat: { help: 'cost of one heartbeat with 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
   fleet: { help: 'CPU, memory and start with 100 000 nodes at default intervals', measure: fleetCost },
+  keyed: {
+    help: 'start and memory of an agent with TLS and a key, compared with neither',
+    measure: keyedStart,
+  },
   join: {
     help: 'time until 10 000 new nodes are registered, over TLS and by a join code',
     measure: coldNodes,

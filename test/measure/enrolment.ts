@@ -1,14 +1,19 @@
 // Measures how long it takes until many new machines are in a cluster, over TLS and by a join code, and until they are back
 // after the broker died.
+import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { startNatsServer } from '../support/nats-server.ts';
 import type { Program } from '../support/program.ts';
 import type { KeyedNodesReport } from './keyed-nodes.ts';
 import { cpuOf, memoryOf } from './processes.ts';
+import { median } from './statistics.ts';
 import type { Figure } from './table.ts';
 import { Worker } from './worker.ts';
 
 const timeoutMs = 240_000;
+const startCount = 11;
+const settlingMs = 15_000;
 
 /** Measures the enrolment of 10 000 machines at once. */
 export async function coldNodes(): Promise<Figure[]> {
@@ -55,6 +60,53 @@ export async function returnOfNodes(): Promise<Figure[]> {
       },
     ];
   });
+}
+
+/** Compares an agent that comes in by a key and TLS with one on a NATS without either: its start, and its memory. */
+export async function keyedStart(): Promise<Figure[]> {
+  const server = await startNatsServer();
+  const shared = await Cluster.create({ servers: server.url });
+  const keyed = await Cluster.create();
+  try {
+    await shared.requester();
+    await keyed.requester({ 'broker.host': '0.0.0.0', 'broker.advertise': '127.0.0.1' });
+    await keyed.joinCode();
+    const times: Record<'keyed' | 'shared', number[]> = { keyed: [], shared: [] };
+    for (let number = 1; number <= startCount; number++) {
+      times.shared.push(await startOf(shared, `bench-${number}`));
+      times.keyed.push(await startOf(keyed, `bench-${number}`));
+    }
+    const [one, other] = [await keyed.agent('steady'), await shared.agent('steady')];
+    await pause(settlingMs);
+    const more = memoryOf(one.pid).anonymousBytes - memoryOf(other.pid).anonymousBytes;
+    return [
+      {
+        what: 'agent: exec to registered with TLS, a key and a join code, compared with neither',
+        measured: median(times.keyed) / median(times.shared),
+        unit: 'times',
+        budget: { atMost: 1.3 },
+        beside: `${median(times.keyed)} and ${median(times.shared)} ms, from source; medians of ${startCount}`,
+      },
+      {
+        what: 'agent: more anonymous memory with TLS and a key',
+        measured: more,
+        unit: 'bytes',
+        budget: { atMost: 1e6 },
+      },
+    ];
+  } finally {
+    await Promise.all([keyed.release(), shared.release()]);
+    await server.release();
+  }
+}
+
+/** Starts an agent, stops it, and returns the time from exec to registered, in milliseconds. */
+async function startOf(cluster: Cluster, id: string): Promise<number> {
+  const began = Date.now();
+  const agent = await cluster.agent(id);
+  const [line] = agent.logged('pending approval');
+  await agent.stop();
+  return Date.parse(String(line?.time)) - began;
 }
 
 interface Scene {
