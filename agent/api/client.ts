@@ -28,7 +28,7 @@ import {
   type ShownEvent,
   type ShownNode,
 } from './answers.ts';
-import { explain, refusalOf, timeoutError, tokenWanted } from './explain.ts';
+import { type Asked, explain, refusalOf, timeoutError, tokenWanted } from './explain.ts';
 import { type TokenSource, tokenSource } from './find-token.ts';
 import { parseJson, readBody, readLines } from './read-response.ts';
 import { ApiConnection, type OutgoingRequest } from './send-request.ts';
@@ -197,9 +197,11 @@ export class ApiClient {
     { onOpen, onUnreadable }: EventListeners,
   ): AsyncGenerator<ShownEvent> {
     const following = query.follow === 'true';
+    let hasAnswered = false;
     try {
       const response = await this.#open('GET', withQuery('/orchestrator/events', query));
       requireEvents(response);
+      hasAnswered = true;
       onOpen?.();
       if (!following) this.#limitSilence(response);
       for await (const line of readLines(response)) {
@@ -207,7 +209,7 @@ export class ApiClient {
         if (event) yield event;
       }
     } catch (error) {
-      throw this.#explain(error);
+      throw this.#explain(error, { hasAnswered });
     }
     if (following) throw new MusterError('unreachable', `the requester at ${this.url} stopped`);
   }
@@ -245,7 +247,7 @@ export class ApiClient {
       return read(parseJson(await readBody(response)));
     } catch (error) {
       // When the signal ends the reading of a body, the error looks like a lost connection.
-      throw this.#explain(signal.aborted ? timeoutError() : error, decidesAbout);
+      throw this.#explain(signal.aborted ? timeoutError() : error, { decidesAbout });
     }
   }
 
@@ -276,8 +278,8 @@ export class ApiClient {
     }
   }
 
-  #explain(error: unknown, decidesAbout?: string): MusterError {
-    return explain(error, { ...this.#options, url: this.url, decidesAbout });
+  #explain(error: unknown, about: Pick<Asked, 'decidesAbout' | 'hasAnswered'>): MusterError {
+    return explain(error, { ...this.#options, url: this.url, ...about });
   }
 
   #limitSilence(response: IncomingMessage): void {

@@ -14,10 +14,13 @@ export interface Asked {
   readonly doubts: readonly string[];
   /** The node about which the request decides. Such a request may be carried out although its answer is lost. */
   readonly decidesAbout?: string | undefined;
+  /** Whether the requester had begun its answer, so that address and protocol are right. */
+  readonly hasAnswered?: boolean;
 }
 
 /** Returns the error for an operator: what failed, at which address, and what to do. */
-export function explain(error: unknown, { url, host, deadlineMs, doubts, decidesAbout }: Asked): MusterError {
+export function explain(error: unknown, asked: Asked): MusterError {
+  const { url, host, deadlineMs, doubts, decidesAbout, hasAnswered } = asked;
   if (error instanceof MusterError) return error;
   const startOrName = [
     ...doubts,
@@ -39,7 +42,10 @@ export function explain(error: unknown, { url, host, deadlineMs, doubts, decides
     return unreachable(`${text}${mayStand}`, findOut ?? hung);
   }
   if (code === 'ECONNRESET' || code === 'EPIPE') {
-    return unreachable(`the connection to ${url} was lost${mayStand}`, findOut ?? tlsHint(url));
+    return unreachable(
+      `the connection to ${url} was lost${mayStand}`,
+      findOut ?? (hasAnswered ? undefined : tlsHint(url)),
+    );
   }
   const certificateFault = certificateFaults[code];
   if (certificateFault !== undefined) {
