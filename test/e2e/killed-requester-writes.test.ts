@@ -23,7 +23,7 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     await live(model);
     assert.equal((await model.finished).code, 0, model.stderr);
     life = await files.steps('model');
-    for (const name of ['node.yaml', 'token', 'port', 'nats.conf'])
+    for (const name of ['node.yaml', 'requester.nk', 'issuer.nk', 'operator.token', 'port', 'nats.conf'])
       assert.ok(life.includes(`rename ${name} 1`), `${name} is written: ${life}`);
   });
 
@@ -79,11 +79,15 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     readFile(join(dataOf(name), file), 'utf8').catch(() => undefined);
   /** Returns the files that must never change once they are there. */
   const lasting = (name: string) =>
-    Promise.all(['requester/node.yaml', 'broker/token', 'broker/port'].map(file => saved(name, file)));
+    Promise.all(
+      ['node.yaml', 'requester.nk', 'issuer.nk', 'operator.token', '../broker/port'].map(file =>
+        saved(name, `requester/${file}`),
+      ),
+    );
 
   /**
-   * Starts the requester again without faults, and asserts that it is the same requester with the same token and no other
-   * files.
+   * Starts the requester again without faults, and asserts that it is the same requester with the same keys and the same token,
+   * and leaves no other files.
    */
   async function startAgain(name: string): Promise<void> {
     const before = await lasting(name);
@@ -101,13 +105,11 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
       now,
       `no file has changed: ${before}`,
     );
-    const [id, token, port] = now;
+    const [id, requesterKey, issuerKey, token, port] = now;
     assert.match(id ?? '', /^id: n-[0-9a-f-]{36}$/m);
-    assert.match(token ?? '', /^[\w-]{43}\n$/);
-    assert.ok(
-      (await saved(name, 'broker/nats.conf'))?.includes(`"${token?.trim()}"`),
-      'the broker asks for the token',
-    );
+    assert.match(requesterKey ?? '', /^SU[A-Z2-7]{56}\n$/);
+    assert.match(issuerKey ?? '', /^SA[A-Z2-7]{56}\n$/);
+    assert.match(token ?? '', /^mop_local_[\w-]{43}\n$/);
     assert.match(port ?? '', /^\d+\n$/);
     const left = await readdir(dataOf(name), { recursive: true });
     const odd = left.filter(each => /\.(tmp|sock)/.test(each));

@@ -239,14 +239,18 @@ describe('a setting', () => {
   });
 
   it('that a start would refuse is also refused on SIGHUP, even if it needs a restart', async () => {
-    await withCluster({}, async cluster => {
+    // A requester with its own broker refuses this.
+    const cluster = await Cluster.create();
+    try {
       const requester = await cluster.requester();
-      await cluster.rewrite('requester', 'node-0', { 'api.host': '0.0.0.0' });
+      await cluster.rewrite('requester', 'node-0', { 'broker.port': cluster.apiPort });
       requester.signal('SIGHUP');
       await requester.untilPrinted(
-        /api\.host: 0\.0\.0\.0 can be reached from other machines.*the new configuration is wrong; the old one stays in use/,
+        /api\.port: \d+ is also broker\.port.*the new configuration is wrong; the old one stays in use/,
       );
       assert.ok(requester.running);
-    });
+    } finally {
+      await cluster.release();
+    }
   });
 });

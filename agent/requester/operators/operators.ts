@@ -4,6 +4,7 @@ import type { OperatorView } from '../../protocol/http.ts';
 import {
   firstOperator,
   hashToken,
+  operatorOf,
   operatorSecretBytes,
   operatorToken,
 } from '../../protocol/operator-token.ts';
@@ -72,12 +73,21 @@ export class Operators {
     if (!file) return;
     const record = this.#records.get(firstOperator);
     const why = await whyNotFirstToken(file, record);
-    if (why === undefined) return;
+    if (why === undefined || (!record && (await this.#keepFirstToken(file)))) return;
     await this.#makeFirstToken(file);
     const { path } = file;
     if (!record && why === 'there is no file')
       log.info({ path }, "the operator's token of this machine was made");
     else log.warn({ path, why }, "the operator's token of this machine was made anew; the old one is void");
+  }
+
+  // Lets the store know the token in the file again, because the requester was killed between the two, or the store was lost.
+  // Returns false when the file has none.
+  async #keepFirstToken(file: FirstTokenFile): Promise<boolean> {
+    const token = await file.read().catch(() => undefined);
+    if (token === undefined || operatorOf(token) !== firstOperator) return false;
+    await this.#records.set(firstOperator, this.#firstRecord(token));
+    return true;
   }
 
   /** Says whose token `text` is, and counts one that is not valid. */
@@ -163,12 +173,13 @@ export class Operators {
   async #makeFirstToken(file: FirstTokenFile): Promise<void> {
     const token = newToken(firstOperator);
     await file.write(token);
-    await this.#records.set(firstOperator, {
-      hash: hashToken(token).toString('base64url'),
-      readOnly: false,
-      createdBy: 'requester',
-      at: this.#options.clock.now().toISOString(),
-    });
+    await this.#records.set(firstOperator, this.#firstRecord(token));
+  }
+
+  #firstRecord(token: string): OperatorRecord {
+    const hash = hashToken(token).toString('base64url');
+    const at = this.#options.clock.now().toISOString();
+    return { hash, readOnly: false, createdBy: 'requester', at };
   }
 }
 
