@@ -151,12 +151,12 @@ describe('the Debian package', { skip }, () => {
     const pids = await Promise.all(roles.map(role => host.pid(role)));
     const text = `${await ok('cat', config)}\n`;
     // The requester refuses this setting, and the agent ignores it.
-    await host.systemd.write(config, text.replace(/^api:$/m, 'api:\n  host: 0.0.0.0'));
+    await host.systemd.write(config, text.replace(/^api:$/m, 'api:\n  port: 4222'));
     const said = await install(newer);
     assert.match(said, /muster-requester\.service still runs the old version/);
     assert.match(
       said,
-      /^Error: \/etc\/muster\/config\.yaml:\d+: api\.host: 0\.0\.0\.0 can be reached from other machines/m,
+      /^Error: \/etc\/muster\/config\.yaml:\d+: api\.port: 4222 is also broker\.port/m,
     );
     assert.match(said, /systemctl restart muster-requester/);
     assert.doesNotMatch(said, /muster-agent\.service still runs/);

@@ -125,7 +125,7 @@ describe('in the journal', { skip }, () => {
     await host.systemd.ok('tar', '-xzf', '/tmp/bundle.tar.gz', '-C', '/tmp');
     const journal = await host.systemd.ok('cat', '/tmp/muster-doctor/journal-agent.txt');
     assert.match(journal, /"msg":"approved"/);
-    const token = await host.systemd.ok('cat', '/var/lib/muster/broker/token');
+    const token = await host.systemd.ok('cat', '/var/lib/muster/requester/operator.token');
     assert.equal((await host.systemd.run('grep', '-r', token, '/tmp/muster-doctor')).code, 1);
     await host.systemd.ok('systemctl', 'stop', 'muster-agent');
     const stopped = await report();

@@ -201,7 +201,7 @@ describe('operators', () => {
       MUSTER_API_TOKEN_FILE: token,
     });
     assert.equal(otherCa.code, 69);
-    assert.match(otherCa.stderr, /nothing was sent to https:\S+: its certificate is not of an authority/);
+    assert.match(otherCa.stderr, /nothing was sent to https:\S+: its certificate is not signed by a CA/);
     const otherPin = await remote(['node', 'list'], {
       MUSTER_API_TLS_PIN: 'A'.repeat(43),
       MUSTER_API_TOKEN_FILE: token,
