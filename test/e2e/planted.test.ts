@@ -1,6 +1,7 @@
 // Root does not follow what another user planted, and refuses to use what another user may change.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmod,
   chown,
@@ -18,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { encodeSeed } from '../../agent/protocol/nkey.ts';
 import { findProgram } from '../support/find-program.ts';
 import { needsRoot, otherUser } from '../support/other-user.ts';
 import { muster } from '../support/program.ts';
@@ -71,14 +73,14 @@ describe('root', needsRoot, () => {
     }
   });
 
-  it('leaves the mode of the file that a linked token leads to', async () => {
+  it('leaves the mode of the file that a linked key leads to', async () => {
     const data = join(root, 'linked');
-    await mkdir(join(data, 'broker'), { recursive: true, mode: 0o700 });
-    const token = join(root, 'token');
-    await writeFile(token, 'a-token-of-somebody-else\n');
-    await chmod(token, 0o644);
+    await mkdir(join(data, 'requester'), { recursive: true, mode: 0o700 });
+    const key = join(root, 'key');
+    await writeFile(key, `${encodeSeed(randomBytes(32), 'account')}\n`);
+    await chmod(key, 0o644);
     for (const plant of [symlink, link]) {
-      await plant(token, join(data, 'broker', 'token'));
+      await plant(key, join(data, 'requester', 'issuer.nk'));
       const { code, stderr } = await muster([
         'requester',
         '--data-dir',
@@ -89,9 +91,9 @@ describe('root', needsRoot, () => {
         '0',
       ]);
       assert.equal(code, 1, stderr);
-      assert.match(stderr, /broker\/token: a symbolic link, which is not followed|the file has 2 names/);
-      assert.equal((await stat(token)).mode & 0o777, 0o644);
-      await rm(join(data, 'broker', 'token'));
+      assert.match(stderr, /issuer\.nk: a symbolic link, which is not followed|the file has 2 names/);
+      assert.equal((await stat(key)).mode & 0o777, 0o644);
+      await rm(join(data, 'requester', 'issuer.nk'));
     }
   });
 
