@@ -39,9 +39,13 @@ describe('a crowd of strangers', () => {
     const usedBefore = await usage();
     const { counters } = await cluster.status();
     const lines = requester.stderr.split('\n').length;
+    const isBack = () => requester.logged('connected to the broker again').length;
+    const returns = isBack();
     process.kill(await brokerPid(), 'SIGKILL');
     const began = performance.now();
     await untilBrokerRuns();
+    // A question that nobody hears counts nowhere, and the crowd asks only once.
+    await eventually('the requester is back', () => isBack() > returns);
     const crowd = [
       ...Array.from({ length: strangers }, () => ({ name: 'some-node instance=x' })),
       ...Array.from({ length: wrongKeys }, (_, n) => ({ name: `${ids[n % ids.length]} instance=x` })),
