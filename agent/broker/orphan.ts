@@ -1,5 +1,6 @@
 // Stops a nats-server that is still running because the muster that started it was killed. It holds the port and the store.
 import { execFile } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { type Clock, sleep } from '../system/clock.ts';
 import { errnoOf, MusterError } from '../system/errors.ts';
@@ -30,7 +31,7 @@ export async function stopOrphan(
     const end = clock.monotonic() + stopTimeoutMs;
     while (clock.monotonic() < end && !signal?.aborted) {
       await sleep(clock, 20, signal);
-      if (!(await isOurs(pid, files.config))) return;
+      if (!(await isOurs(pid, files.config)) && !(await isEnding(pid))) return;
     }
   }
   signal?.throwIfAborted();
@@ -41,6 +42,16 @@ export async function stopOrphan(
 async function isOurs(pid: number, config: string): Promise<boolean> {
   const words = await commandLine(pid);
   return words.includes(config);
+}
+
+// On Linux a process that ends loses its command line first, and its sockets when its last thread has ended. With many clients
+// that takes a while, in which the port is still in use. A zombie has one thread, and no sockets.
+async function isEnding(pid: number): Promise<boolean> {
+  if (process.platform !== 'linux' || (await commandLine(pid)) !== '') return false;
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  const data = await readSystemFile(`/proc/${pid}/stat`, 4_096).catch(() => undefined);
+  const state = /\) (\S)/.exec(data?.toString('latin1') ?? '')?.[1] ?? 'X';
+  return threads.length > 1 || !'ZX'.includes(state);
 }
 
 async function commandLine(pid: number): Promise<string> {
