@@ -154,10 +154,7 @@ describe('the Debian package', { skip }, () => {
     await host.systemd.write(config, text.replace(/^api:$/m, 'api:\n  port: 4222'));
     const said = await install(newer);
     assert.match(said, /muster-requester\.service still runs the old version/);
-    assert.match(
-      said,
-      /^Error: \/etc\/muster\/config\.yaml:\d+: api\.port: 4222 is also broker\.port/m,
-    );
+    assert.match(said, /^Error: \/etc\/muster\/config\.yaml:\d+: api\.port: 4222 is also broker\.port/m);
     assert.match(said, /systemctl restart muster-requester/);
     assert.doesNotMatch(said, /muster-agent\.service still runs/);
     assert.equal(await host.pid('requester'), pids[1]);
