@@ -236,7 +236,8 @@ function startParts(options: PartsOptions, store: OpenStore, made: MadeParts): (
   const { clusterId, lease, stream, nodes } = store;
   const { roll, health, lastSeen, enrolment } = made;
   const topic = settings.heartbeatTopic;
-  const common = { ...options, ...made, requesterId: self.NodeID };
+  const hasUnverified = options.tokens?.unverified !== undefined;
+  const common = { ...options, ...made, requesterId: self.NodeID, hasUnverified };
   const subscriptions = [
     subscribeToHeartbeats({
       ...common,

@@ -43,6 +43,7 @@ subscribeToHeartbeats({
   ...shared,
   connection,
   topic: defaultHeartbeatTopic,
+  hasUnverified: false,
   counters,
   records,
   health,

@@ -319,3 +319,13 @@ test('nodes in the store of a Bacalhau requester are on the roll, and their hear
   await fixture.heartbeat('node-9');
   assert.equal(fixture.table()[1], 'node-9 Compute APPROVED HEALTHY');
 });
+
+test('a requester listens on the subjects of nodes without a key only when it lets such nodes in', async () => {
+  const fixture = await RequesterFixture.started();
+  const peer = fixture.broker.connect();
+  const ask = peer.request('unverified.node.management.node-1.RegisterNode/v1', '{}', 1_000);
+  await assert.rejects(fixture.finish(ask), { fault: 'no_responders' });
+  peer.publish('unverified.bacalhau.global.compute.node-1.out.heartbeat', 'x');
+  await fixture.live(1_000);
+  assert.equal(fixture.requester.status().counters.heartbeats, 0);
+});

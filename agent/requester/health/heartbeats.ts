@@ -26,6 +26,8 @@ export interface HeartbeatsOptions {
   health: { markAlive(id: string, sequence: number): void };
   conflicts: { onOtherSession(state: NodeState, sender: { session?: string | undefined }): void };
   waiting: { markHeard(id: string): void };
+  /** Whether nodes without a key are let in, whose heartbeats come on subjects of their own. */
+  hasUnverified: boolean;
   /** Returns whether a node has a key. Then only the heartbeats that its key sends count. */
   hasKey?(id: string): boolean;
 }
@@ -73,11 +75,14 @@ export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription 
     }
   };
   const wildcard = heartbeatWildcard(options.topic);
+  const { connection, hasUnverified } = options;
   const subscriptions = [
-    options.connection.subscribe(wildcard, message => receive(message, nodeIdOf(message.subject), true)),
-    options.connection.subscribe(`${unverifiedPrefix}${wildcard}`, message => {
-      receive(message, nodeIdOf(message.subject.slice(unverifiedPrefix.length)), false);
-    }),
+    connection.subscribe(wildcard, message => receive(message, nodeIdOf(message.subject), true)),
   ];
+  if (hasUnverified) {
+    const receiveUnverified = (message: Message) =>
+      receive(message, nodeIdOf(message.subject.slice(unverifiedPrefix.length)), false);
+    subscriptions.push(connection.subscribe(`${unverifiedPrefix}${wildcard}`, receiveUnverified));
+  }
   return { unsubscribe: () => subscriptions.forEach(subscription => void subscription.unsubscribe()) };
 }

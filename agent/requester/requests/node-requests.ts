@@ -15,6 +15,8 @@ const maxAtOnce = 4096;
 
 export interface NodeRequestsOptions extends RequestHandlerOptions {
   connection: Connection;
+  /** Whether nodes without a key are let in, whose requests come on subjects of their own. */
+  hasUnverified: boolean;
   /** Tells whether this requester may answer nodes. */
   lease: { confirm(): Promise<void> };
   /**
@@ -72,12 +74,12 @@ export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
       atOnce--;
     }
   };
-  const subscriptions = [
-    connection.subscribe(managementWildcard, message => void answer(message)),
-    connection.subscribe(`${unverifiedPrefix}${managementWildcard}`, message => {
+  const subscriptions = [connection.subscribe(managementWildcard, message => void answer(message))];
+  if (options.hasUnverified) {
+    const receive = (message: Message) =>
       void answer(message, message.subject.slice(unverifiedPrefix.length));
-    }),
-  ];
+    subscriptions.push(connection.subscribe(`${unverifiedPrefix}${managementWildcard}`, receive));
+  }
   return { unsubscribe: () => subscriptions.forEach(subscription => void subscription.unsubscribe()) };
 }
 

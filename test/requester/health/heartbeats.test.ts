@@ -33,6 +33,7 @@ function begin(topic = defaultHeartbeatTopic) {
     clock,
     log,
     topic,
+    hasUnverified: false,
     counters,
     records,
     health: { markAlive: (id, sequence) => void calls.push(`${id} ${sequence}`) },

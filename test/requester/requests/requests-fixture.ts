@@ -27,6 +27,7 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
   const subscription = answerNodeRequests({
     lease: { confirm: async () => undefined },
     mayAnswer: () => true,
+    hasUnverified: false,
     connection: broker.connect(),
     clock,
     log,
