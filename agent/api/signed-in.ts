@@ -3,7 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { ProtocolError } from '../protocol/error.ts';
-import { hashToken, isSame, placeOf, proofOf } from '../protocol/operator-token.ts';
+import { placeOf, proofOf } from '../protocol/operator-token.ts';
+import { hashToken, isSame } from '../protocol/secret-hash.ts';
 import { MusterError } from '../system/errors.ts';
 import { readProof, readTokenFile } from './answers.ts';
 import { refusalOf } from './explain.ts';

@@ -1,5 +1,4 @@
 // Reads the questions of a NATS server whether to let a client in, and writes the answers (the auth callout of nats-server).
-import { hash } from 'node:crypto';
 import * as v from 'valibot';
 import { ProtocolError } from './error.ts';
 import { validate } from './schema.ts';
@@ -128,9 +127,6 @@ export function writeCalloutAnswer(
   const response = { sub: user, aud: server, iat: askedAt };
   return writeSignedToken({ ...response, nats: { type: 'authorization_response', version: 2, jwt } }, issuer);
 }
-
-/** Returns the SHA-256 of a secret, so that two secrets can be compared without telling how much of them is equal. */
-export const hashOf = (secret: string): Buffer => hash('sha256', secret, 'buffer');
 
 /** Time that a client has to answer a request, in nanoseconds. */
 const answerTimeNs = 30_000_000_000;

@@ -1,5 +1,5 @@
-// Defines the form of an operator's token, its hash, and the proof by which a requester shows that it knows the token.
-import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+// Defines the form of an operator's token, and the proof by which a requester shows that it knows the token.
+import { createHmac } from 'node:crypto';
 
 /** The name of an operator. It is a part of the token and of a key in the store. */
 export const operatorNamePattern = /^[A-Za-z0-9_-]{1,64}$/;
@@ -19,13 +19,6 @@ export const operatorToken = (name: string, secret: Uint8Array): string =>
 
 /** Returns the name of the operator in a token; undefined for a text that is no token. */
 export const operatorOf = (token: string): string | undefined => tokenPattern.exec(token)?.[1];
-
-/** Returns what the store keeps of a token: SHA-256, which nobody can turn back, because a token is random. */
-export const hashToken = (token: string): Buffer => hash('sha256', token, 'buffer');
-
-/** Returns whether two hashes or proofs are equal. The time that it takes says nothing about them. */
-export const isSame = (one: Uint8Array, other: Uint8Array): boolean =>
-  one.length === other.length && timingSafeEqual(one, other);
 
 /** The random text that a client sends with its question for a proof, in base64url. */
 export const noncePattern = /^[A-Za-z0-9_-]{22,86}$/;

@@ -1,6 +1,7 @@
 // Operators with known tokens, in memory, for tests of the API and of the commands.
 import type { OperatorView } from '../../agent/protocol/http.ts';
-import { hashToken, operatorToken } from '../../agent/protocol/operator-token.ts';
+import { operatorToken } from '../../agent/protocol/operator-token.ts';
+import { hashToken } from '../../agent/protocol/secret-hash.ts';
 import type { Directory } from '../../agent/requester/directory/directory.ts';
 import type { Act } from '../../agent/requester/events/requester-events.ts';
 import type { OperatorRecord } from '../../agent/requester/operators/operator-record.ts';

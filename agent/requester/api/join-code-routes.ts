@@ -1,5 +1,5 @@
 // The routes of the HTTP API for join codes: make one, list them, revoke one.
-import type { Hono, MiddlewareHandler } from 'hono';
+import type { Hono } from 'hono';
 import { Refusal } from '../../config/kind.ts';
 import { labels } from '../../config/node.ts';
 import {
@@ -7,6 +7,7 @@ import {
   joinCodeChangeSchema,
   joinCodeOrderSchema,
 } from '../../protocol/http-join-codes.ts';
+import { maxMessageBytes } from '../../protocol/json.ts';
 import { MusterError } from '../../system/errors.ts';
 import { parseIpNetwork } from '../../system/ip-network.ts';
 import { printable } from '../../system/printable.ts';
@@ -14,27 +15,20 @@ import type { JoinCodeDesk } from '../enrolment/join-code-desk.ts';
 import { answer } from './answer.ts';
 import { type ApiEnvironment, actOf } from './authorize.ts';
 import { RequestFault } from './problem.ts';
-import { readBody } from './read-body.ts';
-
-export interface JoinCodeRoutesOptions {
-  desk: JoinCodeDesk;
-  limitBody: MiddlewareHandler;
-}
+import { limitBody, readBody } from './read-body.ts';
 
 const path = '/api/v1/orchestrator/join-codes';
 
 /** Adds the routes to `app`. */
-export function addJoinCodeRoutes(
-  app: Hono<ApiEnvironment>,
-  { desk, limitBody }: JoinCodeRoutesOptions,
-): void {
+export function addJoinCodeRoutes(app: Hono<ApiEnvironment>, desk: JoinCodeDesk): void {
+  const limit = limitBody(maxMessageBytes);
   app.get(path, call => answer(call, { JoinCodes: desk.list() }));
-  app.post(path, limitBody, async call => {
+  app.post(path, limit, async call => {
     const { Actor, ...order } = readBody(joinCodeOrderSchema, new Uint8Array(await call.req.arrayBuffer()));
     checkOrder(order);
     return answer(call, await desk.create(order, actOf(call, Actor)));
   });
-  app.put(`${path}/:id`, limitBody, async call => {
+  app.put(`${path}/:id`, limit, async call => {
     const { Actor } = readBody(joinCodeChangeSchema, new Uint8Array(await call.req.arrayBuffer()));
     return answer(call, {
       JoinCode: await desk.revoke(codeId(call.req.param('id')), actOf(call, Actor)),

@@ -1,6 +1,5 @@
 // The routes by which a client finds out how to log in, and that it talks to the real requester before it shows a token.
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { ProtocolError } from '../../protocol/error.ts';
 import { loginDataSchema, loginMethod, loginSchema } from '../../protocol/http.ts';
 import { parseJson } from '../../protocol/json.ts';
@@ -11,6 +10,7 @@ import type { Directory } from '../directory/directory.ts';
 import { answer, parameters } from './answer.ts';
 import { type ApiEnvironment, refusedTokenLog } from './authorize.ts';
 import { RequestFault } from './problem.ts';
+import { limitBody } from './read-body.ts';
 
 export interface LoginOptions {
   directory: Directory;
@@ -55,7 +55,7 @@ export function loginRoutes({ directory, log, isLocal }: LoginOptions): Hono<Api
 
   app.get(`/${loginMethod}`, call => answer(call, requirement));
 
-  app.post(`/${loginMethod}`, bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }), async call => {
+  app.post(`/${loginMethod}`, limitBody(maxBodyBytes), async call => {
     const token = readToken(new Uint8Array(await call.req.arrayBuffer()));
     const checked = directory.operators.check(token);
     if (checked.kind === 'valid') return answer(call, { Authentication: { success: true, token } });
@@ -76,10 +76,6 @@ function readToken(body: Uint8Array): string {
     if (!(error instanceof ProtocolError)) throw error;
     throw new RequestFault(400, 'the body of a login has MethodData: JSON with the member Token, in base64');
   }
-}
-
-function tooLarge(): never {
-  throw new RequestFault(413, `the body is larger than ${maxBodyBytes} bytes`);
 }
 
 const nothing = (): RequestFault =>

@@ -1,6 +1,5 @@
 // The routes for operators' tokens: list, make, revoke.
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { newOperatorSchema } from '../../protocol/http.ts';
 import { operatorNamePattern } from '../../protocol/operator-token.ts';
 import { MusterError } from '../../system/errors.ts';
@@ -9,13 +8,13 @@ import type { Directory } from '../directory/directory.ts';
 import { answer } from './answer.ts';
 import { type ApiEnvironment, actOf } from './authorize.ts';
 import { RequestFault } from './problem.ts';
-import { readBody } from './read-body.ts';
+import { limitBody, readBody } from './read-body.ts';
 
 const maxBodyBytes = 4096;
 
 export function operatorRoutes(directory: Directory): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
-  const limit = bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge });
+  const limit = limitBody(maxBodyBytes);
 
   app.get('/', call => answer(call, { Operators: directory.operators.list() }));
 
@@ -42,8 +41,4 @@ export function operatorRoutes(directory: Directory): Hono<ApiEnvironment> {
 function claimedActor(text: string): string {
   if (text.length <= 256 && printable(text) === text) return text;
   throw new RequestFault(400, 'actor is longer than 256 characters, or holds some that cannot be printed');
-}
-
-function tooLarge(): never {
-  throw new RequestFault(413, `the body is larger than ${maxBodyBytes} bytes`);
 }

@@ -1,10 +1,20 @@
-// Reads the body of a change by its schema.
+// Limits the body of a change, and reads it by its schema.
+import type { MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import type * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
 import { printable } from '../../system/printable.ts';
 import { RequestFault } from './problem.ts';
+
+/** Returns the handler that refuses a larger body, with RequestFault 413. */
+export function limitBody(maxBytes: number): MiddlewareHandler {
+  const onError = () => {
+    throw new RequestFault(413, `the body is larger than ${maxBytes} bytes`);
+  };
+  return bodyLimit({ maxSize: maxBytes, onError });
+}
 
 /** Reads a body. Its member `Actor` is what the caller says of itself, and must be printable. @throws RequestFault 400 */
 export function readBody<const T extends v.GenericSchema<unknown, { Actor: string }>>(

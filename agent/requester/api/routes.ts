@@ -1,7 +1,6 @@
 // The API answers these routes: Bacalhau's for nodes and for the requester itself, and muster's own for status and events.
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { ProtocolError } from '../../protocol/error.ts';
 import { rebuildSchema, unbanSchema } from '../../protocol/http.ts';
 import { maxMessageBytes } from '../../protocol/json.ts';
@@ -21,7 +20,7 @@ import { readNodeChange } from './node-change.ts';
 import { flagOf, queryNodes } from './node-query.ts';
 import { operatorRoutes } from './operator-routes.ts';
 import { problemOf, RequestFault, unexpectedProblem } from './problem.ts';
-import { readBody } from './read-body.ts';
+import { limitBody, readBody } from './read-body.ts';
 
 export interface RoutesOptions {
   directory: Directory;
@@ -64,44 +63,31 @@ export function apiRoutes({
   app.get('/api/v1/orchestrator/nodes/:name', call =>
     answer(call, { Node: directory.get(nodeName(call.req.param('name'))) }),
   );
-  app.put(
-    '/api/v1/orchestrator/nodes/:name',
-    bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge }),
-    async call => {
-      const name = nodeName(call.req.param('name'));
-      const body = new Uint8Array(await call.req.arrayBuffer());
-      const { action, decision } = readNodeChange(body, claimed => actOf(call, claimed));
-      await directory[action](name, decision);
-      return answer(call, { Success: true });
-    },
-  );
+  app.put('/api/v1/orchestrator/nodes/:name', limitBody(maxMessageBytes), async call => {
+    const name = nodeName(call.req.param('name'));
+    const body = new Uint8Array(await call.req.arrayBuffer());
+    const { action, decision } = readNodeChange(body, claimed => actOf(call, claimed));
+    await directory[action](name, decision);
+    return answer(call, { Success: true });
+  });
 
   app.get('/api/v1/orchestrator/bans', call => answer(call, { Bans: directory.bans() }));
-  app.put(
-    '/api/v1/orchestrator/bans/:fingerprint',
-    bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge }),
-    async call => {
-      const fingerprint = printable(call.req.param('fingerprint'), 64);
-      const { Actor } = readBody(unbanSchema, new Uint8Array(await call.req.arrayBuffer()));
-      await directory.unban(fingerprint, actOf(call, Actor));
-      return answer(call, { Success: true });
-    },
-  );
+  app.put('/api/v1/orchestrator/bans/:fingerprint', limitBody(maxMessageBytes), async call => {
+    const fingerprint = printable(call.req.param('fingerprint'), 64);
+    const { Actor } = readBody(unbanSchema, new Uint8Array(await call.req.arrayBuffer()));
+    await directory.unban(fingerprint, actOf(call, Actor));
+    return answer(call, { Success: true });
+  });
 
   app.get('/api/v1/orchestrator/store/lost', call => answer(call, { Nodes: directory.lostNodes() }));
-  app.put(
-    '/api/v1/orchestrator/store/lost/:id',
-    bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge }),
-    async call => {
-      const id = nodeName(call.req.param('id'));
-      const { Actor } = readBody(rebuildSchema, new Uint8Array(await call.req.arrayBuffer()));
-      await directory.rebuild(id, actOf(call, Actor));
-      return answer(call, { Success: true });
-    },
-  );
+  app.put('/api/v1/orchestrator/store/lost/:id', limitBody(maxMessageBytes), async call => {
+    const id = nodeName(call.req.param('id'));
+    const { Actor } = readBody(rebuildSchema, new Uint8Array(await call.req.arrayBuffer()));
+    await directory.rebuild(id, actOf(call, Actor));
+    return answer(call, { Success: true });
+  });
 
-  const limitBody = bodyLimit({ maxSize: maxMessageBytes, onError: tooLarge });
-  addJoinCodeRoutes(app, { desk: directory.joinCodes, limitBody });
+  addJoinCodeRoutes(app, directory.joinCodes);
 
   app.get('/api/v1/orchestrator/status', call => answer(call, directory.status()));
   app.get('/api/v1/orchestrator/events', async call => {
@@ -137,10 +123,6 @@ function isCutShort({ env: { incoming } }: Call): boolean {
 function nodeName(name: string): string {
   if (nodeIdPattern.test(name)) return name;
   throw notFound(printable(name, 128));
-}
-
-function tooLarge(): never {
-  throw new RequestFault(413, `the body is larger than ${maxMessageBytes} bytes`);
 }
 
 function eventQuery(query: URLSearchParams): EventQuery {

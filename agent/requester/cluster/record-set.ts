@@ -2,6 +2,7 @@
 // before it counts.
 import type * as v from 'valibot';
 import { MusterError } from '../../system/errors.ts';
+import { inGroups } from '../../system/in-groups.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
 import { decode, encode } from './cluster-bucket.ts';
@@ -104,9 +105,7 @@ export class RecordSet<T> {
       // It may have changed or gone since.
       if (this.get(name) === value) await this.set(name, value).catch(throwUnlessTaken);
     };
-    for (let from = 0; from < all.length; from += atOnce) {
-      await Promise.all(all.slice(from, from + atOnce).map(writeAgain));
-    }
+    await inGroups(all, atOnce, writeAgain);
   }
 
   /** Takes an entry of the bucket, if it belongs to this set. */

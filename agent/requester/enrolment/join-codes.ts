@@ -1,7 +1,8 @@
 // Keeps the join codes of a cluster: makes and revokes them, and says of a token that a node shows whether it lets the node
 // in.
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { codeIdOf, joinToken } from '../../protocol/join-code.ts';
+import { hashToken, isSame } from '../../protocol/secret-hash.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
@@ -90,7 +91,8 @@ export class JoinCodes {
     const id = codeIdOf(token);
     const record = id === undefined ? undefined : this.#codes.get(id)?.record;
     // The id is no secret; only the comparison of the rest must take the same time for every token.
-    if (id === undefined || !record || !isSame(hashOf(token), record.hash)) return { kind: 'unknown' };
+    if (id === undefined || !record || !isSame(hashToken(token), Buffer.from(record.hash, 'base64url')))
+      return { kind: 'unknown' };
     const code = { id, record };
     const state = stateOf(record, this.#usesOf(id), this.#options.clock.now());
     if (state !== 'valid') return { kind: state, code };
@@ -139,7 +141,7 @@ export class JoinCodes {
     const id = newId();
     const token = joinToken(id, randomBytes(secretBytes));
     const record: JoinCodeRecord = {
-      hash: hashOf(token),
+      hash: hashToken(token).toString('base64url'),
       at: now.toISOString(),
       by: act.actor,
       endsAt: new Date(now.getTime() + lifetimeMs).toISOString(),
@@ -248,12 +250,6 @@ export class JoinCodes {
     return { id, record, used, state: stateOf(record, used, now) };
   }
 }
-
-const hashOf = (token: string): string => hash('sha256', token, 'base64url');
-
-/** Compares two texts of the same length in a time that does not depend on where they differ. */
-const isSame = (one: string, other: string): boolean =>
-  one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other));
 
 const newId = (): string => Array.from(randomBytes(10), byte => idLetters[byte % idLetters.length]).join('');
 

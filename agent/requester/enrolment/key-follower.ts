@@ -1,5 +1,6 @@
 // The key follower makes the pins follow the roll: a node that was deleted loses its pin, a node that got another key gets
 // that key pinned. The records are written first, so a crash in between is healed from them at the next start.
+import { ProtocolError } from '../../protocol/error.ts';
 import { decodePublicKey, fingerprint } from '../../protocol/nkey.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { Log } from '../../system/log.ts';
@@ -165,7 +166,8 @@ const isOlder = (pin: Pin, deletedAt: string | undefined): boolean =>
 function isPublicKey(text: string): boolean {
   try {
     return decodePublicKey(text).length > 0;
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
   }
 }

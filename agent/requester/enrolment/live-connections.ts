@@ -3,6 +3,7 @@
 import * as v from 'valibot';
 import { nodesAccount } from '../../protocol/callout.ts';
 import { readConnectionName } from '../../protocol/connection-name.ts';
+import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { decodePublicKey, encodePublicKey } from '../../protocol/nkey.ts';
 import { validate } from '../../protocol/schema.ts';
@@ -28,13 +29,12 @@ export interface LiveConnection {
 const arrivalTimeoutMs = 15_000;
 /** Time until a list that could not be read is asked for again, in milliseconds. */
 const retryMs = 10_000;
-const client = v.object({
-  id: v.number(),
-  host: v.optional(v.string(), ''),
-  user: v.optional(v.string(), ''),
-  name: v.optional(v.string(), ''),
+
+const eventSchema = v.object({
+  server: v.object({ id: v.string() }),
+  client: v.object({ id: v.number() }),
 });
-const eventSchema = v.object({ server: v.object({ id: v.string() }), client });
+
 interface Entry extends LiveConnection {
   /** Time until which a client that was let in may still come; undefined once it came. */
   expectedUntil: number | undefined;
@@ -42,6 +42,7 @@ interface Entry extends LiveConnection {
 
 export class LiveConnections {
   readonly #options: { connection: Connection; clock: Clock; log: Log };
+  /** The present connection of each key, and the key of each connection by its place at the broker. */
   readonly #byKey = new Map<string, Entry>();
   readonly #keys = new Map<string, string>();
   readonly #limited: LimitedLog;
@@ -139,13 +140,11 @@ export class LiveConnections {
 
   #onEvent(message: Message, came: boolean): void {
     const { server, client: about } = validate(eventSchema, parseJson(message.data));
-    const place = placeOf({ server: server.id, connection: about.id });
-    const key = this.#keys.get(place);
-    const entry = key === undefined ? undefined : this.#byKey.get(key);
-    if (key !== undefined && entry && placeOf(entry) === place) {
-      if (came) entry.expectedUntil = undefined;
-      else this.#forget(key, entry);
-    }
+    const key = this.#keys.get(placeOf({ server: server.id, connection: about.id })) ?? '';
+    const entry = this.#byKey.get(key);
+    if (!entry) return;
+    if (came) entry.expectedUntil = undefined;
+    else this.#forget(key, entry);
   }
 
   async #readAll(): Promise<void> {
@@ -187,7 +186,8 @@ const placeOf = ({ server, connection }: Pick<LiveConnection, 'server' | 'connec
 export function nodeKeyOf(userKey: string): string | undefined {
   try {
     return encodePublicKey(decodePublicKey(userKey, 'user'));
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
   }
 }

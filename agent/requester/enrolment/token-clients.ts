@@ -1,14 +1,13 @@
 // Lets in who shows a token: the nodes of Bacalhau, which have no keys of ours, and programs that listen to events. Nobody
 // knows which of them speaks, so each kind may do little.
-import { timingSafeEqual } from 'node:crypto';
 import {
   type CalloutAnswer,
   type CalloutQuestion,
-  hashOf,
   nodesAccount,
   type Permissions,
   unverifiedAccount,
 } from '../../protocol/callout.ts';
+import { hashToken, isSame } from '../../protocol/secret-hash.ts';
 import { heartbeatWildcard } from '../../protocol/subjects.ts';
 
 /** The tokens; undefined for a kind that is not let in. */
@@ -24,8 +23,8 @@ export function admitByToken(
   heartbeatTopic: string,
 ): CalloutAnswer | undefined {
   if (!isPlain || !offers.token) return undefined;
-  const shown = hashOf(offers.token);
-  const shows = (token: string | undefined) => token !== undefined && timingSafeEqual(hashOf(token), shown);
+  const shown = hashToken(offers.token);
+  const shows = (token: string | undefined) => token !== undefined && isSame(hashToken(token), shown);
   if (shows(tokens.unverified))
     return { account: unverifiedAccount, permissions: unverifiedPermissions(heartbeatTopic) };
   return shows(tokens.listener) ? { account: nodesAccount, permissions: listenerPermissions } : undefined;

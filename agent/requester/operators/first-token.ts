@@ -1,6 +1,7 @@
 // The first token is the operator's token of the requester's own machine. It is in a file that only the requester's user,
 // and root, can read. The commands on this machine find it there by themselves.
-import { firstOperator, hashToken, isSame, operatorOf } from '../../protocol/operator-token.ts';
+import { firstOperator, operatorOf } from '../../protocol/operator-token.ts';
+import { hashToken, isSame } from '../../protocol/secret-hash.ts';
 import { reasonOf } from '../../system/errors.ts';
 import { writeFileAtomic } from '../../system/files.ts';
 import { readOwnFile } from '../../system/read-file.ts';

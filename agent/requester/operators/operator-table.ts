@@ -1,6 +1,7 @@
 // The operator table says whose token a text is, and proves that it knows a token.
 import { createHmac, randomBytes } from 'node:crypto';
-import { hashToken, isSame, operatorOf, proofOf } from '../../protocol/operator-token.ts';
+import { operatorOf, proofOf } from '../../protocol/operator-token.ts';
+import { hashToken, isSame } from '../../protocol/secret-hash.ts';
 import type { OperatorRecord } from './operator-record.ts';
 
 /** An operator whose token was shown. */

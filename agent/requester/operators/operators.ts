@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto';
 import type { OperatorView } from '../../protocol/http.ts';
 import {
   firstOperator,
-  hashToken,
   operatorOf,
   operatorSecretBytes,
   operatorToken,
 } from '../../protocol/operator-token.ts';
+import { hashToken } from '../../protocol/secret-hash.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
