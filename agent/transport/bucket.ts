@@ -2,7 +2,7 @@
 // that each program can open the bucket of the other. In Bacalhau, nats.go's CreateKeyValue makes the bucket from a name
 // alone.
 import type { MsgHdrs } from 'nats';
-import { readContinuously, type StorageEnvironment, type StoredMessage } from './consume.ts';
+import { readContinuously, type StorageEnvironment } from './consume.ts';
 import {
   ApiError,
   apiErrors,
@@ -20,6 +20,7 @@ import {
   type BucketWatch,
   type WatchPasses,
 } from './port.ts';
+import type { StoredMessage } from './received-message.ts';
 import { readStoredMessage } from './stored-message.ts';
 
 /** Opens the bucket, and creates it when it does not exist. Throws BrokerError. */

@@ -1,6 +1,7 @@
 // Reads a stream in order, also after reconnections. The consumer on the broker is replaced whenever a message may be
 // missing.
-import { createInbox, type NatsConnection as Link, type Msg, type MsgHdrs } from 'nats';
+
+import { createInbox, type NatsConnection as Link, type Msg } from 'nats';
 import { type Clock, sleep, type Timer } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import { limitedLog } from '../system/limited-log.ts';
@@ -8,20 +9,13 @@ import type { Log } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { callApi, type StorageConnection } from './jetstream.ts';
 import { BrokerError } from './port.ts';
+import { parsePosition, ReceivedMessage, type StoredMessage } from './received-message.ts';
 
 export interface StorageEnvironment {
   connection: StorageConnection;
   clock: Clock;
   random: Random;
   log: Log;
-}
-
-export interface StoredMessage {
-  subject: string;
-  data: Uint8Array;
-  headers: MsgHdrs | undefined;
-  sequence: number;
-  time: Date;
 }
 
 /** The stream to read, and where to begin. */
@@ -265,48 +259,9 @@ function deliverPolicy(from: ReadRequest['from']): Record<string, unknown> {
   return { deliver_policy: 'by_start_time', opt_start_time: from.time.toISOString() };
 }
 
-/** A stored message. Its headers are read when somebody asks for them, because most readers do not. */
-class ReceivedMessage implements StoredMessage {
-  readonly #message: Msg;
-  readonly data: Uint8Array;
-  readonly sequence: number;
-  readonly time: Date;
-
-  constructor(message: Msg, data: Uint8Array, { sequence, time }: { sequence: number; time: Date }) {
-    this.#message = message;
-    this.data = data;
-    this.sequence = sequence;
-    this.time = time;
-  }
-
-  get subject(): string {
-    return this.#message.subject;
-  }
-
-  get headers(): MsgHdrs | undefined {
-    return this.#message.headers;
-  }
-}
-
 /** Answers an idle heartbeat or a flow control message. The broker sends no more messages until it has the answer. */
 function answerControl(link: Link, message: Msg): void {
   const stalled = message.headers?.get('Nats-Consumer-Stalled');
   const reply = message.reply || stalled;
   if (reply && !link.isClosed()) link.publish(reply);
-}
-
-/** Reads the position of a message in its stream from the reply subject (`$JS.ACK…`, with a domain since NATS 2.10). */
-function parsePosition(
-  reply: string,
-): { sequence: number; order: number; time: Date; pending: number } | undefined {
-  // This is done for each message. To split the text would take four times as long.
-  const dots: number[] = [];
-  for (let at = reply.indexOf('.'); at >= 0; at = reply.indexOf('.', at + 1)) dots.push(at);
-  if (dots.length < 8) return undefined;
-  const first = dots.length === 8 ? 5 : 7;
-  const field = (index: number, without = 0) =>
-    Number(reply.slice((dots[index - 1] ?? 0) + 1, (dots[index] ?? reply.length) - without));
-  // The time is in nanoseconds, which are too many for a number, and slow to read.
-  const time = new Date(field(first + 2, 6));
-  return { sequence: field(first), order: field(first + 1), time, pending: field(first + 3) };
 }

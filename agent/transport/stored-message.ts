@@ -1,8 +1,8 @@
 // Reads one message of a stream, by its sequence or as the newest of its subject.
 import { type MsgHdrs, headers as newHeaders } from 'nats';
-import type { StoredMessage } from './consume.ts';
 import { ApiError, apiErrors, callApi, type StorageConnection } from './jetstream.ts';
 import { BrokerError } from './port.ts';
+import type { StoredMessage } from './received-message.ts';
 
 /** Returns the message, or undefined when the stream does not have it. Throws BrokerError. */
 export async function readStoredMessage(

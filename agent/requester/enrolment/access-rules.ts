@@ -73,26 +73,23 @@ function decideByCode({ key, intent, code }: AccessFacts): AccessDecision {
       return intent === 'check' ? { kind: 'stranger' } : { kind: 'pin', code: code.id };
     case 'unknown':
       return { kind: 'stranger' };
-    case 'spent':
+    default:
       return refuse(
         key,
-        'code_spent',
-        `the join code ${code.id} was used as often as it may be`,
-        hints.newCode,
-      );
-    case 'expired':
-      return refuse(key, 'code_expired', `the join code ${code.id} has expired`, hints.newCode);
-    case 'revoked':
-      return refuse(key, 'code_revoked', `the join code ${code.id} was revoked`, hints.newCode);
-    case 'network':
-      return refuse(
-        key,
-        'code_network',
-        `the join code ${code.id} is not for the network of this machine`,
+        `code_${code.kind}`,
+        `the join code ${code.id} ${codeFaults[code.kind]}`,
         hints.newCode,
       );
   }
 }
+
+/** What is wrong with a code that lets nobody in, as the end of a sentence. */
+const codeFaults = {
+  spent: 'was used as often as it may be',
+  expired: 'has expired',
+  revoked: 'was revoked',
+  network: 'is not for the network of this machine',
+} as const;
 
 const hints = {
   newCode: 'get a new code on the requester: muster join-code create',
