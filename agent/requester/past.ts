@@ -43,7 +43,7 @@ export function catchUp({ history, lastSeen, incarnation }: Past, parts: CatchUp
       now,
       history.noiseSince,
     );
-    for (const change of due) events.announceChange(id, change);
+    for (const change of due) events.announceEarlierChange(id, change);
     const isNew = due.some(({ Kind }) => Kind === 'registered');
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {
       const seenAt = isNew ? undefined : lastSeen.times.get(id);

@@ -19,11 +19,9 @@ export class EventLedger {
   readonly #requesterId: string;
   readonly #nodes = new Map<string, NodeEvents>();
   readonly #byId = new Map<string, string>();
-  /** The nodes and kinds of which an event was forged. */
-  readonly #forgedPlaces = new Set<string>();
   /** What is wrong with the events so far, as sentences. */
   readonly faults: string[] = [];
-  readonly counts = { genuine: 0, repeated: 0, forged: 0, unreadable: 0 };
+  readonly counts = { genuine: 0, forged: 0, unreadable: 0 };
 
   constructor(requesterId: string) {
     this.#requesterId = requesterId;
@@ -34,18 +32,11 @@ export class EventLedger {
     const text = Buffer.from(data).toString('utf8');
     const event = parse(text);
     if (!event) return void this.counts.unreadable++;
-    const place = `${event.subject} ${event.type}`;
-    if (event.data.reason === forgedReason) {
-      this.#forgedPlaces.add(place);
-      return void this.counts.forged++;
-    }
+    if (event.data.reason === forgedReason) return void this.counts.forged++;
     this.counts.genuine++;
     const same = this.#byId.get(event.id);
     if (same !== undefined) {
-      // At a start the requester sees the newest event of each kind. When a forged one covers its own, it sends that again, with
-      // the same id and the same bytes, so that whoever listens can drop it.
-      if (same === text && this.#forgedPlaces.has(place)) this.counts.repeated++;
-      else this.faults.push(`two events have the id ${event.id}: ${same} and ${text}`);
+      this.faults.push(`two events have the id ${event.id}: ${same} and ${text}`);
       return;
     }
     this.#byId.set(event.id, text);

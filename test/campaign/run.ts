@@ -124,7 +124,6 @@ class Campaign {
       ['decisions that reached no requester', counts.notSent],
       ['decisions by the command', counts.byCommand],
       ['events', this.#ledger.counts.genuine],
-      ['events that came again after a forged one', this.#ledger.counts.repeated],
       ['forged events', this.#ledger.counts.forged],
       ['most open files of a process', this.#measures.most.descriptors],
       ['most memory of a process, MB', Math.round(this.#measures.most.memoryBytes / 1e6)],

@@ -226,6 +226,27 @@ describe('a crash between a write and its announcement', () => {
     assertNoDoubles(fixture);
   });
 
+  test('does not announce an event again that a forged one of its kind covers', async () => {
+    const fixture = await RequesterFixture.started();
+    await fixture.register('node-1');
+    await fixture.register('node-1', true, { zone: 'b' });
+    // The broker itself drops a second copy within two minutes.
+    await fixture.live(300_000, ['node-1']);
+    const updates = () => fixture.events().filter(({ type }) => type === 'org.muster.node.updated');
+    const [genuine] = updates();
+    assert.ok(genuine);
+    const forged = {
+      ...genuine,
+      id: 'node-1:somebody:1',
+      data: { node: 'node-1', previous: {}, current: {} },
+    };
+    fixture.broker.inject('node.events.node-1.updated', JSON.stringify(forged));
+    await fixture.kill();
+    await fixture.start();
+    await fixture.live(5_000);
+    assert.equal(updates().filter(({ id }) => id === genuine.id).length, 1);
+  });
+
   test('leaves nothing in the record after the announcement', async () => {
     const fixture = await RequesterFixture.started();
     refuseEvents(fixture);

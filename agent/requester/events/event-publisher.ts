@@ -17,8 +17,9 @@ import type { Connection, EventStream } from '../../transport/port.ts';
 import type { HealthAnnouncer, HealthChange } from '../health/health-announcements.ts';
 import type { ChangeAnnouncer } from '../roll/roll-observer.ts';
 import type { AnnouncedMemberships } from './announced-memberships.ts';
-import { changeEvent } from './change-event.ts';
+import { type ChangeEvent, changeEvent } from './change-event.ts';
 import { type RequesterAnnouncer, requesterEvents } from './requester-events.ts';
+import { isStored } from './stored-event.ts';
 
 /**
  * Largest number of waiting events per node, for membership and for health each. When there are more, the oldest health
@@ -54,6 +55,8 @@ interface WaitingEvent {
   data: EventData;
   /** The change that the event announces. It stays in the node's record until the event is acknowledged. */
   change?: RecordedChange;
+  /** The event as it may stand in the stream already, because the change was made before this start. */
+  earlier?: ChangeEvent;
 }
 
 /** Holds the events that are not acknowledged yet, and sends them one at a time for each node. */
@@ -107,6 +110,11 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   /** Announces a change that is in the store. The id of its event names the revision and the incarnation. */
   announceChange(node: string, change: RecordedChange): void {
     this.#enqueue(node, waitingEvent(node, change));
+  }
+
+  /** Announces a change that was in the store at the start, unless its event turns out to be in the stream. */
+  announceEarlierChange(node: string, change: RecordedChange): void {
+    this.#enqueue(node, { ...waitingEvent(node, change), earlier: changeEvent(node, change) });
   }
 
   /** Announces a change of health. Such a change is not in the store. */
@@ -222,8 +230,11 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
         const inForce = event.change && untilInForce?.(node);
         if (inForce) await inForce;
         await connection.connected(signal);
-        const body = cloudEvent(event.kind, event.id, this.#source, event.time, event.data);
-        await this.#stream?.publish(eventSubject(node, event.kind), JSON.stringify(body), event.id);
+        const { earlier } = event;
+        if (!earlier || !this.#stream || !(await isStored(this.#stream, node, earlier))) {
+          const body = cloudEvent(event.kind, event.id, this.#source, event.time, event.data);
+          await this.#stream?.publish(eventSubject(node, event.kind), JSON.stringify(body), event.id);
+        }
         list.shift();
         failures = 0;
       } catch (error) {
