@@ -20,6 +20,7 @@ const longest = [
   'test/e2e/campaign.test.ts',
   'test/e2e/hung-files.test.ts',
   'test/e2e/journal.test.ts',
+  'test/e2e/keys.test.ts',
   'test/e2e/agent-faults.test.ts',
   'test/e2e/dev.test.ts',
   'test/e2e/doctor.test.ts',
@@ -43,7 +44,7 @@ const { values, positionals } = parseArgs({
     tap: { type: 'string' },
     /** A regular expression that the names of the tests match. */
     pattern: { type: 'string' },
-    /** A module that each test file loads first. */
+    /** A module that each test file loads before the tests. */
     import: { type: 'string' },
   },
 });
@@ -52,12 +53,13 @@ const rank = (file: string): number => {
   const index = longest.indexOf(relative('.', file));
   return index < 0 ? longest.length : index;
 };
+const modules = ['./test/support/file-limits.ts', ...(values.import === undefined ? [] : [values.import])];
 const results = run({
   files: positionals.sort((a, b) => rank(a) - rank(b)),
   concurrency: Number(values.concurrency),
-  timeout: Number(values.timeout),
   ...(values.pattern === undefined ? {} : { testNamePatterns: [new RegExp(values.pattern)] }),
-  ...(values.import === undefined ? {} : { execArgv: [`--import=${values.import}`] }),
+  env: { ...process.env, TEST_FILE_MS: values.timeout },
+  execArgv: modules.map(module => `--import=${module}`),
 });
 results.on('test:fail', () => {
   process.exitCode = 1;

@@ -17,11 +17,11 @@ import { removeLeftovers } from '../system/files.ts';
 import { limitedLog } from '../system/limited-log.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
-import { holdFolder } from '../system/role-socket.ts';
 import { hasCredentials } from '../transport/credentials.ts';
 import { connect } from '../transport/nats.ts';
 import { brokerOfAgent } from './agent-broker.ts';
 import { describeHolder } from './describe-holder.ts';
+import { holdAgentFolder } from './hold-agent-folder.ts';
 import { lifetime, sendReady } from './lifetime.ts';
 import { loadCluster } from './load-cluster.ts';
 import { ownCommand } from './own-command.ts';
@@ -41,13 +41,14 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   const { settings: first, log, data, folder, runtime } = await startRole('agent', load);
   let settings: Settings = first;
   let agent: Agent | undefined;
-  let answering: Answering | undefined;
+  const ready = Promise.withResolvers<Answering>();
   await using cleanup = new AsyncDisposableStack();
   const lock = await withSandboxHint('agent', data, () =>
-    holdFolder(
+    holdAgentFolder(
       runtime,
-      request => answerRoleSocket(request, answering),
+      request => answerRoleSocket(request, agent, ready.promise),
       status => `another agent holds ${folder}: ${describeHolder(status)}`,
+      systemClock,
     ),
   );
   cleanup.defer(async () => void (await endsWithin(systemClock, stopTimeoutsMs.lock, lock.close())));
@@ -123,7 +124,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     },
   });
   agent = running;
-  answering = { agent, cluster };
+  ready.resolve({ agent: running, cluster });
   const reloadCredentials = createCredentialReloader(first.nats, connection, log);
   const reload = createReloader(first, {
     load,
@@ -168,18 +169,24 @@ interface Answering {
   cluster: ClusterFile;
 }
 
-async function answerRoleSocket(request: unknown, answering: Answering | undefined): Promise<unknown> {
+// What an agent is told while it starts waits until it can be done, so that nothing is lost.
+async function answerRoleSocket(
+  request: unknown,
+  running: Agent | undefined,
+  ready: Promise<Answering>,
+): Promise<unknown> {
   const { command, code, move } = (request ?? {}) as Record<string, unknown>;
-  if (!answering) return { role: 'agent', pid: process.pid, state: 'starting' };
-  const { agent } = answering;
-  if (command === 'status') return agent.status();
+  if (command === 'status')
+    return running?.status() ?? { role: 'agent', pid: process.pid, state: 'starting' };
   if (command === 'register') {
+    const { agent } = await ready;
     agent.register();
     return agent.status();
   }
   if (command === 'join') {
+    const answering = await ready;
     await takeCode(answering, String(code), move === true);
-    return agent.status();
+    return answering.agent.status();
   }
   throw new MusterError('usage', `unknown command: ${reasonOf(command).slice(0, 64)}`);
 }

@@ -82,6 +82,21 @@ describe('a fresh host', () => {
   });
 });
 
+test('a code that is given while the agent starts is not lost', async () => {
+  const hosts = Array.from({ length: 6 }, (_, index) => `hasty-${index}`);
+  const { line } = await newCode('--uses', String(hosts.length));
+  const agents = await Promise.all(
+    hosts.map(async host => {
+      const agent = startAgent(host);
+      const { code, stderr } = await joinIn(host, line);
+      assert.equal(code, 0, stderr);
+      return agent;
+    }),
+  );
+  for (const agent of agents) await agent.untilPrinted(/"msg":"pending approval"/);
+  await Promise.all(agents.map(agent => agent.stop()));
+});
+
 describe('a code lets nobody in', () => {
   test('that is used up, and the second host is told so', async () => {
     const { line } = await newCode();

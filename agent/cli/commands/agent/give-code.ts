@@ -4,10 +4,16 @@ import { refuseOtherCluster } from '../../../compute/registration/given-code.ts'
 import { roleFolder, runtimeFolder } from '../../../config/paths.ts';
 import type { JoinCode } from '../../../protocol/join-code.ts';
 import { describeHolder } from '../../../roles/describe-holder.ts';
+import { joiningState } from '../../../roles/hold-agent-folder.ts';
 import { checkPrivateState } from '../../../service/private-state.ts';
+import { sleep, systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { makeFolder } from '../../../system/files.ts';
 import { askHolder, holdFolder } from '../../../system/role-socket.ts';
+
+/** Time between two attempts while an agent starts or another command writes, in milliseconds, and their number. */
+const retryMs = 100;
+const maxAttempts = 50;
 
 export interface GivenCode {
   line: string;
@@ -19,17 +25,26 @@ export interface GivenCode {
 /**
  * Gives the code to the agent that runs in one of the `searched` folders, or stores it in `own` when none runs. Returns the
  * folder of the running agent's socket; undefined when none runs. @throws MusterError `conflict` for a code of another
- * cluster without `move`; `not_allowed`, `not_writable`; `in_use` when an agent was started meanwhile.
+ * cluster without `move`; `not_allowed`, `not_writable`; `in_use` when another command holds the folder for 5 s.
  */
 export async function giveCode(
   searched: readonly string[],
   own: string,
   given: GivenCode,
 ): Promise<string | undefined> {
-  const folder = await runningAgent(searched);
-  if (folder === undefined) await storeCode(own, given);
-  else await askHolder(folder, { command: 'join', code: given.line, move: given.move });
-  return folder;
+  for (let attempt = 1; ; attempt++) {
+    const folder = await runningAgent(searched);
+    try {
+      if (folder === undefined) await storeCode(own, given);
+      else await askHolder(folder, { command: 'join', code: given.line, move: given.move });
+      return folder;
+    } catch (error) {
+      // An agent that was started meanwhile takes the code itself.
+      const isHeld = error instanceof MusterError && error.code === 'in_use';
+      if (!isHeld || attempt === maxAttempts) throw error;
+      await sleep(systemClock, retryMs);
+    }
+  }
 }
 
 /**
@@ -39,7 +54,8 @@ export async function giveCode(
 export async function runningAgent(folders: readonly string[]): Promise<string | undefined> {
   for (const data of folders) {
     const folder = runtimeFolder(data, 'agent');
-    if ((await askHolder(folder, { command: 'status' })) !== undefined) return folder;
+    const status = (await askHolder(folder, { command: 'status' })) as { state?: unknown } | undefined;
+    if (status !== undefined && status.state !== joiningState) return folder;
   }
   return undefined;
 }
@@ -53,7 +69,7 @@ async function storeCode(data: string, { code, move }: GivenCode): Promise<void>
   // An agent that starts at this moment must not read the file before it is written, or write it too.
   const lock = await holdFolder(
     runtime,
-    () => ({ role: 'agent', pid: process.pid, state: 'joining' }),
+    () => ({ role: 'agent', pid: process.pid, state: joiningState }),
     status => `an agent holds ${folder}: ${describeHolder(status)}`,
   );
   try {

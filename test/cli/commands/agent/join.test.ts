@@ -173,6 +173,24 @@ test('an agent that runs takes the code, and the command waits until the node is
   assert.equal(await isThere(), false, 'the agent writes its file itself');
 });
 
+test('a code waits for another command that writes one, and is not given to it', async t => {
+  const { run, data, read } = await begin(t);
+  const requests: unknown[] = [];
+  await mkdir(join(data, 'agent'), { recursive: true });
+  const lock = await holdFolder(
+    join(data, 'agent'),
+    request => {
+      if (requests.push(request) === 3) setImmediate(() => void lock.close());
+      return { role: 'agent', pid: 1, state: 'joining' };
+    },
+    () => '',
+  );
+  const outcome = await run(line);
+  assert.equal(outcome.code, 0, outcome.stderr);
+  assert.equal((await read()).codeId, 'abcdefgh23');
+  assert.deepEqual(new Set(requests.map(each => JSON.stringify(each))), new Set(['{"command":"status"}']));
+});
+
 describe('the wait', () => {
   const trouble = (code: 'rejected' | 'refused' | 'key_refused' | 'broker_away', text: string) =>
     [{ code, text, hint: 'do' }] as const;
