@@ -29,7 +29,7 @@ export async function giveDevCodes({ folders, cluster, load }: DevCodesOptions):
   );
   if (newcomers.length === 0) return;
   const api = await requesterApi(load);
-  const { Code } = await api.createJoinCode({
+  const { Code } = await api.joinCodes.create({
     ExpiresInSeconds: joinCodeBounds.usualSeconds,
     Uses: newcomers.length,
     Approve: false,

@@ -2,7 +2,6 @@
 import type { Answer } from '../../protocol/answers.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { Membership } from '../../protocol/node-state.ts';
-import type { Refusal } from '../../protocol/refusal.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
 import type { LimitedLog } from '../../system/limited-log.ts';
@@ -11,6 +10,7 @@ import type { Random } from '../../system/random.ts';
 import type { StateFile } from '../../system/state-file.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 import { type AnswerMeaning, interpretAnswer } from './answer-meaning.ts';
+import { RefusedKey } from './refused-key.ts';
 import type { RequesterClient } from './requester-client.ts';
 import { RetryDelays } from './retry-delays.ts';
 import type { Sentinel } from './sentinel.ts';
@@ -35,9 +35,6 @@ export interface RegistrationOptions {
 /** Least time between two confirmations that follow from events, in milliseconds. */
 const confirmIntervalMs = 1_000;
 
-/** Time until the node of a deleted record connects again to see whether it is still deleted, in milliseconds. */
-const deletedPauseMs = 600_000;
-
 /**
  * `register` asks for a registration. `confirm` sends the node's information; the answer says whether the node is still
  * registered.
@@ -48,6 +45,7 @@ export class Registration {
   readonly #options: RegistrationOptions;
   readonly #delays: RetryDelays;
   readonly #stopping = new AbortController();
+  readonly #refusedKey: RefusedKey;
   /** Called after each change of the state. The agent sets it. */
   onChange: () => void = () => undefined;
   /** The next request and the time when it is due, in monotonic milliseconds. */
@@ -63,12 +61,19 @@ export class Registration {
   #isStarting = true;
   /** Whether an operator told this node to register, and no requester has accepted it since. */
   #isByHand = false;
-  /** Whether the requester is being asked why it refused the key. */
-  #isAskingWhy = false;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
     this.#delays = new RetryDelays(options.clock, options.random);
+    this.#refusedKey = new RefusedKey({
+      ...options,
+      delays: this.#delays,
+      stopping: this.#stopping.signal,
+      mayComeBack: () => this.mayComeBack,
+      onRefused: refusal => this.#update({ refusal }),
+      onDeleted: ({ reason, operatorReason = '' }) =>
+        this.#onDeleted({ kind: 'deleted', reason, operatorReason }),
+    });
   }
 
   /**
@@ -119,51 +124,14 @@ export class Registration {
     this.#registerAgain('', 0);
   }
 
-  /**
-   * Leaves the broker when the requester no longer lets in the key of this node. A deleted node sends nothing by which it
-   * would notice that.
-   */
-  async onConnectedAgain(): Promise<void> {
-    const { client, state, log, node } = this.#options;
-    if (state.phase !== 'deleted') return;
-    try {
-      const refusal = await client.whyRefused();
-      if (refusal?.code === 'deleted' && !this.#stopping.signal.aborted) this.#onKeyDeleted(refusal);
-    } catch (err) {
-      log.debug({ node, err }, 'nobody says whether the key of this deleted node is refused');
-    }
+  /** Finds out whether the key of this deleted node is refused now. The agent calls it after each new link. */
+  onConnectedAgain(): Promise<void> {
+    return this.#refusedKey.onConnectedAgain();
   }
 
-  /** Finds out why the broker does not permit this node's requests, and connects again later. */
-  async onNotPermitted(): Promise<void> {
-    const { client, connection, limitedLog, node } = this.#options;
-    if (this.#isAskingWhy || this.#stopping.signal.aborted) return;
-    this.#isAskingWhy = true;
-    try {
-      const refusal = await client.whyRefused();
-      if (this.#stopping.signal.aborted || !refusal) return;
-      if (refusal.code === 'deleted') return this.#onKeyDeleted(refusal);
-      this.#update({ refusal });
-      const waitMs = this.#delays.whileKeyRefusedMs();
-      const fields = { node, fingerprint: refusal.fingerprint, code: refusal.code };
-      limitedLog.warn(
-        refusal.reason,
-        fields,
-        `the requester refuses this node: ${refusal.reason}; ${refusal.hint}`,
-      );
-      // An operator may give the record to this key, and the requester then ends this link to call the node back.
-      if (refusal.code === 'conflict' || refusal.code === 'clone') connection.standBy(waitMs);
-      else connection.reconnect(waitMs);
-    } catch (err) {
-      limitedLog.warn(
-        'why',
-        { node, err },
-        'the broker permits no requests of this node, and nobody says why',
-      );
-      connection.reconnect(this.#delays.whileKeyRefusedMs());
-    } finally {
-      this.#isAskingWhy = false;
-    }
+  /** Finds out why the broker does not permit this node's requests. */
+  onNotPermitted(): Promise<void> {
+    return this.#refusedKey.onNotPermitted();
   }
 
   /**
@@ -327,16 +295,6 @@ export class Registration {
     });
     // It confirms and does not register, because a registration would bring back a node that was deleted in the meantime.
     this.#planIn('confirm', this.#delays.whileRejectedMs());
-  }
-
-  // The key of a deleted node may only ask why. What it needs is another connection, and that only when it may come back.
-  #onKeyDeleted({ reason, operatorReason = '' }: Refusal): void {
-    const { connection, state } = this.#options;
-    if (this.mayComeBack) connection.reconnect(this.#delays.whileKeyRefusedMs());
-    else {
-      if (state.phase !== 'deleted') this.#onDeleted({ kind: 'deleted', reason, operatorReason });
-      connection.reconnect(deletedPauseMs);
-    }
   }
 
   #onUnknown(reason: string): void {

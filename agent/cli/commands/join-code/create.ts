@@ -49,7 +49,7 @@ export const examples: readonly Example[] = [
 
 export async function run({ load, flags: given }: Argv<typeof flags>): Promise<number> {
   const api = await requesterApi(load);
-  const created = await api.createJoinCode({
+  const created = await api.joinCodes.create({
     ExpiresInSeconds: given.expires ?? usualSeconds,
     Uses: given.uses,
     Approve: given.approve,

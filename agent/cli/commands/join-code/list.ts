@@ -19,7 +19,7 @@ export const examples: readonly Example[] = [
 ];
 
 export async function run({ load, flags: given }: Argv<typeof flags>): Promise<number> {
-  const codes = await (await requesterApi(load)).joinCodes();
+  const codes = await (await requesterApi(load)).joinCodes.list();
   if (given.output === 'json') print(jsonText(codes));
   else if (given.output === 'yaml') print(await yamlText(codes));
   else print(listText(codes, new Date()));

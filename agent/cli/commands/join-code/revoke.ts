@@ -14,7 +14,7 @@ export const examples: readonly Example[] = [
 ];
 
 export async function run({ load, operands: { id } }: Argv<Record<never, never>, 'id'>): Promise<number> {
-  const { Used } = await (await requesterApi(load)).revokeJoinCode(id, actor());
+  const { Used } = await (await requesterApi(load)).joinCodes.revoke(id, actor());
   print('Ok\n');
   if (Used > 0) {
     const nodes =

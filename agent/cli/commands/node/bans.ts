@@ -19,7 +19,7 @@ export const examples: readonly Example[] = [
 const titles = ['FINGERPRINT', 'ID', 'BANNED', 'BY', 'REASON'];
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {
-  const bans = await (await requesterApi(argv.load)).bans();
+  const bans = await (await requesterApi(argv.load)).bans.list();
   const { output } = argv.flags;
   if (output === 'json') print(jsonText(bans));
   else if (output === 'yaml') print(await yamlText(bans));

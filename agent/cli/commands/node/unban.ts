@@ -15,7 +15,7 @@ export const examples: readonly Example[] = [
 
 export async function run(argv: Argv<Record<string, never>, keyof typeof operands>): Promise<number> {
   const api = await requesterApi(argv.load);
-  await api.unban(argv.operands.fingerprint, actor());
+  await api.bans.lift(argv.operands.fingerprint, actor());
   print('Ok\n');
   return 0;
 }

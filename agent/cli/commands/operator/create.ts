@@ -32,7 +32,7 @@ export async function run({
 }: Argv<typeof flags, keyof typeof operands>): Promise<number> {
   checkOperatorName(name);
   const api = await requesterApi(load);
-  const token = await api.createOperator({
+  const token = await api.operators.create({
     Name: name,
     ReadOnly: given['read-only'],
     ExpiresInSeconds: given.expires ?? 0,

@@ -19,7 +19,7 @@ export const examples: readonly Example[] = [
 ];
 
 export async function run({ load, flags: { output } }: Argv<typeof flags>): Promise<number> {
-  const operators = await (await requesterApi(load)).operators();
+  const operators = await (await requesterApi(load)).operators.list();
   if (output === 'json') print(jsonText(operators));
   else if (output === 'yaml') print(await yamlText(operators));
   else print(operatorTable(operators, systemClock.now()));

@@ -20,7 +20,7 @@ export async function run({
   operands: { name },
 }: Argv<Record<never, never>, keyof typeof operands>): Promise<number> {
   checkOperatorName(name);
-  await (await requesterApi(load)).revokeOperator(name, actor());
+  await (await requesterApi(load)).operators.revoke(name, actor());
   print('Ok\n');
   if (name === firstOperator) note('The requester has made another token for its own machine at once.');
   return 0;

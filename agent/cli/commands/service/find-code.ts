@@ -110,7 +110,7 @@ async function createWhenReady(load: Argv['load'], clock: Clock): Promise<string
   for (;;) {
     try {
       const api = await requesterApi(load);
-      return (await api.createJoinCode({ ...usualCode, Actor: actor() })).Code;
+      return (await api.joinCodes.create({ ...usualCode, Actor: actor() })).Code;
     } catch (error) {
       const mayPass = error instanceof MusterError && error.code === 'unreachable';
       if (!mayPass || clock.monotonic() - began > readyTimeoutMs) throw error;

@@ -1,0 +1,142 @@
+// Makes the parts of a requester and connects them to each other. Nothing runs yet.
+import type { NodeInfo } from '../protocol/node-info.ts';
+import { retryOnBrokerError } from './cluster/retry.ts';
+import type { Callout } from './enrolment/callout.ts';
+import type { Enrolment } from './enrolment/enrolment.ts';
+import type { ClientTokens } from './enrolment/token-clients.ts';
+import { ConflictDetector } from './events/conflict-detector.ts';
+import { EventPublisher } from './events/event-publisher.ts';
+import { type RequesterAnnouncer, requesterEvents } from './events/requester-events.ts';
+import { HealthWatch } from './health/health-watch.ts';
+import { LastSeenStore } from './health/last-seen-store.ts';
+import { type OpenStore, type OpenStoreOptions, restoreStore } from './open-store.ts';
+import type { FirstTokenFile } from './operators/first-token.ts';
+import { Operators } from './operators/operators.ts';
+import { announcedReader, type Past } from './past.ts';
+import type { RollPolicy } from './roll/admission.ts';
+import { ResourceStore } from './roll/resource-store.ts';
+import { Roll } from './roll/roll.ts';
+import { WaitingList } from './roll/waiting-list.ts';
+import type { Counters } from './status/counters.ts';
+
+export interface PartsSettings {
+  /** Time between two heartbeats, in milliseconds. The next two have the same unit. */
+  heartbeatFrequency: number;
+  nodeDisconnectedAfter: number;
+  nodeUnknownAfter: number;
+  heartbeatTopic: string;
+}
+
+export interface PartsOptions extends OpenStoreOptions {
+  self: NodeInfo;
+  settings: PartsSettings;
+  policy: RollPolicy;
+  counters: Counters;
+  /** Receives the questions of the requester's own broker who is let in; undefined when the broker is another one. */
+  callout?: Callout | undefined;
+  /** The tokens of clients without a key. */
+  tokens?: ClientTokens | undefined;
+  /** The file with the operator's token of this machine; without it none is made. */
+  firstToken?: FirstTokenFile | undefined;
+  /** Aborts the start and everything that runs in the background. */
+  signal: AbortSignal;
+  /** Called when something that the status shows has changed. */
+  onStatusChange?: (() => void) | undefined;
+}
+
+/** The parts that are made before the roll is loaded. `enrolment` is undefined on a broker that is not the requester's own. */
+export type MadeParts = ReturnType<typeof makeParts> & { enrolment: Enrolment | undefined };
+
+/** Makes the parts. `past` is what the store and the event stream say of earlier requesters. */
+export function makeParts(
+  options: PartsOptions,
+  store: OpenStore,
+  past: Past,
+  enrolment: Enrolment | undefined,
+) {
+  const { self, settings, counters, clock, log, me, onStatusChange } = options;
+  const { clusterId, lease } = store;
+  const requesterId = self.NodeID;
+  const events = new EventPublisher({
+    ...options,
+    lease,
+    clusterId,
+    requesterId,
+    instance: me.instance,
+    untilInForce: id => enrolment?.follower.untilFollowed(id),
+  });
+  const health: HealthWatch = new HealthWatch({
+    ...options,
+    instance: me.instance,
+    limits: {
+      disconnectedAfterMs: settings.nodeDisconnectedAfter,
+      unknownAfterMs: settings.nodeUnknownAfter,
+    },
+    checkIntervalMs: settings.heartbeatFrequency,
+    announcer: events,
+    onSilent: id => lastSeen.markChanged(id),
+    onDegradedChange: onStatusChange,
+  });
+  const lastSeen = new LastSeenStore(
+    {
+      clock,
+      log,
+      bucket: store.cluster,
+      nodes: () => health.nodes(),
+      lastSeenAt: id => health.liveness(id)?.lastSeenAt,
+    },
+    past.lastSeen.revisions,
+  );
+  const settlingMs = settings.nodeDisconnectedAfter;
+  const conflicts = new ConflictDetector({ clock, log, counters, settlingMs, health, announcer: events });
+  const resources = new ResourceStore();
+  const operators = new Operators({ ...options, bucket: store.cluster, events: ownEvents(options, store) });
+  const waiting = new WaitingList({
+    listeningMs: () => health.listeningMs(),
+    silentAfterMs: settings.nodeDisconnectedAfter,
+  });
+  const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
+  const failureText = 'the store cannot be compared with its events yet; trying again';
+  const restore = () => {
+    lastSeen.markAllChanged();
+    void restoreStore(store, { ...options, roll, operators, enrolment });
+  };
+  lease.onRemoved = restore;
+  const roll: Roll = new Roll({
+    ...options,
+    bucket: store.nodes,
+    life: store.life,
+    announcer: events,
+    requesterId,
+    joinedBy: id => enrolment?.joinedBy(id),
+    waiting,
+    // The last-seen store asks the health watch about a node before that forgets it.
+    observers: [
+      lastSeen,
+      health,
+      resources,
+      conflicts,
+      waiting,
+      ...(enrolment ? [enrolment.follower] : []),
+      status,
+    ],
+    publicKeyOf: id => enrolment?.pins.of(id)?.key,
+    onStoreLost: restore,
+    readAnnounced: announcedReader(store.storage, past.history, events),
+    persist: work => retryOnBrokerError(work, { ...options, failureText }),
+    onLossesChange: onStatusChange,
+  });
+  return { events, health, lastSeen, conflicts, resources, operators, waiting, roll };
+}
+
+/** Returns what announces the deeds of operators that are no decisions about nodes. */
+export function ownEvents(options: PartsOptions, { clusterId, lease }: OpenStore): RequesterAnnouncer {
+  const { self, me } = options;
+  return requesterEvents({
+    ...options,
+    lease,
+    clusterId,
+    requesterId: self.NodeID,
+    instance: me.instance,
+  });
+}
