@@ -231,6 +231,7 @@ function fakeJoinCodes(clock: FakeClock, { usedCodes, announcedCodes }: FakeDire
     bucket: {
       put: async (...args) => (await bucket).put(...args),
       get: async (...args) => (await bucket).get(...args),
+      purge: async (...args) => (await bucket).purge(...args),
       remove: async (...args) => (await bucket).remove(...args),
     },
     clock,

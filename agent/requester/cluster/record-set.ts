@@ -7,8 +7,11 @@ import type { Log } from '../../system/log.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
 import { decode, encode } from './cluster-bucket.ts';
 
+/** What a set of records needs of its bucket. */
+export type RecordBucket = Pick<Bucket, 'get' | 'put' | 'purge' | 'remove'>;
+
 export interface RecordSetOptions<T> {
-  bucket: Bucket;
+  bucket: RecordBucket;
   /** The beginning of the keys in the bucket, such as `pin.`. */
   prefix: string;
   schema: v.GenericSchema<unknown, T>;
@@ -96,6 +99,22 @@ export class RecordSet<T> {
       }
     }
     this.#forget(name);
+  }
+
+  /** Removes a record from the store for good, without a marker, and then from the memory. */
+  async remove(name: string): Promise<void> {
+    const { bucket, prefix } = this.#options;
+    await bucket.remove(`${prefix}${name}`, this.#records.get(name)?.revision ?? 0);
+    this.#forget(name);
+  }
+
+  /** Reads a record again, because a write of it got no answer, and returns what the store has. */
+  async read(name: string): Promise<T | undefined> {
+    const { bucket, prefix } = this.#options;
+    const entry = await bucket.get(`${prefix}${name}`);
+    if (entry) this.take(entry);
+    else this.#forget(name);
+    return this.get(name);
   }
 
   /** Writes all records again, because the store was lost. A record that the store has is taken from there. */

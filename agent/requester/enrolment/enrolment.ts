@@ -97,7 +97,7 @@ export class Enrolment {
   }
 
   get #sets() {
-    return [...this.pins.sets, this.bans.set, this.#deleted.set, this.joinCodes] as const;
+    return [...this.pins.sets, this.bans.set, this.#deleted.set, this.joinCodes.set] as const;
   }
 
   /** Begins to let clients in. Returns a function that ends it. */
@@ -153,7 +153,7 @@ export class Enrolment {
     await this.pins.restore();
     await this.bans.set.restore();
     await this.#deleted.set.restore();
-    await this.joinCodes.restore();
+    await this.joinCodes.set.restore();
   }
 
   #checkCode(token: string, host: string): CodeCheck {

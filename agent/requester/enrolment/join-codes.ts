@@ -6,8 +6,8 @@ import { hashToken, isSame } from '../../protocol/secret-hash.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
-import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
-import { decode, encode } from '../cluster/cluster-bucket.ts';
+import { BrokerError } from '../../transport/port.ts';
+import { type RecordBucket, RecordSet } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { storeFault } from '../status/store-fault.ts';
 import {
@@ -44,7 +44,7 @@ export type JoinTokenCheck =
 
 export interface JoinCodesOptions {
   /** The bucket with what is not about one node. */
-  bucket: Pick<Bucket, 'get' | 'put' | 'remove'>;
+  bucket: RecordBucket;
   clock: Clock;
   log: Log;
   /** Returns the number of keys that were pinned with a code. They are its uses, so a node that reconnects costs none. */
@@ -53,34 +53,24 @@ export interface JoinCodesOptions {
   events: RequesterAnnouncer;
 }
 
-const keyPrefix = 'code.';
 const secretBytes = 16;
 const idLetters = 'abcdefghijklmnopqrstuvwxyz234567';
 
 export class JoinCodes {
-  /** The beginning of the keys in the bucket. */
-  readonly prefix = keyPrefix;
+  /** The records in the store. */
+  readonly set: RecordSet<JoinCodeRecord>;
   readonly #options: JoinCodesOptions;
-  readonly #codes = new Map<string, { record: JoinCodeRecord; revision: number }>();
+  /** The records of revoked codes that the store has not taken yet. */
+  readonly #revoked = new Map<string, JoinCodeRecord>();
+  /** The revoked codes of which the store did not tell whether it took that. Their revocation may be repeated. */
+  readonly #doubtful = new Set<string>();
   /** Number of enrolments with a code whose pin is being written. */
   readonly #held = new Map<string, number>();
 
   constructor(options: JoinCodesOptions) {
+    const { bucket, log } = options;
     this.#options = options;
-  }
-
-  /** Takes an entry of the bucket, if it is a code. A code that cannot be read is logged, and lets nobody in. */
-  take({ key, value, revision, marker }: BucketEntry): void {
-    const [, id] = /^code\.([a-z2-7]{10})$/.exec(key) ?? [];
-    if (id === undefined) return;
-    this.#codes.delete(id);
-    if (marker) return;
-    try {
-      this.#codes.set(id, { record: decode(key, joinCodeSchema, value), revision });
-    } catch (err) {
-      if (!(err instanceof MusterError)) throw err;
-      this.#options.log.warn({ code: id, err }, 'a join code in the store cannot be read; it lets nobody in');
-    }
+    this.set = new RecordSet({ bucket, prefix: 'code.', schema: joinCodeSchema, log });
   }
 
   /**
@@ -89,7 +79,7 @@ export class JoinCodes {
    */
   check(token: string, address: string): JoinTokenCheck {
     const id = codeIdOf(token);
-    const record = id === undefined ? undefined : this.#codes.get(id)?.record;
+    const record = id === undefined ? undefined : this.recordOf(id);
     // The id is no secret; only the comparison of the rest must take the same time for every token.
     if (id === undefined || !record || !isSame(hashToken(token), Buffer.from(record.hash, 'base64url')))
       return { kind: 'unknown' };
@@ -117,14 +107,14 @@ export class JoinCodes {
 
   /** Returns the record of a code; undefined when it is not kept any more. */
   recordOf(id: string): JoinCodeRecord | undefined {
-    return this.#codes.get(id)?.record;
+    return this.#revoked.get(id) ?? this.set.get(id);
   }
 
   /** Returns all codes that are kept, the newest first. */
   list(): ListedJoinCode[] {
     const now = this.#options.clock.now();
-    return [...this.#codes]
-      .map(([id, { record }]) => this.#listed(id, record, now))
+    return [...this.set.entries()]
+      .map(([id, record]) => this.#listed(id, this.recordOf(id) ?? record, now))
       .sort((a, b) => Date.parse(b.record.at) - Date.parse(a.record.at) || (a.id < b.id ? -1 : 1));
   }
 
@@ -133,10 +123,9 @@ export class JoinCodes {
    * valid; `unreachable` or `failed` when the store did not take it: then no token of it is known, so it lets nobody in.
    */
   async create(wish: JoinCodeWish, act: Act): Promise<{ token: string; code: ListedJoinCode }> {
-    const { bucket, clock } = this.#options;
-    const now = clock.now();
+    const now = this.#options.clock.now();
     await this.#forgetOld(1);
-    if (this.#codes.size >= maxCodes) throw tooMany();
+    if (this.set.size >= maxCodes) throw tooMany();
     const { lifetimeMs, uses, approve, labels, network } = wish;
     const id = newId();
     const token = joinToken(id, randomBytes(secretBytes));
@@ -150,10 +139,7 @@ export class JoinCodes {
       labels,
       ...(network === undefined ? {} : { network }),
     };
-    const revision = await bucket
-      .put(keyPrefix + id, encode(record), 0)
-      .catch(error => throwStoreError(error, 'no join code was made'));
-    this.#codes.set(id, { record, revision });
+    await this.set.set(id, record).catch(error => throwStoreError(error, 'no join code was made'));
     this.#tell('join_code_created', { id, record }, act);
     return { token, code: this.#listed(id, record, now) };
   }
@@ -163,35 +149,28 @@ export class JoinCodes {
    * `conflict` when it lets nobody in already; `unreachable` or `failed` when the store did not answer or take it.
    */
   async revoke(id: string, act: Act): Promise<ListedJoinCode> {
-    const { bucket, clock } = this.#options;
-    const now = clock.now();
-    const found = this.#codes.get(id);
+    const now = this.#options.clock.now();
+    const found = this.recordOf(id);
     if (!found) throw new MusterError('not_found', `there is no join code ${id}`, { hint: listHint });
-    const { state } = this.#listed(id, found.record, now);
-    if (state !== 'valid') throw notValid(id, state);
-    const record: JoinCodeRecord = { ...found.record, revoked: { at: now.toISOString(), by: act.actor } };
+    const { state } = this.#listed(id, found, now);
+    const isRepeated = this.#doubtful.delete(id);
+    if (state !== 'valid' && !isRepeated) throw notValid(id, state);
+    // The first attempt may stand, so a repeated one writes the same.
+    const record: JoinCodeRecord = {
+      ...found,
+      revoked: found.revoked ?? { at: now.toISOString(), by: act.actor },
+    };
     // It lets nobody in from now on, even while the store does not answer.
-    this.#codes.set(id, { record, revision: found.revision });
+    this.#revoked.set(id, record);
     try {
-      const revision = await bucket.put(keyPrefix + id, encode(record), found.revision);
-      this.#codes.set(id, { record, revision });
+      await this.set.set(id, record);
+      this.#revoked.delete(id);
     } catch (error) {
-      if (!(await this.#isStored(id, found, record)))
+      if (!(await this.#isStored(id, record)))
         throwStoreError(error, `the join code ${id} may be revoked or not`, 'repeat the command');
     }
     this.#tell('join_code_revoked', { id, record }, act);
     return this.#listed(id, record, now);
-  }
-
-  /** Writes the records again into a store that was lost. @throws BrokerError */
-  async restore(): Promise<void> {
-    const { bucket } = this.#options;
-    for (const [id, { record }] of this.#codes) {
-      const entry = await bucket.get(keyPrefix + id);
-      if (entry) continue;
-      const revision = await bucket.put(keyPrefix + id, encode(record), 0);
-      this.#codes.set(id, { record, revision });
-    }
   }
 
   #tell(
@@ -206,19 +185,19 @@ export class JoinCodes {
   }
 
   /**
-   * Reads a code again whose write failed or got no answer, and returns whether it stands. When the store does not tell,
-   * the code stays revoked until the next start.
+   * Reads a code again whose revocation failed or got no answer, and returns whether it stands. When the store does not
+   * tell, the code stays revoked until the next start.
    */
-  async #isStored(
-    id: string,
-    before: { record: JoinCodeRecord; revision: number },
-    written: JoinCodeRecord,
-  ): Promise<boolean> {
-    const entry = await this.#options.bucket.get(keyPrefix + id).catch(() => undefined);
-    if (entry?.revision === before.revision) this.#codes.set(id, before);
-    else if (entry) this.take(entry);
-    const { revoked } = this.#codes.get(id)?.record ?? {};
-    return entry !== undefined && revoked?.at === written.revoked?.at;
+  async #isStored(id: string, { revoked }: JoinCodeRecord): Promise<boolean> {
+    try {
+      const stored = await this.set.read(id);
+      this.#revoked.delete(id);
+      return stored !== undefined && stored.revoked?.at === revoked?.at;
+    } catch (error) {
+      if (!(error instanceof BrokerError || error instanceof MusterError)) throw error;
+      this.#doubtful.add(id);
+      return false;
+    }
   }
 
   /**
@@ -226,13 +205,12 @@ export class JoinCodes {
    * later.
    */
   async #forgetOld(newCodes: number): Promise<void> {
-    const { bucket, clock, log } = this.#options;
-    const all = [...this.#codes].map(([id, { record: code }]) => ({ id, code, used: this.#usesOf(id) }));
+    const { clock, log } = this.#options;
+    const all = [...this.set.entries()].map(([id, code]) => ({ id, code, used: this.#usesOf(id) }));
     for (const id of codesToForget(all, clock.now(), newCodes)) {
-      const { revision } = this.#codes.get(id) ?? { revision: 0 };
       try {
-        await bucket.remove(keyPrefix + id, revision);
-        this.#codes.delete(id);
+        await this.set.remove(id);
+        this.#revoked.delete(id);
       } catch (err) {
         if (!(err instanceof BrokerError || err instanceof MusterError)) throw err;
         log.debug({ code: id, err }, 'an old join code could not be removed; it is tried again');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
+import { readRecords } from '../../../agent/requester/cluster/record-set.ts';
 import {
   codesToForget,
   keepAfterEndMs,
@@ -43,9 +44,7 @@ async function begin() {
           announced.push(`${kind} ${code} ${actor} ${claimedActor}`),
       },
     });
-    const watch = await bucket.watch(entry => codes.take(entry));
-    await watch.ready;
-    watch.stop();
+    await readRecords(bucket, [codes.set]);
     return codes;
   };
   return { clock, broker, lines, pins, announced, open, codes: await open() };
@@ -150,8 +149,8 @@ describe('a code', () => {
     assert.equal(again.list().length, 1);
     assert.equal(kindOf(again, token), 'valid');
     assert.equal(
-      lines.filter(line => /join code in the store cannot be read/.test(JSON.stringify(line))).length,
-      1,
+      lines.filter(line => /record of the cluster cannot be read/.test(JSON.stringify(line))).length,
+      2,
     );
   });
 
@@ -208,6 +207,22 @@ describe('a store that does not answer', () => {
     assert.equal(kindOf(codes, token), 'revoked');
   });
 
+  test('takes a revocation that is repeated because it may stand or not', async () => {
+    for (const applied of [false, true]) {
+      const { broker, clock, codes, open, announced } = await begin();
+      const { token, code } = await codes.create(wish(), ada);
+      broker.failNext('put', { fault: 'timeout', applied });
+      broker.failNext('get', { fault: 'disconnected' });
+      const failed = assert.rejects(codes.revoke(code.id, bob), /may be revoked or not/);
+      await clock.advance(6_000);
+      await failed;
+      assert.equal((await codes.revoke(code.id, bob)).state, 'revoked');
+      assert.equal(kindOf(await open(), token), 'revoked');
+      assert.equal(announced.filter(text => text.startsWith('join_code_revoked')).length, 1);
+      await assert.rejects(codes.revoke(code.id, bob), /is revoked already/);
+    }
+  });
+
   test('that did not take a revocation leaves the code as it was', async () => {
     const { broker, codes } = await begin();
     const { token, code } = await codes.create(wish(), ada);
@@ -222,9 +237,9 @@ test('a store that was lost gets its codes again', async () => {
   const { token } = await codes.create(wish(), ada);
   broker.wipe();
   broker.start();
-  await codes.restore();
+  await codes.set.restore();
   assert.equal(kindOf(await open(), token), 'valid');
-  await codes.restore();
+  await codes.set.restore();
 });
 
 describe('old codes', () => {
