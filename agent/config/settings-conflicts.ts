@@ -1,4 +1,7 @@
 // Finds settings that are valid alone but do not fit together: faults, and doubtful combinations that get a warning.
+
+import { overlaps, subjectForAll } from '../protocol/subject-template.ts';
+import { heartbeatWildcard } from '../protocol/subjects.ts';
 import type { Role } from './role.ts';
 import type { SettingKey, Settings } from './settings.ts';
 import { formatDuration } from './units.ts';
@@ -26,6 +29,7 @@ export function findConflicts(settings: Settings, role?: Role): SettingsConflict
   return [
     ...timing(settings, role),
     ...topics(settings),
+    ...approvedSubjects(settings),
     ...login(settings),
     ...joinCode(settings),
     ...certificates(settings),
@@ -77,6 +81,21 @@ function* topics({ compute, requester }: Settings): Generator<SettingsConflict> 
     value: `"${compute.heartbeatTopic}"`,
     text: `is not requester.heartbeatTopic, "${requester.heartbeatTopic}": a requester with these settings does not get the heartbeats of this agent`,
   };
+}
+
+// With a subject of heartbeats, one node could say that another is alive.
+function* approvedSubjects({ broker, requester }: Settings): Generator<SettingsConflict> {
+  const heartbeats = heartbeatWildcard(requester.heartbeatTopic);
+  for (const name of ['publish', 'subscribe'] as const) {
+    const found = broker.approved[name].find(template => overlaps(subjectForAll(template), heartbeats));
+    if (found === undefined) continue;
+    yield {
+      severity: 'fault',
+      keys: [`broker.approved.${name}`, 'requester.heartbeatTopic'],
+      value: `"${found}"`,
+      text: `opens subjects of the heartbeats, "${requester.heartbeatTopic}"; allowed: subjects that are not in requester.heartbeatTopic`,
+    };
+  }
 }
 
 function* login({ nats }: Settings): Generator<SettingsConflict> {

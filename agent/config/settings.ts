@@ -15,6 +15,7 @@ import {
 import { addresses, host, pin, port, servers, subject } from './network.ts';
 import { cpuAllocation, gpuAllocation, labels, size, sizeAllocation } from './node.ts';
 import type { Role } from './role.ts';
+import { subjectTemplates } from './subject-templates.ts';
 
 /** Who reads a setting. */
 export type Readers = Role | 'both' | 'commands';
@@ -266,6 +267,20 @@ export const table = {
     reload: false,
     roles: 'requester',
     help: 'the broker listens without TLS also where other machines reach it; whoever is in between can be any node',
+  },
+  'broker.approved.publish': {
+    type: subjectTemplates,
+    default: [],
+    reload: false,
+    roles: 'requester',
+    help: 'further subjects on which an approved node may send; {nodeId} stands for the id of the node',
+  },
+  'broker.approved.subscribe': {
+    type: subjectTemplates,
+    default: [],
+    reload: false,
+    roles: 'requester',
+    help: 'further subjects that an approved node may hear; {nodeId} stands for the id of the node',
   },
   'broker.tls.certFile': {
     type: path,

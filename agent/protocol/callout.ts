@@ -91,6 +91,8 @@ export interface Permissions {
 export interface CalloutAnswer {
   account: string;
   permissions: Permissions;
+  /** A word that the broker's list of clients shows beside the key, and that says what was given to the client. */
+  mark?: string | undefined;
   /** Seconds after which the server ends the connection; undefined for never. */
   lastsSeconds?: number | undefined;
 }
@@ -107,7 +109,7 @@ export function writeCalloutAnswer(
     {
       sub: user,
       aud: answer.account,
-      name: offers.key,
+      name: [offers.key, answer.mark].filter(Boolean).join(' '),
       iat: askedAt,
       ...(answer.lastsSeconds === undefined ? {} : { exp: askedAt + answer.lastsSeconds }),
       nats: {

@@ -1,5 +1,6 @@
 // Makes the parts of a requester and connects them to each other. Nothing runs yet.
 import type { NodeInfo } from '../protocol/node-info.ts';
+import type { SubjectTemplates } from '../protocol/subject-template.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
 import type { Callout } from './enrolment/callout.ts';
 import type { Enrolment } from './enrolment/enrolment.ts';
@@ -36,6 +37,8 @@ export interface PartsOptions extends OpenStoreOptions {
   callout?: Callout | undefined;
   /** The tokens of clients without a key. */
   tokens?: ClientTokens | undefined;
+  /** The subjects that are opened for approved nodes; without it none are. */
+  approved?: SubjectTemplates | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
   /** Aborts the start and everything that runs in the background. */
@@ -63,7 +66,7 @@ export function makeParts(
     clusterId,
     requesterId,
     instance: me.instance,
-    untilInForce: id => enrolment?.follower.untilFollowed(id),
+    untilInForce: id => enrolment?.untilInForce(id),
   });
   const health: HealthWatch = new HealthWatch({
     ...options,
@@ -111,15 +114,7 @@ export function makeParts(
     joinedBy: id => enrolment?.joinedBy(id),
     waiting,
     // The last-seen store asks the health watch about a node before that forgets it.
-    observers: [
-      lastSeen,
-      health,
-      resources,
-      conflicts,
-      waiting,
-      ...(enrolment ? [enrolment.follower] : []),
-      status,
-    ],
+    observers: [lastSeen, health, resources, conflicts, waiting, ...(enrolment?.observers ?? []), status],
     publicKeyOf: id => enrolment?.pins.of(id)?.key,
     onStoreLost: restore,
     readAnnounced: announcedReader(store.storage, past.history, events),

@@ -8,7 +8,7 @@ import type { OpenStore } from './open-store.ts';
  * @throws BrokerError
  */
 export async function openEnrolment(options: PartsOptions, store: OpenStore): Promise<Enrolment | undefined> {
-  const { callout, self, settings, tokens = {} } = options;
+  const { callout, self, settings, tokens = {}, approved = { publish: [], subscribe: [] } } = options;
   if (!callout) return undefined;
   const { cluster: bucket, lease } = store;
   return Enrolment.open({
@@ -16,6 +16,7 @@ export async function openEnrolment(options: PartsOptions, store: OpenStore): Pr
     ...settings,
     callout,
     tokens,
+    approved,
     events: ownEvents(options, store),
     bucket,
     lease,

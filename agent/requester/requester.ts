@@ -1,6 +1,7 @@
 // The requester waits for the broker, opens its parts, and sends its last events when it stops.
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { SigningKey } from '../protocol/signed-token.ts';
+import type { SubjectTemplates } from '../protocol/subject-template.ts';
 import type { Clock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
@@ -45,6 +46,8 @@ export interface RequesterOptions {
   issuer?: SigningKey | undefined;
   /** The tokens of clients of that broker that have no key. */
   tokens?: ClientTokens | undefined;
+  /** The subjects that are opened for approved nodes on that broker; without it none are. */
+  approved?: SubjectTemplates | undefined;
   /** Returns where new nodes find that broker; absent when the requester uses another one. */
   brokerAddresses?: (() => BrokerAddresses) | undefined;
   /** Tells about the requester's own broker; absent when it uses another one. */

@@ -193,6 +193,7 @@ async function serveNodes(
     issuer: access?.issuer,
     brokerAddresses: broker && (() => addressesOf(broker, settings.broker.host)),
     tokens: access?.tokens,
+    approved: settings.broker.approved,
     brokerFolder: broker && roleFolder(data, 'broker'),
     firstToken: firstTokenFile(operatorTokenFile(data)),
     onLost: lost.reject,

@@ -233,6 +233,12 @@ test('settings that exclude or need each other are faults', async () => {
       ],
     ],
     [
+      { MUSTER_BROKER_APPROVED_PUBLISH: 'results.{nodeId},bacalhau.>' },
+      [
+        'environment MUSTER_BROKER_APPROVED_PUBLISH: broker.approved.publish: "bacalhau.>" opens subjects of the heartbeats, "bacalhau.global.compute.{nodeId}.out.heartbeat"; allowed: subjects that are not in requester.heartbeatTopic',
+      ],
+    ],
+    [
       { MUSTER_REQUESTER_NODE_DISCONNECTED_AFTER: '90s' },
       [
         'environment MUSTER_REQUESTER_NODE_DISCONNECTED_AFTER: requester.nodeUnknownAfter: 1m30s (the default) is not longer than requester.nodeDisconnectedAfter; allowed: longer than 1m30s',
@@ -386,4 +392,36 @@ test('any environment and any flags give settings or faults, and never a crash o
         assert.match(line, /^(flag --|environment MUSTER_)[\x20-\x7e\u00a0-\u{10ffff}]+$/u);
     }),
   );
+});
+
+test('a subject for approved nodes opens nothing of muster or of the broker', async () => {
+  const faultsIn = async (texts: string[], wanted: RegExp) => {
+    for (const text of texts) assert.match(await faultOf('broker.approved.publish', text), wanted, text);
+  };
+  const reserved = [
+    'node',
+    'node.management.{nodeId}.>',
+    'requester.events.>',
+    'muster.why',
+    'unverified.node',
+  ];
+  await faultsIn(reserved, /belongs to muster or to the broker/);
+  await faultsIn(['$JS.API.>', '$KV.a', '_INBOX.>', '_R_.a'], /belongs to muster or to the broker/);
+  const open = ['>', '*', '*.management.x', '{nodeId}.management.>', '{nodeId}'];
+  await faultsIn(open, /could be any subject, also one of muster/);
+  const malformed = [
+    'work.{node}',
+    'work.x{nodeId}',
+    'a.{nodeId}.{nodeId}',
+    'work.>.a',
+    'work..a',
+    'work.',
+    '.a',
+  ];
+  await faultsIn(malformed, /is no subject for approved nodes/);
+  await faultsIn(
+    ['work. a', 'wörk', 'a>', '1.a', `a.${'x'.repeat(254)}`],
+    /is no subject for approved nodes/,
+  );
+  await faultsIn([Array(33).fill('a').join()], /too many; allowed: 32/);
 });

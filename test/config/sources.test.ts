@@ -53,6 +53,11 @@ const samples: Record<string, [string, unknown][]> = {
     ['1', 1],
     ['65535', 65_535],
   ],
+  subjects: [
+    ['work.{nodeId}, results', ['work.{nodeId}', 'results']],
+    ['work.*.{nodeId}.>', ['work.*.{nodeId}.>']],
+    ['a-b_c', ['a-b_c']],
+  ],
   addresses: [
     ['a.example, 10.0.0.1', ['a.example', '10.0.0.1']],
     ['b.example:4333', ['b.example:4333']],
@@ -191,6 +196,7 @@ test('the defaults are the documented ones', () => {
       port: 4222,
       advertise: [],
       allowPlaintext: false,
+      approved: { publish: [], subscribe: [] },
       tls: { certFile: undefined, keyFile: undefined, caFile: undefined },
     },
     node: {

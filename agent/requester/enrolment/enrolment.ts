@@ -1,12 +1,14 @@
 // Builds the parts that decide who is let in to the broker, and connects them to each other. It runs once at the start.
 
 import type { NodeState } from '../../protocol/node-state.ts';
+import type { SubjectTemplates } from '../../protocol/subject-template.ts';
 import { inboxPrefix } from '../../protocol/subjects.ts';
 import { BrokerError, type Bucket } from '../../transport/port.ts';
 import { readRecords } from '../cluster/record-set.ts';
 import type { RetryOptions } from '../cluster/retry.ts';
 import type { RequesterAnnouncer } from '../events/requester-events.ts';
 import type { JoinedBy } from '../roll/membership.ts';
+import type { RollObserver } from '../roll/roll-observer.ts';
 import type { StoredRecord } from '../roll/stored-record.ts';
 import type { Counters } from '../status/counters.ts';
 import type { CodeCheck } from './access-rules.ts';
@@ -14,6 +16,7 @@ import { Bans } from './bans.ts';
 import type { Callout } from './callout.ts';
 import { DeletedNodes } from './deleted-nodes.ts';
 import { Gatekeeper } from './gatekeeper.ts';
+import { Grants } from './grants.ts';
 import { JoinCodes } from './join-codes.ts';
 import { KeyConflicts, type KeyConflictsOptions } from './key-conflicts.ts';
 import { KeyDecisions } from './key-decisions.ts';
@@ -34,6 +37,8 @@ export interface EnrolmentOptions extends Omit<RetryOptions, 'failureText' | 'on
   heartbeatTopic: string;
   /** The tokens of clients without a key. */
   tokens: ClientTokens;
+  /** The subjects that are opened for approved nodes. */
+  approved: SubjectTemplates;
   /** Announces what operators do about join codes and keys. */
   events: RequesterAnnouncer;
   counters: Counters;
@@ -50,11 +55,12 @@ export class Enrolment {
   readonly joinCodes: JoinCodes;
   readonly live: LiveConnections;
   readonly bans: Bans;
-  /** Makes the pins follow the roll. It observes the roll. */
+  /** Makes the pins follow the roll. */
   readonly follower: KeyFollower;
   /** What operators decide about keys. */
   readonly decisions: KeyDecisions;
   readonly #options: EnrolmentOptions;
+  readonly #grants: Grants;
   readonly #deleted: DeletedNodes;
   readonly #turns = new Turns();
   readonly #refusals: RefusalLog;
@@ -74,6 +80,7 @@ export class Enrolment {
     this.bans = new Bans(bucket, log);
     this.#deleted = new DeletedNodes({ bucket, log, onChange: (...codes) => this.pins.countUses(...codes) });
     this.live = new LiveConnections(options);
+    this.#grants = new Grants({ ...options, pins: this.pins, live: this.live });
     this.joinCodes = new JoinCodes({ ...options, usesOf: id => this.pins.usesOf(id) });
     this.#refusals = new RefusalLog(clock, (...refused) => this.#conflicts?.onRefused(...refused));
     this.follower = new KeyFollower({
@@ -92,8 +99,22 @@ export class Enrolment {
       bans: this.bans,
       live: this.live,
       refusals: this.#refusals,
-      follower: this.follower,
+      follower: { untilFollowed: id => this.untilInForce(id) },
     });
+  }
+
+  /** The parts that observe the roll. */
+  get observers(): readonly RollObserver[] {
+    return [this.follower, this.#grants];
+  }
+
+  /**
+   * Returns a promise while a change of the node is in the store and not in force yet, because its pin or its connection
+   * still follows it. It never rejects.
+   */
+  untilInForce(id: string): Promise<void> | undefined {
+    const [one, other] = [this.follower.untilFollowed(id), this.#grants.untilFollowed(id)];
+    return one && other ? Promise.all([one, other]).then(() => undefined) : (one ?? other);
   }
 
   get #sets() {
@@ -121,9 +142,11 @@ export class Enrolment {
       holdCode: id => this.joinCodes.hold(id),
       banOf: key => this.bans.of(key),
       deletedNode: id => this.#deleted.of(id),
+      grantOf: id => this.#grants.of(id),
       onPinned: (id, key) => this.#onPinned(id, key),
     });
     this.live.start();
+    this.#grants.start(roll);
     const why = answerWhy(connection, this.#refusals);
     callout.begin(async question => {
       await lease.confirm().catch(ignoreSilentStore);

@@ -19,6 +19,7 @@ import {
   decideAccess,
   refusalOf,
 } from './access-rules.ts';
+import type { Grant } from './grants.ts';
 import { type LiveConnection, type LiveConnections, nodeKeyOf } from './live-connections.ts';
 import { nodePermissions, refusedPermissions } from './permissions.ts';
 import type { Pins } from './pins.ts';
@@ -49,6 +50,8 @@ export interface GatekeeperOptions {
   banOf(key: string): AccessFacts['ban'];
   /** Says which node of this id was deleted; undefined when none was. */
   deletedNode(id: string): (NonNullable<AccessFacts['deleted']> & { code?: string | undefined }) | undefined;
+  /** Returns what a node may do now besides what every node may. */
+  grantOf(id: string): Grant;
   /** Called after a key was pinned to a node. It never rejects. */
   onPinned(id: string, key: string): Promise<void>;
 }
@@ -136,6 +139,8 @@ export class Gatekeeper {
     }
     const other = await this.#otherProcess(applicant);
     if (other) return this.#refuse(applicant, cloneRefusal(key, name.node, other, question.host));
+    // Nothing is awaited from here on, so a decision that is made later finds this connection and ends it.
+    const { mark, ...granted } = this.#options.grantOf(name.node);
     this.#options.live.expect(key, {
       server: question.server,
       connection: question.connection,
@@ -143,9 +148,10 @@ export class Gatekeeper {
       instance: name.instance,
       host: question.host,
       hostname: name.host,
+      mark,
     });
     this.#options.refusals.take(key);
-    return answerOf(nodePermissions(name.node, key, this.#options.heartbeatTopic));
+    return { ...answerOf(nodePermissions(name.node, key, this.#options.heartbeatTopic, granted)), mark };
   }
 
   // The use of the code is held in the turn in which the code was checked, so nobody else takes the last one meanwhile. A

@@ -23,6 +23,8 @@ export interface LiveConnection {
   /** The address of the agent's machine, and the name that the machine gives itself. */
   host: string;
   hostname?: string | undefined;
+  /** The mark of what was granted to it besides what every node may do; empty for nothing. */
+  mark: string;
 }
 
 /** Time after which a client that was let in must have come, in monotonic milliseconds. */
@@ -49,6 +51,8 @@ export class LiveConnections {
   #subscriptions: Subscription[] = [];
   #reading: Promise<void> | undefined;
   #retry: Timer | undefined;
+  /** Called each time after the connections that the broker has were read. */
+  onListed: () => void = () => undefined;
 
   constructor(options: { connection: Connection; clock: Clock; log: Log }) {
     this.#options = options;
@@ -82,6 +86,11 @@ export class LiveConnections {
     await this.#reading;
   }
 
+  /** Yields all present connections with their keys. */
+  *entries(): Generator<[string, LiveConnection]> {
+    yield* [...this.#byKey];
+  }
+
   /** Returns the present connection of a key. */
   of(key: string): LiveConnection | undefined {
     const entry = this.#byKey.get(key);
@@ -110,6 +119,8 @@ export class LiveConnections {
       await endClient(this.#options.connection, place);
     } catch (err) {
       this.#limited.warn('end', { node: place.node, err }, 'the connection of a node could not be ended');
+      // It may still be there, and is then compared with what is known of its node again.
+      this.#readLater();
     }
   }
 
@@ -148,12 +159,13 @@ export class LiveConnections {
   }
 
   async #readAll(): Promise<void> {
-    const { connection, clock } = this.#options;
+    const { connection } = this.#options;
     try {
       const found = new Map<string, Entry>();
       for (const client of await listClients(connection, nodesAccount)) {
         const name = readConnectionName(client.name);
-        const key = nodeKeyOf(client.user);
+        const [user = '', mark = ''] = client.user.split(' ');
+        const key = nodeKeyOf(user);
         // A key that was refused has a second connection, which came later.
         if (!name || !key || name.intent === 'check' || found.has(key)) continue;
         const { server, connection: number, address: host } = client;
@@ -165,6 +177,7 @@ export class LiveConnections {
           instance,
           host,
           hostname,
+          mark,
           expectedUntil: undefined,
         });
       }
@@ -172,10 +185,17 @@ export class LiveConnections {
       for (const [key, entry] of [...this.#byKey])
         if (entry.expectedUntil === undefined) this.#forget(key, entry);
       for (const [key, entry] of found) if (!this.#byKey.has(key)) this.#set(key, entry);
+      this.onListed();
     } catch (err) {
       this.#limited.warn('list', { err }, 'the connections of the nodes could not be listed; trying again');
-      this.#retry = clock.after(retryMs, () => connection.state.kind === 'connected' && this.#read());
+      this.#readLater();
     }
+  }
+
+  #readLater(): void {
+    const { connection, clock } = this.#options;
+    this.#retry?.cancel();
+    this.#retry = clock.after(retryMs, () => connection.state.kind === 'connected' && this.#read());
   }
 }
 

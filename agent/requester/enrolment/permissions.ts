@@ -1,5 +1,6 @@
 // What each kind of client may do on the broker. They are pure functions of the node's id and key.
 import type { Permissions } from '../../protocol/callout.ts';
+import { type SubjectTemplates, subjectFor } from '../../protocol/subject-template.ts';
 import {
   aliveAnswerSubject,
   eventWildcard,
@@ -11,9 +12,16 @@ import {
 
 /**
  * What a node may do: speak for itself, and hear its own events and answers. It may not answer whatever it receives: it
- * receives its events as the requester sends them to the store, and could answer in place of the store.
+ * receives its events as the requester sends them to the store, and could answer in place of the store. `granted` is what
+ * an operator opened for it besides.
  */
-export function nodePermissions(id: string, key: string, heartbeatTopic: string): Permissions {
+export function nodePermissions(
+  id: string,
+  key: string,
+  heartbeatTopic: string,
+  granted: SubjectTemplates,
+): Permissions {
+  const open = (templates: readonly string[]) => templates.map(template => subjectFor(template, id));
   return {
     publish: [
       `node.management.${id}.>`,
@@ -21,8 +29,14 @@ export function nodePermissions(id: string, key: string, heartbeatTopic: string)
       ...(isEnveloped(heartbeatTopic) ? [heartbeatSubject(heartbeatTopic, id)] : []),
       aliveAnswerSubject(id),
       whySubject(key),
+      ...open(granted.publish),
     ],
-    subscribe: [eventWildcard(id), `${inboxPrefix(key)}.>`, `node.compute.${id}.>`],
+    subscribe: [
+      eventWildcard(id),
+      `${inboxPrefix(key)}.>`,
+      `node.compute.${id}.>`,
+      ...open(granted.subscribe),
+    ],
     mayAnswer: false,
   };
 }

@@ -24,7 +24,14 @@ function open() {
     counters,
     announcer: { announceConflict: (id, _membership, evidence) => void announced.push({ id, evidence }) },
     pinnedKey: id => (id.startsWith('node-') ? known : undefined),
-    liveConnection: () => ({ server: 's', connection: 1, node: 'node-1', instance: 'i-1', host: '10.0.0.1' }),
+    liveConnection: () => ({
+      server: 's',
+      connection: 1,
+      node: 'node-1',
+      instance: 'i-1',
+      host: '10.0.0.1',
+      mark: '',
+    }),
     record: id => (id.startsWith('node-') ? record(id, 'APPROVED') : undefined),
   });
   const refusals = new RefusalLog(clock, (...refused) => conflicts.onRefused(...refused));
