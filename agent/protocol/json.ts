@@ -9,12 +9,12 @@ export const maxDepth = 32;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Parses a message of at most 64 KiB and 32 levels, without backslashes in the names of members.
+ * Parses a message of at most `maxBytes` bytes and 32 levels, without backslashes in the names of members.
  * @throws ProtocolError `too_large`, `too_deep` or `malformed`.
  */
-export function parseJson(bytes: Uint8Array): unknown {
-  if (bytes.length > maxMessageBytes) {
-    throw new ProtocolError('too_large', `${bytes.length} bytes; at most ${maxMessageBytes} are read`);
+export function parseJson(bytes: Uint8Array, maxBytes = maxMessageBytes): unknown {
+  if (bytes.length > maxBytes) {
+    throw new ProtocolError('too_large', `${bytes.length} bytes; at most ${maxBytes} are read`);
   }
   let text: string;
   try {

@@ -180,18 +180,22 @@ function notEnabledError(): BrokerError {
 
 function parseStreamInfo(answer: Record<string, unknown>): StreamInfo {
   const { config, created, state } = answer;
-  if (!isRecord(config) || typeof created !== 'string' || !isRecord(state))
+  const { last_seq = 0, messages = 0, bytes = 0 } = isRecord(state) ? state : {};
+  if (
+    !isRecord(config) ||
+    typeof created !== 'string' ||
+    !isRecord(state) ||
+    !(isCount(last_seq) && isCount(messages) && isCount(bytes))
+  )
     throw new BrokerError(
       'refused',
       'the broker described a stream in a way that muster does not understand',
     );
-  const { last_seq = 0, messages = 0, bytes = 0 } = state;
-  return {
-    config,
-    created,
-    state: { last_seq: Number(last_seq), messages: Number(messages), bytes: Number(bytes) },
-  };
+  return { config, created, state: { last_seq, messages, bytes } };
 }
+
+/** Returns whether a value is a whole number that is not negative, such as the sequence of a message. */
+export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -32,7 +32,10 @@ export class ReceivedMessage implements StoredMessage {
   }
 }
 
-/** Reads the position of a message in its stream from the reply subject (`$JS.ACK…`, with a domain since NATS 2.10). */
+/**
+ * Reads the position of a message in its stream from the reply subject (`$JS.ACK…`, with a domain since NATS 2.10);
+ * undefined for another subject.
+ */
 export function parsePosition(
   reply: string,
 ): { sequence: number; order: number; time: Date; pending: number } | undefined {
@@ -45,5 +48,8 @@ export function parsePosition(
     Number(reply.slice((dots[index - 1] ?? 0) + 1, (dots[index] ?? reply.length) - without));
   // The time is in nanoseconds, which are too many for a number, and slow to read.
   const time = new Date(field(first + 2, 6));
-  return { sequence: field(first), order: field(first + 1), time, pending: field(first + 3) };
+  const position = { sequence: field(first), order: field(first + 1), time, pending: field(first + 3) };
+  // One test finds whatever is not a number, because every sum with it is not a number either.
+  const sum = position.sequence + position.order + position.pending + time.getTime();
+  return Number.isNaN(sum) ? undefined : position;
 }

@@ -24,13 +24,21 @@ export const nobodysAccount = '$G';
 const answerTimeoutMs = 5_000;
 /** Number of clients that the broker lists at a time. */
 const pageSize = 1_024;
+/** Size of the largest list that is read, in bytes. A client takes about 600, and one with a long name about 1 500. */
+const maxListBytes = 4 * 1024 * 1024;
 
-const text = v.optional(v.string(), '');
+/** The id of a server, which becomes a part of a subject, and the number of a connection there. */
+export const serverId = v.pipe(v.string(), v.regex(/^N[A-Z2-7]{55}$/));
+export const connectionNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+const text = v.optional(v.pipe(v.string(), v.maxLength(1_024)), '');
 const listSchema = v.object({
   data: v.object({
-    server_id: v.string(),
-    total: v.number(),
-    connections: v.array(v.object({ cid: v.number(), ip: text, name: text, authorized_user: text })),
+    server_id: serverId,
+    connections: v.pipe(
+      v.array(v.object({ cid: connectionNumber, ip: text, name: text, authorized_user: text })),
+      v.maxLength(pageSize),
+    ),
   }),
 });
 
@@ -40,15 +48,15 @@ export async function listClients(
   account: string,
 ): Promise<BrokerClient[]> {
   const clients: BrokerClient[] = [];
-  for (let offset = 0, total = 1; offset < total; offset += pageSize) {
+  for (let offset = 0; ; offset += pageSize) {
     const body = JSON.stringify({ acc: account, auth: true, sort: 'cid', limit: pageSize, offset });
     const answer = await connection.request('$SYS.REQ.SERVER.PING.CONNZ', body, answerTimeoutMs);
-    const { data } = validate(listSchema, parseJson(answer.data));
-    total = data.total;
+    const { data } = validate(listSchema, parseJson(answer.data, maxListBytes));
     for (const { cid, ip, name, authorized_user } of data.connections)
       clients.push({ server: data.server_id, connection: cid, address: ip, name, user: authorized_user });
+    // A page that is not full is the last one.
+    if (data.connections.length < pageSize) return clients;
   }
-  return clients;
 }
 
 /** Ends the connection of a client. @throws BrokerError */

@@ -11,7 +11,7 @@ import type { Clock, Timer } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Message, Subscription } from '../../transport/port.ts';
-import { endClient, listClients } from './broker-clients.ts';
+import { connectionNumber, endClient, listClients, serverId } from './broker-clients.ts';
 
 export interface LiveConnection {
   /** The id of the broker's server, and the number of the connection there. */
@@ -33,8 +33,8 @@ const arrivalTimeoutMs = 15_000;
 const retryMs = 10_000;
 
 const eventSchema = v.object({
-  server: v.object({ id: v.string() }),
-  client: v.object({ id: v.number() }),
+  server: v.object({ id: serverId }),
+  client: v.object({ id: connectionNumber }),
 });
 
 interface Entry extends LiveConnection {

@@ -1,0 +1,420 @@
+// The decoders of what the store of the broker holds, and of what the broker answers: anybody may have written it.
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import type { Msg } from 'nats';
+import { memberships } from '../../agent/protocol/node-state.ts';
+import { ensureClusterId } from '../../agent/requester/cluster/cluster-bucket.ts';
+import { Bans } from '../../agent/requester/enrolment/bans.ts';
+import { listClients } from '../../agent/requester/enrolment/broker-clients.ts';
+import { DeletedNodes } from '../../agent/requester/enrolment/deleted-nodes.ts';
+import { JoinCodes } from '../../agent/requester/enrolment/join-codes.ts';
+import { LiveConnections } from '../../agent/requester/enrolment/live-connections.ts';
+import { Pins } from '../../agent/requester/enrolment/pins.ts';
+import { readLastSeen } from '../../agent/requester/health/last-seen-store.ts';
+import { Incarnation } from '../../agent/requester/incarnation.ts';
+import { type Holder, takeLease } from '../../agent/requester/lease.ts';
+import { Operators } from '../../agent/requester/operators/operators.ts';
+import { readEntry } from '../../agent/requester/roll/store.ts';
+import { newCounters } from '../../agent/requester/status/counters.ts';
+import { MusterError } from '../../agent/system/errors.ts';
+import { type Log, silentLog } from '../../agent/system/log.ts';
+import { readStreamInfo, type StorageConnection } from '../../agent/transport/jetstream.ts';
+import type { Bucket, BucketEntry, Connection, Message } from '../../agent/transport/port.ts';
+import { BrokerError } from '../../agent/transport/port.ts';
+import { readStoredMessage } from '../../agent/transport/stored-message.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { nodeIds, nodeStates, times } from '../support/messages.ts';
+import { steadyRandom } from '../support/steady-random.ts';
+import type { Decoder } from './decoder.ts';
+import { clientKey } from './message-decoders.ts';
+
+const plain = { noNullPrototype: true } as const;
+const hash = fc
+  .uint8Array({ minLength: 32, maxLength: 32 })
+  .map(bytes => Buffer.from(bytes).toString('base64url'));
+const word = fc.string({ unit: fc.constantFrom(...'abcdef-'), minLength: 1, maxLength: 20 });
+const clock = new FakeClock();
+const random = steadyRandom();
+
+function entryOf(key: string, value: Buffer): BucketEntry {
+  return { key, value, revision: 7, marker: false, headers: {}, created: new Date(0) };
+}
+
+/** A bucket in which every key has this value, and that takes no write. */
+const bucketWith = (key: string, value: Buffer): Bucket => ({
+  state: () => Promise.resolve({ created: '2026-01-01T00:00:00Z', lastRevision: 7, keys: 1 }),
+  get: wanted => Promise.resolve(wanted === key ? entryOf(key, value) : undefined),
+  put: () => Promise.reject(new BrokerError('refused', 'it takes no writes')),
+  purge: () => Promise.reject(new BrokerError('refused', 'it takes no writes')),
+  remove: () => Promise.resolve(),
+  watch(fn) {
+    fn(entryOf(key, value));
+    return Promise.resolve({ ready: Promise.resolve(), stop: () => undefined, restart: () => undefined });
+  },
+});
+
+/** Returns a log that notes in `seen` that something was left out. */
+const noting = (seen: { warned: boolean }): Log => ({
+  ...silentLog,
+  warn: () => {
+    seen.warned = true;
+  },
+});
+
+const isBrokerError = (error: unknown) => error instanceof BrokerError;
+const isExpected = (error: unknown) => isBrokerError(error) || error instanceof MusterError;
+const answerOf = (data: Uint8Array, subject = 'x'): Message => ({
+  subject,
+  data,
+  reply: '',
+  respond: () => true,
+});
+const storage = (data: Uint8Array): StorageConnection => ({
+  storeTimeoutMs: 1_000,
+  link: undefined,
+  closed: false,
+  onLink: () => ({ unsubscribe: () => undefined }),
+  requestRaw: () => Promise.resolve({ data } as Msg),
+});
+
+const pin = fc.record(
+  { key: fc.constant(clientKey.publicKey), code: word, formerCode: word, at: times },
+  { ...plain, requiredKeys: ['key', 'at'] },
+);
+const holders: fc.Arbitrary<Holder> = fc.record(
+  { requester: word, instance: fc.uuid(), host: word, pid: fc.nat(), since: times },
+  plain,
+);
+const me: Holder = { requester: 'me', instance: 'mine', host: 'here', pid: 1, since: '2026-01-01T00:00:00Z' };
+
+/** Returns a decoder of the record of a set, which leaves out what it cannot read. */
+function record(
+  what: string,
+  covers: readonly string[],
+  valid: fc.Arbitrary<unknown>,
+  read: (value: Buffer, log: Log) => unknown,
+): Decoder {
+  return {
+    what,
+    covers,
+    form: 'json',
+    valid,
+    isExpected: () => false,
+    read: input => read(input as Buffer, silentLog),
+  };
+}
+
+export const storeDecoders: readonly Decoder[] = [
+  {
+    what: "a node's record in the store",
+    covers: ['requester/roll/store.ts readEntry'],
+    form: 'json',
+    valid: nodeStates.map(state => ({
+      ...state,
+      Info: { ...state.Info, NodeID: 'node-1', NodeType: 'Compute' },
+    })),
+    isExpected: () => false,
+    read: input => {
+      const stored = readEntry(entryOf('node-1', input as Buffer));
+      return stored.kind === 'unreadable' ? undefined : stored;
+    },
+    share: 0.4,
+  },
+  {
+    what: 'the changes in the marker of a deleted node',
+    covers: ['requester/roll/store.ts readEntry'],
+    form: 'json',
+    valid: fc.array(
+      fc.record(
+        {
+          Kind: fc.constantFrom('deleted', 'expired'),
+          Revision: fc.nat(),
+          At: times,
+          Previous: fc.constant('APPROVED'),
+          Current: fc.constant(''),
+        },
+        plain,
+      ),
+      { minLength: 1, maxLength: 3 },
+    ),
+    isExpected: () => false,
+    read: input =>
+      readEntry({
+        ...entryOf('node-1', Buffer.alloc(0)),
+        marker: true,
+        headers: { 'Muster-Change': (input as Buffer).toString('base64') },
+      }),
+    check: value => assert.match((value as { kind: string }).kind, /^(deleted|absent)$/),
+  },
+  record(
+    'the pin of a node',
+    ['requester/enrolment/pins.ts', 'requester/cluster/cluster-bucket.ts decode'],
+    pin,
+    (value, log) => {
+      const pins = new Pins(bucketWith('', value), log);
+      for (const set of pins.sets) set.take(entryOf('pin.node-1', value));
+      pins.nodeOf(clientKey.publicKey);
+      for (const set of pins.sets) set.take(entryOf(`key.${clientKey.publicKey}`, value));
+      pins.nodeOf(clientKey.publicKey);
+      return pins.of('node-1');
+    },
+  ),
+  record(
+    'a banned key',
+    ['requester/enrolment/bans.ts'],
+    fc.record({ id: nodeIds, actor: word, reason: word, at: times }, plain),
+    (value, log) => {
+      const bans = new Bans(bucketWith('', value), log);
+      bans.set.take(entryOf(`ban.${clientKey.publicKey}`, value));
+      bans.list();
+      return bans.of(clientKey.publicKey);
+    },
+  ),
+  record(
+    'a deleted node',
+    ['requester/enrolment/deleted-nodes.ts'],
+    fc.record(
+      {
+        key: fc.constant(clientKey.publicKey),
+        code: word,
+        membership: fc.constantFrom(...memberships),
+        host: word,
+        actor: word,
+        reason: word,
+        at: times,
+      },
+      { ...plain, requiredKeys: ['key', 'actor', 'at'] },
+    ),
+    (value, log) => {
+      const nodes = new DeletedNodes({ bucket: bucketWith('', value), log, onChange: () => undefined });
+      nodes.set.take(entryOf('deleted.node-1', value));
+      return nodes.of('node-1');
+    },
+  ),
+  record(
+    'the record of a join code',
+    ['requester/enrolment/join-codes.ts'],
+    fc.record(
+      {
+        hash,
+        at: times,
+        by: word,
+        endsAt: times,
+        uses: fc.integer({ min: 1, max: 10_000 }),
+        approve: fc.boolean(),
+        labels: fc.constantFrom({}, { zone: 'a' }),
+        network: fc.constantFrom('10.0.0.0/8', 'fd00::/8'),
+        revoked: fc.record({ at: times, by: word }, plain),
+      },
+      { ...plain, requiredKeys: ['hash', 'at', 'by', 'endsAt', 'uses', 'approve', 'labels'] },
+    ),
+    (value, log) => {
+      const codes = new JoinCodes({
+        bucket: bucketWith('', value),
+        clock,
+        log,
+        usesOf: () => 0,
+        events: { announce: () => undefined } as never,
+      });
+      codes.take(entryOf('code.abcdefgh23', value));
+      codes.check('join-abcdefgh23-AAAAAAAAAAAAAAAAAAAAAA', '10.0.0.1');
+      return codes.list()[0];
+    },
+  ),
+  {
+    what: "an operator's record",
+    covers: ['requester/operators/operators.ts'],
+    form: 'json',
+    valid: fc.record(
+      { hash, readOnly: fc.boolean(), expires: times, createdBy: word, at: times },
+      { ...plain, requiredKeys: ['hash', 'readOnly', 'createdBy', 'at'] },
+    ),
+    isExpected: () => false,
+    read: async input => {
+      const bucket = bucketWith('operator.ada', input as Buffer);
+      const operators = new Operators({
+        bucket,
+        clock,
+        log: silentLog,
+        counters: newCounters(),
+        events: { announce: () => undefined } as never,
+      });
+      await operators.open();
+      operators.check(`mop_ada_${'A'.repeat(43)}`);
+      operators.prove('ada', 'A'.repeat(22), '127.0.0.1 1234');
+      return operators.list()[0];
+    },
+  },
+  {
+    what: 'the id of the cluster',
+    covers: ['requester/cluster/cluster-bucket.ts ensureClusterId'],
+    form: 'json',
+    valid: nodeIds.map(id => ({ id })),
+    isExpected,
+    read: input => ensureClusterId(bucketWith('cluster', input as Buffer), random),
+    check: value => assert.match(String(value), /^[A-Za-z0-9_-]{1,128}$/),
+  },
+  {
+    what: 'the lease',
+    covers: ['requester/lease.ts'],
+    form: 'json',
+    valid: holders,
+    isExpected,
+    mayRefuseValid: true,
+    read: input => {
+      const bucket = bucketWith('lease', input as Buffer);
+      const connection = {
+        request: () => Promise.resolve(answerOf(input as Buffer)),
+      } as unknown as Connection;
+      return takeLease({
+        bucket,
+        connection,
+        clusterId: 'c',
+        random,
+        me,
+        clock,
+        log: silentLog,
+        onLost: () => undefined,
+      });
+    },
+  },
+  {
+    what: 'the incarnation of the store',
+    covers: ['requester/incarnation.ts'],
+    form: 'json',
+    valid: fc.record(
+      { incarnation: fc.constant('abcdef012345'), created: fc.constant('2026-01-01T00:00:00Z') },
+      plain,
+    ),
+    isExpected: isBrokerError,
+    read: async input => {
+      const bucket = bucketWith('store', input as Buffer);
+      return (
+        await Incarnation.open({ cluster: bucket, nodes: bucket, random, log: silentLog }, () => 0)
+      ).find();
+    },
+    check: value => assert.match(String(value), /^[a-z0-9]{1,16}$/),
+  },
+  {
+    what: 'the times at which nodes were last heard',
+    covers: ['requester/health/last-seen-store.ts readLastSeen'],
+    form: 'json',
+    valid: fc.dictionary(
+      nodeIds.filter(id => id !== '__proto__'),
+      fc.integer({ min: 1, max: 2e9 }),
+      { ...plain, minKeys: 1, maxKeys: 5 },
+    ),
+    isExpected: () => false,
+    read: async input => {
+      const seen = { warned: false };
+      const { times: read } = await readLastSeen(bucketWith('seen.7', input as Buffer), noting(seen));
+      return seen.warned ? undefined : read;
+    },
+    check: value => {
+      for (const [id, at] of value as Map<string, number>) {
+        assert.match(id, /^[A-Za-z0-9_-]{1,128}$/);
+        assert.ok(Number.isFinite(new Date(at).getTime()));
+      }
+    },
+  },
+  {
+    what: 'the list of the clients of the broker',
+    covers: ['requester/enrolment/broker-clients.ts listClients'],
+    form: 'json',
+    valid: fc
+      .array(
+        fc.record(
+          {
+            cid: fc.nat(),
+            ip: fc.ipV4(),
+            name: fc.constant('node-1 instance=a'),
+            authorized_user: fc.constant(clientKey.userKey),
+          },
+          plain,
+        ),
+        { minLength: 1, maxLength: 4 },
+      )
+      .map(connections => ({
+        server: { name: 's' },
+        data: {
+          server_id: `N${'A'.repeat(55)}`,
+          now: 'x',
+          num_connections: connections.length,
+          total: connections.length,
+          connections,
+        },
+      })),
+    read: async input => {
+      let asked = 0;
+      const request = () => {
+        // However many clients the answer speaks of, the work has an end.
+        assert.ok(++asked <= 1_000, 'it asks for more and more clients');
+        return Promise.resolve(answerOf(input as Buffer));
+      };
+      const clients = await listClients({ request }, 'MUSTER');
+      for (const { server, connection } of clients) {
+        assert.match(server, /^N[A-Z2-7]{55}$/);
+        assert.ok(Number.isSafeInteger(connection) && connection >= 0);
+      }
+      return clients;
+    },
+  },
+  {
+    what: 'the news of a client that came or went',
+    covers: ['requester/enrolment/live-connections.ts'],
+    form: 'json',
+    valid: fc.nat().map(id => ({ server: { id: `N${'A'.repeat(55)}` }, client: { id, host: '192.0.2.1' } })),
+    read: input => {
+      const handlers: ((message: Message) => void)[] = [];
+      const connection = {
+        subscribe: (_: string, handler: (message: Message) => void) => handlers.push(handler),
+        onState: () => undefined,
+        request: () => Promise.reject(new BrokerError('timeout', 'no answer')),
+        state: { kind: 'closed' },
+      } as unknown as Connection;
+      new LiveConnections({ connection, clock, log: silentLog }).start();
+      for (const handle of handlers) handle(answerOf(input as Buffer));
+      return true;
+    },
+  },
+  {
+    what: "JetStream's description of a stream",
+    covers: ['transport/jetstream.ts readStreamInfo'],
+    form: 'json',
+    valid: fc.nat().map(messages => ({
+      type: 'io.nats.jetstream.api.v1.stream_info_response',
+      config: { name: 'NODE_EVENTS', subjects: ['node.events.>'] },
+      created: '2026-01-01T00:00:00Z',
+      state: { messages, bytes: messages * 9, last_seq: messages },
+    })),
+    isExpected: isBrokerError,
+    read: input => readStreamInfo(storage(input as Buffer), 'NODE_EVENTS'),
+    check: value => {
+      const { state, created } = value as NonNullable<Awaited<ReturnType<typeof readStreamInfo>>>;
+      for (const figure of Object.values(state))
+        assert.ok(Number.isFinite(figure) && figure >= 0, `${figure}`);
+      assert.equal(typeof created, 'string');
+    },
+  },
+  {
+    what: 'a stored message',
+    covers: ['transport/stored-message.ts readStoredMessage', 'transport/jetstream.ts callApi'],
+    form: 'json',
+    valid: fc.nat().map(seq => ({
+      message: {
+        subject: 'node.events.node-1.approved',
+        seq,
+        data: Buffer.from('{}').toString('base64'),
+        hdrs: Buffer.from('NATS/1.0\r\nNats-Msg-Id: a\r\n\r\n').toString('base64'),
+        time: '2026-01-01T00:00:00Z',
+      },
+    })),
+    isExpected: isBrokerError,
+    read: input => readStoredMessage(storage(input as Buffer), 'NODE_EVENTS', { seq: 1 }),
+    check: value => {
+      const { sequence, time, data } = value as NonNullable<Awaited<ReturnType<typeof readStoredMessage>>>;
+      assert.ok(Number.isSafeInteger(sequence) && sequence >= 0 && Number.isFinite(time.getTime()));
+      assert.ok(data instanceof Uint8Array);
+    },
+  },
+];
