@@ -216,7 +216,7 @@ export const storeDecoders: readonly Decoder[] = [
         usesOf: () => 0,
         events: { announce: () => undefined } as never,
       });
-      codes.take(entryOf('code.abcdefgh23', value));
+      codes.set.take(entryOf('code.abcdefgh23', value));
       codes.check('join-abcdefgh23-AAAAAAAAAAAAAAAAAAAAAA', '10.0.0.1');
       return codes.list()[0];
     },
