@@ -1,7 +1,13 @@
 // Says who may do what on the broker: the requester by its key, everybody else only as the requester answers when the broker
 // asks whether to let a client in (the auth callout of nats-server).
 import { nodesAccount, unverifiedAccount } from '../protocol/callout.ts';
-import { heartbeatWildcard, managementWildcard, unverifiedPrefix } from '../protocol/subjects.ts';
+import {
+  controlWildcard,
+  heartbeatWildcard,
+  jobMessageWildcard,
+  managementWildcard,
+  unverifiedPrefix,
+} from '../protocol/subjects.ts';
 import type { KeyPair } from '../transport/key-pair.ts';
 
 export interface BrokerAccess {
@@ -9,8 +15,16 @@ export interface BrokerAccess {
   readonly requester: KeyPair;
   /** The key that signs the answers of the requester about other clients. */
   readonly issuer: KeyPair;
-  /** The topic of the heartbeats of nodes without a key; undefined when no such nodes are let in. */
-  readonly unverifiedHeartbeats?: string | undefined;
+  /** Undefined when no nodes without a key are let in. */
+  readonly unverified?: UnverifiedAccess | undefined;
+}
+
+/** What nodes without a key may reach. */
+export interface UnverifiedAccess {
+  /** The topic of their heartbeats. */
+  readonly heartbeatTopic: string;
+  /** Number of connections that they may have together; a usual number when absent. */
+  readonly maxConnections?: number;
 }
 
 /** The account of the broker itself. */
@@ -25,8 +39,8 @@ const systemRequests = ['$SYS.REQ.SERVER.PING.CONNZ', '$SYS.REQ.SERVER.*.KICK'];
 const systemEvents = [`$SYS.ACCOUNT.${nodesAccount}.CONNECT`, `$SYS.ACCOUNT.${nodesAccount}.DISCONNECT`];
 
 /** Returns the lines of nats-server's configuration for accounts and logins. They contain public keys only. */
-export function accessLines({ requester, issuer, unverifiedHeartbeats }: BrokerAccess): string[] {
-  const unverified = unverifiedHeartbeats === undefined ? undefined : unverifiedLines(unverifiedHeartbeats);
+export function accessLines({ requester, issuer, unverified: nodesWithoutKey }: BrokerAccess): string[] {
+  const unverified = nodesWithoutKey && unverifiedLines(nodesWithoutKey);
   const shared = [
     ...systemRequests.map(subject => ['service', subject] as const),
     ...systemEvents.map(subject => ['stream', subject] as const),
@@ -61,22 +75,41 @@ export function accessLines({ requester, issuer, unverifiedHeartbeats }: BrokerA
   ];
 }
 
+/**
+ * Limits for nodes without a key, who share one token: the largest message in bytes, connections of all of them together, and
+ * subscriptions of each. A Bacalhau node has one connection, for moments two, and some four subscriptions.
+ */
+const unverifiedLimits = { payloadBytes: 256 * 1024, connections: 16_384, subscriptions: 32 };
+
 // Returns the lines for nodes without a key. Their requests come as requests of a service, so that an answer can go
 // nowhere but to who asked; their heartbeats come as a stream, and are never answered.
-function unverifiedLines(heartbeatTopic: string) {
-  const requests = managementWildcard;
+function unverifiedLines({ heartbeatTopic, maxConnections }: UnverifiedAccess) {
+  const services = [managementWildcard, controlWildcard, jobMessageWildcard];
   const heartbeats = heartbeatWildcard(heartbeatTopic);
+  const { payloadBytes, connections, subscriptions } = unverifiedLimits;
   return {
     account: [
       `  ${unverifiedAccount} {`,
       `    exports: [ { stream: "${heartbeats}", accounts: [${nodesAccount}] } ]`,
       '    imports: [',
-      `      { service: { account: ${nodesAccount}, subject: "${unverifiedPrefix}${requests}" }, to: "${requests}" }`,
+      ...services.map(
+        subject =>
+          `      { service: { account: ${nodesAccount}, subject: "${unverifiedPrefix}${subject}" }, to: "${subject}" }`,
+      ),
       '    ]',
+      '    limits {',
+      `      max_payload: ${payloadBytes}`,
+      `      max_connections: ${maxConnections ?? connections}`,
+      `      max_subscriptions: ${subscriptions}`,
+      '    }',
       '  }',
     ],
     exported: [
-      `    exports: [ { service: "${unverifiedPrefix}${requests}", accounts: [${unverifiedAccount}] } ]`,
+      '    exports: [',
+      ...services.map(
+        subject => `      { service: "${unverifiedPrefix}${subject}", accounts: [${unverifiedAccount}] }`,
+      ),
+      '    ]',
     ],
     imported: [
       `      { stream: { account: ${unverifiedAccount}, subject: "${heartbeats}" }, prefix: "${unverifiedPrefix.slice(0, -1)}" }`,

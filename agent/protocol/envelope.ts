@@ -23,6 +23,8 @@ export const metadataKeys = {
   eventTime: 'Bacalhau-EventTime',
   oldType: 'Type',
   oldEncoding: 'PayloadEncoding',
+  errorCode: 'Bacalhau-ErrorCode',
+  statusCode: 'Bacalhau-StatusCode',
   session: 'Muster-Session',
 } as const;
 

@@ -26,8 +26,18 @@ export function parseManagementSubject(
   return { nodeId, method };
 }
 
+/** The subjects on which Bacalhau's nodes from 1.6 on ask by their newer protocol, and on which they send what jobs did. */
+export const controlWildcard = 'bacalhau.global.compute.*.out.ctrl';
+export const jobMessageWildcard = 'bacalhau.global.compute.*.out.msgs';
+
+/** Returns the node in a subject of one of these two kinds. */
+export const nodeInOutSubject = (subject: string): string => subject.split('.')[3] ?? '';
+
 /** The default topic of heartbeats. Bacalhau from 1.5 on receives them there. */
 export const defaultHeartbeatTopic = 'bacalhau.global.compute.{nodeId}.out.heartbeat';
+
+/** The topic of heartbeats up to Bacalhau 1.4, which 1.5 uses as well. */
+export const plainHeartbeatTopic = 'heartbeat';
 
 const placeholder = '{nodeId}';
 

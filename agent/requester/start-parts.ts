@@ -49,6 +49,7 @@ export function startParts(options: PartsOptions, store: OpenStore, made: MadePa
       ...settings,
       clusterId,
       lease,
+      isShared: enrolment === undefined,
       mayAnswer: (id, reply, isVerified) => enrolment?.mayAnswer(id, reply, isVerified) ?? true,
     }),
   ];

@@ -137,7 +137,8 @@ async function loadAccess(folder: string, { requester }: Settings): Promise<Requ
   const listener = await loadTokenFile(join(folder, tokenFiles.listener));
   if (!requester.unverifiedNodes) return { ...access, tokens: { listener } };
   const unverified = await loadTokenFile(join(folder, tokenFiles.unverified));
-  return { ...access, unverifiedHeartbeats: requester.heartbeatTopic, tokens: { listener, unverified } };
+  const { heartbeatTopic } = requester;
+  return { ...access, unverified: { heartbeatTopic }, tokens: { listener, unverified } };
 }
 
 /** Returns what a join code says about the broker. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Connection, Message } from '../../agent/transport/port.ts';
-import { capture, probes } from '../support/captures.ts';
+import { capture, envelopeOf, probes } from '../support/captures.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
@@ -56,13 +56,32 @@ describe('with Bacalhau', () => {
     const view = await cluster.node(node);
     assert.equal(view?.Info.ComputeNodeInfo.AvailableCapacity.GPUs?.[0]?.Name, 'Tesla T4');
     assert.equal(view?.Connection, 'CONNECTED');
-    // A node that lists ncl/v1 is accepted with this protocol too, because the requester has no other yet.
+    // A node that lists ncl/v1 is accepted with this protocol too. It speaks the newer one only when nobody answered this one.
     assert.equal(await ask('ncl/RegisterNode/v1'), '{"value":{"Accepted":true,"Reason":"node reconnected"}}');
     assert.equal((await cluster.command('node', 'reject', node)).stdout, 'Ok\n');
     assert.equal(
       await ask('bprotocol/RegisterNode/v1'),
       '{"value":{"Accepted":false,"Reason":"node has been rejected"}}',
     );
+  });
+
+  it('its compute node whose registration nobody answered gets in by the newer protocol', async () => {
+    cluster = await Cluster.create({ servers: broker.url });
+    const id = 'n-unanswered';
+    const send = async (name: string): Promise<string> => {
+      const { subject, bytes } = capture(`ncl/${name}`);
+      const message = envelopeOf(bytes.toString('utf8', 5).replaceAll(node, id));
+      const answer = await peer.request(subject.replace(node, id), message, 5_000);
+      return Buffer.from(answer.data).toString();
+    };
+    await assert.rejects(send('transport.HandshakeRequest'), { fault: 'no_responders' });
+    await cluster.requester();
+    assert.match(await send('transport.HandshakeRequest'), /"accepted":true,"reason":"node registered"/);
+    assert.match(await send('transport.HeartbeatRequest'), /"payload":\{"LastComputeSeqNum":0\}/);
+    await cluster.until(id, 'PENDING HEALTHY');
+    assert.equal(await send('BidResult'), '{}');
+    assert.match(await send('transport.ShutdownNoticeRequest'), /ShutdownNoticeResponse/);
+    await cluster.until(id, 'PENDING UNKNOWN');
   });
 
   it("our store has its node state, in Bacalhau's own bucket", async () => {

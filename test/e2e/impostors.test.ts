@@ -1,10 +1,9 @@
-// Nodes that attack others: with keys of their own, without keys, and with keys that are not theirs. Each tries on a real
+// Nodes that attack others: with keys of their own, and with keys that are not theirs. Each tries on a real
 // broker to speak, to listen or to be let in as somebody else.
 import assert from 'node:assert/strict';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { fingerprint } from '../../agent/protocol/nkey.ts';
 import {
   defaultHeartbeatTopic,
@@ -19,6 +18,7 @@ import { eventually } from '../support/eventually.ts';
 import { connectAsRequester, pinKeys } from '../support/pinned-keys.ts';
 import type { Program } from '../support/program.ts';
 import { newKey, RawClient, type RawLogin } from '../support/raw-client.ts';
+import { infoOf, mayNotPublish, mayNotSubscribe, messagesOf, RawNode } from '../support/raw-node.ts';
 
 const victim = 'victim';
 const attacker = 'attacker';
@@ -28,15 +28,12 @@ let requester: Program;
 let keys: Map<string, KeyPair>;
 let honest: RawNode;
 let hostile: RawNode;
-/** A client without a key, which shows the token of Bacalhau nodes. */
-let unverified: RawClient;
-let unverifiedToken: string;
 /** Sees everything that is sent in the account of the nodes. */
 let witness: Connection;
 const seen: { subject: string; reply: string }[] = [];
 
 before(async () => {
-  cluster = await Cluster.create({ settings: { 'requester.unverifiedNodes': true } });
+  cluster = await Cluster.create();
   const first = await cluster.requester();
   keys = await pinKeys(cluster, [victim, attacker]);
   await first.stop();
@@ -44,20 +41,13 @@ before(async () => {
   witness = await connectAsRequester(cluster);
   witness.subscribe('>', ({ subject, reply }) => void seen.push({ subject, reply }));
   await witness.flush(5_000);
-  honest = await RawNode.open(victim);
-  hostile = await RawNode.open(attacker);
-  unverifiedToken = (
-    await readFile(join(cluster.folderOf('node-0'), 'requester/bacalhau.token'), 'utf8')
-  ).trim();
-  unverified = await RawClient.open(cluster.brokerPort, {
-    token: unverifiedToken,
-    name: 'some-bacalhau-node',
-  });
+  honest = await RawNode.open(cluster.brokerPort, victim, keys.get(victim) as KeyPair);
+  hostile = await RawNode.open(cluster.brokerPort, attacker, keys.get(attacker) as KeyPair);
   await cluster.decide(victim, 'approve');
 });
 
 after(async () => {
-  for (const client of [honest?.client, hostile?.client, unverified]) client?.close();
+  for (const client of [honest?.client, hostile?.client]) client?.close();
   await witness?.close(0);
   await cluster?.release();
 });
@@ -182,7 +172,7 @@ describe('a node with a key of its own', () => {
       const answers = seen.slice(from).filter(({ subject }) => subject === reply);
       assert.deepEqual(answers, [], `an answer went to ${reply}`);
     }
-    assert.equal(await cluster.stateOf(victim), await honest.stateNow());
+    assert.equal(await cluster.stateOf(victim), `APPROVED ${(await cluster.node(victim))?.Muster.Health}`);
   });
 
   it('does not learn why another key was refused', async () => {
@@ -190,72 +180,6 @@ describe('a node with a key of its own', () => {
     assert.match(
       (await hostile.client.complaints()).join(),
       /Permissions Violation for Publish to "muster\.why/,
-    );
-  });
-});
-
-describe('a client without a key', () => {
-  it('speaks for no node that has a key, in no kind of message', async () => {
-    const before = await rowOf(victim);
-    unverified.subscribe('_INBOX.u.>');
-    for (const [subject, data] of messagesOf(victim)) unverified.publish(subject, data, '_INBOX.u.1');
-    const complaints = await unverified.complaints();
-    assert.deepEqual(complaints, [mayNotPublish(`node.alive.${victim}`)]);
-    await eventually('each request is refused', () => unverified.messages.length === 4);
-    for (const { data } of unverified.messages.splice(0))
-      assert.match(data, /has a key, and only that key speaks for it/);
-    await honest.ask('UpdateNodeInfo/v1', infoOf(victim));
-    assert.deepEqual(await rowOf(victim), before);
-    await eventually('its heartbeat was heard and ignored', async () => {
-      return (await cluster.status()).counters.heartbeatsUnknown > 0;
-    });
-  });
-
-  it('does not take the id of the requester', async () => {
-    unverified.publish('node.management.node-0.RegisterNode/v1', infoOf('node-0'), '_INBOX.u.2');
-    await eventually('it is answered', () => unverified.messages.length === 1);
-    assert.match(unverified.messages.splice(0)[0]?.data ?? '', /"Accepted":false|error/i);
-    assert.equal((await cluster.node('node-0'))?.Info.NodeType, 'Requester');
-  });
-
-  it('makes the requester send nothing to a subject that it chose', async () => {
-    const id = 'bac-1';
-    unverified.publish(`node.management.${id}.RegisterNode/v1`, infoOf(id), '_INBOX.u.3');
-    await eventually('it is registered', () => unverified.messages.length === 1);
-    for (const reply of strangeReplies()) {
-      const from = seen.length;
-      unverified.publish(`node.management.${id}.UpdateNodeInfo/v1`, infoOf(id), reply);
-      const beat = encodeHeartbeat({ NodeID: id, Sequence: 1 }, undefined, new Date());
-      unverified.publish(heartbeatSubject(defaultHeartbeatTopic, id), beat, reply);
-      await unverified.complaints();
-      await honest.ask('UpdateNodeInfo/v1', infoOf(victim));
-      const answers = seen.slice(from).filter(({ subject }) => subject === reply);
-      assert.deepEqual(answers, [], `an answer went to ${reply}`);
-    }
-    assert.equal(await cluster.stateOf(victim), await honest.stateNow());
-  });
-
-  it('reaches neither the store, nor the broker, nor the nodes with keys', async () => {
-    const from = seen.length;
-    const subjects = [
-      '$JS.API.INFO',
-      `$KV.node_v1.${victim}`,
-      '$SYS.REQ.USER.AUTH',
-      '$SYS.REQ.SERVER.PING.CONNZ',
-      `node.events.${victim}.approved`,
-      `node.compute.${victim}.alive`,
-      `node.alive.${victim}`,
-      whySubject(keys.get(victim)?.publicKey),
-      inboxPrefix(keys.get(victim)?.publicKey ?? ''),
-    ];
-    for (const subject of subjects) unverified.publish(subject, '{}', '_INBOX.u.4');
-    assert.deepEqual(await unverified.complaints(), subjects.map(mayNotPublish));
-    const heard = ['>', 'node.events.>', 'requester.>', '$SYS.>', '$JS.>', 'node.management.>'];
-    for (const subject of heard) unverified.subscribe(subject);
-    assert.deepEqual(await unverified.complaints(), heard.map(mayNotSubscribe));
-    assert.deepEqual(
-      seen.slice(from).filter(({ subject }) => subjects.includes(subject)),
-      [],
     );
   });
 });
@@ -377,82 +301,6 @@ describe('a client that shows what is not its own', () => {
   });
 });
 
-/** A node that registers and hears its answers, and that a test makes misbehave. */
-class RawNode {
-  readonly client: RawClient;
-  readonly id: string;
-  readonly key: KeyPair;
-  /** Whether it answers each event that it receives. */
-  answersEvents = false;
-  #asked = 0;
-
-  static async open(id: string): Promise<RawNode> {
-    const key = keys.get(id) as KeyPair;
-    const client = await RawClient.open(cluster.brokerPort, { key, name: `${id} instance=of-${id}` });
-    const node = new RawNode(client, id, key);
-    client.subscribe(`node.events.${id}.*`);
-    client.subscribe(`${inboxPrefix(key.publicKey)}.>`);
-    client.subscribe(`node.compute.${id}.>`);
-    assert.deepEqual(await client.complaints(), []);
-    await node.register();
-    return node;
-  }
-
-  constructor(client: RawClient, id: string, key: KeyPair) {
-    this.client = client;
-    this.id = id;
-    this.key = key;
-    client.onMessage = ({ subject, reply }) => {
-      if (subject === `node.compute.${id}.alive`) client.publish(reply, 'alive');
-      if (this.answersEvents && subject.startsWith('node.events.'))
-        client.publish(reply, '{"error":{"code":503}}');
-    };
-  }
-
-  inbox(): string {
-    return `${inboxPrefix(this.key.publicKey)}.${++this.#asked}`;
-  }
-
-  async register(): Promise<void> {
-    await this.ask('RegisterNode/v1', infoOf(this.id));
-  }
-
-  async ask(method: string, data: string): Promise<string> {
-    const reply = this.inbox();
-    this.client.publish(`node.management.${this.id}.${method}`, data, reply);
-    let answer: string | undefined;
-    await eventually(`${this.id} is answered`, () => {
-      answer = this.client.messages.find(({ subject }) => subject === reply)?.data;
-      return answer !== undefined;
-    });
-    return answer ?? '';
-  }
-
-  /** Returns membership and health of a node that is approved and was never heard. */
-  async stateNow(): Promise<string> {
-    return `APPROVED ${(await cluster.node(this.id))?.Muster.Health}`;
-  }
-}
-
-/** One message of each kind that a node sends, as `id` would send it. */
-const messagesOf = (id: string): [subject: string, data: string | Uint8Array][] => [
-  [`node.management.${id}.RegisterNode/v1`, infoOf(id, 'an impostor')],
-  [`node.management.${id}.UpdateNodeInfo/v1`, infoOf(id, 'an impostor')],
-  [`node.management.${id}.UpdateResources/v1`, JSON.stringify({ NodeID: id })],
-  [`node.management.${id}.Leave/v1`, JSON.stringify({ NodeID: id, Reason: 'an impostor' })],
-  [
-    heartbeatSubject(defaultHeartbeatTopic, id),
-    encodeHeartbeat({ NodeID: id, Sequence: 9 }, undefined, new Date()),
-  ],
-  [`node.alive.${id}`, 'an impostor'],
-];
-
-const infoOf = (id: string, hostname = id): string =>
-  JSON.stringify({
-    Info: { NodeID: id, NodeType: 'Compute', Hostname: hostname, Labels: { from: hostname } },
-    Muster: { Version: '0.1.0', Instance: `of-${id}` },
-  });
-
 /** Returns what the roll says of a node, without what only shows that somebody tried. */
 const rowOf = async (id: string): Promise<unknown> => {
   const node = await cluster.node(id);
@@ -483,9 +331,6 @@ function strangeReplies(): string[] {
 const requesterInbox = (): string =>
   seen.find(({ subject, reply }) => subject.startsWith('node.events.') && reply !== '')?.reply ??
   '_INBOX.none';
-
-const mayNotPublish = (subject: string) => `'Permissions Violation for Publish to "${subject}"'`;
-const mayNotSubscribe = (subject: string) => `'Permissions Violation for Subscription to "${subject}"'`;
 
 async function brokerPid(): Promise<number> {
   return Number(await readFile(join(cluster.folderOf('node-0'), 'broker/nats-server.pid'), 'utf8'));

@@ -18,6 +18,8 @@ export interface RawMessage {
   subject: string;
   reply: string;
   data: string;
+  /** The bytes of `data`, without headers. */
+  bytes: Buffer;
 }
 
 /** What the server sends first. */
@@ -146,7 +148,7 @@ export class RawClient {
       const [verb = '', ...words] = line.split(' ');
       const size = verb === 'MSG' || verb === 'HMSG' ? Number(words.at(-1)) : undefined;
       if (size !== undefined && this.#rest.length < end + size + 4) return;
-      const body = this.#rest.toString('utf8', end + 2, end + 2 + (size ?? 0));
+      const body = Buffer.from(this.#rest.subarray(end + 2, end + 2 + (size ?? 0)));
       this.#rest = this.#rest.subarray(size === undefined ? end + 2 : end + size + 4);
       if (size !== undefined) this.#deliver(verb, words, body);
       else if (verb === 'PING') this.send('PONG\r\n');
@@ -156,12 +158,12 @@ export class RawClient {
   }
 
   // MSG subject sid [reply] size; HMSG subject sid [reply] size-of-headers size
-  #deliver(verb: string, words: string[], body: string): void {
+  #deliver(verb: string, words: string[], body: Buffer): void {
     const isWithHeaders = verb === 'HMSG';
     const sizes = isWithHeaders ? words.splice(-2) : words.splice(-1);
     const [subject = '', , reply = ''] = words;
-    const data = isWithHeaders ? body.slice(Number(sizes[0])) : body;
-    const message = { subject, reply, data };
+    const bytes = isWithHeaders ? body.subarray(Number(sizes[0])) : body;
+    const message = { subject, reply, data: bytes.toString(), bytes };
     this.messages.push(message);
     this.onMessage(message);
   }

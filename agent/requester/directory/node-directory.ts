@@ -179,7 +179,7 @@ export class NodeDirectory implements Directory {
     await keys?.untilFollowed(node);
     const key = keys?.keyOf(node) ?? keyBefore;
     const { reason, actor, claimedActor } = decision;
-    const fields = { node, fingerprint: key && fingerprint(key), reason, actor, claimedActor };
+    const fields = { node, fingerprint: key ? fingerprint(key) : 'unverified', reason, actor, claimedActor };
     this.#options.log.info(fields, text);
   }
 

@@ -212,8 +212,10 @@ export class Enrolment {
    */
   mayAnswer(id: string, reply: string, isVerified: boolean): boolean {
     const key = this.pins.of(id)?.key;
-    // The broker itself chooses where the answer to a client of another account goes.
-    if (!isVerified) return key === undefined && (reply === '' || reply.startsWith('_R_.'));
+    // The broker itself chooses where the answer to a client of another account goes. A node that was deleted may come back
+    // with its key, so its id is not free either.
+    if (!isVerified)
+      return key === undefined && !this.#deleted.of(id) && (reply === '' || reply.startsWith('_R_.'));
     return key !== undefined && (reply === '' || reply.startsWith(`${inboxPrefix(key)}.`));
   }
 }

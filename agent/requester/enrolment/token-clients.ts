@@ -8,7 +8,15 @@ import {
   unverifiedAccount,
 } from '../../protocol/callout.ts';
 import { hashToken, isSame } from '../../protocol/secret-hash.ts';
-import { heartbeatWildcard } from '../../protocol/subjects.ts';
+import {
+  controlWildcard,
+  defaultHeartbeatTopic,
+  heartbeatWildcard,
+  jobMessageWildcard,
+  type ManagementMethod,
+  managementSubject,
+  plainHeartbeatTopic,
+} from '../../protocol/subjects.ts';
 
 /** The tokens; undefined for a kind that is not let in. */
 export interface ClientTokens {
@@ -31,14 +39,28 @@ export function admitByToken(
 }
 
 /**
- * A node without a key has an account of its own, from which only requests and heartbeats reach the requester. Its answers
- * come where the broker says, and not where the node asks.
+ * What a node of Bacalhau needs, which has no key: to ask as each version of it does, to send its heartbeats, and to hear its
+ * answers and what an orchestrator would want of it. It has an account of its own, in which no other client publishes any of
+ * that. Its client makes up the inbox, so the answers to one of these nodes can be heard by another.
  */
 const unverifiedPermissions = (heartbeatTopic: string): Permissions => ({
-  publish: ['node.management.>', heartbeatWildcard(heartbeatTopic)],
-  subscribe: ['_INBOX.>', 'node.compute.>'],
-  mayAnswer: true,
+  publish: [
+    ...bacalhauMethods.map(method => managementSubject('*', method)),
+    controlWildcard,
+    jobMessageWildcard,
+    // Each version sends its heartbeats on its own topics, whichever of them the requester listens on.
+    ...new Set([defaultHeartbeatTopic, plainHeartbeatTopic, heartbeatTopic].map(heartbeatWildcard)),
+  ],
+  subscribe: ['_INBOX.*.*', 'node.compute.*.>', 'bacalhau.global.compute.*.in.msgs'],
+  mayAnswer: false,
 });
+
+/** The requests that Bacalhau knows. It has none to leave. */
+const bacalhauMethods: readonly ManagementMethod[] = [
+  'RegisterNode/v1',
+  'UpdateNodeInfo/v1',
+  'UpdateResources/v1',
+];
 
 /** A listener hears all events, and says nothing. */
 const listenerPermissions: Permissions = {

@@ -1,14 +1,7 @@
 // The request handler carries out the four requests of nodes: register, update information, update resources, leave.
-import {
-  type AnswerCode,
-  type AnsweringRequester,
-  encodeEmptyResponse,
-  encodeErrorResponse,
-  encodeRegisterResponse,
-  reasons,
-} from '../../protocol/answers.ts';
+import type * as v from 'valibot';
+import { type AnswerCode, type AnsweringRequester, reasons } from '../../protocol/answers.ts';
 import { ProtocolError } from '../../protocol/error.ts';
-import { parseJson } from '../../protocol/json.ts';
 import {
   type LeaveRequest,
   leaveRequestSchema,
@@ -53,6 +46,41 @@ export interface RequestHandlerOptions {
   nodeDisconnectedAfter: number;
 }
 
+/** A request of a node, in whichever protocol it came. */
+export interface NodeRequest {
+  method: ManagementMethod;
+  /** The node that the subject names. */
+  nodeId: string;
+  /** The body, not yet validated. */
+  body: unknown;
+  /**
+   * Whether the member `Muster` counts. What a client without a key says of its session and version could otherwise end the
+   * session of another such node, or get it the reason of an operator.
+   */
+  hasSender: boolean;
+}
+
+/** What a request led to. It is written in the protocol in which the request came. */
+export interface RequestResult {
+  /** An answer about membership, one that says only that the request was carried out, or an error. */
+  form: 'membership' | 'empty' | 'error';
+  accepted: boolean;
+  code: AnswerCode;
+  reason: string;
+  /** What the requester says of itself; undefined for a node of Bacalhau. */
+  muster: AnsweringRequester | undefined;
+}
+
+const resultOf = (
+  form: RequestResult['form'],
+  { accepted, code, reason }: RequestOutcome,
+  muster: AnsweringRequester | undefined,
+): RequestResult => ({ form, accepted, code, reason, muster });
+
+const done = (code: AnswerCode): RequestOutcome => ({ accepted: true, code, reason: '' });
+
+type NodeMessage = ({ NodeID: string } | { Info: { NodeID: string } }) & { Muster?: Sender | undefined };
+
 export class RequestHandler {
   readonly #options: RequestHandlerOptions;
   readonly #limitedLog: LimitedLog;
@@ -63,32 +91,35 @@ export class RequestHandler {
   }
 
   /**
-   * Carries out one request and returns the answer to send. @throws ProtocolError for a message that cannot be read, or
-   * that names another node than its subject.
+   * Carries out one request and returns what to answer. @throws ProtocolError for a message that cannot be read, or that
+   * names another node than its subject.
    */
-  async handle(method: ManagementMethod, nodeId: string, data: Uint8Array): Promise<string> {
-    const body = parseJson(data);
+  async handle({ method, nodeId, body, hasSender }: NodeRequest): Promise<RequestResult> {
+    const read = <T extends NodeMessage>(schema: v.GenericSchema<unknown, T>): T => {
+      const message = ofNode(nodeId, validate(schema, body));
+      return hasSender ? message : { ...message, Muster: undefined };
+    };
     switch (method) {
       case 'RegisterNode/v1': {
-        const request = ofNode(nodeId, validate(registerRequestSchema, body));
+        const request = read(registerRequestSchema);
         return this.#register(request).catch(error =>
           this.#refuseWithoutStore(error, nodeId, request.Muster),
         );
       }
       case 'UpdateNodeInfo/v1': {
-        const request = ofNode(nodeId, validate(registerRequestSchema, body));
+        const request = read(registerRequestSchema);
         return this.#updateInfo(request).catch(error =>
           this.#refuseWithoutStore(error, nodeId, request.Muster),
         );
       }
       case 'UpdateResources/v1':
-        return this.#updateResources(ofNode(nodeId, validate(updateResourcesRequestSchema, body)));
+        return this.#updateResources(read(updateResourcesRequestSchema));
       case 'Leave/v1':
-        return this.#leave(ofNode(nodeId, validate(leaveRequestSchema, body)));
+        return this.#leave(read(leaveRequestSchema));
     }
   }
 
-  async #register(request: RegisterRequest): Promise<string> {
+  async #register(request: RegisterRequest): Promise<RequestResult> {
     const { roll, requesterId } = this.#options;
     const id = request.Info.NodeID;
     const before = roll.records.get(id);
@@ -101,10 +132,10 @@ export class RequestHandler {
     if (outcome.code === 'unavailable') return this.#refuse(outcome, id, request.Muster);
     this.#countRefusal(outcome);
     const muster = this.#answerer(request.Muster, id, outcome.code, outcome.session);
-    return encodeRegisterResponse(outcome.accepted, outcome.reason, muster);
+    return resultOf('membership', outcome, muster);
   }
 
-  async #updateInfo({ Info, Muster }: RegisterRequest): Promise<string> {
+  async #updateInfo({ Info, Muster }: RegisterRequest): Promise<RequestResult> {
     const id = Info.NodeID;
     const refusal = this.#refusalOf(id, Muster, Info.Hostname);
     if (refusal) return this.#refuse(refusal, id, Muster);
@@ -114,10 +145,10 @@ export class RequestHandler {
     }
     this.#countRefusal(outcome);
     if (outcome.accepted) this.#options.waiting.markHeard(id);
-    return encodeRegisterResponse(outcome.accepted, outcome.reason, this.#answerer(Muster, id, outcome.code));
+    return resultOf('membership', outcome, this.#answerer(Muster, id, outcome.code));
   }
 
-  #updateResources(update: UpdateResourcesRequest): string {
+  #updateResources(update: UpdateResourcesRequest): RequestResult {
     const { NodeID: id, Muster } = update;
     const { roll, resources, health, waiting, clock } = this.#options;
     const refusal = this.#refusalOf(id, Muster);
@@ -133,14 +164,14 @@ export class RequestHandler {
     });
     health.markAlive(id);
     waiting.markHeard(id);
-    return encodeEmptyResponse(this.#answerer(Muster, id, 'known'));
+    return resultOf('empty', done('known'), this.#answerer(Muster, id, 'known'));
   }
 
-  #leave({ NodeID: id, Reason: reason, Muster }: LeaveRequest): string {
+  #leave({ NodeID: id, Reason: reason, Muster }: LeaveRequest): RequestResult {
     const refusal = this.#refusalOf(id, Muster);
     if (refusal) return this.#refuse(refusal, id, Muster);
     this.#options.health.markLeft(id, reason);
-    return encodeEmptyResponse(this.#answerer(Muster, id, 'left'));
+    return resultOf('empty', done('left'), this.#answerer(Muster, id, 'left'));
   }
 
   // Returns the refusal that makes the sender register first: the node is not on the roll, or the message names another
@@ -158,7 +189,7 @@ export class RequestHandler {
   }
 
   // Returns the answer that the store failed. It never says that the node is unknown, because that cannot be checked then.
-  #refuseWithoutStore(error: unknown, id: string, sender: Sender | undefined): string {
+  #refuseWithoutStore(error: unknown, id: string, sender: Sender | undefined): RequestResult {
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
     const fault = storeFault(error);
@@ -166,9 +197,9 @@ export class RequestHandler {
     return this.#refuse({ accepted: false, code: 'unavailable', reason: `${fault}; try again` }, id, sender);
   }
 
-  #refuse(outcome: RequestOutcome, id: string, sender: Sender | undefined): string {
+  #refuse(outcome: RequestOutcome, id: string, sender: Sender | undefined): RequestResult {
     this.#countRefusal(outcome);
-    return encodeErrorResponse(outcome.reason, this.#answerer(sender, id, outcome.code));
+    return resultOf('error', outcome, this.#answerer(sender, id, outcome.code));
   }
 
   #countRefusal(outcome: RequestOutcome): void {

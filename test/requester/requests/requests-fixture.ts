@@ -28,6 +28,7 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
     lease: { confirm: async () => undefined },
     mayAnswer: () => true,
     hasUnverified: false,
+    isShared: true,
     connection: broker.connect(),
     clock,
     log,
