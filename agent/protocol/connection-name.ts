@@ -1,12 +1,14 @@
-// The name of an agent's connection says which node connects, which process of it, and what it wants. The broker shows the
+// The name of a node's connection says which node connects, which process of it, and what it wants. The broker shows the
 // name in its lists, and hands it to the requester that decides who is let in.
 import { nodeIdPattern } from './schema.ts';
 
 /**
- * What an agent wants from its connection besides its usual work: `register` means that an operator told a deleted node to
- * register again, `check` that the doctor only tries whether the node is let in.
+ * What the client wants: `register` means that an operator told a deleted node to register again, `check` that the doctor
+ * only tries whether the node is let in, `work` that a program beside the agent wants to use what is opened for approved
+ * nodes. Without any, it is an agent.
  */
-export type ConnectionIntent = 'register' | 'check';
+const intents = ['register', 'check', 'work'] as const;
+export type ConnectionIntent = (typeof intents)[number];
 
 export interface ConnectionName {
   node: string;
@@ -36,11 +38,11 @@ export function readConnectionName(text: string): ConnectionName | undefined {
   const [node = '', ...words] = text.split(' ');
   const members = new Map(words.map(word => splitOnce(word)));
   const instance = members.get('instance') ?? '';
-  const intent = members.get('intent');
+  const intent = intents.find(known => known === members.get('intent'));
   const host = members.get('host') ?? '';
   if (!nodeIdPattern.test(node) || !instancePattern.test(instance)) return undefined;
   const named = hostPattern.test(host) ? { host } : {};
-  return { node, instance, ...named, ...(intent === 'register' || intent === 'check' ? { intent } : {}) };
+  return { node, instance, ...named, ...(intent ? { intent } : {}) };
 }
 
 function splitOnce(word: string): [string, string] {

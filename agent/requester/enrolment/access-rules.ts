@@ -69,8 +69,8 @@ export function decideAccess(facts: AccessFacts): AccessDecision {
 function decideByCode({ key, intent, code }: AccessFacts): AccessDecision {
   switch (code.kind) {
     case 'valid':
-      // A check changes nothing.
-      return intent === 'check' ? { kind: 'stranger' } : { kind: 'pin', code: code.id };
+      // Only an agent may bring in a node.
+      return intent === 'check' || intent === 'work' ? { kind: 'stranger' } : { kind: 'pin', code: code.id };
     case 'unknown':
       return { kind: 'stranger' };
     default:

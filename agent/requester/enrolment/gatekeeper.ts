@@ -20,11 +20,12 @@ import {
   refusalOf,
 } from './access-rules.ts';
 import type { Grant } from './grants.ts';
-import { type LiveConnection, type LiveConnections, nodeKeyOf } from './live-connections.ts';
-import { nodePermissions, refusedPermissions } from './permissions.ts';
+import { type KeyUse, type LiveConnection, type LiveConnections, nodeKeyOf } from './live-connections.ts';
+import { nodePermissions, refusedPermissions, workPermissions } from './permissions.ts';
 import type { Pins } from './pins.ts';
 import type { RefusalLog } from './refusals.ts';
 import { keyTurn, nodeTurn, type Turns } from './turns.ts';
+import { refuseWork } from './work-rules.ts';
 
 export interface GatekeeperOptions {
   connection: Connection;
@@ -136,22 +137,27 @@ export class Gatekeeper {
         break;
       case 'known':
         if (name.intent === 'check') return answerOf(refusedPermissions(key), refusedSeconds);
+        if (name.intent === 'work') return this.#admitToWork(applicant);
     }
     const other = await this.#otherProcess(applicant);
     if (other) return this.#refuse(applicant, cloneRefusal(key, name.node, other, question.host));
     // Nothing is awaited from here on, so a decision that is made later finds this connection and ends it.
     const { mark, ...granted } = this.#options.grantOf(name.node);
-    this.#options.live.expect(key, {
-      server: question.server,
-      connection: question.connection,
-      node: name.node,
-      instance: name.instance,
-      host: question.host,
-      hostname: name.host,
-      mark,
-    });
+    this.#options.live.expect(key, connectionOf(applicant, 'agent', mark));
     this.#options.refusals.take(key);
     return { ...answerOf(nodePermissions(name.node, key, this.#options.heartbeatTopic, granted)), mark };
+  }
+
+  // A program beside the agent gets what is opened for approved nodes, and nothing of what is the agent's.
+  #admitToWork(applicant: Applicant): CalloutAnswer | undefined {
+    const { live, grantOf } = this.#options;
+    const { key, name, question } = applicant;
+    const { mark, ...granted } = grantOf(name.node);
+    const facts = { node: name.node, host: question.host, isGranted: mark !== '' };
+    const refusal = refuseWork({ ...facts, key, agent: live.of(key), other: live.of(key, 'work') });
+    if (refusal) return this.#refuse(applicant, refusal);
+    live.expect(key, connectionOf(applicant, 'work', mark));
+    return { ...answerOf(workPermissions(name.node, key, granted)), mark };
   }
 
   // The use of the code is held in the turn in which the code was checked, so nobody else takes the last one meanwhile. A
@@ -204,7 +210,7 @@ export class Gatekeeper {
         );
       if (isAlive && live.of(key) === earlier) return earlier;
     }
-    await live.end(key);
+    await live.end(key, ['agent']);
     return undefined;
   }
 
@@ -235,6 +241,17 @@ const answerOf = (permissions: CalloutAnswer['permissions'], lastsSeconds?: numb
   lastsSeconds,
 });
 
+const connectionOf = ({ name, question }: Applicant, use: KeyUse, mark: string): LiveConnection => ({
+  server: question.server,
+  connection: question.connection,
+  node: name.node,
+  instance: name.instance,
+  host: question.host,
+  hostname: name.host,
+  use,
+  mark,
+});
+
 // Returns a client that shows a key and names a node; undefined for anybody else.
 function readApplicant(question: CalloutQuestion): Applicant | undefined {
   const { nonce, isPlain, offers } = question;
@@ -244,9 +261,9 @@ function readApplicant(question: CalloutQuestion): Applicant | undefined {
 }
 
 /** Returns whether the client has signed its server's random text with the key that it shows. */
-function hasSigned({ question: { nonce, offers } }: Applicant): boolean {
+function hasSigned({ key, question: { nonce, offers } }: Applicant): boolean {
   const signature = Buffer.from(offers.signature, 'base64url');
-  return isSignedBy(decodePublicKey(offers.key, 'user'), Buffer.from(nonce), signature);
+  return isSignedBy(decodePublicKey(key), Buffer.from(nonce), signature);
 }
 
 function cloneRefusal(key: string, node: string, other: LiveConnection, host: string): Refusal {

@@ -7,7 +7,7 @@ import { inGroups } from '../../system/in-groups.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
-import type { LiveConnections } from './live-connections.ts';
+import type { KeyUse, LiveConnections } from './live-connections.ts';
 import type { Pins } from './pins.ts';
 
 /** What a node may do besides what every node may, and the mark by which its connection shows that. */
@@ -94,8 +94,7 @@ export class Grants implements RollObserver {
   }
 
   #compare(id: string): Promise<void> | undefined {
-    const key = this.#keyToEnd(id);
-    if (key === undefined) return this.#pending.get(id);
+    if (this.#toEnd(id).length === 0) return this.#pending.get(id);
     const work = this.#end(id).finally(() => {
       if (this.#pending.get(id) === work) this.#pending.delete(id);
     });
@@ -103,22 +102,24 @@ export class Grants implements RollObserver {
     return work;
   }
 
-  /** Returns the key of the node when its connection has another grant than it should have. */
-  #keyToEnd(id: string): string | undefined {
+  /** Returns the connections of the node that have another grant than they should have. */
+  #toEnd(id: string): { key: string; use: KeyUse }[] {
     const { live, pins } = this.#options;
     const key = this.#roll && pins.of(id)?.key;
-    const present = key === undefined ? undefined : live.of(key);
-    return present && present.mark !== this.of(id).mark ? key : undefined;
+    if (key === undefined) return [];
+    const { mark } = this.of(id);
+    const present = [live.of(key), live.of(key, 'work')].filter(each => each !== undefined);
+    return present.filter(each => each.mark !== mark).map(({ use }) => ({ key, use }));
   }
 
   async #end(id: string): Promise<void> {
     const { connection, live, log } = this.#options;
     // The answer to the node's own request, which may have changed its standing, reaches it first.
     await connection.flush(flushTimeoutMs).catch(ignoreLostBroker);
-    const key = this.#keyToEnd(id);
-    if (key === undefined) return;
-    log.debug({ node: id }, 'the connection of a node is ended, because what it may do has changed');
-    await live.end(key);
+    for (const { key, use } of this.#toEnd(id)) {
+      log.debug({ node: id, use }, 'the connection of a node is ended, because what it may do has changed');
+      await live.end(key, [use]);
+    }
   }
 }
 

@@ -13,6 +13,10 @@ import type { Log } from '../../system/log.ts';
 import type { Connection, Message, Subscription } from '../../transport/port.ts';
 import { connectionNumber, endClient, listClients, serverId } from './broker-clients.ts';
 
+/** Who uses a node's key: its agent, or the program beside the agent that does the work of an approved node. */
+export type KeyUse = 'agent' | 'work';
+const keyUses: readonly KeyUse[] = ['agent', 'work'];
+
 export interface LiveConnection {
   /** The id of the broker's server, and the number of the connection there. */
   server: string;
@@ -23,6 +27,7 @@ export interface LiveConnection {
   /** The address of the agent's machine, and the name that the machine gives itself. */
   host: string;
   hostname?: string | undefined;
+  use: KeyUse;
   /** The mark of what was granted to it besides what every node may do; empty for nothing. */
   mark: string;
 }
@@ -44,9 +49,9 @@ interface Entry extends LiveConnection {
 
 export class LiveConnections {
   readonly #options: { connection: Connection; clock: Clock; log: Log };
-  /** The present connection of each key, and the key of each connection by its place at the broker. */
-  readonly #byKey = new Map<string, Entry>();
-  readonly #keys = new Map<string, string>();
+  /** The present connection of each use of a key, and the use of each connection by its place at the broker. */
+  readonly #byUse = new Map<string, Entry>();
+  readonly #uses = new Map<string, string>();
   readonly #limited: LimitedLog;
   #subscriptions: Subscription[] = [];
   #reading: Promise<void> | undefined;
@@ -88,29 +93,36 @@ export class LiveConnections {
 
   /** Yields all present connections with their keys. */
   *entries(): Generator<[string, LiveConnection]> {
-    yield* [...this.#byKey];
+    for (const [use, entry] of [...this.#byUse]) yield [use.split(' ')[0] ?? '', entry];
   }
 
   /** Returns the present connection of a key. */
-  of(key: string): LiveConnection | undefined {
-    const entry = this.#byKey.get(key);
+  of(key: string, use: KeyUse = 'agent'): LiveConnection | undefined {
+    const entry = this.#byUse.get(useOf(key, use));
     if (entry?.expectedUntil === undefined || entry.expectedUntil > this.#options.clock.monotonic())
       return entry;
-    this.#forget(key, entry);
+    this.#forget(useOf(key, use), entry);
     return undefined;
   }
 
   /** Notes that a client with this key is being let in. */
   expect(key: string, live: LiveConnection): void {
-    this.#set(key, { ...live, expectedUntil: this.#options.clock.monotonic() + arrivalTimeoutMs });
+    this.#set(useOf(key, live.use), {
+      ...live,
+      expectedUntil: this.#options.clock.monotonic() + arrivalTimeoutMs,
+    });
   }
 
-  /** Ends the connection of a key, if there is one. Never rejects: what cannot be ended is logged. */
-  async end(key: string): Promise<void> {
-    const live = this.#byKey.get(key);
-    if (!live) return;
-    this.#forget(key, live);
-    await this.endAt(live);
+  /** Ends the connections of a key, if there are any. Never rejects: what cannot be ended is logged. */
+  async end(key: string, uses: readonly KeyUse[] = keyUses): Promise<void> {
+    const ended = uses.map(async each => {
+      const use = useOf(key, each);
+      const live = this.#byUse.get(use);
+      if (!live) return;
+      this.#forget(use, live);
+      await this.endAt(live);
+    });
+    await Promise.all(ended);
   }
 
   /** Ends a connection, if it is still there. Never rejects, as `end`. */
@@ -124,21 +136,21 @@ export class LiveConnections {
     }
   }
 
-  #set(key: string, entry: Entry): void {
-    const before = this.#byKey.get(key);
-    if (before) this.#keys.delete(placeOf(before));
-    this.#byKey.set(key, entry);
-    this.#keys.set(placeOf(entry), key);
+  #set(use: string, entry: Entry): void {
+    const before = this.#byUse.get(use);
+    if (before) this.#uses.delete(placeOf(before));
+    this.#byUse.set(use, entry);
+    this.#uses.set(placeOf(entry), use);
   }
 
-  #forget(key: string, entry: LiveConnection): void {
-    this.#keys.delete(placeOf(entry));
-    if (this.#byKey.get(key) === entry) this.#byKey.delete(key);
+  #forget(use: string, entry: LiveConnection): void {
+    this.#uses.delete(placeOf(entry));
+    if (this.#byUse.get(use) === entry) this.#byUse.delete(use);
   }
 
   #forgetAll(): void {
-    this.#byKey.clear();
-    this.#keys.clear();
+    this.#byUse.clear();
+    this.#uses.clear();
   }
 
   #read(): void {
@@ -151,11 +163,11 @@ export class LiveConnections {
 
   #onEvent(message: Message, came: boolean): void {
     const { server, client: about } = validate(eventSchema, parseJson(message.data));
-    const key = this.#keys.get(placeOf({ server: server.id, connection: about.id })) ?? '';
-    const entry = this.#byKey.get(key);
+    const use = this.#uses.get(placeOf({ server: server.id, connection: about.id })) ?? '';
+    const entry = this.#byUse.get(use);
     if (!entry) return;
     if (came) entry.expectedUntil = undefined;
-    else this.#forget(key, entry);
+    else this.#forget(use, entry);
   }
 
   async #readAll(): Promise<void> {
@@ -166,25 +178,28 @@ export class LiveConnections {
         const name = readConnectionName(client.name);
         const [user = '', mark = ''] = client.user.split(' ');
         const key = nodeKeyOf(user);
+        if (!name || !key || name.intent === 'check') continue;
+        const use: KeyUse = name.intent === 'work' ? 'work' : 'agent';
         // A key that was refused has a second connection, which came later.
-        if (!name || !key || name.intent === 'check' || found.has(key)) continue;
+        if (found.has(useOf(key, use))) continue;
         const { server, connection: number, address: host } = client;
         const { node, instance, host: hostname } = name;
-        found.set(key, {
+        found.set(useOf(key, use), {
           server,
           connection: number,
           node,
           instance,
           host,
           hostname,
+          use,
           mark,
           expectedUntil: undefined,
         });
       }
       // Who was let in while the list was read is newer than the list.
-      for (const [key, entry] of [...this.#byKey])
-        if (entry.expectedUntil === undefined) this.#forget(key, entry);
-      for (const [key, entry] of found) if (!this.#byKey.has(key)) this.#set(key, entry);
+      for (const [use, entry] of [...this.#byUse])
+        if (entry.expectedUntil === undefined) this.#forget(use, entry);
+      for (const [use, entry] of found) if (!this.#byUse.has(use)) this.#set(use, entry);
       this.onListed();
     } catch (err) {
       this.#limited.warn('list', { err }, 'the connections of the nodes could not be listed; trying again');
@@ -202,10 +217,16 @@ export class LiveConnections {
 const placeOf = ({ server, connection }: Pick<LiveConnection, 'server' | 'connection'>) =>
   `${server} ${connection}`;
 
-/** Returns the node's key `N…` for the key `U…` by which the broker knows the client; undefined for another text. */
-export function nodeKeyOf(userKey: string): string | undefined {
+/** Returns the name under which a use of a key is kept. */
+const useOf = (key: string, use: KeyUse): string => `${key} ${use}`;
+
+/**
+ * Returns the node's key `N…` for the key by which the broker knows the client; undefined for another text. An agent shows
+ * its key as that of a user, `U…`. A program with a plain client of NATS shows it as it stands in the file, `N…`.
+ */
+export function nodeKeyOf(shown: string): string | undefined {
   try {
-    return encodePublicKey(decodePublicKey(userKey, 'user'));
+    return encodePublicKey(decodePublicKey(shown, shown.startsWith('N') ? 'node' : 'user'));
   } catch (error) {
     if (error instanceof ProtocolError) return undefined;
     throw error;

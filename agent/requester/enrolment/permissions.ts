@@ -21,7 +21,7 @@ export function nodePermissions(
   heartbeatTopic: string,
   granted: SubjectTemplates,
 ): Permissions {
-  const open = (templates: readonly string[]) => templates.map(template => subjectFor(template, id));
+  const opened = subjectsFor(id, granted);
   return {
     publish: [
       `node.management.${id}.>`,
@@ -29,17 +29,26 @@ export function nodePermissions(
       ...(isEnveloped(heartbeatTopic) ? [heartbeatSubject(heartbeatTopic, id)] : []),
       aliveAnswerSubject(id),
       whySubject(key),
-      ...open(granted.publish),
+      ...opened.publish,
     ],
-    subscribe: [
-      eventWildcard(id),
-      `${inboxPrefix(key)}.>`,
-      `node.compute.${id}.>`,
-      ...open(granted.subscribe),
-    ],
+    subscribe: [eventWildcard(id), `${inboxPrefix(key)}.>`, `node.compute.${id}.>`, ...opened.subscribe],
     mayAnswer: false,
   };
 }
+
+/**
+ * What a program beside the agent may do: use what an operator opened for the node, and hear answers in an inbox of its
+ * own.
+ */
+export function workPermissions(id: string, key: string, granted: SubjectTemplates): Permissions {
+  const { publish, subscribe } = subjectsFor(id, granted);
+  return { publish, subscribe: [...subscribe, `${inboxPrefix(key)}.work.>`], mayAnswer: false };
+}
+
+const subjectsFor = (id: string, { publish, subscribe }: SubjectTemplates): SubjectTemplates => ({
+  publish: publish.map(template => subjectFor(template, id)),
+  subscribe: subscribe.map(template => subjectFor(template, id)),
+});
 
 /** What a refused key may do: ask why it was refused. */
 export const refusedPermissions = (key: string): Permissions => ({

@@ -30,6 +30,7 @@ function open() {
       node: 'node-1',
       instance: 'i-1',
       host: '10.0.0.1',
+      use: 'agent',
       mark: '',
     }),
     record: id => (id.startsWith('node-') ? record(id, 'APPROVED') : undefined),
