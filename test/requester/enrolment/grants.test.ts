@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { writeJson } from '../../../agent/protocol/json.ts';
 import type { KeyPair } from '../../../agent/transport/key-pair.ts';
+import { serverKey } from '../../support/callout-questions.ts';
 import type { FakeConnection } from '../../support/fake-connection.ts';
 import { newKey } from '../../support/raw-client.ts';
 import { computeInfo, sender } from '../samples.ts';
@@ -80,7 +81,9 @@ describe('subjects for approved nodes', () => {
     const connections = () => (kicked.length < 3 ? [client] : []);
     const client = { cid: 12, ip: '192.0.2.1', name: nodeName('node-1'), authorized_user: listed };
     witness.subscribe('$SYS.REQ.SERVER.PING.CONNZ', message => {
-      message.respond(JSON.stringify({ data: { server_id: 'S', total: 1, connections: connections() } }));
+      message.respond(
+        JSON.stringify({ data: { server_id: serverKey.publicKey, total: 1, connections: connections() } }),
+      );
     });
     await fixture.reject('node-1');
     fixture.connection.drop();
