@@ -9,6 +9,7 @@ import { MusterError } from '../system/errors.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
 import { apiAddress } from './address.ts';
 import {
+  readDecisionAnswer,
   readEvent,
   readLostNodes,
   readNodes,
@@ -110,6 +111,12 @@ export class ApiClient {
   /** Writes the record of a lost node again. `actor` is the operator who wants it. */
   async rebuild(id: string, actor: string): Promise<void> {
     await this.#requests.decide(`/orchestrator/store/lost/${id}`, { Action: 'rebuild', Actor: actor }, id);
+  }
+
+  /** Takes an older store as the right one. `actor` is what the caller says of itself. */
+  async confirmStore(actor: string): Promise<void> {
+    const body = JSON.stringify({ Action: 'confirm', Actor: actor });
+    await this.#requests.ask(readDecisionAnswer, 'PUT', '/orchestrator/store', body);
   }
 
   /** Returns the state of the requester itself. */

@@ -113,6 +113,11 @@ export const commands: CommandTable = [
     help: 'write again the records that the store lost',
     load: () => import('./commands/store/rebuild.ts'),
   },
+  {
+    path: 'store confirm',
+    help: 'go on with an older store, such as a backup',
+    load: () => import('./commands/store/confirm.ts'),
+  },
   { path: 'config show', help: 'show the settings', load: () => import('./commands/config/show.ts') },
   {
     path: 'config check',

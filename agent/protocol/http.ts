@@ -138,6 +138,12 @@ export const rebuildSchema = struct({
   Actor: v.optional(bounded(256), ''),
 });
 
+/** The body of the PUT that takes an older store as the right one. */
+export const confirmStoreSchema = struct({
+  Action: v.literal('confirm', 'expected "confirm"'),
+  Actor: v.optional(bounded(256), ''),
+});
+
 /** An operator who has a token. */
 export const operatorViewSchema = struct({
   Name: v.pipe(v.string(), v.regex(operatorNamePattern)),

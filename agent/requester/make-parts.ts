@@ -10,6 +10,7 @@ import { EventPublisher } from './events/event-publisher.ts';
 import { type RequesterAnnouncer, requesterEvents } from './events/requester-events.ts';
 import { HealthWatch } from './health/health-watch.ts';
 import { LastSeenStore } from './health/last-seen-store.ts';
+import type { Ledger } from './ledger/ledger.ts';
 import { type OpenStore, type OpenStoreOptions, restoreStore } from './open-store.ts';
 import type { FirstTokenFile } from './operators/first-token.ts';
 import { Operators } from './operators/operators.ts';
@@ -39,6 +40,8 @@ export interface PartsOptions extends OpenStoreOptions {
   tokens?: ClientTokens | undefined;
   /** The subjects that are opened for approved nodes; without it none are. */
   approved?: SubjectTemplates | undefined;
+  /** Keeps outside of the store what an older store must not undo; undefined when nothing does. */
+  ledger?: Ledger | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
   /** Aborts the start and everything that runs in the background. */

@@ -11,6 +11,7 @@ import { readLastSeen } from './health/last-seen-store.ts';
 import { Incarnation } from './incarnation.ts';
 import { type Holder, type Lease, type LeaseOptions, takeLease } from './lease.ts';
 import { guardStorage } from './lease-guard.ts';
+import type { StoreMark } from './ledger/store-mark.ts';
 import type { Operators } from './operators/operators.ts';
 import type { Past } from './past.ts';
 import type { Roll } from './roll/roll.ts';
@@ -22,6 +23,8 @@ export interface OpenStoreOptions
   random: Random;
   /** Watches whether the store carries out each write. */
   storeWatch: StoreWatch;
+  /** Remembers outside of the store how far it was; undefined when nothing does. */
+  storeMark?: StoreMark | undefined;
   /** Called with a text that says what the start waits for. */
   onWait(what: string): void;
   /** Called when another requester took the lease. */
@@ -44,20 +47,25 @@ export interface OpenStore {
  * lease is given back. MusterError as `takeLease`.
  */
 export async function openStore(options: OpenStoreOptions): Promise<{ store: OpenStore; past: Past }> {
-  const { connection, random, storeWatch, onWait, onLeaseLost, log } = options;
+  const { connection, random, storeWatch, onWait, onLeaseLost, log, storeMark } = options;
   const unguarded = storeWatch.watch(await connection.storage());
-  const leaseBucket = await unguarded.bucket(clusterBucket);
+  const opened = await unguarded.bucket(clusterBucket);
+  const stateBefore = await opened.state();
+  const leaseBucket = storeMark?.follow(opened, { isLease: true }) ?? opened;
   const clusterId = await ensureClusterId(leaseBucket, random);
   onWait('the lease of the acting requester');
   const lease = await takeLease({ ...options, bucket: leaseBucket, clusterId, onLost: onLeaseLost });
   const storage = guardStorage(unguarded, lease);
   try {
-    const cluster = await storage.bucket(clusterBucket);
+    await storeMark?.compare(clusterId, stateBefore);
+    const guarded = await storage.bucket(clusterBucket);
+    const cluster = storeMark?.follow(guarded) ?? guarded;
     onWait('the event stream to be read');
     const stream = await storage.stream(eventStreamConfig);
     const history = await readEventHistory(stream);
     onWait('the node info store to be read');
-    const nodes = await storage.bucket(nodeBucket);
+    const nodeStore = await storage.bucket(nodeBucket);
+    const nodes = storeMark?.touchedBy(nodeStore) ?? nodeStore;
     const lastSeen = await readLastSeen(cluster, log);
     const life = await Incarnation.open({ ...options, cluster, nodes }, history.newestRevision);
     return {
@@ -71,6 +79,8 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
 }
 
 export interface RestoreOptions extends Omit<RetryOptions, 'failureText'> {
+  /** See OpenStoreOptions. */
+  storeMark?: StoreMark | undefined;
   /** The information of the requester itself, which is on the roll. */
   self: NodeInfo;
   roll: Pick<Roll, 'registerSelf'>;
@@ -87,9 +97,11 @@ export async function restoreStore(
   { storage, clusterId }: OpenStore,
   options: RestoreOptions,
 ): Promise<void> {
-  const { random, self, roll, operators, enrolment, log } = options;
+  const { random, self, roll, operators, enrolment, log, storeMark } = options;
   const work = async () => {
-    await ensureClusterId(await storage.bucket(clusterBucket), random, clusterId);
+    const cluster = await storage.bucket(clusterBucket);
+    await ensureClusterId(cluster, random, clusterId);
+    await storeMark?.restart(await cluster.state());
     await operators.restore();
     await enrolment?.restore();
     await storage.stream(eventStreamConfig);

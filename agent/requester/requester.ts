@@ -15,6 +15,8 @@ import { Callout } from './enrolment/callout.ts';
 import type { BrokerAddresses } from './enrolment/join-code-desk.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
 import { type Holder, tookOver } from './lease.ts';
+import type { Ledger } from './ledger/ledger.ts';
+import type { StoreMark } from './ledger/store-mark.ts';
 import type { PartsSettings } from './make-parts.ts';
 import type { FirstTokenFile } from './operators/first-token.ts';
 import { openParts, type Parts } from './parts.ts';
@@ -54,6 +56,9 @@ export interface RequesterOptions {
   ownBroker?: OwnBroker | undefined;
   /** The folder of the requester's own broker; undefined when the broker is another one. */
   brokerFolder?: string | undefined;
+  /** Keep in the requester's own folder what an older store must not undo, and how far the store was; undefined in tests. */
+  ledger?: Ledger | undefined;
+  storeMark?: StoreMark | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
   /** Called when another requester took over. This one no longer answers, and the process should end. */
@@ -95,6 +100,7 @@ export class Requester {
       brokerFolder: options.brokerFolder,
       brokerAddresses: () => options.brokerAddresses?.(),
       tokenFile: options.firstToken?.path,
+      storeMark: options.storeMark,
       parts: () => this.#readyParts(),
       status: () => this.status(),
     });
@@ -161,9 +167,13 @@ export class Requester {
     const parts = this.#parts;
     const stopping = this.#stopping.signal.aborted;
     const lost = parts?.roll.lost.size ?? 0;
+    const older = parts && this.#options.storeMark?.older;
     // What is wrong with the broker explains the rest, so it comes first.
     const degradedReason =
-      ownBroker?.problem ?? parts?.health.degradedReason ?? (lost > 0 ? lossText(lost) : undefined);
+      ownBroker?.problem ??
+      parts?.health.degradedReason ??
+      (lost > 0 ? lossText(lost) : undefined) ??
+      (older ? olderText : undefined);
     const troubles = requesterTroubles({
       connection: connection.state,
       now: clock.monotonic(),
@@ -171,6 +181,7 @@ export class Requester {
       brokerProblem: ownBroker?.problem,
       storeFailure: this.#startFailure ?? this.#storeWatch.failure,
       lostRecords: lost,
+      olderStore: older,
       degradedReason: parts?.health.degradedReason,
       stalled: this.stalled,
     });
@@ -211,6 +222,9 @@ export class Requester {
     });
   }
 }
+
+const olderText =
+  'the store is older than it was, so decisions and join codes of the time between are lost; see: muster store confirm';
 
 const lossText = (lost: number): string =>
   `the store lost the records of ${lost} ${lost === 1 ? 'node' : 'nodes'}; see: muster store rebuild --dry-run`;

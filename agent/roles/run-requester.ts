@@ -15,6 +15,8 @@ import { startApi } from '../requester/api/server.ts';
 import type { BrokerAddresses } from '../requester/enrolment/join-code-desk.ts';
 import type { ClientTokens } from '../requester/enrolment/token-clients.ts';
 import { loadTokenFile, tokenFiles } from '../requester/enrolment/token-file.ts';
+import { Ledger, ledgerFileName } from '../requester/ledger/ledger.ts';
+import { StoreMark, storeMarkFileName } from '../requester/ledger/store-mark.ts';
 import { firstTokenFile } from '../requester/operators/first-token.ts';
 import { Requester } from '../requester/requester.ts';
 import { requesterInfo } from '../requester/roll/own-info.ts';
@@ -196,6 +198,8 @@ async function serveNodes(
     tokens: access?.tokens,
     approved: settings.broker.approved,
     brokerFolder: broker && roleFolder(data, 'broker'),
+    ledger: await Ledger.open(join(folder, ledgerFileName), log),
+    storeMark: await StoreMark.open({ path: join(folder, storeMarkFileName), clock: systemClock, log }),
     firstToken: firstTokenFile(operatorTokenFile(data)),
     onLost: lost.reject,
     onStatusChange: () => notifier.updateSoon(),

@@ -15,6 +15,7 @@ export const troubleCodes = [
   'store_full',
   'store_failing',
   'records_lost',
+  'store_older',
   'degraded',
   'stalled',
 ] as const;

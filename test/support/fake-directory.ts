@@ -58,6 +58,8 @@ export class FakeDirectory implements Directory {
   readonly lost: LostNode[] = [];
   readonly rebuilt: string[] = [];
   readonly unwritable = new Set<string>();
+  /** Whether the store is older than it was, until an operator confirms it. */
+  isStoreOlder = false;
   /** The ids of the codes that were used, once for each node. */
   readonly usedCodes: string[] = [];
   /** What was announced of join codes. */
@@ -156,6 +158,12 @@ export class FakeDirectory implements Directory {
   lostNodes(): LostNode[] {
     this.#throwFailure();
     return this.lost;
+  }
+
+  async confirmStore(): Promise<void> {
+    this.#throwFailure();
+    if (!this.isStoreOlder) throw new MusterError('conflict', 'there is nothing to confirm');
+    this.isStoreOlder = false;
   }
 
   async rebuild(id: string, { actor, claimedActor = '' }: Act): Promise<void> {

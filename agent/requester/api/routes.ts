@@ -2,7 +2,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { ProtocolError } from '../../protocol/error.ts';
-import { rebuildSchema, unbanSchema } from '../../protocol/http.ts';
+import { confirmStoreSchema, rebuildSchema, unbanSchema } from '../../protocol/http.ts';
 import { maxMessageBytes } from '../../protocol/json.ts';
 import { goTime } from '../../protocol/node-info.ts';
 import { nodeIdPattern, validate } from '../../protocol/schema.ts';
@@ -79,6 +79,11 @@ export function apiRoutes({
     return answer(call, { Success: true });
   });
 
+  app.put('/api/v1/orchestrator/store', limitBody(maxMessageBytes), async call => {
+    const { Actor } = readBody(confirmStoreSchema, new Uint8Array(await call.req.arrayBuffer()));
+    await directory.confirmStore(actOf(call, Actor));
+    return answer(call, { Success: true });
+  });
   app.get('/api/v1/orchestrator/store/lost', call => answer(call, { Nodes: directory.lostNodes() }));
   app.put('/api/v1/orchestrator/store/lost/:id', limitBody(maxMessageBytes), async call => {
     const id = nodeName(call.req.param('id'));

@@ -5,6 +5,7 @@ import { MusterError } from '../../system/errors.ts';
 import { inGroups } from '../../system/in-groups.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
+import type { LedgerMirror } from '../ledger/ledger.ts';
 import { decode, encode } from './cluster-bucket.ts';
 
 /** What a set of records needs of its bucket. */
@@ -18,6 +19,8 @@ export interface RecordSetOptions<T> {
   log: Log;
   /** Called when a record in memory changes, with what it was and what it is. */
   onChange?(before: T | undefined, after: T | undefined): void;
+  /** What keeps the records outside of the store too, so that an older store cannot undo them. */
+  mirror?: LedgerMirror<T> | undefined;
 }
 
 /** Number of attempts to write a record whose revision another write has changed. */
@@ -81,12 +84,14 @@ export class RecordSet<T> {
       }
     }
     this.#keep(name, value, revision);
+    await this.#options.mirror?.put(name, value);
   }
 
   /** Deletes a record from the store and then from the memory. */
   async delete(name: string): Promise<void> {
-    const { bucket, prefix } = this.#options;
+    const { bucket, prefix, mirror } = this.#options;
     const key = `${prefix}${name}`;
+    await mirror?.remove(name);
     let revision = this.#records.get(name)?.revision;
     for (let attempt = 1; revision !== undefined; attempt++) {
       try {

@@ -60,6 +60,11 @@ export interface Directory {
    */
   rebuild(id: string, act: Act): Promise<void>;
   /**
+   * Takes an older store, such as a restored backup, as the right one. `act` says who wants it. @throws MusterError
+   * `conflict` when the store is not older; `not_writable`; `unreachable` while the requester starts.
+   */
+  confirmStore(act: Act): Promise<void>;
+  /**
    * Calls `onEvent` with the stored events from `since` on, then with new ones, until it is stopped. Each event is a
    * CloudEvent in JSON. `node` limits them to one node, by its id or a unique beginning of it; a deleted node is known as
    * long as it has stored events. When `onEvent` returns a promise, the next event waits for it. @throws MusterError as

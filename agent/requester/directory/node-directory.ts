@@ -14,6 +14,7 @@ import type { KeyDecisions } from '../enrolment/key-decisions.ts';
 import type { ConflictDetector } from '../events/conflict-detector.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
+import type { StoreMark } from '../ledger/store-mark.ts';
 import type { Operators } from '../operators/operators.ts';
 import {
   approveNode,
@@ -62,6 +63,8 @@ export interface NodeDirectoryOptions {
   brokerAddresses(): BrokerAddresses | undefined;
   /** Path of the file with the operator's token of this machine; undefined when there is none. */
   tokenFile: string | undefined;
+  /** Remembers how far the store was; undefined when nothing does. */
+  storeMark?: StoreMark | undefined;
   /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
   parts(): DirectoryParts;
   status(): RequesterStatus;
@@ -153,6 +156,15 @@ export class NodeDirectory implements Directory {
     const { roll } = this.#options.parts();
     await roll.rebuild(id).catch(error => this.#throwUndecided(error, id));
     this.#options.log.info({ node: id, ...act }, 'the lost record of this node was written again');
+  }
+
+  async confirmStore(act: Act): Promise<void> {
+    const { storeMark, parts, log } = this.#options;
+    parts();
+    if (!(await storeMark?.confirm())) {
+      throw new MusterError('conflict', 'there is nothing to confirm: the store is not older than it was');
+    }
+    log.warn({ ...act }, 'an operator confirmed that the older store is the right one');
   }
 
   async follow(

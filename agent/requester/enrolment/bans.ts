@@ -1,21 +1,13 @@
 // The bans are the keys that an operator refused for ever, because their machine was stolen or does harm.
-import * as v from 'valibot';
 import { fingerprint } from '../../protocol/nkey.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { Bucket } from '../../transport/port.ts';
 import { RecordSet } from '../cluster/record-set.ts';
+import type { LedgerMirror } from '../ledger/ledger.ts';
+import { banSchema, type LedgerEntry } from '../ledger/ledger-entries.ts';
 
-const banSchema = v.object({
-  /** The node that had the key. */
-  id: v.pipe(v.string(), v.maxLength(128)),
-  /** The operator, and the reason that the operator gave; it may be empty. */
-  actor: v.pipe(v.string(), v.maxLength(256)),
-  reason: v.pipe(v.string(), v.maxLength(1024)),
-  /** The time of the ban, RFC 3339. */
-  at: v.pipe(v.string(), v.maxLength(64)),
-});
-export type Ban = v.InferOutput<typeof banSchema>;
+export type Ban = LedgerEntry<'ban'>;
 
 /** Largest number of bans. Nobody bans as many machines by hand, and the requester holds all of them in memory. */
 const maxBans = 10_000;
@@ -23,8 +15,9 @@ const maxBans = 10_000;
 export class Bans {
   readonly set: RecordSet<Ban>;
 
-  constructor(bucket: Bucket, log: Log) {
-    this.set = new RecordSet({ bucket, prefix: 'ban.', schema: banSchema, log });
+  /** `mirror` keeps the bans outside of the store too. */
+  constructor(bucket: Bucket, log: Log, mirror?: LedgerMirror<Ban>) {
+    this.set = new RecordSet({ bucket, prefix: 'ban.', schema: banSchema, log, mirror });
   }
 
   of(key: string): Ban | undefined {

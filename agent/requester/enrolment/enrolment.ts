@@ -7,11 +7,14 @@ import { BrokerError, type Bucket } from '../../transport/port.ts';
 import { readRecords } from '../cluster/record-set.ts';
 import type { RetryOptions } from '../cluster/retry.ts';
 import type { RequesterAnnouncer } from '../events/requester-events.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import type { JoinedBy } from '../roll/membership.ts';
+import type { Roll } from '../roll/roll.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
 import type { StoredRecord } from '../roll/stored-record.ts';
 import type { Counters } from '../status/counters.ts';
 import type { CodeCheck } from './access-rules.ts';
+import { applyLedger } from './apply-ledger.ts';
 import { Bans } from './bans.ts';
 import type { Callout } from './callout.ts';
 import { DeletedNodes } from './deleted-nodes.ts';
@@ -43,6 +46,8 @@ export interface EnrolmentOptions extends Omit<RetryOptions, 'failureText' | 'on
   events: RequesterAnnouncer;
   counters: Counters;
   lease: { confirm(): Promise<void> };
+  /** Keeps outside of the store what an older store must not undo; undefined when nothing does. */
+  ledger?: Ledger | undefined;
 }
 
 /** What the enrolment asks the roll. */
@@ -74,11 +79,17 @@ export class Enrolment {
   }
 
   private constructor(options: EnrolmentOptions) {
-    const { bucket, log, clock } = options;
+    const { bucket, log, clock, ledger } = options;
     this.#options = options;
-    this.pins = new Pins(bucket, log);
-    this.bans = new Bans(bucket, log);
-    this.#deleted = new DeletedNodes({ bucket, log, onChange: (...codes) => this.pins.countUses(...codes) });
+    this.pins = new Pins(bucket, log, ledger?.mirror('replaced'));
+    this.bans = new Bans(bucket, log, ledger?.mirror('ban'));
+    const mirror = ledger?.mirror('deleted');
+    this.#deleted = new DeletedNodes({
+      bucket,
+      log,
+      mirror,
+      onChange: (...codes) => this.pins.countUses(...codes),
+    });
     this.live = new LiveConnections(options);
     this.#grants = new Grants({ ...options, pins: this.pins, live: this.live });
     this.joinCodes = new JoinCodes({ ...options, usesOf: id => this.pins.usesOf(id) });
@@ -119,6 +130,24 @@ export class Enrolment {
 
   get #sets() {
     return [...this.pins.sets, this.bans.set, this.#deleted.set, this.joinCodes.set] as const;
+  }
+
+  /**
+   * Makes the roll follow the keys, and an older store the ledger. It runs after the roll was read. `olderSince` is the time
+   * at which an older store was found; undefined when the store is not older. @throws BrokerError
+   */
+  async settle(
+    records: FollowedRecords,
+    roll: Pick<Roll, 'decide'>,
+    olderSince: string | undefined,
+  ): Promise<void> {
+    await this.follower.start(records);
+    const { ledger, log } = this.#options;
+    const { pins, bans, follower } = this;
+    const deciding = { stored: records.stored.bind(records), decide: roll.decide.bind(roll) };
+    if (ledger)
+      await applyLedger({ ledger, roll: deciding, pins, bans, deleted: this.#deleted, follower, log });
+    await this.joinCodes.revokeOlder(olderSince);
   }
 
   /** Begins to let clients in. Returns a function that ends it. */
@@ -192,6 +221,8 @@ export class Enrolment {
   // A deleted node that came back is remembered by its pin again.
   async #onPinned(id: string, key: string): Promise<void> {
     this.#conflicts?.delete(id);
+    const { code } = this.pins.of(id) ?? {};
+    if (code !== undefined) await this.joinCodes.onUsed(code);
     if (this.#deleted.of(id)?.key !== key) return;
     await this.#deleted.remove(id).catch(err => {
       const text = 'what was remembered of a deleted node stays, because it could not be removed';

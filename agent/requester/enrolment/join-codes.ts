@@ -9,6 +9,7 @@ import type { Log } from '../../system/log.ts';
 import { BrokerError } from '../../transport/port.ts';
 import { type RecordBucket, RecordSet } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import { storeFault } from '../status/store-fault.ts';
 import {
   allowsAddress,
@@ -51,6 +52,8 @@ export interface JoinCodesOptions {
   usesOf(codeId: string): number;
   /** Announces what operators do about codes. */
   events: RequesterAnnouncer;
+  /** Keeps outside of the store which codes let nobody in any more before their end. */
+  ledger?: Pick<Ledger, 'get' | 'put'> | undefined;
 }
 
 const secretBytes = 16;
@@ -169,8 +172,34 @@ export class JoinCodes {
       if (!(await this.#isStored(id, record)))
         throwStoreError(error, `the join code ${id} may be revoked or not`, 'repeat the command');
     }
+    await this.#keepOver(id);
     this.#tell('join_code_revoked', { id, record }, act);
     return this.#listed(id, record, now);
+  }
+
+  /** Keeps outside of the store that a code is used up, after a node has used it. */
+  async onUsed(id: string): Promise<void> {
+    const record = this.recordOf(id);
+    if (record && this.#usesOf(id) >= record.uses) await this.#keepOver(id);
+  }
+
+  /**
+   * Revokes codes of an older store without an operator: those that let nobody in any more, and all that were made before
+   * `olderSince` (RFC 3339). @throws BrokerError
+   */
+  async revokeOlder(olderSince: string | undefined): Promise<void> {
+    const { clock, ledger, log } = this.#options;
+    const revoked = { at: clock.now().toISOString(), by: 'requester' };
+    for (const { id, record, state } of this.list()) {
+      const isOlder = olderSince !== undefined && Date.parse(record.at) < Date.parse(olderSince);
+      if (state !== 'valid' || !(isOlder || ledger?.get('code', id))) continue;
+      await this.set.set(id, { ...record, revoked });
+      log.warn({ code: id }, 'a join code is void, because the store is older than it was');
+    }
+  }
+
+  async #keepOver(id: string): Promise<void> {
+    await this.#options.ledger?.put('code', id, { at: this.#options.clock.now().toISOString() });
   }
 
   #tell(

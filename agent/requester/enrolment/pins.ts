@@ -3,6 +3,8 @@ import * as v from 'valibot';
 import type { Log } from '../../system/log.ts';
 import type { Bucket } from '../../transport/port.ts';
 import { RecordSet } from '../cluster/record-set.ts';
+import type { LedgerMirror } from '../ledger/ledger.ts';
+import type { LedgerEntry } from '../ledger/ledger-entries.ts';
 
 const short = v.pipe(v.string(), v.maxLength(128));
 const pinSchema = v.object({
@@ -28,7 +30,11 @@ export class Pins {
   readonly #owners: RecordSet<v.InferOutput<typeof ownerSchema>>;
   readonly #uses = new Map<string, number>();
 
-  constructor(bucket: Bucket, log: Log) {
+  readonly #replaced: LedgerMirror<LedgerEntry<'replaced'>> | undefined;
+
+  /** `replaced` keeps outside of the store which keys were replaced. */
+  constructor(bucket: Bucket, log: Log, replaced?: LedgerMirror<LedgerEntry<'replaced'>>) {
+    this.#replaced = replaced;
     this.#pins = new RecordSet({
       bucket,
       prefix: 'pin.',
@@ -74,6 +80,7 @@ export class Pins {
    * take it; MusterError `conflict` when one of them was pinned meanwhile, which counts from now on.
    */
   async add(id: string, pin: Pin): Promise<void> {
+    await this.#replaced?.remove(pin.key);
     await this.#owners.set(pin.key, { id });
     await this.#pins.set(id, pin);
   }
@@ -82,7 +89,9 @@ export class Pins {
   async replace(id: string, pin: Pin): Promise<void> {
     const before = this.#pins.get(id);
     await this.add(id, pin);
-    if (before && before.key !== pin.key) await this.#owners.delete(before.key);
+    if (!before || before.key === pin.key) return;
+    await this.#replaced?.put(before.key, { node: id, by: pin.key, at: pin.at });
+    await this.#owners.delete(before.key);
   }
 
   /** Removes the pin of a node. @throws BrokerError */

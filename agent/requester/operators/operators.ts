@@ -15,6 +15,7 @@ import { rememberSecret } from '../../system/secrets.ts';
 import { BrokerError, type Bucket } from '../../transport/port.ts';
 import { RecordSet, readRecords } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import type { Counters } from '../status/counters.ts';
 import { storeFault } from '../status/store-fault.ts';
 import { type FirstTokenFile, whyNotFirstToken } from './first-token.ts';
@@ -32,6 +33,8 @@ export interface OperatorsOptions {
   /** The file of the first token; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
   events: RequesterAnnouncer;
+  /** Keeps outside of the store which tokens are void. */
+  ledger?: Pick<Ledger, 'get' | 'put'> | undefined;
 }
 
 /** What somebody asks for who makes a token. */
@@ -63,7 +66,20 @@ export class Operators {
    */
   async open(): Promise<void> {
     await readRecords(this.#options.bucket, [this.#records]);
+    await this.#removeVoid();
     await this.#ensureFirstToken();
+  }
+
+  // Removes the operators whose tokens are void although the store has them: an older store has come back.
+  async #removeVoid(): Promise<void> {
+    const { ledger, log } = this.#options;
+    const all = [...this.#records.entries()];
+    for (const [name, { hash }] of all.filter(([, { hash }]) => ledger?.get('token', hash))) {
+      await this.#records.delete(name);
+      const text =
+        'the token of an operator was revoked, and the store did not know that any more; it is void';
+      log.warn({ operator: name, revoked: ledger?.get('token', hash)?.at }, text);
+    }
   }
 
   // Makes the first token, unless its file and the store agree. The old one is void then: somebody else may have the file
@@ -151,7 +167,8 @@ export class Operators {
    */
   async revoke(name: string, act: Act): Promise<void> {
     const { events, log, firstToken } = this.#options;
-    if (!this.#records.get(name)) throw notFound(name);
+    const before = this.#records.get(name);
+    if (!before) throw notFound(name);
     this.#revoked.add(name);
     try {
       if (name === firstOperator && firstToken) await this.#makeFirstToken(firstToken);
@@ -159,6 +176,7 @@ export class Operators {
     } catch (error) {
       throwUnrevoked(error, name);
     }
+    await this.#keepVoid(name, before);
     this.#revoked.delete(name);
     log.info({ operator: name, ...act }, "an operator's token was revoked");
     events.announce('operator_revoked', { ...act, operator: name });
@@ -169,11 +187,18 @@ export class Operators {
     return this.#records.restore();
   }
 
+  async #keepVoid(operator: string, { hash }: OperatorRecord): Promise<void> {
+    const at = this.#options.clock.now().toISOString();
+    await this.#options.ledger?.put('token', hash, { operator, at });
+  }
+
   // The file is written first. After a crash between the two, the next start makes another token.
   async #makeFirstToken(file: FirstTokenFile): Promise<void> {
+    const before = this.#records.get(firstOperator);
     const token = newToken(firstOperator);
     await file.write(token);
     await this.#records.set(firstOperator, this.#firstRecord(token));
+    if (before) await this.#keepVoid(firstOperator, before);
   }
 
   #firstRecord(token: string): OperatorRecord {

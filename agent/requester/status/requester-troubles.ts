@@ -2,6 +2,7 @@
 import { brokerTrouble } from '../../output/broker-trouble.ts';
 import type { Trouble } from '../../system/trouble.ts';
 import type { ConnectionState } from '../../transport/port.ts';
+import type { OlderStore } from '../ledger/store-mark.ts';
 import { roomHint, storeFault } from './store-fault.ts';
 import type { StoreFailure } from './store-watch.ts';
 
@@ -17,6 +18,8 @@ export interface RequesterTroubleSources {
   readonly storeFailure: StoreFailure | undefined;
   /** Number of nodes whose records the store lost. */
   readonly lostRecords: number;
+  /** The older store that was found and that no operator has confirmed; undefined when there is none. */
+  readonly olderStore?: OlderStore | undefined;
   /** Why the silence of nodes does not count; undefined when it counts. */
   readonly degradedReason: string | undefined;
   /** Names what should run and does not. */
@@ -27,6 +30,7 @@ export interface RequesterTroubleSources {
 export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   const { connection, now, brokerFolder, brokerProblem, storeFailure, lostRecords, degradedReason, stalled } =
     sources;
+  const { olderStore } = sources;
   const own = brokerProblem === undefined ? [] : [ownBrokerTrouble(brokerProblem, brokerFolder)];
   const restarts = 'the requester starts its broker again by itself; its log says why the broker ended';
   const broker = brokerTrouble(connection, now, brokerFolder === undefined ? undefined : restarts);
@@ -36,6 +40,7 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   return [
     storeFailure && storeTrouble(storeFailure, brokerFolder),
     lostRecords === 0 ? undefined : lossTrouble(lostRecords),
+    olderStore && olderTrouble(olderStore),
     degradedReason === undefined ? undefined : degradedTrouble(degradedReason),
     stalled === undefined ? undefined : stallTrouble(stalled),
   ].filter(trouble => trouble !== undefined);
@@ -66,6 +71,14 @@ function lossTrouble(lost: number): Trouble {
     code: 'records_lost',
     text: `the store lost the records of ${lost} ${lost === 1 ? 'node' : 'nodes'}`,
     hint: 'nothing is decided about them until: muster store rebuild; list them by: muster store rebuild --dry-run',
+  };
+}
+
+function olderTrouble({ at }: OlderStore): Trouble {
+  return {
+    code: 'store_older',
+    text: `the store was found at ${at} to be older than before, as after the restore of a backup: all join codes are void, and approvals, rejections and nodes of the time between are lost`,
+    hint: 'look through the nodes by muster node list, then say that this store is the right one: muster store confirm',
   };
 }
 

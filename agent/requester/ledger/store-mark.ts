@@ -1,0 +1,190 @@
+// The store mark says in the requester's own folder how far the store was, so that an older copy of the store is noticed.
+import * as v from 'valibot';
+import { parseJson } from '../../protocol/json.ts';
+import { validate } from '../../protocol/schema.ts';
+import type { Clock, Timer } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
+import { writeFileAtomic } from '../../system/files.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
+import { readOwnFile } from '../../system/read-file.ts';
+import { StateFile } from '../../system/state-file.ts';
+import type { Bucket, BucketState } from '../../transport/port.ts';
+
+export const storeMarkFileName = 'store-mark.json';
+
+const revision = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const text = v.pipe(v.string(), v.maxLength(128));
+const schema = v.object({
+  version: v.literal(1),
+  cluster: text,
+  /** The time of creation of the bucket `muster_v1`, as the broker writes it, and its newest revision. */
+  created: text,
+  revision,
+  /** When an older store was found, and how far it was; until an operator confirms it. */
+  older: v.optional(v.object({ at: text, revision, expected: revision })),
+});
+export type Mark = Omit<v.InferOutput<typeof schema>, 'version'>;
+export type OlderStore = NonNullable<Mark['older']>;
+
+/** Time after a change until the mark is written, in milliseconds. Many changes are written once. */
+const writeAfterMs = 1_000;
+
+/**
+ * Returns what an older store that stands beside `mark` is like; undefined when the store is not older. `state` is that of
+ * the bucket before this start wrote to it.
+ */
+export function findOlder(
+  mark: Mark | undefined,
+  cluster: string,
+  { created, lastRevision }: Pick<BucketState, 'created' | 'lastRevision'>,
+): Pick<OlderStore, 'revision' | 'expected'> | undefined {
+  // The store of another cluster is not an older one, and neither is one that began anew.
+  if (!mark || mark.cluster !== cluster) return undefined;
+  const isEarlier = Date.parse(created) < Date.parse(mark.created);
+  const isBehind = created === mark.created && lastRevision < mark.revision;
+  return isEarlier || isBehind ? { revision: lastRevision, expected: mark.revision } : undefined;
+}
+
+export interface StoreMarkOptions {
+  path: string;
+  clock: Clock;
+  log: Log;
+}
+
+export class StoreMark {
+  readonly #options: StoreMarkOptions;
+  readonly #file: StateFile<Mark | undefined>;
+  readonly #limited: LimitedLog;
+  /** The newest revision that is known. */
+  #revision = 0;
+  #timer: Timer | undefined;
+
+  /** Reads the file. @throws MusterError `bad_state` when it cannot be read, so that nobody takes an older store for good. */
+  static async open(options: StoreMarkOptions): Promise<StoreMark> {
+    return new StoreMark(options, await readMark(options.path));
+  }
+
+  private constructor(options: StoreMarkOptions, initial: Mark | undefined) {
+    this.#options = options;
+    this.#limited = limitedLog(options.log, options.clock);
+    this.#file = new StateFile<Mark | undefined>({
+      initial,
+      read: async () => initial,
+      write: async mark => mark && (await writeMarkFile(options.path, mark)),
+      onReadError: () => undefined,
+      onWriteError: err => {
+        const what = 'how far the store is could not be written; an older copy of it might not be noticed';
+        this.#limited.warn('mark', { file: options.path, err }, what);
+      },
+    });
+  }
+
+  /** The older store that was found and that no operator has confirmed; undefined when there is none. */
+  get older(): OlderStore | undefined {
+    return this.#file.value?.older;
+  }
+
+  /**
+   * Compares the store with the mark at a start, and begins to follow the store. `state` is that of the bucket before this
+   * start wrote to it. Resolves when what was found is on the disk, or could not be written.
+   */
+  async compare(cluster: string, state: BucketState): Promise<void> {
+    const mark = this.#file.value;
+    const found = findOlder(mark, cluster, state);
+    const at = this.#options.clock.now().toISOString();
+    const older = found ? { at, ...found } : mark?.cluster === cluster ? mark.older : undefined;
+    const what =
+      'the store is older than it was: all join codes are void, and what was decided since is lost, until an operator confirms that: muster store confirm';
+    if (found) this.#options.log.error({ ...found }, what);
+    this.#revision = state.lastRevision;
+    await this.#set({
+      cluster,
+      created: state.created,
+      revision: this.#revision,
+      ...(older ? { older } : {}),
+    });
+  }
+
+  /** Notes that the store began anew while this requester runs, so that its revisions begin anew too. */
+  async restart({ created, lastRevision }: BucketState): Promise<void> {
+    const mark = this.#file.value;
+    if (!mark || mark.created === created) return;
+    this.#revision = lastRevision;
+    await this.#set({ ...mark, created, revision: lastRevision });
+  }
+
+  /** Takes an older store as the right one, because an operator says so. Returns false when there is none. */
+  async confirm(): Promise<boolean> {
+    const { older, ...mark } = this.#file.value ?? {};
+    if (!older) return false;
+    await this.#set({ ...(mark as Mark), revision: this.#revision });
+    if (this.#file.failure) throw this.#file.failure.error;
+    return true;
+  }
+
+  /** Returns the bucket `muster_v1` with the mark following its writes. `isLease` is for writes that come all the time. */
+  follow(bucket: Bucket, { isLease = false } = {}): Bucket {
+    return observeWrites(bucket, written => {
+      if (written > this.#revision) this.#revision = written;
+      if (!isLease) this.touch();
+    });
+  }
+
+  /** Returns a bucket beside `muster_v1` each write of which also has the mark written. */
+  touchedBy(bucket: Bucket): Bucket {
+    return observeWrites(bucket, () => this.touch());
+  }
+
+  /** Plans to write the mark, because something changed in the store. */
+  touch(): void {
+    this.#timer ??= this.#options.clock.after(writeAfterMs, () => void this.write());
+  }
+
+  /** Writes the mark if it has changed. Never rejects. */
+  async write(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const mark = this.#file.value;
+    if (mark) await this.#set({ ...mark, revision: this.#revision });
+  }
+
+  #set(mark: Mark): Promise<void> {
+    return this.#file.set(mark);
+  }
+}
+
+/** Returns the bucket with a function that is called after each write, with its revision. */
+function observeWrites(bucket: Bucket, onWritten: (revision: number) => void): Bucket {
+  const observed = async (write: Promise<number>): Promise<number> => {
+    const written = await write;
+    onWritten(written);
+    return written;
+  };
+  return {
+    state: () => bucket.state(),
+    get: key => bucket.get(key),
+    watch: (...args) => bucket.watch(...args),
+    put: (...args) => observed(bucket.put(...args)),
+    purge: (...args) => observed(bucket.purge(...args)),
+    remove: (...args) => bucket.remove(...args),
+  };
+}
+
+/** Reads the file at `path`; undefined when there is none. @throws MusterError `bad_state` */
+async function readMark(path: string): Promise<Mark | undefined> {
+  const kept = await readOwnFile(path);
+  if (!kept) return undefined;
+  try {
+    const { version: _, ...mark } = validate(schema, parseJson(kept.data));
+    return mark;
+  } catch (cause) {
+    throw new MusterError('bad_state', `${path} cannot be read: it says how far the store was`, {
+      hint: 'restore it from a backup, or remove it: then an older copy of the store is not noticed at the next start',
+      cause,
+    });
+  }
+}
+
+const writeMarkFile = (path: string, mark: Mark): Promise<void> =>
+  writeFileAtomic(path, `${JSON.stringify({ version: 1, ...mark })}\n`);

@@ -1,0 +1,83 @@
+// Tests the store mark: when a store is older, how often the mark is written, and what an operator confirms.
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
+import { findOlder, StoreMark } from '../../../agent/requester/ledger/store-mark.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeBroker } from '../../support/fake-connection.ts';
+import { recordLog } from '../../support/log-lines.ts';
+import { newFolder } from '../../support/temporary.ts';
+
+const day = (number: number) => `2026-01-0${number}T00:00:00.123456789Z`;
+const mark = { cluster: 'c', created: day(2), revision: 10 };
+
+const cases: [what: string, cluster: string, created: string, lastRevision: number, isOlder: boolean][] = [
+  ['the same', 'c', day(2), 10, false],
+  ['a later state of it', 'c', day(2), 11, false],
+  ['an earlier state of it', 'c', day(2), 9, true],
+  ['one that was made before it', 'c', day(1), 99, true],
+  ['one that began anew', 'c', day(3), 1, false],
+  ['that of another cluster', 'other', day(1), 1, false],
+];
+for (const [what, cluster, created, lastRevision, isOlder] of cases) {
+  test(`a store that is ${what} is ${isOlder ? '' : 'not '}older`, () => {
+    assert.equal(findOlder(mark, cluster, { created, lastRevision }) !== undefined, isOlder);
+  });
+}
+test('without a mark nobody knows', () => {
+  assert.equal(findOlder(undefined, 'c', { created: day(1), lastRevision: 0 }), undefined);
+});
+
+async function begin() {
+  const clock = new FakeClock();
+  const path = join(await newFolder(), 'store-mark.json');
+  const { log, lines } = recordLog();
+  const open = () => StoreMark.open({ path, clock, log });
+  const read = async () => JSON.parse(await readFile(path, 'utf8')) as { revision: number };
+  const bucket = await (await new FakeBroker(clock).connect().storage()).bucket(clusterBucket);
+  return { clock, path, lines, open, read, bucket };
+}
+
+test('the mark follows the writes, a second after them, and those of the lease only beside others', async () => {
+  const { clock, open, read, bucket } = await begin();
+  const opened = await open();
+  await opened.compare('c', { created: day(2), lastRevision: 0, keys: 0 });
+  const [lease, followed] = [opened.follow(bucket, { isLease: true }), opened.follow(bucket)];
+  let revision = 0;
+  for (let times = 0; times < 3; times++) revision = await lease.put('lease', Buffer.from('x'), revision);
+  await clock.advance(60_000);
+  assert.equal((await read()).revision, 0);
+  await followed.put('ban.x', Buffer.from('x'), 0);
+  await clock.advance(1_000);
+  await opened.write();
+  assert.equal((await read()).revision, 4);
+  await lease.put('lease', Buffer.from('x'), revision);
+  await opened.write();
+  assert.equal((await read()).revision, 5);
+});
+
+test('an older store stays one over restarts, until it is confirmed', async () => {
+  const { open, lines } = await begin();
+  const state = (lastRevision: number) => ({ created: day(2), lastRevision, keys: 1 });
+  await (await open()).compare('c', state(10));
+  const second = await open();
+  await second.compare('c', state(4));
+  assert.deepEqual([second.older?.revision, second.older?.expected], [4, 10]);
+  assert.match(lines.at(-1)?.message ?? '', /older than it was/);
+  const third = await open();
+  await third.compare('c', state(7));
+  assert.deepEqual(third.older, second.older);
+  assert.equal(await third.confirm(), true);
+  assert.equal(await third.confirm(), false);
+  const fourth = await open();
+  await fourth.compare('c', state(8));
+  assert.equal(fourth.older, undefined);
+});
+
+test('a mark that cannot be read stops the start, so that no older store is taken for good', async () => {
+  const { open, path } = await begin();
+  await writeFile(path, '{"version":1}');
+  await assert.rejects(open(), { code: 'bad_state', message: /store-mark\.json cannot be read/ });
+});
