@@ -85,7 +85,10 @@ async function runWithSettings({ settings: loaded, local }: Loaded, bundle: bool
     loaded,
     data,
     roles,
-    broker: role => findBrokerAccess(role, settings, name => roleFolder(data, name)),
+    broker: async (role, running) =>
+      findBrokerAccess(role, settings, name => roleFolder(data, name), {
+        brokerUrl: role === 'requester' ? (await running().catch(() => undefined))?.brokerUrl : undefined,
+      }),
     checkAccess: access =>
       checkAccess({ ...access, name: access.node?.name, timeoutMs: brokerTimeoutMs, stream: rollStream }),
     machine: async () => (await readMachine()).view,

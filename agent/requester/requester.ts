@@ -30,6 +30,8 @@ export interface RequesterSettings extends PartsSettings, RollPolicy {}
 
 /** What the requester's status says of its own broker. */
 export interface OwnBroker {
+  /** The address for clients on this machine. */
+  readonly url: string;
   /** A sentence that says what is wrong with it; undefined when it is well. */
   readonly problem: string | undefined;
   readonly restarts: NonNullable<RequesterStatus['brokerRestarts']>;
@@ -194,6 +196,7 @@ export class Requester {
       reason: parts ? degradedReason : (ownBroker?.problem ?? `waiting for ${this.#waitingFor}`),
       troubles: troubles.length > 0 ? troubles : undefined,
       broker: textOf(connection.state),
+      brokerUrl: ownBroker?.url,
       brokerRestarts: ownBroker?.restarts,
       trust: this.#callout ? 'keys' : 'shared',
       clusterId: parts?.clusterId,

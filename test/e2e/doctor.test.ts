@@ -57,8 +57,8 @@ describe('muster doctor', () => {
     return { code, ...(JSON.parse(stdout) as Report) };
   }
 
-  it('reports no fault of a running requester', async () => {
-    const { code, stdout, stderr } = await doctor('requester', 'node-0');
+  it('reports no fault of a running requester, also when a flag gave its broker another port than the settings', async () => {
+    const { code, stdout, stderr } = await doctor('requester', 'node-0', '--broker-port', '1');
     assert.equal(stderr, '');
     assert.match(stdout, /^muster \S+, requester, data in /);
     assert.match(

@@ -94,7 +94,11 @@ test('a decision does not stand when the store did not answer before it was sent
 
 test('while the broker hangs, the trouble that the watch found is shown, and not also that it cannot be reached', async () => {
   const fixture = new RequesterFixture();
-  const ownBroker = { problem: 'the broker has not answered for 12 s', restarts: { count: 1 } };
+  const ownBroker = {
+    url: 'nats://127.0.0.1:4222',
+    problem: 'the broker has not answered for 12 s',
+    restarts: { count: 1 },
+  };
   fixture.requester = fixture.newRequester(fixture.connection, { brokerFolder: '/srv/broker', ownBroker });
   fixture.broker.stop();
   await fixture.clock.advance(20_000);

@@ -20,13 +20,14 @@ import type { BrokerAccess } from './context.ts';
 
 /**
  * Returns how the role reaches its broker; undefined when that is the requester's own broker and it never ran. `folderOf`
- * returns the folder of a role, and of the broker. Throws MusterError for a key or a certificate that cannot be read.
+ * returns the folder of a role, and of the broker. `brokerUrl` is the address of the broker of a requester that runs: flags may
+ * have given it another port than the settings. Throws MusterError for a key or a certificate that cannot be read.
  */
 export async function findBrokerAccess(
   role: Role,
   { nats, broker, node: { id: configuredId } }: Settings,
   folderOf: (name: Role | 'broker') => string,
-  secrets = secretFolders,
+  { brokerUrl, secrets = secretFolders }: { brokerUrl?: string | undefined; secrets?: SecretFolders } = {},
 ): Promise<BrokerAccess | undefined> {
   const { servers, tls } = nats;
   if (role === 'agent' || servers.length > 0) {
@@ -42,15 +43,22 @@ export async function findBrokerAccess(
     const name = writeConnectionName({ node, instance: systemRandom.uuid(), intent: 'check' });
     return { ...access, node: { name, key: identity.publicKey } };
   }
-  const files = brokerFiles(folderOf('broker'));
-  const port = broker.port || (await readPort(files.port));
+  const server = brokerUrl ?? (await configuredUrl(broker, folderOf('broker')));
   const key = await inspectRequesterKey(folderOf('requester'));
-  if (!port || !key) return undefined;
+  if (server === undefined || !key) return undefined;
   return {
-    servers: [`${usesTls(broker) ? 'tls' : 'nats'}://${localHost(broker.host)}:${port}`],
+    servers: [server],
     credentials: { key },
-    tls: usesTls(broker) ? await inspectTls(broker, folderOf('requester')) : undefined,
+    tls: server.startsWith('tls:') ? await inspectTls(broker, folderOf('requester')) : undefined,
   };
+}
+
+/** Returns the address of the requester's own broker by the settings; undefined when its port is not chosen yet. */
+async function configuredUrl(broker: Settings['broker'], folder: string): Promise<string | undefined> {
+  const port = broker.port || (await readPort(brokerFiles(folder).port));
+  return port === undefined
+    ? undefined
+    : `${usesTls(broker) ? 'tls' : 'nats'}://${localHost(broker.host)}:${port}`;
 }
 
 /**
@@ -58,12 +66,13 @@ export async function findBrokerAccess(
  * service can read, and the operator's own files. A service that does not run has no copies. See systemd.exec(5).
  */
 const secretFolders = { copied: '/run/credentials', stored: '/etc/credstore' };
+type SecretFolders = typeof secretFolders;
 
 /** Returns the credentials in the settings. When there are none, it returns those that systemd gives to the service. */
 async function findCredentials(
   role: Role,
   nats: Settings['nats'],
-  { copied, stored }: typeof secretFolders,
+  { copied, stored }: SecretFolders,
 ): Promise<Credentials> {
   const { token, tokenFile, credsFile, user, password, passwordFile } = nats;
   const complete = token ?? tokenFile ?? credsFile ?? (user && (password ?? passwordFile));

@@ -71,7 +71,8 @@ export interface ContextOptions {
   loaded: LoadedSettings;
   data: string;
   roles: readonly Role[];
-  broker(role: Role): Promise<BrokerAccess | undefined>;
+  /** Returns how to reach the role's broker. `running` asks the requester that runs here for its status. */
+  broker(role: Role, running: Context['requester']): Promise<BrokerAccess | undefined>;
   checkAccess(access: BrokerAccess): Promise<readonly AccessCheck[]>;
   machine(): Promise<ProbeView>;
 }
@@ -93,12 +94,14 @@ export function createContext({
     };
   };
   const status = (role: Role) => once(() => askHolder(runtimeFolder(data, role), { command: 'status' }));
+  const requester = status('requester') as Context['requester'];
+  const accessOf = (role: Role) => broker(role, requester);
   const accessChecks = {
     agent: once(() => findAccess('agent')),
     requester: once(() => findAccess('requester')),
   };
   const findAccess = async (role: Role) => {
-    const access = await broker(role);
+    const access = await accessOf(role);
     return access ? await checkAccess(access) : [];
   };
   return {
@@ -108,8 +111,8 @@ export function createContext({
     data,
     folderOf: name => roleFolder(data, name),
     agent: status('agent') as Context['agent'],
-    requester: status('requester') as Context['requester'],
-    broker,
+    requester,
+    broker: accessOf,
     accessChecks: role => accessChecks[role](),
     machine: once(machine),
   };

@@ -17,6 +17,8 @@ export interface RequesterStatus {
   /** What keeps the requester from doing its work; absent when nothing does. */
   troubles?: readonly Trouble[] | undefined;
   broker: string;
+  /** The address of the requester's own broker for clients on this machine; absent without a broker of its own. */
+  brokerUrl?: string | undefined;
   /** How often the requester's own broker was started again, and why the last time; absent without a broker of its own. */
   brokerRestarts?: { count: number; last?: { at: string; reason: string } } | undefined;
   /**

@@ -15,7 +15,7 @@ test('the copies of a running service are used, else the files of the operator, 
   const folder = await newFolder();
   const secrets = { copied: join(folder, 'run'), stored: join(folder, 'etc') };
   const token = async () => {
-    const access = await findBrokerAccess('agent', defaultSettings(), () => folder, secrets);
+    const access = await findBrokerAccess('agent', defaultSettings(), () => folder, { secrets });
     return access?.credentials.token;
   };
   assert.equal(await token(), undefined);
@@ -35,8 +35,7 @@ test('an agent that joined by a code uses the brokers and the pins of the code, 
   await writeClusterFile(folder, known);
   const access = async (change: (settings: Settings) => Settings = settings => settings) =>
     await findBrokerAccess('agent', change(defaultSettings()), () => folder, {
-      copied: folder,
-      stored: folder,
+      secrets: { copied: folder, stored: folder },
     });
   const { servers, tls } = (await access()) ?? {};
   assert.deepEqual([servers, tls?.pins, tls?.cas], [known.servers, ['p'], ['a CA']]);
@@ -56,7 +55,7 @@ test('an agent that has a key checks in its own name, so that the requester lets
   const secrets = { copied: folder, stored: folder };
   const settings = defaultSettings();
   const access = async (node: Settings['node'], nats = settings.nats) =>
-    await findBrokerAccess('agent', { ...settings, node, nats }, () => folder, secrets);
+    await findBrokerAccess('agent', { ...settings, node, nats }, () => folder, { secrets });
   const named = { ...settings.node, id: 'node-1' };
   assert.equal((await access(named))?.node, undefined, 'there is no key yet');
   const { publicKey } = await loadIdentity(folder);
