@@ -1,7 +1,6 @@
 // The agent role connects its parts: the survey, the registration, the reports and the heartbeat.
 import type { NodeCondition } from '../protocol/node-info.ts';
 import type { RefusalCode } from '../protocol/refusal.ts';
-import { aliveSubject, eventWildcard } from '../protocol/subjects.ts';
 import type { Clock } from '../system/clock.ts';
 import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
@@ -9,8 +8,9 @@ import type { Random } from '../system/random.ts';
 import type { StateFile } from '../system/state-file.ts';
 import type { Trouble } from '../system/trouble.ts';
 import { version } from '../system/version.ts';
-import type { Connection, ConnectionState, Message, Subscription } from '../transport/port.ts';
+import type { Connection, ConnectionState, Subscription } from '../transport/port.ts';
 import { agentTroubles } from './agent-troubles.ts';
+import { OwnSubjects } from './own-subjects.ts';
 import type { Identity } from './registration/identity.ts';
 import { Registration } from './registration/registration.ts';
 import { RequesterClient } from './registration/requester-client.ts';
@@ -75,11 +75,6 @@ export interface AgentStatus {
   conditions?: readonly NodeCondition[] | undefined;
 }
 
-/**
- * The events that follow from an operator's decision. The other events follow from what this node did, so it knows them.
- */
-const decisionEvent = /\.(approved|rejected|deleted)$/;
-
 export class Agent {
   readonly #options: AgentOptions;
   readonly #state: RegistrationState = initialState();
@@ -89,7 +84,8 @@ export class Agent {
   readonly #heartbeat: Heartbeat;
   readonly #reports: Reports;
   readonly #scans: ScanSchedule;
-  readonly #subscriptions: Subscription[] = [];
+  readonly #subjects: OwnSubjects;
+  #stateSubscription: Subscription | undefined;
   #wasConnected = false;
 
   constructor(options: AgentOptions) {
@@ -112,10 +108,14 @@ export class Agent {
     const heartbeat = new Heartbeat({ ...common, topic: settings.heartbeatTopic });
     const reports = new Reports({ ...common, heartbeat, client, registration });
     const scans = new ScanSchedule({ survey, clock, log });
+    const subjects = new OwnSubjects(options);
 
+    subjects.onDecision = () => registration.confirm();
     client.onNotPermitted = () => void registration.onNotPermitted();
     registration.onChange = () => {
       reports.followPhase();
+      if (state.refusal || state.phase === 'deleted') subjects.stop();
+      else if (this.#stateSubscription) subjects.listen();
       options.onChange?.();
     };
     // The slow scans start only after the first heartbeat, so that they cannot delay it.
@@ -134,41 +134,34 @@ export class Agent {
     this.#heartbeat = heartbeat;
     this.#reports = reports;
     this.#scans = scans;
+    this.#subjects = subjects;
   }
 
   start(): void {
     const { connection, node, log, identity } = this.#options;
     log.info({ node, fingerprint: identity.fingerprint }, 'the agent starts');
-    this.#subscriptions.push(
-      connection.onState(state => {
-        if (state.kind !== 'connected') return;
-        this.#client.restartSilence();
-        if (this.#wasConnected) this.#reports.sendAfterReconnect();
-        if (this.#options.connectsByKey) void this.#registration.onConnectedAgain();
-        this.#wasConnected = true;
-      }),
-      // Anybody may publish an event, so an event is only a reason to ask the requester.
-      connection.subscribe(eventWildcard(node), ({ subject }) => {
-        if (decisionEvent.test(subject)) this.#registration.confirm();
-      }),
-    );
-    // A requester asks this when another process shows the same key. Other credentials may not permit the subject.
-    if (this.#options.connectsByKey) {
-      const answer = (message: Message) => void message.respond(this.#options.instance);
-      this.#subscriptions.push(connection.subscribe(aliveSubject(node), answer));
-    }
+    this.#stateSubscription = connection.onState(state => {
+      if (state.kind !== 'connected') return;
+      this.#client.restartSilence();
+      if (this.#wasConnected) this.#reports.sendAfterReconnect();
+      if (this.#options.connectsByKey) void this.#registration.onConnectedAgain();
+      this.#wasConnected = true;
+    });
+    this.#subjects.listen();
     this.#wasConnected = connection.state.kind === 'connected';
     void this.#registration.start();
   }
 
   /** Ends the reports and sends a leave request. The connection stays open: the caller closes it. */
   async stop(): Promise<void> {
-    const { phase } = this.#state;
-    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    const reports = reportsIn(this.#state);
+    this.#stateSubscription?.unsubscribe();
+    this.#stateSubscription = undefined;
+    this.#subjects.stop();
     const saved = this.#registration.stop();
     this.#reports.stop();
     this.#scans.stop();
-    if (this.#client.isMuster && reportsIn(phase) !== 'none') await this.#leave();
+    if (this.#client.isMuster && reports !== 'none') await this.#leave();
     await saved;
   }
 

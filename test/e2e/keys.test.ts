@@ -44,7 +44,8 @@ describe('the key of a node', () => {
         state === 'refused' && troubles.some(trouble => text.test(`${trouble.text}; ${trouble.hint}`)),
     );
   /** Starts an agent for the node `id` on another folder than the node's. */
-  const other = (folder: string, id: string) => cluster.agent(folder, { 'node.id': id }, { wait: false });
+  const other = (folder: string, id: string, more = {}) =>
+    cluster.agent(folder, { 'node.id': id, ...more }, { wait: false });
   const fingerprintOf = async (folder: string) =>
     (await loadIdentity(join(cluster.folderOf(folder), 'agent'))).fingerprint;
   const registerByHand = async (folder: string) => {
@@ -78,7 +79,7 @@ describe('the key of a node', () => {
   });
 
   it('is the only one that the id belongs to, until an operator gives the record to another', async () => {
-    await other('reinstalled', 'node-1');
+    const reinstalled = await other('reinstalled', 'node-1', { 'log.level': 'debug' });
     await untilRefused('reinstalled', /node-1 has another key/);
     const known = await fingerprintOf('node-1');
     const wanted = await fingerprintOf('reinstalled');
@@ -86,6 +87,13 @@ describe('the key of a node', () => {
       'reinstalled',
       new RegExp(`${wanted}.*node-1 has another key, ${known}.*rekey node-1`),
     );
+    // It learned on its first link that it may send nothing but the question why.
+    const denied = reinstalled.logged('the broker does not permit this').map(({ subject }) => `${subject}`);
+    assert.deepEqual(
+      denied.filter(subject => subject.startsWith('node.management.')),
+      ['node.management.node-1.RegisterNode/v1'],
+    );
+    assert.deepEqual([denied.length, (await statusOf('reinstalled'))?.heartbeats], [3, 0], denied.join());
     assert.equal(await cluster.stateOf('node-1'), 'APPROVED HEALTHY');
     assert.match(await show('list', '-o', 'wide'), new RegExp(`node-1 .* ${known} conflict `));
     assert.match(

@@ -194,6 +194,9 @@ export class FakeConnection implements Connection {
   readonly #watchers = new Set<Watcher>();
   readonly #followers = new Set<Follower>();
   readonly #open = { buckets: new Set<string>(), streams: new Map<string, StreamConfig>() };
+  /** Says whether the broker permits a subject. The subjects that it did not permit are in `violations`. */
+  permits: (subject: string) => boolean = () => true;
+  readonly violations: string[] = [];
 
   constructor(broker: FakeBroker) {
     this.#broker = broker;
@@ -233,6 +236,7 @@ export class FakeConnection implements Connection {
     if (this.#state.kind === 'closed' || this.#connected) return;
     for (const name of this.#open.buckets) this.#broker.openBucket(name);
     for (const config of this.#open.streams.values()) this.#broker.openStream(config);
+    for (const { subject } of this.#subscriptions) this.#isPermitted(subject);
     this.#change({ kind: 'connected', server: 'fake://', version: '2.12.0' });
     for (const watcher of this.#watchers) this.#pass(watcher);
     for (const follower of this.#followers) this.#catchUp(follower);
@@ -260,8 +264,15 @@ export class FakeConnection implements Connection {
 
   publish(subject: string, data: Uint8Array | string): boolean {
     if (!this.#connected) return false;
-    this.#broker.route(subject, data, '');
+    // The broker says only later that it does not permit a message.
+    if (this.#isPermitted(subject)) this.#broker.route(subject, data, '');
     return true;
+  }
+
+  #isPermitted(subject: string): boolean {
+    if (this.permits(subject)) return true;
+    this.violations.push(subject);
+    return false;
   }
 
   request(subject: string, data: Uint8Array | string, timeout: number, reply?: string): Promise<Message> {
@@ -286,7 +297,9 @@ export class FakeConnection implements Connection {
           resolve(message);
         },
       });
-      if (!this.#broker.route(subject, data, inbox))
+      if (!this.#isPermitted(subject))
+        queueMicrotask(() => fail(new BrokerError('not_permitted', `not permitted: ${subject}`)));
+      else if (!this.#broker.route(subject, data, inbox))
         queueMicrotask(() => fail(new BrokerError('no_responders', `nobody listens on ${subject}`)));
     });
   }
@@ -294,6 +307,7 @@ export class FakeConnection implements Connection {
   subscribe(subject: string, handler: (message: Message) => void): Subscription {
     const subscription = { subject, handler };
     this.#subscriptions.add(subscription);
+    if (this.#connected) this.#isPermitted(subject);
     return { unsubscribe: () => void this.#subscriptions.delete(subscription) };
   }
 
@@ -309,13 +323,17 @@ export class FakeConnection implements Connection {
     };
   }
 
-  reconnect(): void {
+  reconnect(afterMs = 0): void {
     this.drop();
-    this.regain();
+    const regain = () => {
+      if (this.#broker.up) this.regain();
+    };
+    if (afterMs > 0) this.#broker.clock.after(afterMs, regain);
+    else regain();
   }
 
-  standBy(): void {
-    this.reconnect();
+  standBy(maxMs: number): void {
+    this.reconnect(maxMs);
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@
 import type { Refusal } from '../../protocol/refusal.ts';
 import type { LimitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
-import type { Connection } from '../../transport/port.ts';
+import { BrokerError, type BrokerFault, type Connection } from '../../transport/port.ts';
 import type { RequesterClient } from './requester-client.ts';
 import type { RetryDelays } from './retry-delays.ts';
 import type { RegistrationState } from './state.ts';
@@ -19,8 +19,10 @@ export interface RefusedKeyOptions {
   stopping: AbortSignal;
   /** Returns whether the node may come back although an operator deleted it. */
   mayComeBack(): boolean;
-  /** Called with each reason for which the key is refused, except that the node was deleted. */
-  onRefused(refusal: Refusal): void;
+  /** Changes the state of the registration. */
+  update(change: Pick<RegistrationState, 'isAskingWhy'> | Pick<RegistrationState, 'refusal'>): void;
+  /** Called when the node may send requests again. */
+  onLetIn(): void;
   /** Called when the key is refused because the node was deleted, unless the state says so already. */
   onDeleted(refusal: Refusal): void;
 }
@@ -30,58 +32,83 @@ const deletedPauseMs = 600_000;
 
 export class RefusedKey {
   readonly #options: RefusedKeyOptions;
-  /** Whether the requester is being asked why it refused the key. */
-  #isAskingWhy = false;
+  /** The question that is being asked. */
+  #asking: Promise<void> | undefined;
 
   constructor(options: RefusedKeyOptions) {
     this.#options = options;
   }
 
   /**
-   * Leaves the broker when the requester no longer lets in the key of this node. A deleted node sends nothing by which it
-   * would notice that.
+   * Asks whether the key is still refused, when it was refused or when the node was deleted. A deleted node sends nothing by
+   * which it would notice that.
    */
   async onConnectedAgain(): Promise<void> {
-    const { client, state, log, node, stopping } = this.#options;
-    if (state.phase !== 'deleted') return;
-    try {
-      const refusal = await client.whyRefused();
-      if (refusal?.code === 'deleted' && !stopping.aborted) this.#onKeyDeleted(refusal);
-    } catch (err) {
-      log.debug({ node, err }, 'nobody says whether the key of this deleted node is refused');
-    }
+    const { state, log, node, connection, delays } = this.#options;
+    // An earlier question was lost with the earlier link.
+    await this.#asking;
+    if (state.phase !== 'deleted' && !state.refusal) return;
+    await this.#ask(error => {
+      log.debug({ node, err: error }, 'nobody says whether the key of this node is still refused');
+      if (!state.refusal) return;
+      // The requester is away, or slow. Any other fault means that this broker does not know the question.
+      if (isFault(error, 'timeout')) connection.reconnect(delays.whileKeyRefusedMs());
+      else this.#options.update({ refusal: undefined });
+    });
   }
 
   /** Finds out why the broker does not permit this node's requests, and connects again later. */
   async onNotPermitted(): Promise<void> {
-    const { client, connection, delays, limitedLog, node, stopping } = this.#options;
-    if (this.#isAskingWhy || stopping.aborted) return;
-    this.#isAskingWhy = true;
+    const { connection, delays, limitedLog, node } = this.#options;
+    if (this.#asking) return;
+    await this.#ask(error => {
+      const text = 'the broker permits no requests of this node, and nobody says why';
+      limitedLog.warn('why', { node, err: error }, text);
+      connection.reconnect(delays.whileKeyRefusedMs());
+    });
+  }
+
+  /** Asks why the key is refused. `onFailure` is called when nobody answers, unless the link was lost. */
+  async #ask(onFailure: (error: unknown) => void): Promise<void> {
+    if (this.#options.stopping.aborted) return;
+    this.#asking = this.#askAndApply(onFailure);
+    await this.#asking;
+    this.#asking = undefined;
+  }
+
+  async #askAndApply(onFailure: (error: unknown) => void): Promise<void> {
+    const { client, state, stopping, update, onLetIn } = this.#options;
+    update({ isAskingWhy: true });
     try {
       const refusal = await client.whyRefused();
-      if (stopping.aborted || !refusal) return;
-      if (refusal.code === 'deleted') return this.#onKeyDeleted(refusal);
-      this.#options.onRefused(refusal);
-      const waitMs = delays.whileKeyRefusedMs();
-      const fields = { node, fingerprint: refusal.fingerprint, code: refusal.code };
-      limitedLog.warn(
-        refusal.reason,
-        fields,
-        `the requester refuses this node: ${refusal.reason}; ${refusal.hint}`,
-      );
-      // An operator may give the record to this key, and the requester then ends this link to call the node back.
-      if (refusal.code === 'conflict' || refusal.code === 'clone') connection.standBy(waitMs);
-      else connection.reconnect(waitMs);
-    } catch (err) {
-      limitedLog.warn(
-        'why',
-        { node, err },
-        'the broker permits no requests of this node, and nobody says why',
-      );
-      connection.reconnect(delays.whileKeyRefusedMs());
-    } finally {
-      this.#isAskingWhy = false;
+      if (!stopping.aborted) this.#onAnswer(refusal);
+    } catch (error) {
+      if (!stopping.aborted && !isFault(error, 'disconnected')) onFailure(error);
     }
+    update({ isAskingWhy: false });
+    if (!stopping.aborted && !state.refusal) onLetIn();
+  }
+
+  #onAnswer(refusal: Refusal | undefined): void {
+    const { connection, delays, limitedLog, node, state, update } = this.#options;
+    if (refusal?.code === 'deleted') {
+      this.#onKeyDeleted(refusal);
+      return;
+    }
+    if (!refusal) {
+      // A link on which the key was refused permits nothing more when the key is let in.
+      if (!state.refusal && state.phase !== 'deleted') connection.reconnect(delays.whileKeyRefusedMs());
+      update({ refusal: undefined });
+      return;
+    }
+    update({ refusal });
+    const waitMs = delays.whileKeyRefusedMs();
+    const fields = { node, fingerprint: refusal.fingerprint, code: refusal.code };
+    const text = `the requester refuses this node: ${refusal.reason}; ${refusal.hint}`;
+    limitedLog.warn(refusal.reason, fields, text);
+    // An operator may give the record to this key, and the requester then ends this link to call the node back.
+    if (refusal.code === 'conflict' || refusal.code === 'clone') connection.standBy(waitMs);
+    else connection.reconnect(waitMs);
   }
 
   // The key of a deleted node may only ask why. What it needs is another connection, and that only when it may come back.
@@ -94,3 +121,6 @@ export class RefusedKey {
     }
   }
 }
+
+const isFault = (error: unknown, fault: BrokerFault): boolean =>
+  error instanceof BrokerError && error.fault === fault;

@@ -14,7 +14,7 @@ import { RefusedKey } from './refused-key.ts';
 import type { RequesterClient } from './requester-client.ts';
 import { RetryDelays } from './retry-delays.ts';
 import type { Sentinel } from './sentinel.ts';
-import { isAccepted, type RegistrationState, type RequestKind } from './state.ts';
+import { isAccepted, isShutOut, type RegistrationState, type RequestKind } from './state.ts';
 
 export interface RegistrationOptions {
   clock: Clock;
@@ -70,7 +70,8 @@ export class Registration {
       delays: this.#delays,
       stopping: this.#stopping.signal,
       mayComeBack: () => this.mayComeBack,
-      onRefused: refusal => this.#update({ refusal }),
+      update: change => this.#update(change),
+      onLetIn: () => this.#onLetIn(),
       onDeleted: ({ reason, operatorReason = '' }) =>
         this.#onDeleted({ kind: 'deleted', reason, operatorReason }),
     });
@@ -124,7 +125,7 @@ export class Registration {
     this.#registerAgain('', 0);
   }
 
-  /** Finds out whether the key of this deleted node is refused now. The agent calls it after each new link. */
+  /** Finds out whether the key of this node is still refused. The agent calls it after each new link. */
   onConnectedAgain(): Promise<void> {
     return this.#refusedKey.onConnectedAgain();
   }
@@ -194,6 +195,7 @@ export class Registration {
     let failure: unknown;
     try {
       if (connection.state.kind !== 'connected') await connection.connected(signal);
+      if (isShutOut(state)) return this.#wait(step);
       answer = await client.sendInfo(step === 'register' ? 'RegisterNode/v1' : 'UpdateNodeInfo/v1');
     } catch (error) {
       failure = error;
@@ -207,6 +209,16 @@ export class Registration {
     if (answer) this.#apply(interpretAnswer(answer, cluster), 'information', step);
     else this.#onNoAnswer(step, failure);
     if (isConfirmationDue) this.confirm();
+  }
+
+  /** Keeps a request until the node is let in. */
+  #wait(step: Step): void {
+    this.#isBusy = false;
+    this.#next ??= { step, at: this.#options.clock.monotonic() };
+  }
+
+  #onLetIn(): void {
+    if (!this.#isBusy && !this.#resumePlan()) this.confirm();
   }
 
   /** Applies an answer; `step` is undefined when the answer belongs to a report. */

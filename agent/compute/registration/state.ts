@@ -31,6 +31,8 @@ export interface RegistrationState {
   refused: '' | RequestKind;
   /** Why the requester does not let the key of this node in; undefined while it does. */
   refusal: Refusal | undefined;
+  /** Whether the requester is being asked why the broker does not permit what this node sends. */
+  isAskingWhy: boolean;
 }
 
 /** The information of a node registers and confirms it; its resources are only a report. */
@@ -45,8 +47,13 @@ export const initialState = (): RegistrationState => ({
   operatorReason: '',
   refused: '',
   refusal: undefined,
+  isAskingWhy: false,
 });
 
 /** Returns whether a requester has accepted the node. An accepted node sends all its reports. */
 export const isAccepted = (phase: Phase): boolean =>
   phase === 'pending' || phase === 'approved' || phase === 'registered';
+
+/** Returns whether the node may send nothing but the question why its key is refused. */
+export const isShutOut = ({ refusal, isAskingWhy }: RegistrationState): boolean =>
+  refusal !== undefined || isAskingWhy;

@@ -7,7 +7,7 @@ import type { LimitedLog } from '../../system/limited-log.ts';
 import type { Random } from '../../system/random.ts';
 import type { Registration } from '../registration/registration.ts';
 import type { RequesterClient } from '../registration/requester-client.ts';
-import { isAccepted, type Phase, type RegistrationState } from '../registration/state.ts';
+import { isAccepted, isShutOut, type RegistrationState } from '../registration/state.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import { type ReportFrequencies, ReportSchedule } from './report-schedule.ts';
 
@@ -54,7 +54,7 @@ export class Reports {
   /** Starts and stops the reports as the phase of the registration requires. */
   followPhase(): void {
     if (this.#isStopped) return;
-    const wanted = reportsIn(this.#options.state.phase);
+    const wanted = reportsIn(this.#options.state);
     if (wanted === 'none') this.#heartbeats.stop();
     else this.#heartbeats.start('now');
     if (wanted === 'all') {
@@ -103,7 +103,7 @@ export class Reports {
    */
   get stalled(): string | undefined {
     if (this.#isStopped) return undefined;
-    const wanted = reportsIn(this.#options.state.phase);
+    const wanted = reportsIn(this.#options.state);
     const hasStalled = (schedule: ReportSchedule) => !schedule.isRunning || schedule.isStalled;
     const names = [
       wanted !== 'none' && hasStalled(this.#heartbeats) ? 'heartbeats' : [],
@@ -151,8 +151,9 @@ export class Reports {
   }
 }
 
-/** Returns which reports a node sends in this phase. A rejected node sends only heartbeats. */
-export function reportsIn(phase: Phase): 'all' | 'heartbeats' | 'none' {
-  if (isAccepted(phase)) return 'all';
-  return phase === 'rejected' ? 'heartbeats' : 'none';
+/** Returns which reports a node sends in this state. A rejected node sends only heartbeats. */
+export function reportsIn(state: Readonly<RegistrationState>): 'all' | 'heartbeats' | 'none' {
+  if (isShutOut(state)) return 'none';
+  if (isAccepted(state.phase)) return 'all';
+  return state.phase === 'rejected' ? 'heartbeats' : 'none';
 }

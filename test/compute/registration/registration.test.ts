@@ -55,6 +55,7 @@ describe('without a sentinel', () => {
       operatorReason: '',
       refused: '',
       refusal: undefined,
+      isAskingWhy: false,
     });
     assert.deepEqual(bench.file, {
       version: 1,
@@ -90,6 +91,7 @@ describe('without a sentinel', () => {
       operatorReason: '',
       refused: '',
       refusal: undefined,
+      isAskingWhy: false,
     });
     assert.deepEqual(
       [bench.file?.membership, bench.file?.session, bench.file?.approvedAt],
