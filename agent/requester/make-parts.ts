@@ -100,6 +100,7 @@ export function makeParts(
   const waiting = new WaitingList({
     listeningMs: () => health.listeningMs(),
     silentAfterMs: settings.nodeDisconnectedAfter,
+    hasKey: id => enrolment?.pins.of(id) !== undefined,
   });
   const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
   const failureText = 'the store cannot be compared with its events yet; trying again';

@@ -9,6 +9,8 @@ export interface HeldUpdate {
   readonly info: NodeInfo;
   /** The session under which it was sent; undefined for a Bacalhau node. */
   readonly session: string | undefined;
+  /** The key that the node had then; undefined for one without. */
+  readonly publicKey: string | undefined;
 }
 
 export interface HeldUpdatesOptions {

@@ -122,22 +122,21 @@ export class Roll {
     const { random, policy, joinedBy, publicKeyOf } = this.#options;
     const id = request.Info.NodeID;
     const session = request.Muster ? random.uuid() : undefined;
+    const publicKey = publicKeyOf(id);
+    const hasKey = publicKey !== undefined;
     let place: Place | undefined;
     let paid = false;
     let isTooOften = false;
     const rule = (stored: StoredRecord): RequestOutcome => {
-      const facts = {
-        now: this.#now(),
-        session: session ?? '',
-        joinedBy: joinedBy?.(id),
-        publicKey: publicKeyOf(id),
-      };
+      // The node got another key since the broker let this sender speak for it.
+      if (publicKeyOf(id) !== publicKey) return otherSession(id);
+      const facts = { now: this.#now(), session: session ?? '', joinedBy: joinedBy?.(id), publicKey };
       const outcome = register(stored, request, { ...policy, ...facts });
       if (!outcome.write) return outcome;
       if (outcome.code === 'registered') {
         // How many nodes a join code approves is limited by its uses.
         if (policy.manualApproval && outcome.write.Membership === 'APPROVED') return outcome;
-        place ??= this.#admission.reserve();
+        place ??= this.#admission.reserve(hasKey);
         return place ? outcome : noRoom(policy.manualApproval);
       }
       paid ||= this.#updates.take(id);
@@ -150,7 +149,7 @@ export class Roll {
       // These refusals need no read of the store, so that a flood costs the store nothing.
       const early = rule(this.records.stored(id));
       if (early.code === 'full') {
-        place = await this.#admission.reserveFromOthers(other => this.#giveWay(other));
+        place = await this.#admission.reserveFromOthers(hasKey, other => this.#giveWay(other));
         if (!place) return { ...early, session: undefined };
       }
       const isLost = this.records.stored(id).kind === 'lost';
@@ -171,8 +170,9 @@ export class Roll {
   async updateInfo(info: NodeInfo): Promise<RequestOutcome> {
     const id = info.NodeID;
     const session = sessionOf(this.records.stored(id));
+    const publicKey = this.#options.publicKeyOf(id);
     // A newer registration may be on its way to the store. Information from the older session must not replace it.
-    const rule = (stored: StoredRecord) => this.#updateRule(stored, { info, session });
+    const rule = (stored: StoredRecord) => this.#updateRule(stored, { info, session, publicKey });
     const outcome = rule(this.records.stored(id));
     if (!outcome.accepted) return outcome;
     const isBusy = this.#writer.isBusy(id);
@@ -180,7 +180,7 @@ export class Roll {
       this.#held.drop(id);
       return outcome.write ? this.#writer.change(id, rule) : outcome;
     }
-    this.#held.hold(id, { info, session });
+    this.#held.hold(id, { info, session, publicKey });
     return { accepted: true, code: outcome.code, reason: outcome.reason };
   }
 
@@ -226,14 +226,16 @@ export class Roll {
   ): RequestOutcome {
     const id = Info.NodeID;
     if (Muster || sessionOf(stored) !== undefined) return tooOften(id, this.#updates.untilTokenMs(id));
-    if (accepted) this.#held.hold(id, { info: Info, session: undefined });
+    if (accepted)
+      this.#held.hold(id, { info: Info, session: undefined, publicKey: this.#options.publicKeyOf(id) });
     return { accepted, code, reason };
   }
 
-  #updateRule(stored: StoredRecord, { info, session }: HeldUpdate): RequestOutcome {
-    return stored.kind === 'record' && sessionOf(stored) !== session
-      ? otherSession(info.NodeID)
-      : updateInfo(stored, info, this.#now());
+  #updateRule(stored: StoredRecord, { info, session, publicKey }: HeldUpdate): RequestOutcome {
+    const isOther =
+      (stored.kind === 'record' && sessionOf(stored) !== session) ||
+      this.#options.publicKeyOf(info.NodeID) !== publicKey;
+    return isOther ? otherSession(info.NodeID) : updateInfo(stored, info, this.#now());
   }
 
   // Removes a PENDING node from the roll. Returns false when it was heard or approved since it was chosen.

@@ -7,6 +7,8 @@ export interface WaitingListOptions {
   listeningMs(): number;
   /** Silence after which a node that was heard may give way, in milliseconds. */
   silentAfterMs: number;
+  /** Returns whether a node has a key of its own. It is asked at each sign of life. */
+  hasKey(id: string): boolean;
 }
 
 interface Waiting extends Linked<Waiting> {
@@ -15,15 +17,25 @@ interface Waiting extends Linked<Waiting> {
   heardAt: number | undefined;
 }
 
+/** Nodes that wait, in two queues: those that were never heard since they registered, and those that were. */
+interface Queues {
+  readonly unheard: LinkedQueue<Waiting>;
+  readonly heard: LinkedQueue<Waiting>;
+}
+
+const newQueues = (): Queues => ({ unheard: new LinkedQueue(), heard: new LinkedQueue() });
+
 /**
  * First the node gives way that registered longest ago and was never heard again. Then the one that is silent longest, if
- * it is silent for long enough. All methods take the same time however many nodes wait.
+ * it is silent for long enough. Whoever has the token of nodes without a key may invent any number of them, and keep them
+ * alive. So a node with a key never gives way to one without, and one without gives way to it also while it is alive. All
+ * methods take the same time however many nodes wait.
  */
 export class WaitingList {
   readonly #options: WaitingListOptions;
   readonly #nodes = new Map<string, Waiting>();
-  readonly #unheard = new LinkedQueue<Waiting>();
-  readonly #heard = new LinkedQueue<Waiting>();
+  readonly #withKey = newQueues();
+  readonly #withoutKey = newQueues();
 
   constructor(options: WaitingListOptions) {
     this.#options = options;
@@ -53,15 +65,17 @@ export class WaitingList {
     if (!node) return;
     node.queue?.remove(node);
     node.heardAt = this.#options.listeningMs();
-    this.#heard.append(node);
+    this.#append(node);
   }
 
   /**
-   * Takes the node that has to give way next out of the order; undefined when all are alive. The caller removes it from the
-   * roll, or puts it back.
+   * Takes the node that has to give way next out of the order; undefined when none has to. `toKey` says whether the newcomer
+   * has a key. The caller removes the node from the roll, or puts it back.
    */
-  take(): string | undefined {
-    const node = this.#unheard.oldest ?? this.#silentLongest();
+  take(toKey: boolean): string | undefined {
+    const node =
+      this.#gone(this.#withoutKey) ??
+      (toKey ? (this.#withoutKey.heard.oldest ?? this.#gone(this.#withKey)) : undefined);
     node?.queue?.remove(node);
     return node?.id;
   }
@@ -78,8 +92,10 @@ export class WaitingList {
     if (node && !node.queue) this.#append(node);
   }
 
-  #silentLongest(): Waiting | undefined {
-    const { oldest } = this.#heard;
+  // Returns the first node that was never heard, or that is silent for long enough.
+  #gone({ unheard, heard }: Queues): Waiting | undefined {
+    if (unheard.oldest) return unheard.oldest;
+    const { oldest } = heard;
     const { listeningMs, silentAfterMs } = this.#options;
     return oldest?.heardAt !== undefined && listeningMs() - oldest.heardAt >= silentAfterMs
       ? oldest
@@ -88,7 +104,8 @@ export class WaitingList {
 
   #append(node: Waiting): void {
     this.#nodes.set(node.id, node);
-    (node.heardAt === undefined ? this.#unheard : this.#heard).append(node);
+    const queues = this.#options.hasKey(node.id) ? this.#withKey : this.#withoutKey;
+    (node.heardAt === undefined ? queues.unheard : queues.heard).append(node);
   }
 }
 

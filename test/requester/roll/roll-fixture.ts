@@ -31,6 +31,8 @@ export interface OpenRoll {
 }
 
 export interface OpenRollOptions extends Partial<RollPolicy & Pick<RollOptions, 'random' | 'log'>> {
+  /** Returns the key that is pinned to a node; by default no node has one. */
+  publicKeyOf?(id: string): string | undefined;
   /** Replaces the bucket, or some of its methods. */
   wrap?(bucket: Bucket): Bucket;
   /** Returns what was announced last of each node; the default is nothing. */
@@ -48,6 +50,7 @@ export async function openRoll(
     readAnnounced = () => new Map(),
     random = counting(),
     log = silentLog,
+    publicKeyOf = () => undefined,
   } = options;
   const { manualApproval = true, maxPending = 1000 } = options;
   const bucket = wrap(await (await broker.connect().storage()).bucket(nodeBucket));
@@ -59,11 +62,15 @@ export async function openRoll(
     unacknowledged: new Map(),
     storeLosses: 0,
   };
-  const waiting = new WaitingList({ listeningMs: () => clock.monotonic(), silentAfterMs: 45_000 });
+  const waiting = new WaitingList({
+    listeningMs: () => clock.monotonic(),
+    silentAfterMs: 45_000,
+    hasKey: id => publicKeyOf(id) !== undefined,
+  });
   const roll = new Roll({
     waiting,
     requesterId: 'node-0',
-    publicKeyOf: () => undefined,
+    publicKeyOf,
     bucket,
     life: { find: async () => 's1', doubt: () => undefined, onRevision: () => undefined },
     clock,

@@ -41,6 +41,54 @@ describe('when the waiting list is full', () => {
     );
   });
 
+  test('nodes without a key, as many as they are and however alive, keep no node with a key out', async () => {
+    const publicKeyOf = (id: string) => (id.startsWith('key') ? `N${id}` : undefined);
+    const { clock, roll, waiting, register } = await begin({ maxPending: 3, publicKeyOf });
+    for (const id of ['bac-1', 'bac-2', 'bac-3']) {
+      await register(id);
+      waiting.markHeard(id);
+    }
+    for (let i = 0; i < 1_000; i++) assert.equal((await register(`bac-more-${i}`)).code, 'full');
+    for (const id of ['key-1', 'key-2', 'key-3']) assert.equal((await register(id)).code, 'registered');
+    assert.deepEqual(
+      [...roll.records.list()].map(({ Info }) => Info.NodeID),
+      ['key-1', 'key-2', 'key-3'],
+    );
+    // Also when it is silent, a node with a key gives way to others with a key only.
+    await clock.advance(100_000);
+    assert.equal((await register('bac-1')).code, 'full');
+    assert.equal((await register('key-4')).code, 'registered');
+    assert.deepEqual(
+      [...roll.records.list()].map(({ Info }) => Info.NodeID),
+      ['key-2', 'key-3', 'key-4'],
+    );
+  });
+
+  test('nodes without a key use up no approval of those with a key, and no turn to replace others', async () => {
+    const publicKeyOf = (id: string) => (id.startsWith('key') ? `N${id}` : undefined);
+    const unattended = await begin({ manualApproval: false, maxPending: 2, publicKeyOf });
+    for (const id of ['bac-1', 'bac-2']) assert.equal((await unattended.register(id)).code, 'registered');
+    assert.equal((await unattended.register('bac-3')).code, 'full');
+    for (const id of ['key-1', 'key-2']) assert.equal((await unattended.register(id)).code, 'registered');
+    assert.equal((await unattended.register('key-3')).code, 'full');
+    const { register } = await begin({ maxPending: 1, publicKeyOf });
+    let code = '';
+    for (let i = 0; code !== 'full' && i < 1_000; i++) ({ code } = await register(`bac-${i}`));
+    assert.equal(code, 'full', 'those without a key have replaced each other too often');
+    assert.equal((await register('key-1')).code, 'registered');
+  });
+
+  test('what a sender without a key asked is not written when the node gets a key in between', async () => {
+    const keys = new Map<string, string>();
+    const { roll, register, broker } = await begin({ publicKeyOf: id => keys.get(id) });
+    const { revision } = broker.openBucket(nodeBucket.name);
+    const registering = register('node-1');
+    keys.set('node-1', 'Nkey');
+    assert.deepEqual((await registering).code, 'handshake_required');
+    assert.equal(roll.records.get('node-1'), undefined);
+    assert.equal(broker.openBucket(nodeBucket.name).revision, revision);
+  });
+
   test('the node that gave way is not deleted: it registers again by itself, and its event says why', async () => {
     const { broker, clock, roll, open, register } = await begin({ maxPending: 1 });
     await register('node-1');
@@ -222,47 +270,49 @@ describe('without manual approval', () => {
 });
 
 test('the order of the waiting list is that of a sorted list, for any sequence of events', () => {
-  const ids = ['a', 'b', 'c', 'd', 'e'];
+  const ids = ['a', 'b', 'c', 'key-1', 'key-2', 'key-3'];
+  const hasKey = (id: string) => id.startsWith('key');
   const happening = fc.oneof(
     fc.record({
       kind: fc.constantFrom('register', 'hear', 'remove', 'approve'),
       id: fc.constantFrom(...ids),
     }),
     fc.record({ ms: fc.nat(60) }),
-    fc.constantFrom('take', 'take and put back'),
+    fc.record({ take: fc.constantFrom('remove', 'put back'), toKey: fc.boolean() }),
   );
   fc.assert(
     fc.property(fc.array(happening, { maxLength: 100, size: 'max' }), happenings => {
       let now = 0;
       let order = 0;
-      const list = new WaitingList({ listeningMs: () => now, silentAfterMs: 50 });
+      const list = new WaitingList({ listeningMs: () => now, silentAfterMs: 50, hasKey });
       const nodes = new Map<string, { heardAt: number | undefined; order: number }>();
-      const next = () => {
-        const sorted = [...nodes].sort(
-          ([, a], [, b]) => (a.heardAt ?? -1) - (b.heardAt ?? -1) || a.order - b.order,
-        );
+      const gone = (ofKey: boolean) => {
+        const sorted = [...nodes]
+          .filter(([id]) => hasKey(id) === ofKey)
+          .sort(([, a], [, b]) => (a.heardAt ?? -1) - (b.heardAt ?? -1) || a.order - b.order);
         const [id, first] = sorted[0] ?? [];
-        return first && (first.heardAt === undefined || now - first.heardAt >= 50) ? id : undefined;
+        const isGone = first && (first.heardAt === undefined || now - first.heardAt >= 50);
+        return { first: id, gone: isGone ? id : undefined };
       };
+      const next = (toKey: boolean) =>
+        gone(false).gone ?? (toKey ? (gone(false).first ?? gone(true).gone) : undefined);
       for (const each of happenings) {
-        if (each === 'take') {
-          const id = list.take();
-          assert.equal(id, next());
-          if (id === undefined) continue;
-          list.onRemoved(id);
-          nodes.delete(id);
-        } else if (each === 'take and put back') {
-          const id = list.take();
-          assert.equal(id, next());
+        if ('take' in each) {
+          const expected = next(each.toKey);
+          const id = list.take(each.toKey);
+          assert.equal(id, expected);
           const node = nodes.get(id ?? '');
           if (id === undefined || !node) continue;
-          assert.ok(list.isTaken(id));
-          list.putBack(id);
-          // It is the last of its kind then. Those that were heard are put back only after a failure.
-          if (node.heardAt !== undefined) {
+          if (each.take === 'put back') {
+            assert.ok(list.isTaken(id));
+            list.putBack(id);
+            node.order = ++order;
+          }
+          // Those that were heard are put back only after a failure; this model leaves them out.
+          if (each.take === 'remove' || node.heardAt !== undefined) {
             list.onRemoved(id);
             nodes.delete(id);
-          } else node.order = ++order;
+          }
         } else if ('ms' in each) now += each.ms;
         else if (each.kind === 'register') {
           const known = nodes.has(each.id);
