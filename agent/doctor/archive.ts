@@ -1,9 +1,10 @@
 // Writes the archive for a fault report. Only its owner can read it, and an existing file is never overwritten.
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
-import { errnoOf, MusterError } from '../system/errors.ts';
+import { elsewhere, openNewFile } from '../output/new-file.ts';
+import { MusterError } from '../system/errors.ts';
 import { notWritable } from '../system/files.ts';
 import { tar } from '../system/tar.ts';
 import type { BundleFile } from './check-messages.ts';
@@ -39,7 +40,7 @@ export async function prepareArchive(name: string): Promise<Archive> {
     const ends = Object.keys(compressions).join(', ');
     throw new MusterError('usage', `--bundle ${name}: the name of the archive must end with one of ${ends}`);
   }
-  await (await createFile(path)).close();
+  await (await openNewFile(path)).close();
   await unlink(path);
   return { path, write: (files, time) => write(path, kind[1], files, time) };
 }
@@ -52,7 +53,7 @@ async function write(
 ): Promise<number> {
   const entries = files.map(({ name, text }) => ({ name: `${folder}/${name}`, data: Buffer.from(text) }));
   const data = await compress(tar(entries, time));
-  const file = await createFile(path);
+  const file = await openNewFile(path);
   try {
     await file.writeFile(data);
     await file.sync();
@@ -62,18 +63,5 @@ async function write(
     throw notWritable(path, error, elsewhere);
   } finally {
     await file.close();
-  }
-}
-
-const elsewhere = 'choose another folder';
-
-async function createFile(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'wx', 0o600);
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw notWritable(path, error, elsewhere);
-    throw new MusterError('conflict', `${path} exists already, and is not overwritten`, {
-      hint: 'choose another name, or remove it',
-    });
   }
 }

@@ -4,7 +4,8 @@ import { integer } from '../../../config/kind.ts';
 import { ipNetwork } from '../../../config/network.ts';
 import { labels } from '../../../config/node.ts';
 import { jsonText } from '../../../output/data.ts';
-import { note, print } from '../../../output/terminal.ts';
+import { handOutSecret, saveFlag } from '../../../output/secret-output.ts';
+import { note } from '../../../output/terminal.ts';
 import { durationText, timeText } from '../../../output/units.ts';
 import { type CreatedJoinCode, joinCodeBounds } from '../../../protocol/http-join-codes.ts';
 import { printable } from '../../../system/printable.ts';
@@ -36,6 +37,7 @@ export const flags = {
     kind: ipNetwork,
     help: 'let nodes in only from this network; it means nothing behind NAT or a proxy',
   },
+  save: saveFlag,
   output: outputFlag('text', 'json'),
 } as const satisfies FlagTable;
 
@@ -49,17 +51,20 @@ export const examples: readonly Example[] = [
 
 export async function run({ load, flags: given }: Argv<typeof flags>): Promise<number> {
   const api = await requesterApi(load);
-  const created = await api.joinCodes.create({
-    ExpiresInSeconds: given.expires ?? usualSeconds,
-    Uses: given.uses,
-    Approve: given.approve,
-    Labels: Object.assign({}, ...given.labels),
-    Network: given.network ?? '',
-    Actor: actor(),
+  let lines: string[] = [];
+  await handOutSecret(given.save, async () => {
+    const created = await api.joinCodes.create({
+      ExpiresInSeconds: given.expires ?? usualSeconds,
+      Uses: given.uses,
+      Approve: given.approve,
+      Labels: Object.assign({}, ...given.labels),
+      Network: given.network ?? '',
+      Actor: actor(),
+    });
+    lines = explanation(created, new Date());
+    return given.output === 'json' ? jsonText(created) : `${printable(created.Code, 4_096)}\n`;
   });
-  if (given.output === 'json') print(jsonText(created));
-  else print(`${printable(created.Code, 4_096)}\n`);
-  for (const line of explanation(created, new Date())) note(printable(line, 1024));
+  for (const line of lines) note(printable(line, 1024));
   return 0;
 }
 

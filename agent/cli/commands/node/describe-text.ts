@@ -79,7 +79,7 @@ function conflictText({ Info, Muster }: ShownNode, now: Date): string | undefine
   if (holder && refused?.Fingerprint) {
     const noticed = `last noticed ${timeText(At, now)}`;
     if (holder.Fingerprint === refused.Fingerprint)
-      return `two agents use this key: one is ${placeText(holder)}, the other ${placeText(refused)}; ${noticed}`;
+      return `two agents use this key: one is ${placeText(holder)}, the other ${placeText(refused)}; ${noticed}. Stop one of them, or make the copy a node of its own, on its machine: muster agent reset-identity`;
     const known = holder.Fingerprint
       ? `it has ${holder.Fingerprint}, ${placeText(holder)}`
       : 'it has no key yet';
@@ -87,7 +87,7 @@ function conflictText({ Info, Muster }: ShownNode, now: Date): string | undefine
   }
   const hosts = [...new Set(Agents.map(({ Host }) => Host).filter(Boolean))];
   const where = hosts.length > 0 ? `, on ${hosts.join(' and ')}` : '';
-  return `two agents use this id${where}; last noticed ${timeText(At, now)}`;
+  return `two agents use this id${where}; last noticed ${timeText(At, now)}. Stop one of them, or give it another id: node.id`;
 }
 
 /** Returns where an agent runs, such as `on host-1 (10.0.0.7)`. */

@@ -1,6 +1,7 @@
-// `muster operator create` makes an operator's token and prints it, alone on standard output.
+// `muster operator create` makes an operator's token and prints it, alone on standard output, or writes it into a file.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { note, print } from '../../../output/terminal.ts';
+import { handOutSecret, saveFlag } from '../../../output/secret-output.ts';
+import { note } from '../../../output/terminal.ts';
 import { maxTokenSeconds } from '../../../protocol/http.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
@@ -18,10 +19,11 @@ export const flags = {
     kind: validity(maxTokenSeconds / (24 * 3_600)),
     help: 'the token is valid for this time, like 30d or 12h',
   },
+  save: saveFlag,
 } satisfies FlagTable;
 
 export const examples: readonly Example[] = [
-  ['muster operator create ada >ada.token', 'make a token and write it into a file'],
+  ['muster operator create ada --save ada.token', 'make a token and write it into a file of its own'],
   ['muster operator create grafana --read-only --expires 30d', 'make one that only reads, for 30 days'],
 ];
 
@@ -32,15 +34,19 @@ export async function run({
 }: Argv<typeof flags, keyof typeof operands>): Promise<number> {
   checkOperatorName(name);
   const api = await requesterApi(load);
-  const token = await api.operators.create({
-    Name: name,
-    ReadOnly: given['read-only'],
-    ExpiresInSeconds: given.expires ?? 0,
-    Actor: actor(),
+  await handOutSecret(given.save, async () => {
+    const token = await api.operators.create({
+      Name: name,
+      ReadOnly: given['read-only'],
+      ExpiresInSeconds: given.expires ?? 0,
+      Actor: actor(),
+    });
+    return `${token}\n`;
   });
-  print(`${token}\n`);
   note(
-    'It is shown only now. Keep it in a file of mode 600 that api.tokenFile or MUSTER_API_TOKEN_FILE names.',
+    given.save === undefined
+      ? 'It is shown only now. Keep it in a file of mode 600 that api.tokenFile or MUSTER_API_TOKEN_FILE names.'
+      : 'The token is in that file only. Name the file in api.tokenFile or MUSTER_API_TOKEN_FILE.',
   );
   return 0;
 }

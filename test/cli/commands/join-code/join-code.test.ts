@@ -1,11 +1,13 @@
 // Runs `muster join-code` as an operator does: the real program asks a real API, which keeps codes in a fake store.
 import assert from 'node:assert/strict';
+import { open, readFile, stat } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { readJoinCode } from '../../../../agent/protocol/join-code.ts';
 import { call, cluster, serve } from '../../../requester/api/api-fixture.ts';
 import { tokens } from '../../../support/fake-operators.ts';
-import { muster } from '../../program.ts';
+import { muster, type ProgramOptions, temporaryFolder } from '../../program.ts';
 
 const operator = `${userInfo().username}@${hostname()}`;
 
@@ -13,11 +15,13 @@ async function begin(t: TestContext) {
   // The commands say how long a code is valid by the clock of their machine.
   const directory = cluster(new Date().toISOString());
   const api = await serve(t, directory);
-  const run = (...args: string[]) =>
+  const runWith = (options: ProgramOptions, ...args: string[]) =>
     muster(t, ['join-code', ...args], {
       env: { MUSTER_API_PORT: String(api.port), MUSTER_API_TOKEN: tokens.tester },
+      ...options,
     });
-  return { directory, api, run };
+  const run = (...args: string[]) => runWith({}, ...args);
+  return { directory, api, run, runWith };
 }
 
 test('a new code alone is on standard output, and what it does is on standard error', async t => {
@@ -67,6 +71,33 @@ test('a code does what its flags say, and says so', async t => {
   const json = JSON.parse((await run('create', '--approve', '-o', 'json')).stdout);
   assert.equal(json.JoinCode.Approve, true);
   assert.equal(readJoinCode(json.Code).kind, 'valid');
+});
+
+test('a code goes into a new file that only its owner can read, and a file that others can read is warned of', async t => {
+  const { directory, run, runWith } = await begin(t);
+  const folder = await temporaryFolder(t);
+  const path = join(folder, 'code');
+  const saved = await run('create', '--save', path);
+  assert.deepEqual([saved.code, saved.stdout], [0, ''], saved.stderr);
+  assert.equal(readJoinCode(await readFile(path, 'utf8')).kind, 'valid');
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  const again = await run('create', '--save', path);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /code exists already, and is not overwritten/);
+  assert.equal(directory.joinCodes.list().length, 1, 'no code is made that nobody gets');
+
+  for (const [mode, warning] of [
+    [0o644, /^Warning: standard output is a file of mode 644: .*\nHint: .*chmod 600.*--save FILE/m],
+    [0o600, undefined],
+  ] as const) {
+    const file = await open(join(folder, `${mode}`), 'w', mode);
+    await file.chmod(mode);
+    const { code, stderr } = await runWith({ stdout: file.fd }, 'create');
+    await file.close();
+    assert.equal(code, 0);
+    if (warning) assert.match(stderr, warning);
+    else assert.doesNotMatch(stderr, /Warning/);
+  }
 });
 
 test('the time of a code may be in days, as that of a token', async t => {

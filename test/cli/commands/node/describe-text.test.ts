@@ -43,9 +43,10 @@ test('a conflict is described with the hosts of both agents, as far as they are 
     const Agents = hosts.map(Host => ({ Host, Instance: 'i' }));
     const Muster = { Health: 'HEALTHY', Conflict: { At: '2026-01-01T11:57:00Z', Agents } };
     const text = described({ ...record('node-1', 'APPROVED'), Muster }).replace(/\n +/g, ' ');
-    return /conflict +(.*ago\))/.exec(text)?.[1];
+    return /conflict +(.*ago\)\..*node\.id)/.exec(text)?.[1];
   };
-  const when = 'last noticed 2026-01-01 11:57:00 UTC (3 min ago)';
+  const when =
+    'last noticed 2026-01-01 11:57:00 UTC (3 min ago). Stop one of them, or give it another id: node.id';
   assert.equal(conflictRow('gpu-1', 'gpu-7'), `two agents use this id, on gpu-1 and gpu-7; ${when}`);
   assert.equal(conflictRow('gpu-1', 'gpu-1'), `two agents use this id, on gpu-1; ${when}`);
   assert.equal(conflictRow('', ''), `two agents use this id; ${when}`);
@@ -68,7 +69,7 @@ test('a conflict of keys is described with both sides, and with the command that
   assert.match(conflictRow({ Host: 'gpu-1' }, wanted), /it has no key yet;/);
   assert.equal(
     conflictRow(known, { ...wanted, Fingerprint: 'AAAA-1' }),
-    `two agents use this key: one is on gpu-1 (10.0.0.1), the other on 10.0.0.2; ${when}`,
+    `two agents use this key: one is on gpu-1 (10.0.0.1), the other on 10.0.0.2; ${when}. Stop one of them, or make the copy a node of its own, on its machine: muster agent reset-identity`,
   );
 });
 
