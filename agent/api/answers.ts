@@ -19,6 +19,7 @@ import {
   joinCodeListSchema,
   joinCodeViewSchema,
 } from '../protocol/http-join-codes.ts';
+import { createdListenerSchema, listenerListSchema } from '../protocol/http-listeners.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { nodeStateSchema } from '../protocol/node-state.ts';
 import { count, nodeId, struct, validate } from '../protocol/schema.ts';
@@ -52,6 +53,10 @@ export const readCreatedJoinCode = (value: unknown) => validate(createdJoinCodeS
 /** Reads the answer with a join code that was revoked. @throws ProtocolError */
 export const readJoinCode = (value: unknown) =>
   validate(struct({ JoinCode: joinCodeViewSchema }), value).JoinCode;
+/** Reads the list of the listeners. @throws ProtocolError */
+export const readListeners = (value: unknown) => validate(listenerListSchema, value).Listeners;
+/** Reads the answer with a new listener. @throws ProtocolError */
+export const readCreatedListener = (value: unknown) => validate(createdListenerSchema, value);
 /** Reads the list of the keys that are refused for ever. @throws ProtocolError */
 export const readBans = (value: unknown) => validate(bansSchema, value).Bans;
 /** Reads the answer to a decision. @throws ProtocolError */

@@ -1,4 +1,4 @@
-// Calls the requester's HTTP API: what a command asks about nodes, events, operators, join codes and bans.
+// Calls the requester's HTTP API: what a command asks about nodes, events, operators, listeners, join codes and bans.
 import type { IncomingMessage } from 'node:http';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
@@ -21,6 +21,7 @@ import {
 import { BanCalls, requireFingerprint } from './bans.ts';
 import { tokenSource } from './find-token.ts';
 import { JoinCodeCalls } from './join-codes.ts';
+import { ListenerCalls } from './listeners.ts';
 import { OperatorCalls } from './operators.ts';
 import { parseJson, readLines } from './read-response.ts';
 import { type ApiClientOptions, ApiRequests, defaultDeadlineMs, withQuery } from './requests.ts';
@@ -66,6 +67,7 @@ export async function apiClient(
 /** Calls the API. All methods throw MusterError: `unreachable`, or the error in the requester's answer. */
 export class ApiClient {
   readonly operators: OperatorCalls;
+  readonly listeners: ListenerCalls;
   readonly joinCodes: JoinCodeCalls;
   readonly bans: BanCalls;
   readonly #requests: ApiRequests;
@@ -73,6 +75,7 @@ export class ApiClient {
   constructor(options: ApiClientOptions) {
     this.#requests = new ApiRequests(options);
     this.operators = new OperatorCalls(this.#requests);
+    this.listeners = new ListenerCalls(this.#requests);
     this.joinCodes = new JoinCodeCalls(this.#requests);
     this.bans = new BanCalls(this.#requests);
   }

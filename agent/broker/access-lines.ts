@@ -9,6 +9,7 @@ import {
   unverifiedPrefix,
 } from '../protocol/subjects.ts';
 import type { KeyPair } from '../transport/key-pair.ts';
+import { listenerLines } from './listener-lines.ts';
 
 export interface BrokerAccess {
   /** The key by which the requester connects. It may do everything. */
@@ -60,8 +61,12 @@ export function accessLines({ requester, issuer, unverified: nodesWithoutKey }: 
     ),
     ...(unverified?.imported ?? []),
     '    ]',
+    '    exports: [',
+    ...listenerLines.exported,
     ...(unverified?.exported ?? []),
+    '    ]',
     '  }',
+    ...listenerLines.accounts,
     ...(unverified?.account ?? []),
     '}',
     'authorization {',
@@ -105,11 +110,9 @@ function unverifiedLines({ heartbeatTopic, maxConnections }: UnverifiedAccess) {
       '  }',
     ],
     exported: [
-      '    exports: [',
       ...services.map(
         subject => `      { service: "${unverifiedPrefix}${subject}", accounts: [${unverifiedAccount}] }`,
       ),
-      '    ]',
     ],
     imported: [
       `      { stream: { account: ${unverifiedAccount}, subject: "${heartbeats}" }, prefix: "${unverifiedPrefix.slice(0, -1)}" }`,

@@ -64,6 +64,8 @@ export interface Broker {
   readonly servers: readonly string[];
   /** The pin of the CA that nodes should trust; undefined without TLS, and when the operator's own CA is not known. */
   readonly pin: string | undefined;
+  /** That CA in PEM. */
+  readonly ca: string | undefined;
   /** The file with that CA. */
   readonly caFile: string | undefined;
   /** The version of the nats-server. */
@@ -134,6 +136,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         },
         get pin() {
           return certificate?.pin;
+        },
+        get ca() {
+          return certificate?.ca;
         },
         get caFile() {
           return certificate?.caFile;

@@ -94,6 +94,21 @@ export const commands: CommandTable = [
   },
   { path: 'events', help: 'show what happened to the nodes', load: () => import('./commands/events.ts') },
   {
+    path: 'listener create',
+    help: 'let a program read the events of the nodes',
+    load: () => import('./commands/listener/create.ts'),
+  },
+  {
+    path: 'listener list',
+    help: 'list the programs that may read events',
+    load: () => import('./commands/listener/list.ts'),
+  },
+  {
+    path: 'listener revoke',
+    help: 'let a program read no more events',
+    load: () => import('./commands/listener/revoke.ts'),
+  },
+  {
     path: 'operator create',
     help: "make an operator's token, which changes need",
     load: () => import('./commands/operator/create.ts'),
@@ -190,6 +205,10 @@ export const groupExamples: Readonly<Record<string, readonly Example[]>> = {
   'join-code': [
     ['muster join-code create', 'make a code that lets one new node in, within an hour'],
     ['muster join-code list', 'see which codes there are, and how often they were used'],
+  ],
+  listener: [
+    ['muster listener create billing -o json >billing.json', 'let a program read the events from now on'],
+    ['muster listener list', 'see which programs may, and how far behind each is'],
   ],
   operator: [
     ['muster operator create ada >ada.token', 'make a token for somebody'],

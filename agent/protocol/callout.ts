@@ -11,6 +11,13 @@ export const calloutSubject = '$SYS.REQ.USER.AUTH';
 export const nodesAccount = 'MUSTER';
 /** The account of the nodes that come in by a token and not by a key. */
 export const unverifiedAccount = 'UNVERIFIED';
+/** The account of the listeners that read the event stream by a durable of their own. */
+export const listenersAccount = 'LISTEN';
+/**
+ * The account of the listeners that hear events as they are sent. Whoever may ask for stored events can have them sent to any
+ * subject of its own account, so these have another account, in which nobody may send anything.
+ */
+export const liveAccount = 'LISTEN_LIVE';
 
 const word = (limit = 1024) => v.optional(v.pipe(v.string(), v.maxLength(limit)), '');
 
@@ -32,6 +39,7 @@ const questionSchema = v.object({
       auth_token: word(4096),
       name: word(),
       user: word(),
+      pass: word(4096),
     }),
   }),
 });
@@ -52,7 +60,7 @@ export interface CalloutQuestion {
   isPlain: boolean;
   /** The random text that the client had to sign; empty when its server sent none. */
   nonce: string;
-  offers: { key: string; signature: string; token: string; name: string; user: string };
+  offers: { key: string; signature: string; token: string; name: string; user: string; password: string };
 }
 
 /** Reads a question. @throws ProtocolError when no server has signed it. */
@@ -76,6 +84,7 @@ export function readCalloutQuestion(data: Uint8Array): CalloutQuestion {
       token: options.auth_token,
       name: options.name,
       user: options.user,
+      password: options.pass,
     },
   };
 }
@@ -93,6 +102,8 @@ export interface CalloutAnswer {
   permissions: Permissions;
   /** A word that the broker's list of clients shows beside the key, and that says what was given to the client. */
   mark?: string | undefined;
+  /** The name by which the broker lists the client instead of its key and the mark. */
+  name?: string | undefined;
   /** Seconds after which the server ends the connection; undefined for never. */
   lastsSeconds?: number | undefined;
 }
@@ -109,7 +120,7 @@ export function writeCalloutAnswer(
     {
       sub: user,
       aud: answer.account,
-      name: [offers.key, answer.mark].filter(Boolean).join(' '),
+      name: answer.name ?? [offers.key, answer.mark].filter(Boolean).join(' '),
       iat: askedAt,
       ...(answer.lastsSeconds === undefined ? {} : { exp: askedAt + answer.lastsSeconds }),
       nats: {

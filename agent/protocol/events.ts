@@ -118,6 +118,8 @@ export type RequesterEventKind =
   | 'recovered'
   | 'operator_created'
   | 'operator_revoked'
+  | 'listener_created'
+  | 'listener_revoked'
   | 'join_code_created'
   | 'join_code_revoked'
   | 'banned'

@@ -76,6 +76,19 @@ export const eventWildcard = (nodeId = '*'): string => `node.events.${nodeId}.*`
 export const requesterEventSubject = (requesterId: string, kind: string): string =>
   `requester.events.${requesterId}.${kind}`;
 
+/** The subjects of all events of nodes, and of all events of requesters. */
+export const nodeEventsWildcard = 'node.events.>';
+export const requesterEventsWildcard = 'requester.events.>';
+
+/** The stream in which the broker stores the events of nodes. */
+export const eventStreamName = 'NODE_EVENTS';
+/** Returns the subject on which the owner of a durable in the event stream asks the broker for events. */
+export const pullSubject = (durable = '>'): string =>
+  `$JS.API.CONSUMER.MSG.NEXT.${eventStreamName}.${durable}`;
+/** Returns the subjects on which the owner of a durable tells the broker that it has dealt with an event. */
+export const ackWildcard = (durable?: string): string =>
+  durable === undefined ? `$JS.ACK.${eventStreamName}.>` : `$JS.ACK.${eventStreamName}.${durable}.>`;
+
 /** Returns the subject on which the acting requester of a cluster answers that it is alive. */
 export const leaseSubject = (clusterId: string): string => `requester.lease.${clusterId}`;
 /** Returns the subject on which a requester receives the messages that it sends to itself to test the broker. */

@@ -35,6 +35,15 @@ function guardStream(stream: EventStream, lease: Pick<Lease, 'confirm'>): EventS
       await lease.confirm();
       return stream.removeBefore(...args);
     },
+    ensureDurable: async (...args) => {
+      await lease.confirm();
+      return stream.ensureDurable(...args);
+    },
+    removeDurable: async (...args) => {
+      await lease.confirm();
+      return stream.removeDurable(...args);
+    },
+    durables: (...args) => stream.durables(...args),
     fill: () => stream.fill(),
     oldest: (...args) => stream.oldest(...args),
     lastPerSubject: (...args) => stream.lastPerSubject(...args),

@@ -11,6 +11,7 @@ import { type RequesterAnnouncer, requesterEvents } from './events/requester-eve
 import { HealthWatch } from './health/health-watch.ts';
 import { LastSeenStore } from './health/last-seen-store.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import type { Listeners } from './listeners/listeners.ts';
 import { type OpenStore, type OpenStoreOptions, restoreStore } from './open-store.ts';
 import type { FirstTokenFile } from './operators/first-token.ts';
 import { Operators } from './operators/operators.ts';
@@ -50,15 +51,21 @@ export interface PartsOptions extends OpenStoreOptions {
   onStatusChange?: (() => void) | undefined;
 }
 
-/** The parts that are made before the roll is loaded. `enrolment` is undefined on a broker that is not the requester's own. */
-export type MadeParts = ReturnType<typeof makeParts> & { enrolment: Enrolment | undefined };
+/** The parts that are made before the roll is loaded. The gate is missing on a broker that is not the requester's own. */
+export type MadeParts = ReturnType<typeof makeParts> & Gate;
+
+/** Who is let in to the broker. */
+interface Gate {
+  enrolment: Enrolment | undefined;
+  listeners: Listeners | undefined;
+}
 
 /** Makes the parts. `past` is what the store and the event stream say of earlier requesters. */
 export function makeParts(
   options: PartsOptions,
   store: OpenStore,
   past: Past,
-  enrolment: Enrolment | undefined,
+  { enrolment, listeners }: Partial<Gate> = {},
 ) {
   const { self, settings, counters, clock, log, me, onStatusChange } = options;
   const { clusterId, lease } = store;
@@ -106,7 +113,7 @@ export function makeParts(
   const failureText = 'the store cannot be compared with its events yet; trying again';
   const restore = () => {
     lastSeen.markAllChanged();
-    void restoreStore(store, { ...options, roll, operators, enrolment });
+    void restoreStore(store, { ...options, roll, operators, enrolment, listeners });
   };
   lease.onRemoved = restore;
   const roll: Roll = new Roll({

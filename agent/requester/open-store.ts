@@ -87,6 +87,8 @@ export interface RestoreOptions extends Omit<RetryOptions, 'failureText'> {
   operators: Pick<Operators, 'restore'>;
   /** The keys of the nodes and the join codes; undefined when the requester lets nobody in to its broker. */
   enrolment: { restore(): Promise<void> } | undefined;
+  /** The listeners; undefined as `enrolment`. */
+  listeners: { restore(): Promise<void>; restoreDurables(): Promise<void> } | undefined;
 }
 
 /**
@@ -97,14 +99,16 @@ export async function restoreStore(
   { storage, clusterId }: OpenStore,
   options: RestoreOptions,
 ): Promise<void> {
-  const { random, self, roll, operators, enrolment, log, storeMark } = options;
+  const { random, self, roll, operators, enrolment, listeners, log, storeMark } = options;
   const work = async () => {
     const cluster = await storage.bucket(clusterBucket);
     await ensureClusterId(cluster, random, clusterId);
     await storeMark?.restart(await cluster.state());
     await operators.restore();
     await enrolment?.restore();
+    await listeners?.restore();
     await storage.stream(eventStreamConfig);
+    await listeners?.restoreDurables();
     await roll.registerSelf(self);
   };
   const failureText = 'the lost store cannot be set up again yet; trying again';

@@ -33,8 +33,9 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
 
 async function connectParts(options: PartsOptions, store: OpenStore, past: Past): Promise<Parts> {
   const { clusterId, stream } = store;
-  const enrolment = await openEnrolment(options, store);
-  const made = { ...makeParts(options, store, past, enrolment), enrolment };
+  const gate = await openEnrolment(options, store);
+  const { enrolment, listeners } = gate ?? {};
+  const made = { ...makeParts(options, store, past, gate), enrolment, listeners };
   await loadRoll(options, made, past);
   made.events.start(stream);
   const silence = startParts(options, store, made);
@@ -51,6 +52,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
   return {
     clusterId,
     joinCodes,
+    listeners,
     roll,
     health,
     resources,

@@ -33,7 +33,7 @@ export async function loadRoll(
 export function startParts(options: PartsOptions, store: OpenStore, made: MadeParts): () => void {
   const { self, settings, clock, log } = options;
   const { clusterId, lease, stream, nodes } = store;
-  const { roll, health, lastSeen, enrolment } = made;
+  const { roll, health, lastSeen, enrolment, listeners } = made;
   const topic = settings.heartbeatTopic;
   const hasUnverified = options.tokens?.unverified !== undefined;
   const common = { ...options, ...made, requesterId: self.NodeID, hasUnverified };
@@ -54,6 +54,7 @@ export function startParts(options: PartsOptions, store: OpenStore, made: MadePa
     }),
   ];
   const stopEnrolment = enrolment?.start(roll.records, made.events);
+  const stopListeners = listeners?.start();
   health.start();
   const room = keepRoom({ stream, reopen: () => store.storage.stream(eventStreamConfig), clock, log });
   lastSeen.start();
@@ -66,6 +67,7 @@ export function startParts(options: PartsOptions, store: OpenStore, made: MadePa
   probe.start();
   return () => {
     stopEnrolment?.();
+    stopListeners?.();
     for (const subscription of subscriptions) subscription.unsubscribe();
     health.stop();
     lastSeen.stop();

@@ -136,17 +136,17 @@ interface RequesterAccess extends BrokerAccess {
 
 async function loadAccess(folder: string, { requester }: Settings): Promise<RequesterAccess> {
   const access = await loadBrokerAccess(folder);
-  const listener = await loadTokenFile(join(folder, tokenFiles.listener));
-  if (!requester.unverifiedNodes) return { ...access, tokens: { listener } };
+  if (!requester.unverifiedNodes) return { ...access, tokens: {} };
   const unverified = await loadTokenFile(join(folder, tokenFiles.unverified));
   const { heartbeatTopic } = requester;
-  return { ...access, unverified: { heartbeatTopic }, tokens: { listener, unverified } };
+  return { ...access, unverified: { heartbeatTopic }, tokens: { unverified } };
 }
 
-/** Returns what a join code says about the broker. */
-const addressesOf = ({ servers, pin }: Broker, host: string): BrokerAddresses => ({
+/** Returns where new nodes and listeners find the broker. */
+const addressesOf = ({ servers, pin, ca }: Broker, host: string): BrokerAddresses => ({
   servers,
   pins: pin === undefined ? [] : [pin],
+  ca,
   localOnly: isLoopback(host),
 });
 

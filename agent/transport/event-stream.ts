@@ -1,6 +1,7 @@
 // The event stream is a stream on JetStream. Each event is published with an acknowledgement and stored once for each id.
 import { hash } from 'node:crypto';
 import { readContinuously, readOnce, type StorageEnvironment } from './consume.ts';
+import { ensureDurable, listDurables, removeDurable } from './durables.ts';
 import {
   ApiError,
   apiErrors,
@@ -41,6 +42,12 @@ export async function openStream(
       const { purged } = await callApi(environment.connection, `STREAM.PURGE.${stream}`, body);
       return Number(purged ?? 0);
     },
+    durables: prefix => listDurables(environment.connection, stream, prefix),
+    ensureDurable: async durable => {
+      await ensure();
+      await ensureDurable(environment.connection, stream, durable);
+    },
+    removeDurable: durable => removeDurable(environment.connection, stream, durable),
     follow: ({ filter, since }, fn) => {
       let before: { created: string; sequence: number } | undefined;
       const nextRead = async () => {

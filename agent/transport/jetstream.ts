@@ -20,6 +20,7 @@ export interface StorageConnection {
 /** The error codes of JetStream that muster handles, from nats-server's server/errors.json. */
 export const apiErrors = {
   streamNotFound: 10_059,
+  consumerNotFound: 10_014,
   streamNameInUse: 10_058,
   messageNotFound: 10_037,
   wrongLastSequence: 10_071,

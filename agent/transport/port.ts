@@ -223,6 +223,28 @@ export interface EventStream {
   oldest(filter: string): Promise<StreamMessage | undefined>;
   /** Removes the messages that match `filter` and are older than `sequence`. Returns their number. */
   removeBefore(filter: string, sequence: number): Promise<number>;
+  /** Returns the durables whose names begin with `prefix`. */
+  durables(prefix: string): Promise<DurableState[]>;
+  /** Makes a durable. One that exists keeps its place, and gets the present limits. */
+  ensureDurable(durable: DurableConfig): Promise<void>;
+  /** Removes a durable, if there is one of this name. */
+  removeDurable(name: string): Promise<void>;
+}
+
+/** A place in a stream that the broker keeps for a reader, who asks for messages and acknowledges each. */
+export interface DurableConfig {
+  name: string;
+  /** A text for people who look at the broker. */
+  description: string;
+  /** The time of the first message that it reads; undefined for the oldest that is stored. */
+  since?: Date | undefined;
+}
+
+export interface DurableState {
+  name: string;
+  /** Number of messages that its reader has not got yet, and of those that it has got and not acknowledged. */
+  unread: number;
+  unacknowledged: number;
 }
 
 export interface StreamFill {

@@ -8,6 +8,7 @@ import {
   type BucketEntry,
   type Connection,
   type ConnectionState,
+  type DurableConfig,
   type EventStream,
   type Message,
   type Storage,
@@ -31,6 +32,9 @@ export type StoreOperation =
   | 'fill'
   | 'oldest'
   | 'removeBefore'
+  | 'durables'
+  | 'ensureDurable'
+  | 'removeDurable'
   | 'follow';
 
 /**
@@ -53,6 +57,7 @@ interface StoredStream {
   messages: StreamMessage[];
   ids: Map<string, { sequence: number; at: number }>;
   sequence: number;
+  durables: Map<string, DurableConfig>;
 }
 
 /** A broker that any number of connections share. It is up from the start. */
@@ -137,6 +142,7 @@ export class FakeBroker {
       messages: [],
       ids: new Map(),
       sequence: 0,
+      durables: new Map(),
     };
     stream.subjects = config.subjects;
     this.streams.set(config.name, stream);
@@ -479,6 +485,21 @@ export class FakeConnection implements Connection {
             message => message.sequence >= sequence || !matches(filter, message.subject),
           );
           return length - stream.messages.length;
+        }),
+      durables: prefix =>
+        this.#operate('durables', prefix, () => {
+          const { durables } = this.#broker.openStream(config);
+          const names = [...durables.keys()].filter(name => name.startsWith(prefix));
+          return names.map(name => ({ name, unread: 0, unacknowledged: 0 }));
+        }),
+      ensureDurable: durable =>
+        this.#operate('ensureDurable', durable.name, () => {
+          const { durables } = this.#broker.openStream(config);
+          if (!durables.has(durable.name)) durables.set(durable.name, durable);
+        }),
+      removeDurable: name =>
+        this.#operate('removeDurable', name, () => {
+          this.#broker.openStream(config).durables.delete(name);
         }),
       lastPerSubject: (filter, fn) =>
         this.#operate('last', filter, () => {

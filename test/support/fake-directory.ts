@@ -13,6 +13,7 @@ import {
 import { JoinCodes } from '../../agent/requester/enrolment/join-codes.ts';
 import type { Act } from '../../agent/requester/events/requester-events.ts';
 import type { Liveness } from '../../agent/requester/health/health.ts';
+import { type ListenerDesk, listenerDesk } from '../../agent/requester/listeners/listener-desk.ts';
 import {
   approveNode,
   type Decision,
@@ -31,6 +32,7 @@ import { silentLog } from '../../agent/system/log.ts';
 import { wholeIdHint } from '../../agent/system/whole-id-hint.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeBroker } from './fake-connection.ts';
+import { FakeListeners } from './fake-listeners.ts';
 import { FakeOperators } from './fake-operators.ts';
 
 /** A node's record, and what a requester has in memory about the node. */
@@ -65,6 +67,8 @@ export class FakeDirectory implements Directory {
   /** What was announced of join codes. */
   readonly announcedCodes: Record<string, unknown>[] = [];
   readonly joinCodes: JoinCodeDesk;
+  readonly listeners: ListenerDesk;
+  readonly keptListeners = new FakeListeners();
   /** The addresses in the codes; undefined for a cluster in shared mode. */
   brokerAddresses: BrokerAddresses | undefined = {
     servers: ['tls://head:4222'],
@@ -86,6 +90,13 @@ export class FakeDirectory implements Directory {
     for (const node of nodes) this.nodes.set(node.state.Info.NodeID, node);
     const clock = new FakeClock(new Date(now));
     const codes = fakeJoinCodes(clock, this);
+    this.listeners = listenerDesk({
+      listeners: () => {
+        this.#throwFailure();
+        return this.keptListeners;
+      },
+      addresses: () => this.brokerAddresses,
+    });
     this.joinCodes = joinCodeDesk({
       parts: () => {
         this.#throwFailure();

@@ -27,8 +27,9 @@ export interface AuthorizationOptions {
 
 /** The paths that never need a token: they say how to get one. */
 const isLogin = (path: string): boolean => path === '/api/v1/auth' || path.startsWith('/api/v1/auth/');
-/** The paths whose reads always need a token: they name the operators. */
-const isPrivate = (path: string): boolean => /^\/api\/v1\/orchestrator\/operators(\/|$)/.test(path);
+/** The paths whose reads always need a token: they name the operators, and the durables of listeners. */
+const isPrivate = (path: string): boolean =>
+  /^\/api\/v1\/orchestrator\/(operators|listeners)(\/|$)/.test(path);
 
 /** Returns what a call needs. Everything but a read is a change, so that a new route is never open by mistake. */
 function needOf(method: string, path: string, openReads: boolean): 'nothing' | 'read' | 'change' {

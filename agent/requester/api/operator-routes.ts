@@ -7,8 +7,7 @@ import { printable } from '../../system/printable.ts';
 import type { Directory } from '../directory/directory.ts';
 import { answer } from './answer.ts';
 import { type ApiEnvironment, actOf } from './authorize.ts';
-import { RequestFault } from './problem.ts';
-import { limitBody, readBody } from './read-body.ts';
+import { claimedActor, limitBody, readBody } from './read-body.ts';
 
 const maxBodyBytes = 4096;
 
@@ -27,18 +26,12 @@ export function operatorRoutes(directory: Directory): Hono<ApiEnvironment> {
     return answer(call, { Token: token });
   });
 
-  // The actor is in the query, because some clients send no body with this method.
   app.delete('/:name', async call => {
     const name = call.req.param('name');
     if (!operatorNamePattern.test(name))
       throw new MusterError('not_found', `there is no operator ${printable(name, 64)}`);
-    await directory.operators.revoke(name, actOf(call, claimedActor(call.req.query('actor') ?? '')));
+    await directory.operators.revoke(name, actOf(call, claimedActor(call)));
     return answer(call, { Success: true });
   });
   return app;
-}
-
-function claimedActor(text: string): string {
-  if (text.length <= 256 && printable(text) === text) return text;
-  throw new RequestFault(400, 'actor is longer than 256 characters, or holds some that cannot be printed');
 }

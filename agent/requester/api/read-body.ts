@@ -1,5 +1,5 @@
 // Limits the body of a change, and reads it by its schema.
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
@@ -30,4 +30,14 @@ export function readBody<const T extends v.GenericSchema<unknown, { Actor: strin
     if (!(error instanceof ProtocolError)) throw error;
     throw new RequestFault(400, `cannot read the request: ${error.message}`);
   }
+}
+
+/**
+ * Returns what the caller of a DELETE says of itself. It is in the query, because some clients send no body with this method.
+ * @throws RequestFault 400
+ */
+export function claimedActor(call: Context): string {
+  const text = call.req.query('actor') ?? '';
+  if (text.length <= 256 && printable(text) === text) return text;
+  throw new RequestFault(400, 'actor is longer than 256 characters, or holds some that cannot be printed');
 }

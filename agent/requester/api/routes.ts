@@ -15,6 +15,7 @@ import { type ApiEnvironment, actOf, authorization, type Call } from './authoriz
 import type { EventQuery, EventStreams } from './event-streams.ts';
 import { hostOf } from './host-header.ts';
 import { addJoinCodeRoutes } from './join-code-routes.ts';
+import { listenerRoutes } from './listener-routes.ts';
 import { loginRoutes } from './login.ts';
 import { readNodeChange } from './node-change.ts';
 import { flagOf, queryNodes } from './node-query.ts';
@@ -52,6 +53,7 @@ export function apiRoutes({
   app.use(authorization({ directory, log, isLocal, openReads }));
   app.route('/api/v1/auth', loginRoutes({ directory, log, isLocal }));
   app.route('/api/v1/orchestrator/operators', operatorRoutes(directory));
+  app.route('/api/v1/orchestrator/listeners', listenerRoutes(directory));
 
   app.get('/api/v1/agent/alive', call => answer(call, { Status: 'OK' }));
   app.get('/api/v1/agent/version', call => answer(call, directory.self.BacalhauVersion));

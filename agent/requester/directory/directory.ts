@@ -3,6 +3,7 @@ import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { JoinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { Act } from '../events/requester-events.ts';
+import type { ListenerDesk } from '../listeners/listener-desk.ts';
 import type { Operators } from '../operators/operators.ts';
 import type { Decision } from '../roll/decisions.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
@@ -13,6 +14,8 @@ export interface Directory {
   readonly self: NodeInfo;
   /** The functions for join codes. */
   readonly joinCodes: JoinCodeDesk;
+  /** The functions for listeners. */
+  readonly listeners: ListenerDesk;
   /** Path of the file with the operator's token of this machine; undefined when there is none. */
   readonly tokenFile: string | undefined;
   /** The operators' tokens. Reading it throws MusterError `unreachable` while the requester starts. */

@@ -15,6 +15,8 @@ import type { ConflictDetector } from '../events/conflict-detector.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
 import type { StoreMark } from '../ledger/store-mark.ts';
+import { type ListenerDesk, listenerDesk } from '../listeners/listener-desk.ts';
+import type { Listeners } from '../listeners/listeners.ts';
 import type { Operators } from '../operators/operators.ts';
 import {
   approveNode,
@@ -42,6 +44,8 @@ export interface DirectoryParts {
   clusterId: string;
   /** Undefined when the cluster uses a NATS that does not ask this requester whom to let in. */
   joinCodes: JoinCodes | undefined;
+  /** Undefined as `joinCodes`. */
+  listeners: Listeners | undefined;
   roll: Roll;
   health: HealthWatch;
   resources: ResourceStore;
@@ -72,12 +76,14 @@ export interface NodeDirectoryOptions {
 
 export class NodeDirectory implements Directory {
   readonly joinCodes: JoinCodeDesk;
+  readonly listeners: ListenerDesk;
   readonly #options: NodeDirectoryOptions;
 
   constructor(options: NodeDirectoryOptions) {
     this.#options = options;
     const { parts, brokerAddresses } = options;
     this.joinCodes = joinCodeDesk({ parts, addresses: brokerAddresses });
+    this.listeners = listenerDesk({ listeners: () => parts().listeners, addresses: brokerAddresses });
   }
 
   get self(): NodeInfo {

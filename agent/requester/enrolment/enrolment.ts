@@ -1,5 +1,6 @@
 // Builds the parts that decide who is let in to the broker, and connects them to each other. It runs once at the start.
 
+import type { CalloutAnswer, CalloutQuestion } from '../../protocol/callout.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { SubjectTemplates } from '../../protocol/subject-template.ts';
 import { inboxPrefix } from '../../protocol/subjects.ts';
@@ -42,6 +43,8 @@ export interface EnrolmentOptions extends Omit<RetryOptions, 'failureText' | 'on
   tokens: ClientTokens;
   /** The subjects that are opened for approved nodes. */
   approved: SubjectTemplates;
+  /** Decides about a client that shows the token of a listener; returns undefined for any other. */
+  admitListener(question: CalloutQuestion): Promise<CalloutAnswer | undefined>;
   /** Announces what operators do about join codes and keys. */
   events: RequesterAnnouncer;
   counters: Counters;
@@ -159,7 +162,7 @@ export class Enrolment {
       liveConnection: key => this.live.of(key),
       record: id => roll.get(id),
     });
-    const { connection, callout, lease, tokens, heartbeatTopic } = this.#options;
+    const { connection, callout, lease, tokens, heartbeatTopic, admitListener } = this.#options;
     const gatekeeper = new Gatekeeper({
       ...this.#options,
       pins: this.pins,
@@ -179,7 +182,11 @@ export class Enrolment {
     const why = answerWhy(connection, this.#refusals);
     callout.begin(async question => {
       await lease.confirm().catch(ignoreSilentStore);
-      return admitByToken(tokens, question, heartbeatTopic) ?? gatekeeper.decide(question);
+      return (
+        admitByToken(tokens, question, heartbeatTopic) ??
+        (await admitListener(question)) ??
+        gatekeeper.decide(question)
+      );
     });
     const unanswered = endUnansweredClients(this.#options);
     return () => {

@@ -12,6 +12,8 @@ export interface BrokerAddresses {
   servers: readonly string[];
   /** See JoinCode in protocol/join-code.ts. */
   pins: readonly string[];
+  /** The CA of the brokers in PEM; undefined without TLS, or when it is not known. */
+  ca?: string | undefined;
   /** Whether the broker listens on this machine only. */
   localOnly: boolean;
 }

@@ -1,9 +1,8 @@
-// Lets in who shows a token: the nodes of Bacalhau, which have no keys of ours, and programs that listen to events. Nobody
-// knows which of them speaks, so each kind may do little.
+// Lets in who shows the token of Bacalhau's nodes, which have no keys of ours. Nobody knows which of them speaks, so they may do
+// little.
 import {
   type CalloutAnswer,
   type CalloutQuestion,
-  nodesAccount,
   type Permissions,
   unverifiedAccount,
 } from '../../protocol/callout.ts';
@@ -21,7 +20,6 @@ import {
 /** The tokens; undefined for a kind that is not let in. */
 export interface ClientTokens {
   readonly unverified?: string | undefined;
-  readonly listener?: string | undefined;
 }
 
 /** Returns the answer for a client that shows one of the tokens; undefined for any other client. */
@@ -35,7 +33,7 @@ export function admitByToken(
   const shows = (token: string | undefined) => token !== undefined && isSame(hashToken(token), shown);
   if (shows(tokens.unverified))
     return { account: unverifiedAccount, permissions: unverifiedPermissions(heartbeatTopic) };
-  return shows(tokens.listener) ? { account: nodesAccount, permissions: listenerPermissions } : undefined;
+  return undefined;
 }
 
 /**
@@ -61,10 +59,3 @@ const bacalhauMethods: readonly ManagementMethod[] = [
   'UpdateNodeInfo/v1',
   'UpdateResources/v1',
 ];
-
-/** A listener hears all events, and says nothing. */
-const listenerPermissions: Permissions = {
-  publish: [],
-  subscribe: ['node.events.>', 'requester.events.>'],
-  mayAnswer: false,
-};

@@ -1,12 +1,12 @@
-// Reads the file of a token by which programs without a key come in, and makes the token when there is none.
+// Reads the file of the token by which nodes without a key come in, and makes the token when there is none.
 import { randomBytes } from 'node:crypto';
 import { MusterError } from '../../system/errors.ts';
 import { closeToOthers, writeFileAtomic } from '../../system/files.ts';
 import { readOwnFile } from '../../system/read-file.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 
-/** The files in the requester's folder: the token of Bacalhau's nodes, and that of programs that listen to events. */
-export const tokenFiles = { unverified: 'bacalhau.token', listener: 'listener.token' } as const;
+/** The file in the requester's folder with the token of Bacalhau's nodes. */
+export const tokenFiles = { unverified: 'bacalhau.token' } as const;
 
 /**
  * Returns the token in the file, or a new one: 32 random bytes as base64url. @throws MusterError `bad_state` for a file

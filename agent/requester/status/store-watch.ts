@@ -58,6 +58,9 @@ export class StoreWatch {
       oldest: filter => stream.oldest(filter),
       removeBefore: (filter, sequence) => stream.removeBefore(filter, sequence),
       follow: (options, fn) => stream.follow(options, fn),
+      durables: prefix => stream.durables(prefix),
+      ensureDurable: durable => stream.ensureDurable(durable),
+      removeDurable: name => stream.removeDurable(name),
     };
   }
 

@@ -8,6 +8,7 @@ import { systemClock } from '../../../system/clock.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
+import { expiryText } from '../expiry-text.ts';
 
 export const settings = apiSettings;
 
@@ -29,14 +30,9 @@ export async function run({ load, flags: { output } }: Argv<typeof flags>): Prom
 /** Returns the operators as a table. A token that has expired is marked. */
 export function operatorTable(operators: readonly OperatorView[], now: Date): string {
   const rows = operators.map(({ Name, ReadOnly, Expires, CreatedBy, At }) =>
-    [Name, ReadOnly ? 'read-only' : 'full', expiryOf(Expires, now), CreatedBy, At].map(cell =>
+    [Name, ReadOnly ? 'read-only' : 'full', expiryText(Expires, now), CreatedBy, At].map(cell =>
       printable(cell),
     ),
   );
   return table([['NAME', 'ACCESS', 'EXPIRES', 'CREATED BY', 'CREATED'], ...rows]);
-}
-
-function expiryOf(expires: string | undefined, now: Date): string {
-  if (expires === undefined) return 'never';
-  return Date.parse(expires) <= now.getTime() ? `${expires} (expired)` : expires;
 }

@@ -1,0 +1,75 @@
+// `muster listener create` makes a listener, and prints what its program needs to read the events.
+import { apiSettings, requesterApi } from '../../../api/client.ts';
+import { jsonText } from '../../../output/data.ts';
+import { table } from '../../../output/table.ts';
+import { note, print } from '../../../output/terminal.ts';
+import { maxTokenSeconds } from '../../../protocol/http.ts';
+import type { CreatedListener } from '../../../protocol/http-listeners.ts';
+import { printable } from '../../../system/printable.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
+import { outputFlag } from '../../line/output-flag.ts';
+import { actor } from '../actor.ts';
+import { validity } from '../validity.ts';
+import { checkListenerName } from './listener-name.ts';
+
+export const settings = apiSettings;
+
+export const operands = { name: 'the name of the program that reads the events' };
+
+export const flags = {
+  expires: {
+    value: 'TIME',
+    kind: validity(maxTokenSeconds / (24 * 3_600)),
+    help: 'the token is valid for this time, like 30d or 12h',
+  },
+  'from-oldest': { help: 'it also reads the events that are stored already' },
+  output: outputFlag('text', 'json'),
+} as const satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster listener create billing -o json >billing.json', 'let a program read the events from now on'],
+  [
+    'muster listener create audit --from-oldest --expires 30d',
+    'let it read the stored ones too, for 30 days',
+  ],
+];
+
+export async function run({
+  load,
+  flags: given,
+  operands: { name },
+}: Argv<typeof flags, keyof typeof operands>): Promise<number> {
+  checkListenerName(name);
+  const api = await requesterApi(load);
+  const created = await api.listeners.create({
+    Name: name,
+    FromOldest: given['from-oldest'],
+    ExpiresInSeconds: given.expires ?? 0,
+    Actor: actor(),
+  });
+  print(given.output === 'json' ? jsonText(created) : listenerText(created));
+  note('The token is shown only now. Keep it in a file of mode 600.');
+  if (created.LocalOnly) note(localText(created.Servers));
+  return 0;
+}
+
+/** Returns what the program needs, a line each, and the CA at the end. */
+export function listenerText(created: CreatedListener): string {
+  const { Servers, Token, Stream, Durable, InboxPrefix, Expires, CA } = created;
+  const rows = [
+    ['Servers', Servers.join(' ')],
+    ['Token', Token],
+    ['Stream', Stream],
+    ['Durable', Durable],
+    ['Inbox prefix', InboxPrefix],
+    ...(Expires === undefined ? [] : [['Expires', Expires]]),
+  ].map(cells => cells.map(cell => printable(cell, 4_096)));
+  const lines = CA.split('\n').map(line => printable(line, 4_096));
+  return table(rows) + (CA === '' ? '' : `CA\n${lines.join('\n')}`);
+}
+
+const localText = (servers: readonly string[]): string =>
+  printable(
+    `It works on this machine only, because the broker listens on ${servers.join(', ')}. For other machines set broker.host, for example to 0.0.0.0, and restart the requester.`,
+    1_024,
+  );

@@ -1,0 +1,79 @@
+// The connections that listeners have at the broker: how many each may have, and how to end all of one.
+import { listenersAccount, liveAccount } from '../../protocol/callout.ts';
+import { ProtocolError } from '../../protocol/error.ts';
+import type { Clock } from '../../system/clock.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
+import { BrokerError, type Connection } from '../../transport/port.ts';
+import { type BrokerClient, endClient, listClients } from '../enrolment/broker-clients.ts';
+import { brokerNameOf } from './listener-access.ts';
+
+/** Where a connection is: the id of the broker's server, and the number of the connection there. */
+type Place = Pick<BrokerClient, 'server' | 'connection'>;
+
+/** Largest number of connections of one listener. A further one ends the oldest, which may be that of a dead program. */
+const maxConnections = 16;
+/** Time within which a client that was let in appears in the broker's list, in milliseconds. */
+const arrivalMs = 15_000;
+
+export class ListenerConnections {
+  readonly #options: { connection: Connection; clock: Clock };
+  readonly #limited: LimitedLog;
+  /** The clients of each listener that were let in a moment ago, and may not be in the broker's list yet. */
+  readonly #arriving = new Map<string, { place: Place; until: number }[]>();
+
+  constructor(options: { connection: Connection; clock: Clock; log: Log }) {
+    this.#options = options;
+    this.#limited = limitedLog(options.log, options.clock);
+  }
+
+  /** Notes that a client is being let in. */
+  expect(name: string, place: Place): void {
+    const now = this.#options.clock.monotonic();
+    const others = (this.#arriving.get(name) ?? []).filter(({ until }) => until > now);
+    this.#arriving.set(name, [...others, { place, until: now + arrivalMs }]);
+  }
+
+  /** Ends the oldest connections of a listener, so that it may have one more. Never rejects: a fault is logged. */
+  async makeRoom(name: string): Promise<void> {
+    await this.#tell(name, async () => {
+      const present = await this.#list(name);
+      await this.#end(present.slice(0, Math.max(0, present.length - maxConnections + 1)));
+    });
+  }
+
+  /** Ends all connections of a listener. Never rejects: a fault is logged. */
+  async endAll(name: string): Promise<void> {
+    const arriving = (this.#arriving.get(name) ?? []).map(({ place }) => place);
+    this.#arriving.delete(name);
+    await this.#tell(name, async () => {
+      // Those that arrive are ended by their place, because the list may not have them yet.
+      await this.#end(arriving);
+      await this.#end(await this.#list(name));
+    });
+  }
+
+  /** Returns the connections of a listener, the oldest first. */
+  async #list(name: string): Promise<BrokerClient[]> {
+    const { connection } = this.#options;
+    const lists = await Promise.all(
+      [listenersAccount, liveAccount].map(account => listClients(connection, account)),
+    );
+    const own = lists.flat().filter(({ user }) => user === brokerNameOf(name));
+    return own.sort((a, b) => a.connection - b.connection);
+  }
+
+  async #end(places: readonly Place[]): Promise<void> {
+    await Promise.all(places.map(place => endClient(this.#options.connection, place)));
+  }
+
+  async #tell(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (err) {
+      if (!(err instanceof BrokerError || err instanceof ProtocolError)) throw err;
+      const text = 'the connections of a listener could not be listed or ended';
+      this.#limited.warn('connections', { listener: name, err }, text);
+    }
+  }
+}

@@ -1,0 +1,240 @@
+// The listeners of a cluster: programs of other people that read its events. Each has a token, of which the store has only the
+// hash, and a durable in the event stream.
+import { randomBytes } from 'node:crypto';
+import type { CalloutAnswer, CalloutQuestion } from '../../protocol/callout.ts';
+import type { ListenerView } from '../../protocol/http-listeners.ts';
+import {
+  durableName,
+  durableRandomBytes,
+  listenerOf,
+  listenerSecretBytes,
+  listenerToken,
+} from '../../protocol/listener.ts';
+import { hashToken, isSame } from '../../protocol/secret-hash.ts';
+import type { Clock } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
+import { rememberSecret } from '../../system/secrets.ts';
+import { TokenBuckets } from '../../system/token-buckets.ts';
+import { BrokerError, type Bucket, type Connection, isRefusal } from '../../transport/port.ts';
+import { RecordSet, readRecords } from '../cluster/record-set.ts';
+import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
+import { storeFault } from '../status/store-fault.ts';
+import { Durables, type DurablesOptions } from './durables.ts';
+import { listenerAnswer, shownToken } from './listener-access.ts';
+import { ListenerConnections } from './listener-connections.ts';
+import { type ListenerRecord, listenerRecordSchema } from './listener-record.ts';
+
+/** Largest number of listeners. Each costs the broker work for every event. */
+const maxListeners = 100;
+/** How often a listener may connect. A program that does so all the time would keep the requester busy. */
+const connectLimits = { burst: 20, refillMs: 1_000 };
+
+export interface ListenersOptions {
+  connection: Connection;
+  bucket: Bucket;
+  stream: DurablesOptions['stream'];
+  clock: Clock;
+  log: Log;
+  events: RequesterAnnouncer;
+}
+
+/** What somebody asks for who makes a listener. */
+export interface NewListener {
+  name: string;
+  /** Whether it also reads the events that are stored already. */
+  fromOldest: boolean;
+  /** Time for which the token is valid, in milliseconds; undefined for a token that stays valid. */
+  validMs?: number | undefined;
+}
+
+export class Listeners {
+  readonly #options: ListenersOptions;
+  readonly #records: RecordSet<ListenerRecord>;
+  /** The listeners that were revoked, and whose records the store has not forgotten yet. */
+  readonly #revoked = new Set<string>();
+  readonly #durables: Durables;
+  readonly #connections: ListenerConnections;
+  readonly #connects: TokenBuckets;
+  readonly #limited: LimitedLog;
+
+  /** Reads the listeners from the store. @throws BrokerError */
+  static async open(options: ListenersOptions): Promise<Listeners> {
+    const listeners = new Listeners(options);
+    await readRecords(options.bucket, [listeners.#records]);
+    return listeners;
+  }
+
+  private constructor(options: ListenersOptions) {
+    const { bucket, clock, log } = options;
+    this.#options = options;
+    this.#records = new RecordSet({ bucket, prefix: 'listener.', schema: listenerRecordSchema, log });
+    this.#durables = new Durables({ ...options, records: () => this.#valid() });
+    this.#connections = new ListenerConnections(options);
+    this.#connects = new TokenBuckets(connectLimits, () => clock.monotonic());
+    this.#limited = limitedLog(log, clock);
+  }
+
+  /** Begins to keep the durables. Returns a function that ends it. */
+  start(): () => void {
+    this.#durables.start();
+    return () => this.#durables.stop();
+  }
+
+  /** Writes the records again into a store that was lost. @throws BrokerError; MusterError `conflict` */
+  restore(): Promise<void> {
+    return this.#records.restore();
+  }
+
+  /** Makes the durables again in a stream that was lost. */
+  restoreDurables(): Promise<void> {
+    return this.#durables.check();
+  }
+
+  /** Decides about a client that shows the token of a listener. Returns undefined for any other client. */
+  async admit(question: CalloutQuestion): Promise<CalloutAnswer | undefined> {
+    const { token, isLive } = shownToken(question);
+    const name = listenerOf(token);
+    const record = name === undefined ? undefined : this.#records.get(name);
+    if (!question.isPlain || name === undefined || !record || this.#revoked.has(name)) return undefined;
+    if (!isSame(hashToken(token), Buffer.from(record.hash, 'base64url'))) return undefined;
+    const { clock } = this.#options;
+    const fields = { listener: name, host: question.host };
+    const isOver = () => record.expires !== undefined && Date.parse(record.expires) <= clock.now().getTime();
+    if (isOver()) {
+      this.#limited.warn('expired', fields, 'a listener wants to connect whose token has expired');
+      return undefined;
+    }
+    if (!this.#connects.take(name)) {
+      this.#limited.warn('often', fields, 'a listener connects too often; it has to wait');
+      return undefined;
+    }
+    await this.#connections.makeRoom(name);
+    if (!isLive) await this.#durables.ensure(name, record);
+    // It may have been revoked meanwhile.
+    if (this.#records.get(name) !== record || this.#revoked.has(name) || isOver()) return undefined;
+    this.#connections.expect(name, question);
+    return listenerAnswer(name, record, isLive, clock.now());
+  }
+
+  /** Returns the listeners, sorted by name, and what each has not read yet, as far as the broker tells. */
+  async list(): Promise<ListenerView[]> {
+    const states = await this.#durables.states();
+    return [...this.#records.entries()]
+      .map(([Name, { durable, expires, createdBy, at }]) => {
+        const state = states?.get(durable);
+        return {
+          Name,
+          Durable: durable,
+          ...(state ? { Unread: state.unread + state.unacknowledged } : {}),
+          ...(expires ? { Expires: expires } : {}),
+          CreatedBy: createdBy,
+          At: at,
+        };
+      })
+      .sort((a, b) => (a.Name < b.Name ? -1 : 1));
+  }
+
+  /**
+   * Makes a listener, and returns its token, which is shown only here, and its durable. @throws MusterError `conflict` when
+   * there is a listener of this name, or when there are too many; `unreachable` when the store gave no answer, so that the
+   * listener may exist; `failed`.
+   */
+  async create(
+    { name, fromOldest, validMs }: NewListener,
+    act: Act,
+  ): Promise<{ token: string; record: ListenerRecord }> {
+    const { clock, events, log } = this.#options;
+    if (this.#records.get(name)) throw taken(name);
+    if (this.#records.size >= maxListeners) throw tooMany();
+    const now = clock.now();
+    const token = listenerToken(name, randomBytes(listenerSecretBytes));
+    rememberSecret(token);
+    const record: ListenerRecord = {
+      hash: hashToken(token).toString('base64url'),
+      durable: durableName(name, randomBytes(durableRandomBytes)),
+      ...(fromOldest ? {} : { since: now.toISOString() }),
+      ...(validMs === undefined ? {} : { expires: new Date(now.getTime() + validMs).toISOString() }),
+      createdBy: act.actor,
+      at: now.toISOString(),
+    };
+    await this.#records.set(name, record).catch(error => throwUnwritten(error, name));
+    await this.#durables.ensure(name, record);
+    const about = { listener: name, ...(record.expires ? { expires: record.expires } : {}) };
+    log.info({ ...about, ...act }, 'a listener was made');
+    events.announce('listener_created', { ...act, ...about });
+    return { token, record };
+  }
+
+  /**
+   * Makes the token of a listener void, ends its connections and removes its durable. @throws MusterError `not_found`;
+   * `unreachable` or `failed` when the store did not forget it: then the token is void only until the requester starts again.
+   */
+  async revoke(name: string, act: Act): Promise<void> {
+    const { events, log } = this.#options;
+    const record = this.#records.get(name);
+    if (!record) throw notFound(name);
+    this.#revoked.add(name);
+    const written = this.#records.delete(name);
+    written.catch(() => undefined);
+    // A store that does not answer keeps no connection open.
+    await this.#connections.endAll(name);
+    await written.catch(error => throwUnrevoked(error, name));
+    this.#revoked.delete(name);
+    await this.#durables.remove(record.durable);
+    log.info({ listener: name, ...act }, 'a listener was revoked');
+    events.announce('listener_revoked', { ...act, listener: name });
+  }
+
+  *#valid(): Generator<[string, ListenerRecord]> {
+    for (const entry of this.#records.entries()) if (!this.#revoked.has(entry[0])) yield entry;
+  }
+}
+
+const taken = (name: string): MusterError =>
+  new MusterError('conflict', `there is a listener ${name} already`, {
+    hint: `choose another name, or revoke that one first: muster listener revoke ${name}`,
+  });
+
+const tooMany = (): MusterError =>
+  new MusterError('conflict', `there are ${maxListeners} listeners already`, {
+    hint: 'revoke those that are not needed: muster listener revoke NAME',
+  });
+
+export const notFound = (name: string): MusterError =>
+  new MusterError('not_found', `there is no listener ${name}`, { hint: 'list them: muster listener list' });
+
+function throwUnwritten(error: unknown, name: string): never {
+  throwOther(error);
+  const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
+  if (hasAnswered(error))
+    throw new MusterError('failed', `the listener ${name} was not stored: ${fault}`, {
+      hint: 'the log of the requester says more',
+      cause: error,
+    });
+  throw new MusterError('unreachable', `the listener ${name} may exist or not: ${fault}`, {
+    hint: 'see muster listener list; when it is there, revoke it and make it again, because nobody saw its token',
+    cause: error,
+  });
+}
+
+function throwUnrevoked(error: unknown, name: string): never {
+  throwOther(error);
+  const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
+  const text = `the token of the listener ${name} may be valid again after a restart of the requester: ${fault}`;
+  throw new MusterError(hasAnswered(error) ? 'failed' : 'unreachable', text, {
+    hint: `try again: muster listener revoke ${name}`,
+    cause: error,
+  });
+}
+
+function throwOther(error: unknown): asserts error is BrokerError {
+  // Another requester took over, so the caller can repeat the request there.
+  if (error instanceof MusterError && error.code === 'in_use')
+    throw new MusterError('unreachable', error.message, { hint: error.hint, cause: error });
+  if (!(error instanceof BrokerError)) throw error;
+}
+
+// Only a store that answered is known not to have stored something.
+const hasAnswered = (error: BrokerError): boolean => error.fault === 'no_space' || isRefusal(error);
