@@ -103,6 +103,7 @@ export class Enrolment {
       deleted: this.#deleted,
       live: this.live,
       turns: this.#turns,
+      onGaveWay: code => this.joinCodes.onGaveWay(code),
       onExchanged: (id, key) => this.#onExchanged(id, key),
     });
     this.decisions = new KeyDecisions({

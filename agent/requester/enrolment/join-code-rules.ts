@@ -29,6 +29,8 @@ export const joinCodeSchema = v.looseObject({
     ),
   ),
   revoked: v.optional(v.object({ at: goTime(), by: name })),
+  /** Number of nodes that used it and gave way to newcomers since. Their keys are forgotten, and their uses are not. */
+  gaveWay: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
 });
 export type JoinCodeRecord = v.InferOutput<typeof joinCodeSchema>;
 

@@ -87,7 +87,7 @@ export class JoinCodes {
     if (id === undefined || !record || !isSame(hashToken(token), Buffer.from(record.hash, 'base64url')))
       return { kind: 'unknown' };
     const code = { id, record };
-    const state = stateOf(record, this.#usesOf(id), this.#options.clock.now());
+    const state = stateOf(record, this.#usesOf(id, record), this.#options.clock.now());
     if (state !== 'valid') return { kind: state, code };
     return { kind: allowsAddress(record, address) ? 'valid' : 'network', code };
   }
@@ -177,10 +177,16 @@ export class JoinCodes {
     return this.#listed(id, record, now);
   }
 
+  /** Counts the use of a node whose pin is removed because the node gave way to newcomers. @throws BrokerError */
+  async onGaveWay(id: string): Promise<void> {
+    const record = this.recordOf(id);
+    if (record) await this.set.set(id, { ...record, gaveWay: (record.gaveWay ?? 0) + 1 });
+  }
+
   /** Keeps outside of the store that a code is used up, after a node has used it. */
   async onUsed(id: string): Promise<void> {
     const record = this.recordOf(id);
-    if (record && this.#usesOf(id) >= record.uses) await this.#keepOver(id);
+    if (record && this.#usesOf(id, record) >= record.uses) await this.#keepOver(id);
   }
 
   /**
@@ -235,7 +241,7 @@ export class JoinCodes {
    */
   async #forgetOld(newCodes: number): Promise<void> {
     const { clock, log } = this.#options;
-    const all = [...this.set.entries()].map(([id, code]) => ({ id, code, used: this.#usesOf(id) }));
+    const all = [...this.set.entries()].map(([id, code]) => ({ id, code, used: this.#usesOf(id, code) }));
     for (const id of codesToForget(all, clock.now(), newCodes)) {
       try {
         await this.set.remove(id);
@@ -248,12 +254,12 @@ export class JoinCodes {
     }
   }
 
-  #usesOf(id: string): number {
-    return this.#options.usesOf(id) + (this.#held.get(id) ?? 0);
+  #usesOf(id: string, { gaveWay = 0 }: JoinCodeRecord): number {
+    return this.#options.usesOf(id) + gaveWay + (this.#held.get(id) ?? 0);
   }
 
   #listed(id: string, record: JoinCodeRecord, now: Date): ListedJoinCode {
-    const used = this.#options.usesOf(id);
+    const used = this.#options.usesOf(id) + (record.gaveWay ?? 0);
     return { id, record, used, state: stateOf(record, used, now) };
   }
 }

@@ -1,5 +1,5 @@
-// The key follower makes the pins follow the roll: a node that was deleted loses its pin, a node that got another key gets
-// that key pinned. The records are written first, so a crash in between is healed from them at the next start.
+// The key follower makes the pins follow the roll: a node that was deleted or gave way loses its pin, a node that got another
+// key gets that key pinned. The records are written first, so a crash in between is healed from them at the next start.
 import { ProtocolError } from '../../protocol/error.ts';
 import { decodePublicKey, fingerprint } from '../../protocol/nkey.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
@@ -17,6 +17,8 @@ export interface KeyFollowerOptions extends Omit<RetryOptions, 'failureText' | '
   deleted: DeletedNodes;
   live: Pick<LiveConnections, 'end'>;
   turns: Turns;
+  /** Keeps the use of a join code counted, whose node gave way. @throws BrokerError */
+  onGaveWay(code: string): Promise<void>;
   /** Called after a node got another key, to let the agent with that key in at once. */
   onExchanged(id: string, key: string): Promise<void>;
 }
@@ -34,6 +36,8 @@ export class KeyFollower implements RollObserver {
   readonly #pending = new Map<string, Promise<void>>();
   /** What the records of deleted nodes said last, until their keys are remembered. */
   readonly #last = new Map<string, NodeState>();
+  /** The nodes that gave way, whose uses of join codes are counted already. */
+  readonly #counted = new Set<string>();
 
   constructor(options: KeyFollowerOptions) {
     this.#options = options;
@@ -61,7 +65,9 @@ export class KeyFollower implements RollObserver {
     this.#begin(id);
   }
 
-  onRemoved(): void {}
+  onRemoved(id: string): void {
+    if (this.#records?.stored(id).kind === 'absent' && this.#isBehind(id)) this.#begin(id);
+  }
 
   /** Returns a promise while the pin of a node does not follow its record yet. It never rejects. */
   untilFollowed(id: string): Promise<void> | undefined {
@@ -90,6 +96,7 @@ export class KeyFollower implements RollObserver {
       const stored = this.#records?.stored(id);
       const pin = pins.of(id);
       if (stored?.kind === 'deleted' && pin) await this.#retire(id, stored, pin);
+      if (stored?.kind === 'absent' && pin) await this.#forget(id, pin);
       const key = this.#keyInRecord(id);
       if (key) await this.#exchange(id, key, pin);
     });
@@ -101,6 +108,9 @@ export class KeyFollower implements RollObserver {
     const pin = pins.of(id);
     const stored = this.#records?.stored(id);
     if (stored?.kind === 'deleted') return pin !== undefined && isOlder(pin, stored.at);
+    // Without a time there is no marker: the pin is a newcomer's, who has not registered yet.
+    if (stored?.kind === 'absent' && stored.at !== undefined)
+      return pin !== undefined && isOlder(pin, stored.at);
     // Almost every pin is right. Only another key has to be looked at more closely, which takes longer.
     const named = stored && keyOf(stored);
     return named !== undefined && named !== pin?.key && this.#keyInRecord(id) !== undefined;
@@ -129,6 +139,17 @@ export class KeyFollower implements RollObserver {
       at: stored.at ?? clock.now().toISOString(),
     });
     await pins.remove(id);
+    await live.end(pin.key);
+  }
+
+  // A node that gave way is a newcomer again, and needs a join code. The one with which it came stays used.
+  async #forget(id: string, pin: Pin): Promise<void> {
+    const { pins, live, onGaveWay } = this.#options;
+    const { code } = codeOf(pin, 'code');
+    if (code !== undefined && !this.#counted.has(id)) await onGaveWay(code);
+    this.#counted.add(id);
+    await pins.remove(id);
+    this.#counted.delete(id);
     await live.end(pin.key);
   }
 

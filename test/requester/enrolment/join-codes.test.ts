@@ -100,6 +100,17 @@ describe('a code', () => {
     await assert.rejects(codes.revoke('aaaaaaaaaa', bob), error => codeOf(error) === 'not_found');
   });
 
+  test('stays used when a node that used it gave way and is forgotten', async () => {
+    const { codes, pins, open } = await begin();
+    const { token, code } = await codes.create(wish(), ada);
+    pins.push(code.id);
+    await codes.onGaveWay(code.id);
+    pins.pop();
+    assert.equal(kindOf(codes, token), 'spent');
+    const [again] = (await open()).list();
+    assert.deepEqual([again?.used, again?.state], [1, 'spent']);
+  });
+
   test('of a network lets in nobody from another one', async () => {
     const { codes } = await begin();
     const v4 = (await codes.create(wish({ network: '10.0.0.0/8' }), ada)).token;

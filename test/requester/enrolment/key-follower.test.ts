@@ -40,6 +40,7 @@ async function open(broker: FakeBroker, clock: FakeClock, records: Map<string, S
     deleted,
     live: { end: async key => void ended.push(key) },
     turns: new Turns(),
+    onGaveWay: async code => void ended.push(`counted ${code}`),
     onExchanged: async (id, key) => void ended.push(`called ${id} ${key}`),
   });
   const list = () => [...records.values()].flatMap(each => (each.kind === 'record' ? each.state : []));
@@ -135,6 +136,47 @@ test('a node that came back after its deletion keeps its pin, although it has no
   await pins.add('node-1', pinOf(one, '2026-02-01T00:00:01Z'));
   await follower.start(roll);
   assert.equal(pins.of('node-1')?.key, one);
+});
+
+test('a node that gave way loses its pin, the use of its code stays counted, and a newcomer keeps its own', async () => {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const records = new Map([['node-1', withKey('node-1', one)]]);
+  const { pins, deleted, follower, ended, roll } = await open(broker, clock, records);
+  await pins.add('node-1', pinOf(one));
+  await pins.add('newcomer', pinOf(two));
+  await follower.start(roll);
+  assert.deepEqual(ended, []);
+  records.set('node-1', { kind: 'absent', revision: 2, at: '2026-02-01T00:00:00Z' });
+  broker.failNext('purge', { fault: 'timeout' });
+  follower.onRemoved('node-1');
+  follower.onRemoved('newcomer');
+  await clock.advance(30_000);
+  assert.equal(follower.untilFollowed('node-1'), undefined);
+  assert.deepEqual(
+    [pins.of('node-1'), pins.nodeOf(one), deleted.of('node-1')],
+    [undefined, undefined, undefined],
+  );
+  assert.deepEqual(ended, ['counted c', one]);
+  assert.equal(pins.of('newcomer')?.key, two);
+
+  // It came back with another code before the marker was removed.
+  await pins.add('node-1', pinOf(one, '2026-02-01T00:00:01Z'));
+  const again = await open(broker, clock, records);
+  await again.follower.start(again.roll);
+  assert.equal(again.pins.of('node-1')?.key, one);
+});
+
+test('a start removes the pin of a node that gave way, whose removal a crash prevented', async () => {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  await (await open(broker, clock, new Map())).pins.add('node-1', pinOf(one));
+  const records = new Map<string, StoredRecord>([
+    ['node-1', { kind: 'absent', revision: 2, at: '2026-02-01T00:00:00Z' }],
+  ]);
+  const { pins, follower, roll } = await open(broker, clock, records);
+  await follower.start(roll);
+  assert.equal(pins.of('node-1'), undefined);
 });
 
 test('of deleted nodes only the latest are remembered', async () => {
