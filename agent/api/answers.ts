@@ -14,6 +14,7 @@ import {
   requesterStateSchema,
   tokenFileSchema,
 } from '../protocol/http.ts';
+import { authoritiesSchema } from '../protocol/http-authorities.ts';
 import {
   createdJoinCodeSchema,
   joinCodeListSchema,
@@ -59,6 +60,8 @@ export const readListeners = (value: unknown) => validate(listenerListSchema, va
 export const readCreatedListener = (value: unknown) => validate(createdListenerSchema, value);
 /** Reads the list of the keys that are refused for ever. @throws ProtocolError */
 export const readBans = (value: unknown) => validate(bansSchema, value).Bans;
+/** Reads the CAs of the cluster. @throws ProtocolError */
+export const readAuthorities = (value: unknown) => validate(authoritiesSchema, value);
 /** Reads the answer to a decision. @throws ProtocolError */
 export const readDecisionAnswer = (value: unknown) => validate(decisionAnswerSchema, value);
 /** Reads the list of the operators. @throws ProtocolError */

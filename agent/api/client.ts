@@ -1,4 +1,4 @@
-// Calls the requester's HTTP API: what a command asks about nodes, events, operators, listeners, join codes and bans.
+// Calls the requester's HTTP API: what a command asks about nodes, events, operators, listeners, join codes, bans and CAs.
 import type { IncomingMessage } from 'node:http';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
@@ -18,6 +18,7 @@ import {
   type ShownEvent,
   type ShownNode,
 } from './answers.ts';
+import { AuthorityCalls } from './authorities.ts';
 import { BanCalls, requireFingerprint } from './bans.ts';
 import { tokenSource } from './find-token.ts';
 import { JoinCodeCalls } from './join-codes.ts';
@@ -69,6 +70,7 @@ export class ApiClient {
   readonly operators: OperatorCalls;
   readonly listeners: ListenerCalls;
   readonly joinCodes: JoinCodeCalls;
+  readonly authorities: AuthorityCalls;
   readonly bans: BanCalls;
   readonly #requests: ApiRequests;
 
@@ -77,6 +79,7 @@ export class ApiClient {
     this.operators = new OperatorCalls(this.#requests);
     this.listeners = new ListenerCalls(this.#requests);
     this.joinCodes = new JoinCodeCalls(this.#requests);
+    this.authorities = new AuthorityCalls(this.#requests);
     this.bans = new BanCalls(this.#requests);
   }
 

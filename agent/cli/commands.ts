@@ -20,6 +20,11 @@ export const commands: CommandTable = [
     load: () => import('./commands/agent/register.ts'),
   },
   {
+    path: 'agent trust',
+    help: 'trust another CA of the cluster, by its pin',
+    load: () => import('./commands/agent/trust.ts'),
+  },
+  {
     path: 'agent reset-identity',
     help: 'make a copied agent a node of its own, with a new key',
     load: () => import('./commands/agent/reset-identity.ts'),
@@ -124,6 +129,21 @@ export const commands: CommandTable = [
     load: () => import('./commands/operator/revoke.ts'),
   },
   {
+    path: 'broker ca',
+    help: 'show which CAs the nodes trust',
+    load: () => import('./commands/broker/ca.ts'),
+  },
+  {
+    path: 'broker rotate-ca',
+    help: 'make the CA that follows the present one',
+    load: () => import('./commands/broker/rotate-ca.ts'),
+  },
+  {
+    path: 'broker forget-ca',
+    help: 'let the nodes trust a CA no longer',
+    load: () => import('./commands/broker/forget-ca.ts'),
+  },
+  {
     path: 'store rebuild',
     help: 'write again the records that the store lost',
     load: () => import('./commands/store/rebuild.ts'),
@@ -213,6 +233,10 @@ export const groupExamples: Readonly<Record<string, readonly Example[]>> = {
   operator: [
     ['muster operator create ada >ada.token', 'make a token for somebody'],
     ['muster operator list', 'list who has one'],
+  ],
+  broker: [
+    ['muster broker ca', 'see which CAs the nodes trust'],
+    ['muster broker rotate-ca', 'begin to replace the CA while the nodes run'],
   ],
   store: [
     ['muster store rebuild --dry-run', 'list the records that the store lost'],

@@ -13,7 +13,7 @@ import { agentTroubles } from './agent-troubles.ts';
 import { OwnSubjects } from './own-subjects.ts';
 import type { Identity } from './registration/identity.ts';
 import { Registration } from './registration/registration.ts';
-import { RequesterClient } from './registration/requester-client.ts';
+import { type KeptAuthorities, RequesterClient } from './registration/requester-client.ts';
 import { sentinelFile } from './registration/sentinel-file.ts';
 import { initialState, isAccepted, type Phase, type RegistrationState } from './registration/state.ts';
 import { Heartbeat } from './reports/heartbeat.ts';
@@ -45,6 +45,8 @@ export interface AgentOptions {
   random: Random;
   log: Log;
   pid: number;
+  /** The CAs that this node trusts; undefined when the settings name them. */
+  authorities?: KeptAuthorities | undefined;
   /** Called when something that `status` shows has changed. */
   onChange?(): void;
 }
@@ -103,7 +105,13 @@ export class Agent {
       state,
     };
     const sentinel = sentinelFile({ ...common, folder, key });
-    const client = new RequesterClient({ ...common, key, instance, survey });
+    const client = new RequesterClient({
+      ...common,
+      key,
+      instance,
+      survey,
+      authorities: options.authorities,
+    });
     const registration = new Registration({ ...common, key, client, sentinel });
     const heartbeat = new Heartbeat({ ...common, topic: settings.heartbeatTopic });
     const reports = new Reports({ ...common, heartbeat, client, registration });
@@ -111,6 +119,7 @@ export class Agent {
     const subjects = new OwnSubjects(options);
 
     subjects.onDecision = () => registration.confirm();
+    client.onAuthoritiesKept = () => registration.confirm();
     client.onNotPermitted = () => void registration.onNotPermitted();
     registration.onChange = () => {
       reports.followPhase();

@@ -1,8 +1,9 @@
 // The answers of a requester have Bacalhau's bprotocol/v2 form and texts, and muster's own member `Muster`.
 import * as v from 'valibot';
 import { writeJson } from './json.ts';
+import { maxAuthorities } from './messages.ts';
 import { memberships } from './node-state.ts';
-import { count, struct, text } from './schema.ts';
+import { count, newerTexts, struct, text } from './schema.ts';
 
 /** Codes that tell programs what an answer means. The reason beside the code is for people and for Bacalhau. */
 export const answerCodes = [
@@ -36,6 +37,8 @@ const answererSchema = struct({
   /** The topic of the heartbeats; the next member is the longest silence that the requester allows, in milliseconds. */
   HeartbeatTopic: short(256),
   NodeDisconnectedAfter: v.optional(count()),
+  /** The pins of all CAs that the node should trust; only in answers about registration and node information. */
+  Authorities: newerTexts(maxAuthorities, 64),
 });
 export type AnsweringRequester = v.InferOutput<typeof answererSchema>;
 

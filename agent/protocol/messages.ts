@@ -2,9 +2,12 @@
 import * as v from 'valibot';
 import { nodeInfoSchema } from './node-info.ts';
 import { resourcesSchema } from './resources.ts';
-import { amount, count, nodeId, struct, text } from './schema.ts';
+import { amount, count, newerTexts, nodeId, struct, text } from './schema.ts';
 
 const short = (limit = 128) => v.optional(v.pipe(v.string(), v.maxLength(limit)));
+
+/** Number of CAs that a node trusts at the same time. */
+export const maxAuthorities = 8;
 
 /** The sender of a request, which every request of a muster agent contains. A Bacalhau node sends none. */
 const senderSchema = struct({
@@ -16,6 +19,8 @@ const senderSchema = struct({
   /** The instance: a random value, made at each start of the agent. */
   Instance: short(),
   BootID: short(),
+  /** The pins of the CAs that the node has on its disk; only with registration and node information. */
+  Authorities: newerTexts(maxAuthorities, 64),
 });
 
 /** The use of one GPU. A member that the driver does not report is absent. */

@@ -1,6 +1,7 @@
 // Makes the parts of a requester and connects them to each other. Nothing runs yet.
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { SubjectTemplates } from '../protocol/subject-template.ts';
+import type { AuthorityRotation } from './authorities/authority-rotation.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
 import type { Callout } from './enrolment/callout.ts';
 import type { Enrolment } from './enrolment/enrolment.ts';
@@ -43,6 +44,8 @@ export interface PartsOptions extends OpenStoreOptions {
   approved?: SubjectTemplates | undefined;
   /** Keeps outside of the store what an older store must not undo; undefined when nothing does. */
   ledger?: Ledger | undefined;
+  /** The CAs that nodes should trust; undefined when the requester has none of its own. */
+  authorities?: AuthorityRotation | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
   /** Aborts the start and everything that runs in the background. */
@@ -109,6 +112,7 @@ export function makeParts(
     silentAfterMs: settings.nodeDisconnectedAfter,
     hasKey: id => enrolment?.pins.of(id) !== undefined,
   });
+  const own = options.authorities ? [options.authorities] : [];
   const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
   const failureText = 'the store cannot be compared with its events yet; trying again';
   const restore = () => {
@@ -125,7 +129,16 @@ export function makeParts(
     joinedBy: id => enrolment?.joinedBy(id),
     waiting,
     // The last-seen store asks the health watch about a node before that forgets it.
-    observers: [lastSeen, health, resources, conflicts, waiting, ...(enrolment?.observers ?? []), status],
+    observers: [
+      lastSeen,
+      health,
+      resources,
+      conflicts,
+      waiting,
+      ...(enrolment?.observers ?? []),
+      ...own,
+      status,
+    ],
     publicKeyOf: id => enrolment?.pins.of(id)?.key,
     onStoreLost: restore,
     readAnnounced: announcedReader(store.storage, past.history, events),

@@ -8,6 +8,7 @@ import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
 import type { BrokerError, Connection } from '../transport/port.ts';
+import type { AuthorityRotation } from './authorities/authority-rotation.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
 import type { Directory } from './directory/directory.ts';
 import { NodeDirectory } from './directory/node-directory.ts';
@@ -61,6 +62,8 @@ export interface RequesterOptions {
   /** Keep in the requester's own folder what an older store must not undo, and how far the store was; undefined in tests. */
   ledger?: Ledger | undefined;
   storeMark?: StoreMark | undefined;
+  /** The CAs that nodes should trust; undefined when the requester has none of its own. */
+  authorities?: AuthorityRotation | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
   /** Called when another requester took over. This one no longer answers, and the process should end. */
@@ -103,6 +106,7 @@ export class Requester {
       brokerAddresses: () => options.brokerAddresses?.(),
       tokenFile: options.firstToken?.path,
       storeMark: options.storeMark,
+      authorities: options.authorities,
       parts: () => this.#readyParts(),
       status: () => this.status(),
     });
@@ -198,6 +202,7 @@ export class Requester {
       broker: textOf(connection.state),
       brokerUrl: ownBroker?.url,
       brokerRestarts: ownBroker?.restarts,
+      nextAuthority: this.#options.authorities?.status,
       trust: this.#callout ? 'keys' : 'shared',
       clusterId: parts?.clusterId,
       nodes: parts && {

@@ -12,7 +12,7 @@ import { StoreProbe } from './roll/store-probe.ts';
 
 /** Reads the records of the nodes and operators. @throws BrokerError when the store does not answer, or the start is aborted. */
 export async function loadRoll(
-  { clock, self, signal, storeMark }: PartsOptions,
+  { clock, self, signal, storeMark, authorities }: PartsOptions,
   made: MadeParts,
   past: Past,
 ): Promise<void> {
@@ -22,6 +22,7 @@ export async function loadRoll(
     await roll.registerSelf(self);
     await operators.open();
     await enrolment?.settle(roll.records, roll, storeMark?.older?.at);
+    authorities?.start(roll.records);
     if (signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');
   } catch (error) {
     roll.stop();
@@ -79,7 +80,7 @@ export function startParts(options: PartsOptions, store: OpenStore, made: MadePa
 
 /** Stores and sends what still waits, for `timeoutMs` at most, and gives the lease back. */
 export async function endParts(
-  { clock, log, storeMark }: PartsOptions,
+  { clock, log, storeMark, authorities }: PartsOptions,
   { lease }: OpenStore,
   { roll, lastSeen, events }: MadeParts,
   timeoutMs: number,
@@ -93,5 +94,5 @@ export async function endParts(
   const text = 'events wait for the broker; those of the store are sent at the next start';
   if (waiting > 0) log.warn({ waiting }, text);
   await lease.release();
-  await storeMark?.write();
+  await Promise.all([storeMark?.write(), authorities?.stop()]);
 }

@@ -13,10 +13,14 @@ export function brokerOfAgent(
   known: KnownCluster | undefined,
 ): { servers: readonly string[]; tls: TlsFiles } {
   const servers = [nats.servers, known?.servers ?? []].find(list => list.length > 0) ?? defaultServers;
-  // A CA that an operator names replaces those of the join code. Somebody with credentials uses another NATS.
-  const usesPins = !hasCredentials(nats) && nats.tls.caFile === undefined;
   return {
     servers,
-    tls: { ...nats.tls, ...(usesPins && known ? { pins: known.pins, cas: known.cas } : {}) },
+    tls: { ...nats.tls, ...(usesPins(nats) && known ? { pins: known.pins, cas: known.cas } : {}) },
   };
+}
+
+/** Returns whether the agent trusts the CAs of its join code, and those that its requester names. */
+export function usesPins(nats: Settings['nats']): boolean {
+  // A CA that an operator names replaces those of the join code. Somebody with credentials uses another NATS.
+  return !hasCredentials(nats) && nats.tls.caFile === undefined;
 }

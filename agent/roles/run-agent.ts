@@ -19,7 +19,8 @@ import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { hasCredentials } from '../transport/credentials.ts';
 import { connect } from '../transport/nats.ts';
-import { brokerOfAgent } from './agent-broker.ts';
+import type { Connection } from '../transport/port.ts';
+import { brokerOfAgent, usesPins } from './agent-broker.ts';
 import { describeHolder } from './describe-holder.ts';
 import { holdAgentFolder } from './hold-agent-folder.ts';
 import { lifetime, sendReady } from './lifetime.ts';
@@ -118,13 +119,14 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     random: systemRandom,
     log,
     pid: process.pid,
+    authorities: usesPins(first.nats) ? cluster : undefined,
     onChange: () => {
       if (agent?.isAccepted) cluster.onAdmitted(agent.status().cluster);
       notifier.update();
     },
   });
   agent = running;
-  ready.resolve({ agent: running, cluster });
+  ready.resolve({ agent: running, cluster, connection });
   const reloadCredentials = createCredentialReloader(first.nats, connection, log);
   const reload = createReloader(first, {
     load,
@@ -165,6 +167,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
 
 /** What the commands of this machine ask of an agent that runs. */
 interface Answering {
+  connection: Pick<Connection, 'state' | 'reconnect'>;
   agent: Agent;
   cluster: ClusterFile;
 }
@@ -175,12 +178,19 @@ async function answerRoleSocket(
   running: Agent | undefined,
   ready: Promise<Answering>,
 ): Promise<unknown> {
-  const { command, code, move } = (request ?? {}) as Record<string, unknown>;
+  const { command, code, move, pin } = (request ?? {}) as Record<string, unknown>;
   if (command === 'status')
     return running?.status() ?? { role: 'agent', pid: process.pid, state: 'starting' };
   if (command === 'register') {
     const { agent } = await ready;
     agent.register();
+    return agent.status();
+  }
+  if (command === 'trust') {
+    const { agent, cluster, connection } = await ready;
+    await cluster.trust(String(pin));
+    // The present link, if there is one, is to a broker that was trusted before.
+    if (connection.state.kind !== 'connected') connection.reconnect();
     return agent.status();
   }
   if (command === 'join') {

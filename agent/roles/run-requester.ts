@@ -33,6 +33,7 @@ import { connect } from '../transport/nats.ts';
 import { apiCertificate } from './api-certificate.ts';
 import { describeHolder } from './describe-holder.ts';
 import { type Lifetime, lifetime, sendReady } from './lifetime.ts';
+import { openAuthorities, useDueAuthority } from './own-authorities.ts';
 import { createReloader } from './reload.ts';
 import { createCredentialReloader } from './reload-credentials.ts';
 import { requesterState, starting } from './service-state.ts';
@@ -76,6 +77,7 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   try {
     const access = settings.nats.servers.length === 0 ? await loadAccess(folder, settings) : undefined;
     if (!access) log.warn({ servers: settings.nats.servers }, sharedText);
+    await useDueAuthority(running);
     const broker = await startOwnBroker({ ...running, access });
     cleanup.defer(() => broker?.stop(stopTimeoutsMs.broker));
     await serveNodes({ ...running, broker, access }, created => {
@@ -143,9 +145,14 @@ async function loadAccess(folder: string, { requester }: Settings): Promise<Requ
 }
 
 /** Returns where new nodes and listeners find the broker. */
-const addressesOf = ({ servers, pin, ca }: Broker, host: string): BrokerAddresses => ({
+const addressesOf = (
+  { servers, pin, ca }: Broker,
+  host: string,
+  pins: readonly string[] = [],
+): BrokerAddresses => ({
   servers,
-  pins: pin === undefined ? [] : [pin],
+  // Without TLS there is no pin, even where the API has a certificate.
+  pins: pin === undefined ? [] : [...new Set([pin, ...pins])],
   ca,
   localOnly: isLoopback(host),
 });
@@ -177,6 +184,8 @@ async function serveNodes(
   const lost = Promise.withResolvers<never>();
   lost.promise.catch(() => undefined);
   const facts = await readHostFacts();
+  const onStatusChange = () => notifier.updateSoon();
+  const authorities = await openAuthorities({ settings, folder, log, onChange: onStatusChange });
   const requester = new Requester({
     self: requesterInfo({
       nodeId: node,
@@ -194,7 +203,8 @@ async function serveNodes(
     pid: process.pid,
     ownBroker: broker,
     issuer: access?.issuer,
-    brokerAddresses: broker && (() => addressesOf(broker, settings.broker.host)),
+    brokerAddresses: broker && (() => addressesOf(broker, settings.broker.host, authorities?.forNewNodes)),
+    authorities,
     tokens: access?.tokens,
     approved: settings.broker.approved,
     brokerFolder: broker && roleFolder(data, 'broker'),
@@ -202,7 +212,7 @@ async function serveNodes(
     storeMark: await StoreMark.open({ path: join(folder, storeMarkFileName), clock: systemClock, log }),
     firstToken: firstTokenFile(operatorTokenFile(data)),
     onLost: lost.reject,
-    onStatusChange: () => notifier.updateSoon(),
+    onStatusChange,
   });
   // The stop of the requester has a timeout, so that a broker that hangs is also stopped.
   cleanup.defer(async () => void (await endsWithin(systemClock, stopTimeoutsMs.requester, requester.stop())));

@@ -30,6 +30,7 @@ import type { RequesterStatus } from '../../agent/requester/status/requester-sta
 import { MusterError } from '../../agent/system/errors.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { wholeIdHint } from '../../agent/system/whole-id-hint.ts';
+import { FakeAuthorities } from './fake-authorities.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeBroker } from './fake-connection.ts';
 import { FakeListeners } from './fake-listeners.ts';
@@ -81,6 +82,7 @@ export class FakeDirectory implements Directory {
   failure: Error | undefined;
   degraded: string | undefined;
   tokenFile: string | undefined;
+  readonly fakeAuthorities = new FakeAuthorities();
   readonly #operators = new FakeOperators();
   readonly #now: string;
 
@@ -169,6 +171,11 @@ export class FakeDirectory implements Directory {
   lostNodes(): LostNode[] {
     this.#throwFailure();
     return this.lost;
+  }
+
+  get authorities(): Directory['authorities'] {
+    this.#throwFailure();
+    return this.fakeAuthorities.calls;
   }
 
   async confirmStore(): Promise<void> {

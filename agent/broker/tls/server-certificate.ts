@@ -108,14 +108,17 @@ export const isFor = (certificate: X509Certificate, name: string): boolean =>
 /** Returns the date of `at`, for messages. */
 const day = (at: Date): string => at.toISOString().slice(0, 10);
 
-interface Authority {
+/** A CA with its key. */
+export interface Authority {
   key: KeyObject;
   certificate: X509Certificate;
 }
 
 type Files = ReturnType<typeof certificateFiles>;
+export type AuthorityFiles = Pick<Files, 'caKey' | 'ca'>;
 
-async function loadAuthority(files: Files, log: Log): Promise<Authority> {
+/** Reads a CA and its key, and makes what is missing. @throws MusterError `bad_state`, `not_writable` */
+export async function loadAuthority(files: AuthorityFiles, log: Log): Promise<Authority> {
   const [keptKey, keptCa] = await Promise.all([readKey(files.caKey), readOwnFile(files.ca)]);
   if (!keptKey && keptCa)
     throw new MusterError('bad_state', `${files.ca} is there, and its key ${files.caKey} is not`, {
@@ -135,7 +138,7 @@ async function loadAuthority(files: Files, log: Log): Promise<Authority> {
   return { key, certificate };
 }
 
-function checkAuthority(files: Files, data: Buffer, key: KeyObject): X509Certificate {
+function checkAuthority(files: AuthorityFiles, data: Buffer, key: KeyObject): X509Certificate {
   const certificate = parse(files.ca, data);
   const fault = !certificate.checkPrivateKey(key)
     ? `does not belong to its key ${files.caKey}`

@@ -1,7 +1,10 @@
 // Keeps what this node knows of its cluster: where its brokers are, which certificate authorities may vouch for them, and
 // the join code until it is used.
+import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import * as v from 'valibot';
+import { pinPattern } from '../../protocol/http-authorities.ts';
 import { codeIdOf, type JoinCode } from '../../protocol/join-code.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
@@ -11,6 +14,7 @@ import type { LimitedLog } from '../../system/limited-log.ts';
 import { readOwnFile } from '../../system/read-file.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import { StateFile } from '../../system/state-file.ts';
+import { caPinOf } from '../../transport/ca-pin.ts';
 
 export const clusterFileName = 'cluster.json';
 
@@ -108,6 +112,33 @@ export function withoutCode({ code, ...known }: KnownCluster): KnownCluster {
   return code === undefined || known.codeId === undefined ? known : { ...known, usedCode: known.codeId };
 }
 
+/**
+ * Returns what the node knows after its requester named all CAs that are valid, by their pins. A CA that is not among them
+ * is not trusted any more. Without a CA before, the node reaches its broker without TLS, and nothing changes.
+ */
+export function withPins(known: KnownCluster, pins: readonly string[]): KnownCluster {
+  const valid = [...new Set(pins)].slice(0, maxAuthorities);
+  if (known.pins.length === 0 || valid.length === 0 || isDeepStrictEqual(valid, known.pins)) return known;
+  const cas = known.cas.filter(ca => valid.includes(caPinOf(new X509Certificate(ca))));
+  return { ...known, pins: valid, cas };
+}
+
+/**
+ * Returns what the node knows after somebody on its machine named a CA to trust. @throws MusterError `not_found` when it
+ * knows no cluster; `conflict` when it reaches its broker without TLS.
+ */
+export function withTrusted(known: KnownCluster | undefined, pin: string): KnownCluster {
+  if (!pinPattern.test(pin)) throw new MusterError('usage', 'this is no pin of a CA');
+  if (!known) {
+    throw new MusterError('not_found', 'this node knows no cluster whose CA it could trust', {
+      hint: 'give it a join code: muster agent join',
+    });
+  }
+  if (known.pins.length === 0)
+    throw new MusterError('conflict', 'this node reaches its broker without TLS, and needs no CA');
+  return { ...known, pins: [...new Set([pin, ...known.pins])].slice(0, maxAuthorities) };
+}
+
 /** Returns what the node knows after it saw a certificate authority that has one of the pins. `ca` is in PEM. */
 export function withAuthority(known: KnownCluster, ca: string): KnownCluster {
   if (known.cas.includes(ca)) return known;
@@ -126,12 +157,18 @@ export interface ClusterFileOptions {
 /** What a running agent knows of its cluster. Each change is written to the file. */
 export class ClusterFile {
   readonly #file: StateFile<KnownCluster | undefined>;
+  /** Number of writes that are under way. */
+  #writing = 0;
 
   constructor({ folder, known, node, limitedLog }: ClusterFileOptions) {
     this.#file = new StateFile<KnownCluster | undefined>({
       initial: known,
       read: async () => known,
-      write: async value => value && (await writeClusterFile(folder, value)),
+      write: async value => {
+        if (!value) return;
+        this.#writing++;
+        await writeClusterFile(folder, value).finally(() => this.#writing--);
+      },
       onReadError: () => undefined,
       onWriteError: err => {
         const text = 'what this node knows of its cluster could not be written; it is tried again later';
@@ -154,6 +191,30 @@ export class ClusterFile {
   onAdmitted(cluster: string | undefined): void {
     const { known } = this;
     if (known?.code !== undefined && known.cluster === cluster) void this.#file.set(withoutCode(known));
+  }
+
+  /** The pins of the CAs that are on the disk; undefined when nothing is known, or could not be written. */
+  get keptPins(): readonly string[] | undefined {
+    return this.#writing > 0 || this.#file.failure ? undefined : this.known?.pins;
+  }
+
+  /**
+   * Keeps exactly the CAs that `cluster` says are valid, by their pins. Resolves with true when that changed something and
+   * is on the disk.
+   */
+  async onValidPins(cluster: string, pins: readonly string[]): Promise<boolean> {
+    const { known } = this;
+    if (!known || known.cluster !== cluster) return false;
+    const next = withPins(known, pins);
+    if (next === known) return false;
+    await this.#file.set(next);
+    return this.#file.failure === undefined;
+  }
+
+  /** Trusts a CA that somebody on this machine names. @throws MusterError as `withTrusted`, and `not_writable` */
+  async trust(pin: string): Promise<void> {
+    await this.#file.set(withTrusted(this.known, pin));
+    if (this.#file.failure) throw this.#file.failure.error;
   }
 
   /** Keeps a certificate authority that has one of the pins. `ca` is in PEM. */

@@ -36,6 +36,15 @@ export interface RequesterClientOptions {
   settings: HeartbeatSettings;
   clock: Clock;
   log: Log;
+  /** The CAs that this node trusts; undefined when the settings name them, or other credentials open its connections. */
+  authorities?: KeptAuthorities | undefined;
+}
+
+/** The CAs that a node has on its disk, by their pins. */
+export interface KeptAuthorities {
+  readonly keptPins: readonly string[] | undefined;
+  /** Keeps exactly these. Resolves with true when that changed something. */
+  onValidPins(cluster: string, pins: readonly string[]): Promise<boolean>;
 }
 
 /** How long a requester has given no answer that could be read. */
@@ -61,6 +70,8 @@ export class RequesterClient {
   readonly #options: RequesterClientOptions;
   /** Called when the broker does not permit a request of this node. The agent sets it. */
   onNotPermitted: () => void = () => undefined;
+  /** Called when other CAs than before are on the disk. The agent sets it. */
+  onAuthoritiesKept: () => void = () => undefined;
   #isMuster = false;
   #lastAcknowledged: Date | undefined;
   /** Time from which the silence of the requester is counted, in monotonic milliseconds. */
@@ -111,9 +122,20 @@ export class RequesterClient {
 
   /** Registers this node or updates its information. Both requests have the same form. */
   async sendInfo(method: 'RegisterNode/v1' | 'UpdateNodeInfo/v1'): Promise<Answer> {
-    const { survey } = this.#options;
+    const { survey, authorities } = this.#options;
     this.#sentInfoChanges = survey.infoChanges;
-    return this.#request(method, { Info: survey.info(), Muster: this.#sender() } satisfies RegisterRequest);
+    const Authorities = authorities?.keptPins;
+    const Muster = { ...this.#sender(), ...(Authorities ? { Authorities: [...Authorities] } : {}) };
+    const answer = await this.#request(method, { Info: survey.info(), Muster } satisfies RegisterRequest);
+    void this.#keepAuthorities(answer);
+    return answer;
+  }
+
+  // The requester waits until each node has the next CA, so it is told at once that this one has it.
+  async #keepAuthorities({ accepted, muster }: Answer): Promise<void> {
+    const { authorities } = this.#options;
+    if (!accepted || !muster?.ClusterID || !muster.Authorities) return;
+    if (await authorities?.onValidPins(muster.ClusterID, muster.Authorities)) this.onAuthoritiesKept();
   }
 
   async updateResources(): Promise<Answer> {

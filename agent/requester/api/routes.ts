@@ -11,6 +11,7 @@ import { printable } from '../../system/printable.ts';
 import type { Directory } from '../directory/directory.ts';
 import { notFound } from '../roll/decisions.ts';
 import { answer, parameters } from './answer.ts';
+import { authorityRoutes } from './authority-routes.ts';
 import { type ApiEnvironment, actOf, authorization, type Call } from './authorize.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
 import { hostOf } from './host-header.ts';
@@ -54,6 +55,7 @@ export function apiRoutes({
   app.route('/api/v1/auth', loginRoutes({ directory, log, isLocal }));
   app.route('/api/v1/orchestrator/operators', operatorRoutes(directory));
   app.route('/api/v1/orchestrator/listeners', listenerRoutes(directory));
+  app.route('/api/v1/orchestrator/authorities', authorityRoutes(directory));
 
   app.get('/api/v1/agent/alive', call => answer(call, { Status: 'OK' }));
   app.get('/api/v1/agent/version', call => answer(call, directory.self.BacalhauVersion));

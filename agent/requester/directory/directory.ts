@@ -1,6 +1,7 @@
 // The directory contains what operators can see and do. The API calls only this part of the requester.
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
+import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
 import type { JoinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { ListenerDesk } from '../listeners/listener-desk.ts';
@@ -20,6 +21,11 @@ export interface Directory {
   readonly tokenFile: string | undefined;
   /** The operators' tokens. Reading it throws MusterError `unreachable` while the requester starts. */
   readonly operators: Pick<Operators, 'check' | 'prove' | 'list' | 'create' | 'revoke'>;
+  /**
+   * The CAs of the cluster. Reading it throws MusterError `conflict` when the requester has none of its own, and
+   * `unreachable` while it starts.
+   */
+  readonly authorities: Pick<AuthorityRotation, 'view' | 'rotate' | 'forget'>;
   status(): RequesterStatus;
   /**
    * Returns every node on the roll, sorted by id.

@@ -8,6 +8,7 @@ import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type EventStream, isRefusal } from '../../transport/port.ts';
+import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
 import { type BrokerAddresses, type JoinCodeDesk, joinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { JoinCodes } from '../enrolment/join-codes.ts';
 import type { KeyDecisions } from '../enrolment/key-decisions.ts';
@@ -67,6 +68,8 @@ export interface NodeDirectoryOptions {
   brokerAddresses(): BrokerAddresses | undefined;
   /** Path of the file with the operator's token of this machine; undefined when there is none. */
   tokenFile: string | undefined;
+  /** The CAs that nodes should trust; undefined when the requester has none of its own. */
+  authorities?: AuthorityRotation | undefined;
   /** Remembers how far the store was; undefined when nothing does. */
   storeMark?: StoreMark | undefined;
   /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
@@ -162,6 +165,15 @@ export class NodeDirectory implements Directory {
     const { roll } = this.#options.parts();
     await roll.rebuild(id).catch(error => this.#throwUndecided(error, id));
     this.#options.log.info({ node: id, ...act }, 'the lost record of this node was written again');
+  }
+
+  get authorities(): AuthorityRotation {
+    const { authorities, parts } = this.#options;
+    parts();
+    if (authorities) return authorities;
+    throw new MusterError('conflict', 'this requester has no CA of its own that it could replace', {
+      hint: 'it makes one where broker.host or api.host is beyond the loopback, and no certificate of yours is set',
+    });
   }
 
   async confirmStore(act: Act): Promise<void> {

@@ -19,6 +19,7 @@ import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { version } from '../../system/version.ts';
 import { BrokerError } from '../../transport/port.ts';
+import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
 import type { MessageSender } from '../events/conflict-detector.ts';
 import { otherSession, type RequestOutcome, usesRequesterId } from '../roll/membership.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
@@ -39,6 +40,8 @@ export interface RequestHandlerOptions {
     onOtherSession(state: NodeState, sender: MessageSender): void;
   };
   waiting: { markHeard(id: string): void };
+  /** The CAs that nodes should trust; undefined when the requester has none of its own. */
+  authorities?: Pick<AuthorityRotation, 'valid' | 'onKept'> | undefined;
   clusterId: string;
   requesterId: string;
   /** This and the next setting are in every answer, so that an agent with other settings can warn. */
@@ -132,7 +135,7 @@ export class RequestHandler {
     if (outcome.code === 'unavailable') return this.#refuse(outcome, id, request.Muster);
     this.#countRefusal(outcome);
     const muster = this.#answerer(request.Muster, id, outcome.code, outcome.session);
-    return resultOf('membership', outcome, muster);
+    return resultOf('membership', outcome, this.#withAuthorities(muster, id, request.Muster, outcome));
   }
 
   async #updateInfo({ Info, Muster }: RegisterRequest): Promise<RequestResult> {
@@ -145,7 +148,21 @@ export class RequestHandler {
     }
     this.#countRefusal(outcome);
     if (outcome.accepted) this.#options.waiting.markHeard(id);
-    return resultOf('membership', outcome, this.#answerer(Muster, id, outcome.code));
+    const muster = this.#withAuthorities(this.#answerer(Muster, id, outcome.code), id, Muster, outcome);
+    return resultOf('membership', outcome, muster);
+  }
+
+  // A node on the roll tells which CAs it keeps, and is told which are valid.
+  #withAuthorities(
+    muster: AnsweringRequester | undefined,
+    id: string,
+    sender: Sender | undefined,
+    { accepted }: RequestOutcome,
+  ): AnsweringRequester | undefined {
+    const { authorities } = this.#options;
+    if (!accepted || !authorities) return muster;
+    authorities.onKept(id, sender?.Authorities ?? undefined);
+    return muster && { ...muster, Authorities: [...authorities.valid] };
   }
 
   #updateResources(update: UpdateResourcesRequest): RequestResult {

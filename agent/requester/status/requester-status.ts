@@ -26,6 +26,11 @@ export interface RequesterStatus {
    * speak there may speak for any node.
    */
   trust: 'keys' | 'shared';
+  /**
+   * The replacement of the CA: whether the next start uses the next one, and how many approved nodes do not keep it; absent
+   * when none is under way.
+   */
+  nextAuthority?: { ready: boolean; missing: number } | undefined;
   clusterId?: string | undefined;
   nodes?: { total: number; pending: number; unreadable: number; lost?: number } | undefined;
   /** Number of nodes with events that the broker has not acknowledged. */

@@ -1,5 +1,10 @@
-// Gives a join code to the agent of this machine: to its process if it runs, otherwise by its file.
-import { readClusterFile, withCode, writeClusterFile } from '../../../compute/registration/cluster-file.ts';
+// Gives a join code, or the pin of a CA, to the agent of this machine: to its process if it runs, otherwise by its file.
+import {
+  type KnownCluster,
+  readClusterFile,
+  withCode,
+  writeClusterFile,
+} from '../../../compute/registration/cluster-file.ts';
 import { refuseOtherCluster } from '../../../compute/registration/given-code.ts';
 import { roleFolder, runtimeFolder } from '../../../config/paths.ts';
 import type { JoinCode } from '../../../protocol/join-code.ts';
@@ -27,19 +32,35 @@ export interface GivenCode {
  * folder of the running agent's socket; undefined when none runs. @throws MusterError `conflict` for a code of another
  * cluster without `move`; `not_allowed`, `not_writable`; `in_use` when another command holds the folder for 5 s.
  */
-export async function giveCode(
+export function giveCode(
   searched: readonly string[],
   own: string,
-  given: GivenCode,
+  { line, code, move }: GivenCode,
+): Promise<string | undefined> {
+  return changeCluster(searched, own, { command: 'join', code: line, move }, known => {
+    refuseOtherCluster(known?.cluster, code, move);
+    return withCode(known, code);
+  });
+}
+
+/**
+ * Sends `request` to the agent that runs in one of the `searched` folders, or changes in `own` what the node knows of its
+ * cluster. Returns and throws as `giveCode`, and throws what `change` throws.
+ */
+export async function changeCluster(
+  searched: readonly string[],
+  own: string,
+  request: Readonly<Record<string, unknown>>,
+  change: (known: KnownCluster | undefined) => KnownCluster,
 ): Promise<string | undefined> {
   for (let attempt = 1; ; attempt++) {
     const folder = await runningAgent(searched);
     try {
-      if (folder === undefined) await storeCode(own, given);
-      else await askHolder(folder, { command: 'join', code: given.line, move: given.move });
+      if (folder === undefined) await changeFile(own, change);
+      else await askHolder(folder, request);
       return folder;
     } catch (error) {
-      // An agent that was started meanwhile takes the code itself.
+      // An agent that was started meanwhile takes it itself.
       const isHeld = error instanceof MusterError && error.code === 'in_use';
       if (!isHeld || attempt === maxAttempts) throw error;
       await sleep(systemClock, retryMs);
@@ -60,7 +81,10 @@ export async function runningAgent(folders: readonly string[]): Promise<string |
   return undefined;
 }
 
-async function storeCode(data: string, { code, move }: GivenCode): Promise<void> {
+async function changeFile(
+  data: string,
+  change: (known: KnownCluster | undefined) => KnownCluster,
+): Promise<void> {
   await checkPrivateState(data).catch(error => throwWithServiceHint(error));
   const folder = roleFolder(data, 'agent');
   const runtime = runtimeFolder(data, 'agent');
@@ -74,8 +98,7 @@ async function storeCode(data: string, { code, move }: GivenCode): Promise<void>
   );
   try {
     const known = await readClusterFile(folder);
-    refuseOtherCluster(known?.cluster, code, move);
-    const next = withCode(known, code);
+    const next = change(known);
     if (next !== known) await writeClusterFile(folder, next);
   } finally {
     await lock.close();

@@ -1,0 +1,32 @@
+// Says in words which CAs the nodes of a cluster trust, and what is left to do to replace one.
+import { table } from '../../../output/table.ts';
+import type { AuthoritiesView } from '../../../protocol/http-authorities.ts';
+import { printable } from '../../../system/printable.ts';
+
+/** Number of nodes that are named. */
+const maxNamed = 10;
+
+/** Returns the table of the CAs, and below it what is left to do. */
+export function authoritiesText(view: AuthoritiesView): string {
+  const rows = view.Authorities.map(({ Pin, Use }) => [Pin, printable(Use)]);
+  return [table([['PIN', 'USE'], ...rows]), ...nextSteps(view).map(line => `${line}\n`)].join('');
+}
+
+function nextSteps({ Authorities, Ready, Missing, MissingNodes, ForcedBy }: AuthoritiesView): string[] {
+  const pinOf = (use: string) => Authorities.find(({ Use }) => Use === use)?.Pin;
+  const [next, former] = [pinOf('next'), pinOf('former')];
+  if (next !== undefined) {
+    const names = MissingNodes.slice(0, maxNamed).join(', ');
+    const more = Missing > maxNamed ? ` and ${Missing - maxNamed} more` : '';
+    const missing = `${Missing} approved ${Missing === 1 ? 'node does' : 'nodes do'} not trust the next CA yet: ${names}${more}`;
+    const restart = 'Restart the requester to use the next CA.';
+    if (ForcedBy !== undefined && Missing > 0) {
+      const manual = `After that, run on each of these machines: muster agent trust ${next}`;
+      return [`${missing}.`, `${printable(ForcedBy)} wants it to be used all the same.`, manual, restart];
+    }
+    if (Ready) return ['Every approved node trusts the next CA.', restart];
+    return [`${missing}.`, 'To use it all the same: muster broker rotate-ca --force'];
+  }
+  if (former === undefined) return [];
+  return [`When all nodes are back, let them forget the former CA: muster broker forget-ca ${former}`];
+}
