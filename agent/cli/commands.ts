@@ -227,7 +227,10 @@ export const groupExamples: Readonly<Record<string, readonly Example[]>> = {
     ['muster join-code list', 'see which codes there are, and how often they were used'],
   ],
   listener: [
-    ['muster listener create billing -o json >billing.json', 'let a program read the events from now on'],
+    [
+      'muster listener create billing -o json --save billing.json',
+      'let a program read the events from now on',
+    ],
     ['muster listener list', 'see which programs may, and how far behind each is'],
   ],
   operator: [

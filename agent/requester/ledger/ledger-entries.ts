@@ -43,6 +43,8 @@ const schemas = {
   code: v.object({ at: short(64) }),
   /** An operator's token that is void, by its SHA-256 in base64url. */
   token: v.object({ operator: short(), at: short(64) }),
+  /** A listener's token that is void, by its SHA-256 in base64url. */
+  listener: v.object({ listener: short(), at: short(64) }),
 } as const;
 
 export type LedgerKind = keyof typeof schemas;

@@ -1,8 +1,9 @@
-// `muster listener create` makes a listener, and prints what its program needs to read the events.
+// `muster listener create` makes a listener, and prints what its program needs to read the events, or writes it into a file.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { jsonText } from '../../../output/data.ts';
+import { handOutSecret, saveFlag } from '../../../output/secret-output.ts';
 import { table } from '../../../output/table.ts';
-import { note, print } from '../../../output/terminal.ts';
+import { note } from '../../../output/terminal.ts';
 import { maxTokenSeconds } from '../../../protocol/http.ts';
 import type { CreatedListener } from '../../../protocol/http-listeners.ts';
 import { printable } from '../../../system/printable.ts';
@@ -23,11 +24,12 @@ export const flags = {
     help: 'the token is valid for this time, like 30d or 12h',
   },
   'from-oldest': { help: 'it also reads the events that are stored already' },
+  save: saveFlag,
   output: outputFlag('text', 'json'),
 } as const satisfies FlagTable;
 
 export const examples: readonly Example[] = [
-  ['muster listener create billing -o json >billing.json', 'let a program read the events from now on'],
+  ['muster listener create billing -o json --save billing.json', 'let a program read the events from now on'],
   [
     'muster listener create audit --from-oldest --expires 30d',
     'let it read the stored ones too, for 30 days',
@@ -41,15 +43,23 @@ export async function run({
 }: Argv<typeof flags, keyof typeof operands>): Promise<number> {
   checkListenerName(name);
   const api = await requesterApi(load);
-  const created = await api.listeners.create({
-    Name: name,
-    FromOldest: given['from-oldest'],
-    ExpiresInSeconds: given.expires ?? 0,
-    Actor: actor(),
+  let local: string | undefined;
+  await handOutSecret(given.save, async () => {
+    const created = await api.listeners.create({
+      Name: name,
+      FromOldest: given['from-oldest'],
+      ExpiresInSeconds: given.expires ?? 0,
+      Actor: actor(),
+    });
+    if (created.LocalOnly) local = localText(created.Servers);
+    return given.output === 'json' ? jsonText(created) : listenerText(created);
   });
-  print(given.output === 'json' ? jsonText(created) : listenerText(created));
-  note('The token is shown only now. Keep it in a file of mode 600.');
-  if (created.LocalOnly) note(localText(created.Servers));
+  note(
+    given.save === undefined
+      ? 'The token is shown only now. Keep it in a file of mode 600.'
+      : 'The token is in that file only. Give the file to the program.',
+  );
+  if (local !== undefined) note(local);
   return 0;
 }
 
