@@ -1,4 +1,5 @@
 // Reads and writes the files in the broker's folder: the chosen port, the configuration and the process id.
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../system/files.ts';
 import { readOwnFile } from '../system/read-file.ts';
@@ -26,6 +27,20 @@ export function brokerFiles(folder: string): BrokerFiles {
 export async function readPort(path: string): Promise<number | undefined> {
   const port = Number((await readOwnFile(path, 64))?.data.toString('utf8'));
   return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
+}
+
+/**
+ * Writes the process id of the server, which writes it too, but only when it runs. If muster is killed before that, the next
+ * start finds the server by this. It blocks, so that nothing can come in between. Throws the system's error.
+ */
+export function writeProcessId(path: string, pid: number): void {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  const file = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
+  try {
+    writeSync(file, `${pid}\n`);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** The keys that `writeConfig` writes, and the ends of its blocks. */

@@ -16,7 +16,7 @@ import type { WatchTimes } from './server-health.ts';
 import { readStoreLimit } from './store-disk.ts';
 import { type Restarts, SupervisedServer } from './supervised-server.ts';
 import { localTls } from './tls/choose-certificate.ts';
-import { advertisedAddresses, machineNames } from './tls/names.ts';
+import { advertisedAddresses, localAddress, machineNames } from './tls/names.ts';
 import type { ServerCertificate } from './tls/server-certificate.ts';
 import { carriedServer, type PackedServer, unpackServer } from './unpack.ts';
 
@@ -177,11 +177,10 @@ function nodeServers(
   return addresses.map(address => `${certificate ? 'tls' : 'nats'}://${address}`);
 }
 
-/** Returns the host by which a client on this machine reaches a server that listens on `host`. */
+/** Returns the host by which a client on this machine reaches a server that listens on `host`, as an address has it. */
 export function localHost(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  if (host === '::') return '[::1]';
-  return isIPv6(host) ? `[${host}]` : host;
+  const address = localAddress(host);
+  return isIPv6(address) ? `[${address}]` : address;
 }
 
 function brokerLog(log: Log): Log {

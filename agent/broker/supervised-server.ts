@@ -12,7 +12,7 @@ import { whyNotLetIn } from '../transport/access-check.ts';
 import { connect } from '../transport/nats.ts';
 import type { TlsFiles } from '../transport/tls.ts';
 import type { BrokerAccess } from './access-lines.ts';
-import type { BrokerFiles } from './broker-files.ts';
+import { type BrokerFiles, writeProcessId } from './broker-files.ts';
 import { launchServer } from './launch.ts';
 import { stopOrphan } from './orphan.ts';
 import type { Verdict, WatchTimes } from './server-health.ts';
@@ -219,6 +219,11 @@ export class SupervisedServer {
     const { binary, files, clock, log } = this.#options;
     const { child, ended } = launchServer(binary, files.config, clock, log);
     this.#child = child;
+    try {
+      if (child?.pid !== undefined) writeProcessId(files.pid, child.pid);
+    } catch (err) {
+      log.debug({ err }, 'the process id of the broker could not be written before the broker does it');
+    }
     return { ended, ready: this.#ready(child) };
   }
 

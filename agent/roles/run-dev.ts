@@ -4,6 +4,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brokerFiles } from '../broker/broker-files.ts';
 import { stopOrphan } from '../broker/orphan.ts';
+import { requireLocalCertificate } from '../broker/tls/choose-certificate.ts';
 import { takeNotifyRequest } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { devFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
@@ -42,6 +43,7 @@ export async function runDev(
 ): Promise<number> {
   const loaded = await load();
   const { settings } = loaded;
+  if (settings.nats.servers.length === 0) await requireLocalCertificate(settings.broker);
   const log = roleLog({ log: { ...settings.log, level: 'warn' } }, 'dev');
   // The roles must not notify a service manager, because each of them would report the state of all.
   takeNotifyRequest();

@@ -1,10 +1,11 @@
 // Tests `muster dev`, and the commands of the README with it, word by word.
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { runStep, stepsOf } from '../../scripts/walk.ts';
+import { makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
 import { readPage } from '../support/pages.ts';
@@ -22,13 +23,28 @@ describe('muster dev', () => {
     ports = ['--data-dir', folder, '--api-port', String(apiPort), '--broker-port', String(await freePort())];
   });
 
+  // A test that failed leaves its cluster running, which the next test would meet.
+  afterEach(async () => {
+    await Promise.all(programs.splice(0).map(program => program.kill()));
+    for (const line of (await processesNaming(folder)).split('\n').filter(Boolean))
+      process.kill(Number.parseInt(line, 10), 'SIGKILL');
+    await eventually('nothing runs', async () => (await processesNaming(folder)) === '');
+  });
+
   after(() => rm(folder, { recursive: true, force: true }));
+
+  const programs: Program[] = [];
+  const run = (...args: ConstructorParameters<typeof Program>) => {
+    const program = new Program(...args);
+    programs.push(program);
+    return program;
+  };
 
   const command = (...args: string[]) => muster([...args, '--api-port', String(apiPort)]);
   const list = async () => (await command('node', 'list')).stdout;
 
   async function start(...args: string[]): Promise<Program> {
-    const dev = new Program(['dev', ...ports, ...args]);
+    const dev = run(['dev', ...ports, ...args]);
     await dev.untilPrinted(/Ctrl-C stops everything/);
     return dev;
   }
@@ -78,7 +94,7 @@ describe('muster dev', () => {
 
   it('is refused while another one uses the folder, and the error names the process id of the other', async () => {
     const dev = await start();
-    const { code, stderr } = await new Program(['dev', ...ports]).finished;
+    const { code, stderr } = await run(['dev', ...ports]).finished;
     assert.equal(code, 1);
     assert.match(stderr, new RegExp(`another muster dev holds .*: process ${dev.pid}`));
     await stop(dev);
@@ -103,13 +119,25 @@ describe('muster dev', () => {
         flag,
         taken,
       ];
-      const { code, stderr } = await new Program(['dev', ...args]).finished;
+      const { code, stderr } = await run(['dev', ...args]).finished;
       assert.equal(code, 1, stderr);
       assert.match(stderr, new RegExp(`port ${taken}`));
       assert.match(stderr, new RegExp(setting.replace('.', '\\.')));
     }
     await rm(other, { recursive: true, force: true });
     await stop(dev);
+  });
+
+  it('refuses a certificate of its own that is not for the address of its agents', async () => {
+    const authority = await makeAuthority(folder, 'authority');
+    const { certFile, keyFile } = await makeCertificate(folder, authority, 'own', 'DNS:broker.example');
+    const env = { MUSTER_BROKER_TLS_CERT_FILE: certFile, MUSTER_BROKER_TLS_KEY_FILE: keyFile };
+    const { code, stderr } = await run(['dev', ...ports], { env }).finished;
+    assert.equal(code, 78, stderr);
+    assert.match(
+      stderr,
+      /is not for 127\.0\.0\.1, where the agents of muster dev connect; it is for broker\.example/,
+    );
   });
 
   it('restarts an agent that was killed, and stops everything when the requester was killed', async () => {
@@ -129,19 +157,15 @@ describe('muster dev', () => {
   });
 
   it('leaves no broker behind when the requester is killed before its broker is ready', async () => {
-    const pidFile = join(folder, 'dev', 'node-0', 'broker', 'nats-server.pid');
-    // This server starts, but never accepts a client.
+    // This server starts, but never accepts a client, and does not write its process id.
     const binary = join(folder, 'nats-server');
     const script = `#!/bin/sh
 case $1 in --version) echo "nats-server: v2.12.0"; exit ;; esac
-echo $$ >${pidFile}
 while :; do sleep 0.1; done
 `;
     await writeFile(binary, script, { mode: 0o755 });
-    const dev = new Program(['dev', ...ports], { env: { MUSTER_BROKER_BINARY: binary } });
-    await eventually('its broker starts', async () =>
-      /\n/.test(await readFile(pidFile, 'utf8').catch(() => '')),
-    );
+    const dev = run(['dev', ...ports], { env: { MUSTER_BROKER_BINARY: binary } });
+    await eventually('its broker starts', async () => / -c .*nats\.conf/.test(await processesNaming(folder)));
     const requester = /^ *(\d+) .* requester /m.exec(await processesNaming(folder))?.[1];
     process.kill(Number(requester), 'SIGKILL');
     assert.equal((await dev.finished).code, 1);
@@ -149,9 +173,9 @@ while :; do sleep 0.1; done
   });
 
   it('does not touch the broker of a requester that uses the folder already', async () => {
-    const own = new Program(['requester', ...ports, '--data-dir', join(folder, 'dev', 'node-0')]);
+    const own = run(['requester', ...ports, '--data-dir', join(folder, 'dev', 'node-0')]);
     await own.untilPrinted(/the requester is ready/);
-    const { code, stderr } = await new Program(['dev', ...ports]).finished;
+    const { code, stderr } = await run(['dev', ...ports]).finished;
     assert.equal(code, 1);
     assert.match(stderr, /another requester holds/);
     assert.match(await processesNaming(folder), /nats\.conf/);
@@ -170,9 +194,9 @@ while :; do sleep 0.1; done
   });
 
   it('does not claim that an agent is up when it could not start', async () => {
-    const other = new Program(['agent', '--data-dir', join(folder, 'dev', 'node-1')]);
+    const other = run(['agent', '--data-dir', join(folder, 'dev', 'node-1')]);
     await other.untilPrinted(/the agent starts/);
-    const dev = new Program(['dev', ...ports]);
+    const dev = run(['dev', ...ports]);
     const { code, stdout, stderr } = await dev.finished;
     assert.deepEqual([code, /agent is up|Ctrl-C/.test(stdout)], [1, false]);
     assert.match(stderr, /another agent holds/);

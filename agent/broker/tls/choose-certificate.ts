@@ -1,10 +1,12 @@
 // Decides whether the broker uses TLS, and with which certificate: the operator's own, or the one that the requester makes.
 import { X509Certificate } from 'node:crypto';
 import type { Settings } from '../../config/settings.ts';
+import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { isLoopback } from '../../system/loopback.ts';
+import { namesOf } from '../../transport/peer-certificate.ts';
 import type { TlsFiles } from '../../transport/tls.ts';
-import { certificateNames, type MachineNames, machineNames, splitAddress } from './names.ts';
+import { certificateNames, localAddress, type MachineNames, machineNames, splitAddress } from './names.ts';
 import {
   loadOwnCertificate,
   type OwnCertificateFiles,
@@ -14,6 +16,7 @@ import {
 } from './own-certificate.ts';
 import {
   inspectServerCertificate,
+  isFor,
   loadServerCertificate,
   type ServerCertificate,
 } from './server-certificate.ts';
@@ -68,6 +71,25 @@ export async function chooseCertificate({
 export async function checkOwnCertificate(settings: CertificateSource['settings'], now: Date): Promise<void> {
   const plan = certificatePlan(settings, machineNames);
   if ('files' in plan) await verifyOwnCertificate(plan.files, plan.names, now);
+}
+
+/**
+ * Refuses a certificate of the operator that is not for the address by which agents on this machine reach the broker.
+ * `muster dev` calls it before it starts anything. Throws MusterError `bad_config`.
+ */
+export async function requireLocalCertificate(broker: Settings['broker']): Promise<void> {
+  const { certFile, caFile } = broker.tls;
+  if (certFile === undefined) return;
+  const host = localAddress(broker.host);
+  const [certificate] = (await readOwnCertificate({ certFile, caFile })).chain;
+  if (isFor(certificate, host)) return;
+  throw new MusterError(
+    'bad_config',
+    `broker.tls.certFile: the certificate in ${certFile} is not for ${host}, where the agents of muster dev connect; it is for ${namesOf(certificate).join(', ') || 'no name'}`,
+    {
+      hint: `get a certificate that is for ${host} too, or run muster dev without broker.tls.certFile, for example with --config of another file`,
+    },
+  );
 }
 
 /**

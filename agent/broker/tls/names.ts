@@ -12,6 +12,12 @@ export interface MachineNames {
 /** Asks the system how this machine is named now. */
 export const machineNames = (): MachineNames => ({ hostname: hostname(), interfaces: networkInterfaces() });
 
+/** Returns the host by which a client on this machine reaches a server that listens on `host`, without brackets. */
+export function localAddress(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}
+
 export interface NameSettings {
   /** The setting `broker.advertise`: `host` or `host:port`. */
   readonly advertise: readonly string[];

@@ -1,6 +1,6 @@
 // Checks that no other program uses the requester's ports while the requester does not run.
 import { connect } from 'node:net';
-import { localHost } from '../../broker/broker.ts';
+import { localAddress } from '../../broker/tls/names.ts';
 import { type Check, type Finding, failed, ok } from './check.ts';
 import type { Context } from './context.ts';
 
@@ -45,7 +45,7 @@ const inUse = ({ setting, host, port }: Wanted): Finding =>
 // starting.
 function isListening({ host, port }: Wanted): Promise<boolean> {
   return new Promise(resolve => {
-    const socket = connect({ host: localHost(host).replace(/^\[(.*)\]$/, '$1'), port });
+    const socket = connect({ host: localAddress(host), port });
     socket.setTimeout(connectTimeoutMs);
     for (const [event, answer] of [
       ['connect', true],
