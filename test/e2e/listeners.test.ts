@@ -92,12 +92,15 @@ describe('the program in docs/messages.md', () => {
     const requester = await connectAsRequester(cluster);
     await requester.request(`$JS.API.CONSUMER.DELETE.NODE_EVENTS.${Durable}`, '', 5_000);
     await requester.close(0);
+    const before = new Set(await doneIds());
     await decide(2);
     program = start();
     const newest = (await storedIds()).at(-1) ?? '';
     await eventually('it reads on', async () => (await doneIds()).includes(newest));
     await eventually('nothing is left', async () => (await unread()) === 0);
-    assert.equal(program.stdout.trimEnd().split('\n').length, 2, program.stdout);
+    const { stdout } = await program.kill();
+    const added = new Set(await doneIds()).size - before.size;
+    assert.equal(stdout.trimEnd().split('\n').length, added, stdout);
   });
 });
 
@@ -328,6 +331,16 @@ describe('a listener that attacks', () => {
     for (const login of [{ token: short.Token }, liveLogin(short), { token: `${other.Token.slice(0, -1)}_` }])
       refused.push(assert.rejects(RawClient.open(cluster.brokerPort, login), /not let in/));
     await Promise.all(refused);
+    const heard = live.messages.filter(({ data }) => data.includes('org.muster.requester.'));
+    const [made, revoked] = heard.slice(-2).map(({ subject, data }) => ({ ...JSON.parse(data), subject }));
+    assert.deepEqual(
+      [made?.subject, made?.data.listener],
+      ['requester.events.node-0.listener_created', 'short'],
+    );
+    assert.deepEqual(
+      [revoked?.type, revoked?.data.actor],
+      ['org.muster.requester.listener_revoked', 'local'],
+    );
   });
 });
 

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { connect } from 'nats';
+import type { CreatedListener } from '../../agent/protocol/http-listeners.ts';
 import { makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { Cluster } from '../support/cluster.ts';
 import { muster } from '../support/program.ts';
@@ -75,6 +77,37 @@ test('an agent tells nothing to somebody with another CA, or who strips TLS, and
     await assertNothingTold(proxy);
   }
   assert.equal(await cluster.node('node-2'), undefined);
+});
+
+test("a listener's program reads by TLS with what the command printed, and trusts no other broker", async () => {
+  const { stdout, stderr } = await cluster.command(
+    'listener',
+    'create',
+    'billing',
+    '--from-oldest',
+    '-o',
+    'json',
+  );
+  const { Servers, Token, CA, Durable } = JSON.parse(stdout) as CreatedListener;
+  assert.ok(
+    Servers.every(server => server.startsWith('tls://')),
+    stderr,
+  );
+  assert.equal(CA, await readFile(join(state, 'requester', 'ca.pem'), 'utf8'));
+  const login = { servers: Servers, token: Token, inboxPrefix: `_INBOX.${Durable}` };
+  const broker = await connect({ ...login, tls: { ca: CA } });
+  const events: { type: string }[] = [];
+  for await (const message of broker
+    .jetstream()
+    .fetch('NODE_EVENTS', Durable, { batch: 1, expires: 10_000 })) {
+    events.push(message.json());
+    message.ack();
+  }
+  await broker.drain();
+  assert.match(events[0]?.type ?? '', /^org\.muster\.node\.registered$/);
+  const authority = await makeAuthority(cluster.folder, 'not-ours');
+  const ca = await readFile(authority.certFile, 'utf8');
+  await assert.rejects(connect({ ...login, tls: { ca }, maxReconnectAttempts: 0 }));
 });
 
 test('the doctor shows the certificate and its end, and that the broker uses TLS', async () => {
