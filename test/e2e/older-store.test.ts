@@ -76,6 +76,7 @@ describe('a store of last week', () => {
     }
     codes = { spent: await newCode(), revoked: await newCode() };
     ada = await ok('operator', 'create', 'ada');
+    await ok('listener', 'create', 'grafana');
     await requester.stop();
     await cp(store(), backup(), { recursive: true });
     requester = await cluster.requester();
@@ -101,6 +102,7 @@ describe('a store of last week', () => {
     await cluster.until('second', 'PENDING HEALTHY');
     await ok('join-code', 'revoke', codes.revoked.id);
     await ok('operator', 'revoke', 'ada');
+    await ok('listener', 'revoke', 'grafana');
     await ok('operator', 'revoke', 'local');
     assert.equal((await cluster.kindsOf('stolen')).length, length, 'nothing is heard of a stolen node');
   });
@@ -131,6 +133,7 @@ describe('a store of last week', () => {
     assert.match(await ok('node', 'bans'), /stolen/);
     assert.deepEqual([await changeWith(ada), await changeWith(first)], [401, 401]);
     assert.doesNotMatch(await ok('operator', 'list'), /ada/);
+    assert.doesNotMatch(await ok('listener', 'list'), /grafana/);
     const states = await codeStates();
     assert.deepEqual([states[codes.spent.id], states[codes.revoked.id]], ['revoked', 'revoked']);
     for (const [id, { line }] of Object.entries(codes)) {

@@ -41,10 +41,8 @@ const schemas = {
   replaced: v.object({ node: short(), by: short(), at: short(64) }),
   /** A join code that lets nobody in any more before its end, by its id. */
   code: v.object({ at: short(64) }),
-  /** An operator's token that is void, by its SHA-256 in base64url. */
-  token: v.object({ operator: short(), at: short(64) }),
-  /** A listener's token that is void, by its SHA-256 in base64url. */
-  listener: v.object({ listener: short(), at: short(64) }),
+  /** A token that is void, by its SHA-256 in base64url. `holder` is such as `operator ada`. */
+  token: v.object({ holder: short(), at: short(64) }),
 } as const;
 
 export type LedgerKind = keyof typeof schemas;

@@ -20,7 +20,7 @@ import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Bucket, type Connection, isRefusal } from '../../transport/port.ts';
 import { RecordSet, readRecords } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
 import { storeFault } from '../status/store-fault.ts';
 import { Durables, type DurablesOptions } from './durables.ts';
 import { listenerAnswer, shownToken } from './listener-access.ts';
@@ -40,7 +40,7 @@ export interface ListenersOptions {
   log: Log;
   events: RequesterAnnouncer;
   /** Keeps outside of the store which tokens are void. */
-  ledger?: Pick<Ledger, 'get' | 'put'> | undefined;
+  ledger?: TokenLedger | undefined;
 }
 
 /** What somebody asks for who makes a listener. */
@@ -66,7 +66,7 @@ export class Listeners {
   static async open(options: ListenersOptions): Promise<Listeners> {
     const listeners = new Listeners(options);
     await readRecords(options.bucket, [listeners.#records]);
-    await listeners.#removeVoid();
+    await removeVoidTokens(listeners.#records, 'listener', options.ledger, options.log);
     return listeners;
   }
 
@@ -78,20 +78,6 @@ export class Listeners {
     this.#connections = new ListenerConnections(options);
     this.#connects = new TokenBuckets(connectLimits, () => clock.monotonic());
     this.#limited = limitedLog(log, clock);
-  }
-
-  // Removes the listeners whose tokens are void although the store has them: an older store has come back.
-  async #removeVoid(): Promise<void> {
-    const { ledger, log } = this.#options;
-    for (const [name, { hash }] of [...this.#records.entries()]) {
-      const revoked = ledger?.get('listener', hash)?.at;
-      if (revoked === undefined) continue;
-      await this.#records.delete(name);
-      log.warn(
-        { listener: name, revoked },
-        'a listener was revoked, and the store did not know that any more',
-      );
-    }
   }
 
   /** Begins to keep the durables. Returns a function that ends it. */
@@ -199,8 +185,7 @@ export class Listeners {
     // A store that does not answer keeps no connection open.
     await this.#connections.endAll(name);
     await written.catch(error => throwUnrevoked(error, name));
-    const at = clock.now().toISOString();
-    await ledger?.put('listener', record.hash, { listener: name, at });
+    await keepVoid(ledger, `listener ${name}`, record, clock.now());
     this.#revoked.delete(name);
     await this.#durables.remove(record.durable);
     log.info({ listener: name, ...act }, 'a listener was revoked');

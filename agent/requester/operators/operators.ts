@@ -15,7 +15,7 @@ import { rememberSecret } from '../../system/secrets.ts';
 import { BrokerError, type Bucket } from '../../transport/port.ts';
 import { RecordSet, readRecords } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
 import type { Counters } from '../status/counters.ts';
 import { storeFault } from '../status/store-fault.ts';
 import { type FirstTokenFile, whyNotFirstToken } from './first-token.ts';
@@ -34,7 +34,7 @@ export interface OperatorsOptions {
   firstToken?: FirstTokenFile | undefined;
   events: RequesterAnnouncer;
   /** Keeps outside of the store which tokens are void. */
-  ledger?: Pick<Ledger, 'get' | 'put'> | undefined;
+  ledger?: TokenLedger | undefined;
 }
 
 /** What somebody asks for who makes a token. */
@@ -65,21 +65,10 @@ export class Operators {
    * Reads the store, and makes the first token unless it is there. @throws BrokerError; MusterError `not_writable`.
    */
   async open(): Promise<void> {
-    await readRecords(this.#options.bucket, [this.#records]);
-    await this.#removeVoid();
+    const { bucket, ledger, log } = this.#options;
+    await readRecords(bucket, [this.#records]);
+    await removeVoidTokens(this.#records, 'operator', ledger, log);
     await this.#ensureFirstToken();
-  }
-
-  // Removes the operators whose tokens are void although the store has them: an older store has come back.
-  async #removeVoid(): Promise<void> {
-    const { ledger, log } = this.#options;
-    const all = [...this.#records.entries()];
-    for (const [name, { hash }] of all.filter(([, { hash }]) => ledger?.get('token', hash))) {
-      await this.#records.delete(name);
-      const text =
-        'the token of an operator was revoked, and the store did not know that any more; it is void';
-      log.warn({ operator: name, revoked: ledger?.get('token', hash)?.at }, text);
-    }
   }
 
   // Makes the first token, unless its file and the store agree. The old one is void then: somebody else may have the file
@@ -187,9 +176,9 @@ export class Operators {
     return this.#records.restore();
   }
 
-  async #keepVoid(operator: string, { hash }: OperatorRecord): Promise<void> {
-    const at = this.#options.clock.now().toISOString();
-    await this.#options.ledger?.put('token', hash, { operator, at });
+  #keepVoid(name: string, record: OperatorRecord): Promise<void> {
+    const { ledger, clock } = this.#options;
+    return keepVoid(ledger, `operator ${name}`, record, clock.now());
   }
 
   // The file is written first. After a crash between the two, the next start makes another token.

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { loadServerCertificate } from '../../../agent/broker/tls/server-certificate.ts';
 import {
   clusterFileName,
   type KnownCluster,
@@ -10,9 +11,12 @@ import {
   withAuthority,
   withCode,
   withoutCode,
+  withPins,
+  withTrusted,
   writeClusterFile,
 } from '../../../agent/compute/registration/cluster-file.ts';
 import { type JoinCode, joinToken } from '../../../agent/protocol/join-code.ts';
+import { silentLog } from '../../../agent/system/log.ts';
 import { redactSecrets } from '../../../agent/system/secrets.ts';
 import { newFolder } from '../../support/temporary.ts';
 
@@ -94,4 +98,29 @@ test('a token is redacted everywhere from the moment it is known', () => {
   const token = joinToken('cccccccccc', Buffer.alloc(16, 3));
   withCode(undefined, code({ token }));
   assert.ok(!redactSecrets(`x ${token} y`).includes(token));
+});
+
+test('the CAs that the requester names replace those that were known, also those that were seen', async () => {
+  const folder = await newFolder();
+  const { ca = '', pin: first = '' } = await loadServerCertificate(folder, ['localhost'], {
+    now: () => new Date('2026-11-28T08:00:00Z'),
+    log: silentLog,
+  });
+  const known = withAuthority(withCode(undefined, code({ pins: [first] })), ca);
+  assert.equal(withPins(known, [first]), known);
+  const both = withPins(known, [first, pin(2)]);
+  assert.deepEqual([both.pins, both.cas], [[first, pin(2)], [ca]]);
+  const later = withPins(both, [pin(2)]);
+  assert.deepEqual([later.pins, later.cas], [[pin(2)], []]);
+  assert.equal(withPins(later, []), later, 'a node never trusts nobody');
+  const withoutTls = withCode(undefined, code({ pins: [] }));
+  assert.equal(withPins(withoutTls, [first]), withoutTls);
+});
+
+test('somebody on the machine may name a CA to trust, if the node reaches a cluster by TLS', () => {
+  const known = withCode(undefined, code());
+  assert.deepEqual(withTrusted(known, pin(9)).pins, [pin(9), pin(1)]);
+  assert.throws(() => withTrusted(undefined, pin(9)), { code: 'not_found' });
+  assert.throws(() => withTrusted(withCode(undefined, code({ pins: [] })), pin(9)), { code: 'conflict' });
+  assert.throws(() => withTrusted(known, 'x'), { code: 'usage' });
 });

@@ -51,8 +51,8 @@ test('a file that a crash cut at any place has every entry before the cut, and t
     const whole = (await readFile(path, 'utf8')).match(/\}\}(?=\n|$)/g)?.length ?? 0;
     const ledger = await open();
     assert.equal(ledger.entries('code').length, whole, `cut at ${cut}`);
-    await ledger.put('token', 'd', { operator: 'ada', at });
-    assert.deepEqual((await open()).get('token', 'd'), { operator: 'ada', at });
+    await ledger.put('token', 'd', { holder: 'operator ada', at });
+    assert.deepEqual((await open()).get('token', 'd'), { holder: 'operator ada', at });
     await truncate(path, cut);
   }
   assert.ok(lines.some(({ message }) => message.startsWith('lines of the ledger cannot be read')));
@@ -76,7 +76,7 @@ test('each kind has so many entries at most, and the file stays in proportion', 
   const { open, path } = await begin();
   const ledger = await open(3);
   await Promise.all(Array.from({ length: 2_500 }, (_, index) => ledger.put('code', `c${index}`, code)));
-  await ledger.put('token', 't', { operator: 'ada', at });
+  await ledger.put('token', 't', { holder: 'operator ada', at });
   assert.deepEqual(
     ledger.entries('code').map(([name]) => name),
     ['c2497', 'c2498', 'c2499'],

@@ -20,10 +20,10 @@ async function begin(t: TestContext) {
   const stream = await storage.stream(eventStreamConfig);
   const { log, lines } = recordLog();
   const events: object[] = [];
-  const voidTokens = new Map<string, { listener: string; at: string }>();
+  const voidTokens = new Map<string, { holder: string; at: string }>();
   const ledger = {
     get: (_: string, name: string) => voidTokens.get(name),
-    put: async (_: string, name: string, value: { listener: string; at: string }) => {
+    put: async (_: string, name: string, value: { holder: string; at: string }) => {
       voidTokens.set(name, value);
     },
   } as NonNullable<Parameters<typeof Listeners.open>[0]['ledger']>;

@@ -14,10 +14,7 @@ const examplePin = 'elxv_-EKyIyM2B6hJSaX7r7soVJS_PCTC5TgymP_QAk';
 
 export const examples: readonly Example[] = [
   [`muster agent trust ${examplePin}`, 'trust this CA from now on'],
-  [
-    `muster agent trust ${examplePin} --data-dir /srv/muster`,
-    'for an agent whose state is in another folder',
-  ],
+  [`muster agent trust --data-dir /srv ${examplePin}`, 'for an agent in another folder'],
 ];
 
 export async function run({

@@ -12,7 +12,7 @@ const examplePin = 'elxv_-EKyIyM2B6hJSaX7r7soVJS_PCTC5TgymP_QAk';
 
 export const examples: readonly Example[] = [
   [`muster broker forget-ca ${examplePin}`, 'end the trust in this CA'],
-  [`muster broker forget-ca ${examplePin} --api-port 4321`, 'for a requester whose API has another port'],
+  ['muster broker forget-ca "$PIN"', 'the same in a script'],
 ];
 
 export async function run({

@@ -12,10 +12,7 @@ export const flags = {
 } satisfies FlagTable;
 
 export const examples: readonly Example[] = [
-  [
-    'muster broker rotate-ca',
-    'make the next CA; a restart of the requester uses it when every node trusts it',
-  ],
+  ['muster broker rotate-ca', 'make the next CA, and tell it to the nodes'],
   ['muster broker rotate-ca --force', 'do not wait for nodes that are away'],
 ];
 

@@ -1,0 +1,192 @@
+// Tests the replacement of a CA: which nodes it waits for, what it remembers over restarts, and what operators may do.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { NodeState } from '../../../agent/protocol/node-state.ts';
+import {
+  type AuthorityPins,
+  AuthorityRotation,
+  type AuthorityStore,
+} from '../../../agent/requester/authorities/authority-rotation.ts';
+import { dueAuthority, type Rotation } from '../../../agent/requester/authorities/rotation-file.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { recordLog } from '../../support/log-lines.ts';
+import { record, requesterNode } from '../samples.ts';
+
+const pin = (letter: string) => letter.repeat(43);
+const act = { actor: 'ada' };
+
+class FakeStore implements AuthorityStore {
+  present: AuthorityPins = { present: pin('A'), next: undefined, former: undefined };
+  rotation: Rotation | undefined;
+  writes = 0;
+
+  pins = async () => ({ ...this.present });
+  makeNext = async () => {
+    this.present.next = pin('B');
+    return this.present.next;
+  };
+  removeNext = async () => {
+    this.present.next = undefined;
+  };
+  removeFormer = async () => {
+    this.present.former = undefined;
+  };
+  readRotation = async () => this.rotation;
+  writeRotation = async (rotation: Rotation | undefined) => {
+    this.writes++;
+    this.rotation = rotation;
+  };
+
+  /** Does what a start does with a CA that is due. */
+  restart(): void {
+    const due = dueAuthority(this.rotation);
+    if (due === undefined) return;
+    this.present = { present: due, next: undefined, former: this.present.present };
+    this.rotation = undefined;
+  }
+}
+
+async function begin({ isForNodes = true } = {}) {
+  const clock = new FakeClock();
+  const store = new FakeStore();
+  const nodes = new Map<string, NodeState>();
+  const { log, lines } = recordLog();
+  const records = { get: (id: string) => nodes.get(id), list: () => nodes.values() };
+  const open = async () => {
+    const rotation = await AuthorityRotation.open({ store, isForNodes, clock, log });
+    rotation.start(records);
+    return rotation;
+  };
+  /** Puts a node on the roll, as the roll does. */
+  const set = (rotation: AuthorityRotation, id: string, membership: 'PENDING' | 'APPROVED' | 'REJECTED') => {
+    const state = record(id, membership);
+    nodes.set(id, state);
+    rotation.onRecord(id, state);
+  };
+  const remove = (rotation: AuthorityRotation, id: string) => {
+    nodes.delete(id);
+    rotation.onRemoved(id);
+  };
+  return { clock, store, nodes, lines, open, set, remove };
+}
+
+test('the next CA is due when every approved node keeps it, and not while one does not', async () => {
+  const { clock, store, open, set, nodes, lines } = await begin();
+  nodes.set('node-0', record('node-0', 'APPROVED', { Info: requesterNode('node-0') }));
+  const rotation = await open();
+  set(rotation, 'a', 'APPROVED');
+  set(rotation, 'b', 'APPROVED');
+  set(rotation, 'waits', 'PENDING');
+  assert.deepEqual(rotation.valid, [pin('A')]);
+  await rotation.rotate(false, act);
+  assert.deepEqual(
+    [rotation.valid, rotation.forNewNodes],
+    [
+      [pin('A'), pin('B')],
+      [pin('A'), pin('B')],
+    ],
+  );
+  assert.deepEqual(rotation.view().MissingNodes, ['a', 'b']);
+  rotation.onKept('a', [pin('A'), pin('B')]);
+  rotation.onKept('b', [pin('A')]);
+  await clock.advance(1_000);
+  assert.equal(dueAuthority(store.rotation), undefined);
+  rotation.onKept('b', [pin('B'), pin('A')]);
+  await clock.advance(1_000);
+  assert.equal(dueAuthority(store.rotation), pin('B'));
+  assert.match(lines.at(-1)?.message ?? '', /every approved node trusts the next CA; a restart/);
+  // A node that is approved now, or that forgot the CA, is waited for again.
+  set(rotation, 'waits', 'APPROVED');
+  await clock.advance(1_000);
+  assert.equal(dueAuthority(store.rotation), undefined);
+  rotation.onKept('waits', [pin('B')]);
+  rotation.onKept('a', undefined);
+  await clock.advance(1_000);
+  assert.deepEqual([dueAuthority(store.rotation), rotation.view().MissingNodes], [undefined, ['a']]);
+});
+
+test('whatever nodes do and whenever the requester restarts, the next CA is due just when no approved node lacks it', async () => {
+  const ids = fc.constantFrom('a', 'b', 'c');
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('kept' as const), id: ids, has: fc.boolean() }),
+    fc.record({
+      kind: fc.constant('set' as const),
+      id: ids,
+      to: fc.constantFrom('PENDING' as const, 'APPROVED' as const, 'REJECTED' as const),
+    }),
+    fc.record({ kind: fc.constant('remove' as const), id: ids }),
+    fc.record({ kind: fc.constant('restart' as const) }),
+  );
+  const runs = fc.asyncProperty(fc.array(step, { maxLength: 30 }), async steps => {
+    const { clock, store, open, set, remove, nodes } = await begin();
+    let rotation = await open();
+    await rotation.rotate(false, act);
+    const keeps = new Map<string, boolean>();
+    for (const each of steps) {
+      if (each.kind === 'set') set(rotation, each.id, each.to);
+      else if (each.kind === 'remove') {
+        remove(rotation, each.id);
+        keeps.delete(each.id);
+      } else if (each.kind === 'kept' && nodes.has(each.id)) {
+        rotation.onKept(each.id, each.has ? [pin('B')] : [pin('A')]);
+        keeps.set(each.id, each.has);
+      } else if (each.kind === 'restart') {
+        await rotation.stop();
+        rotation = await open();
+      }
+      await clock.advance(1_000);
+      const lacking = [...nodes].filter(
+        ([id, { Membership }]) => Membership === 'APPROVED' && !keeps.get(id),
+      );
+      const expected = lacking.map(([id]) => id).sort();
+      assert.deepEqual(rotation.view().MissingNodes, expected);
+      assert.equal(dueAuthority(store.rotation) !== undefined, expected.length === 0);
+    }
+  });
+  await fc.assert(runs, { numRuns: 100 });
+});
+
+test('many confirmations are written once', async () => {
+  const { clock, store, open, set } = await begin();
+  const rotation = await open();
+  for (let index = 0; index < 1_000; index++) set(rotation, `node-${index}`, 'APPROVED');
+  await rotation.rotate(false, act);
+  const { writes } = store;
+  for (let index = 0; index < 1_000; index++) rotation.onKept(`node-${index}`, [pin('B')]);
+  await clock.advance(1_000);
+  assert.equal(store.writes, writes + 1);
+  assert.equal(store.rotation?.confirmed.length, 1_000);
+});
+
+test('an operator may force it, give it up, and forget the former CA, but not the present one', async () => {
+  const { store, open, set } = await begin();
+  let rotation = await open();
+  set(rotation, 'a', 'APPROVED');
+  await assert.rejects(rotation.forget(pin('A'), act), { code: 'conflict' });
+  await assert.rejects(rotation.forget(pin('Z'), act), { code: 'not_found' });
+  await rotation.rotate(false, act);
+  await rotation.forget(pin('B'), act);
+  assert.deepEqual([rotation.valid, store.rotation, rotation.status], [[pin('A')], undefined, undefined]);
+  await rotation.rotate(false, act);
+  await rotation.rotate(true, act);
+  assert.deepEqual([rotation.view().ForcedBy, rotation.view().Ready], ['ada', true]);
+  await rotation.stop();
+  store.restart();
+  rotation = await open();
+  assert.deepEqual([rotation.valid, rotation.forNewNodes], [[pin('B'), pin('A')], [pin('B')]]);
+  await assert.rejects(rotation.rotate(false, act), {
+    code: 'conflict',
+    message: /still trust the former CA/,
+  });
+  await rotation.forget(pin('A'), act);
+  assert.deepEqual(rotation.valid, [pin('B')]);
+});
+
+test('a CA that only the API uses waits for no node', async () => {
+  const { store, open, set } = await begin({ isForNodes: false });
+  const rotation = await open();
+  set(rotation, 'a', 'APPROVED');
+  await rotation.rotate(false, act);
+  assert.equal(dueAuthority(store.rotation), pin('B'));
+});
