@@ -24,6 +24,8 @@ const holderLink = 'control.sock';
 const socketName = /^\.[\w-]{6}\.sock$/;
 /** Length of the longest request or answer, in characters. */
 const maxLength = 65_536;
+/** Length of the longest error in an answer that is shown, in characters. */
+const maxErrorLength = 1_024;
 /** Time for one request and its answer, in milliseconds. */
 const timeoutMs = 5_000;
 
@@ -201,7 +203,7 @@ async function remove(folder: string, name: string): Promise<void> {
 async function ask(folder: string, name: string, request: unknown): Promise<{ value?: unknown } | undefined> {
   try {
     const text = await exchangeIn(folder, name, JSON.stringify(request));
-    const { error, hint, ...reply } = JSON.parse(text) as { value?: unknown; error?: string; hint?: string };
+    const { error, hint, ...reply } = parseReply(text);
     if (error === undefined) return reply;
     throw new MusterError('failed', error, hint ? { hint } : {});
   } catch (error) {
@@ -217,6 +219,22 @@ async function ask(folder: string, name: string, request: unknown): Promise<{ va
       cause: error,
     });
   }
+}
+
+/** Reads what a role answered. Another user's program may be behind the socket. Throws an error that says what is wrong. */
+function parseReply(text: string): {
+  value?: unknown;
+  error?: string | undefined;
+  hint?: string | undefined;
+} {
+  const reply: unknown = JSON.parse(text);
+  const { value, error, hint } = (reply ?? {}) as Record<string, unknown>;
+  const isText = (member: unknown): member is string | undefined =>
+    member === undefined || typeof member === 'string';
+  if (typeof reply !== 'object' || reply === null || !isText(error) || !isText(hint))
+    throw new Error('what it said is no answer of a role');
+  const reason = error === '' ? 'it refused without a reason' : error;
+  return { value, error: reason?.slice(0, maxErrorLength), hint: hint?.slice(0, maxErrorLength) };
 }
 
 /**

@@ -25,11 +25,27 @@ function readChain(socket: TLSSocket): X509Certificate[] {
   const chain: X509Certificate[] = [];
   let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
   while (next?.raw && chain.length < maxChain) {
-    chain.push(new X509Certificate(next.raw));
+    const certificate = readCertificate(next.raw);
+    // Nothing can be said of a certificate whose key cannot be read, or of those that follow it.
+    if (!certificate) break;
+    chain.push(certificate);
     // A certificate that signed itself names itself.
     next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
   }
   return chain;
+}
+
+/**
+ * Reads a certificate, in PEM or as bytes; undefined when it is none. Node reads the key in it only when it is asked for,
+ * and throws then, so that is done here.
+ */
+export function readCertificate(content: Uint8Array | string): X509Certificate | undefined {
+  try {
+    const certificate = new X509Certificate(content);
+    return certificate.publicKey ? certificate : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Returns the certificate in `chain` whose key is one of `pins`. */

@@ -1,7 +1,19 @@
 // All decoders that are fuzzed.
+import { apiDecoders } from './api-decoders.ts';
 import type { Decoder } from './decoder.ts';
+import { fileDecoders } from './file-decoders.ts';
+import { liveDecoders } from './live-decoders.ts';
+import { machineDecoders } from './machine-decoders.ts';
 import { messageDecoders } from './message-decoders.ts';
 import { nameDecoders } from './name-decoders.ts';
 import { storeDecoders } from './store-decoders.ts';
 
-export const allDecoders: readonly Decoder[] = [...messageDecoders, ...nameDecoders, ...storeDecoders];
+export const allDecoders: readonly Decoder[] = [
+  ...messageDecoders,
+  ...nameDecoders,
+  ...storeDecoders,
+  ...apiDecoders,
+  ...fileDecoders,
+  ...machineDecoders,
+  ...liveDecoders,
+];

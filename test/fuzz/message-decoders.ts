@@ -126,7 +126,7 @@ const refusals: fc.Arbitrary<Refusal> = fc.record(
   { requiredKeys: ['code', 'reason', 'hint', 'fingerprint'], noNullPrototype: true },
 );
 
-const cloudEvents = fc.record({
+export const cloudEvents = fc.record({
   specversion: fc.constant('1.0'),
   id: fc.oneof(
     fc.nat(1e9).map(revision => `node-1:abcdef012345:${revision}`),

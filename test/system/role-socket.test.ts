@@ -116,6 +116,28 @@ describe('a folder', () => {
     }
   });
 
+  test('is asked in vain when another program behind the socket answers with something else', async t => {
+    const folder = await newFolder();
+    let said = '';
+    const server = createServer(socket =>
+      socket.once('data', () => socket.end(said)).on('error', () => undefined),
+    );
+    t.after(() => server.close());
+    server.listen(join(folder, '.abcdef.sock'));
+    await once(server, 'listening');
+    await symlink('.abcdef.sock', join(folder, name));
+    for (said of ['null', '7', '"x"', '{"error":{}}', '{"error":"no","hint":[]}', '{"error":null}'])
+      await fails(
+        askHolder(folder, status),
+        'failed',
+        /does not answer: what it said is no answer of a role$/,
+      );
+    said = '{"error":""}';
+    await fails(askHolder(folder, status), 'failed', /^it refused without a reason$/);
+    said = JSON.stringify({ error: 'x'.repeat(9_000) });
+    await fails(askHolder(folder, status), 'failed', /^x{1024}$/);
+  });
+
   test('is cleaned of files from processes that were killed before they held it, and of nothing else', async t => {
     const folder = await newFolder();
     // This socket belongs to a process that is alive and has not yet looked for the holder.

@@ -1,12 +1,12 @@
 // Reads a certificate that the operator made for the broker, and checks that it can be used before the broker starts.
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject, type X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { writeFileAtomic } from '../../system/files.ts';
 import { readBounded, readOwnFile } from '../../system/read-file.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import { caPinOf } from '../../transport/ca-pin.ts';
-import { namesOf, whyNotValidAt } from '../../transport/peer-certificate.ts';
+import { namesOf, readCertificate, whyNotValidAt } from '../../transport/peer-certificate.ts';
 import { isFor, type ServerCertificate } from './server-certificate.ts';
 
 /** The files of the settings `broker.tls.*`. */
@@ -155,14 +155,11 @@ async function readCertificates(setting: string, path: string): Promise<X509Cert
   const text = await readText(setting, path);
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   if (blocks.length === 0) throw noCertificate(setting, path);
-  try {
-    return blocks.map(block => new X509Certificate(block));
-  } catch (cause) {
-    throw badConfig(
-      `${setting}: a certificate in ${path} cannot be read: ${reasonOf(cause)}`,
-      'copy the file again',
-    );
-  }
+  return blocks.map(block => {
+    const certificate = readCertificate(block);
+    if (certificate) return certificate;
+    throw badConfig(`${setting}: a certificate in ${path} cannot be read`, 'copy the file again');
+  });
 }
 
 async function readText(setting: string, path: string): Promise<string> {

@@ -8,7 +8,7 @@ import type { Log } from '../../system/log.ts';
 import { readOwnFile } from '../../system/read-file.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import { caPinOf } from '../../transport/ca-pin.ts';
-import { namesOf } from '../../transport/peer-certificate.ts';
+import { namesOf, readCertificate } from '../../transport/peer-certificate.ts';
 import {
   endOfCertificate,
   makeAuthority,
@@ -184,13 +184,11 @@ async function readKey(path: string): Promise<{ key: KeyObject; text: string } |
 }
 
 function parse(path: string, data: Buffer): X509Certificate {
-  try {
-    return new X509Certificate(data);
-  } catch {
-    throw new MusterError('bad_state', `${path} does not contain a certificate`, {
-      hint: `remove it, and it is made again: rm ${path}`,
-    });
-  }
+  const certificate = readCertificate(data);
+  if (certificate) return certificate;
+  throw new MusterError('bad_state', `${path} does not contain a certificate`, {
+    hint: `remove it, and it is made again: rm ${path}`,
+  });
 }
 
 const pemOf = (certificate: X509Certificate): string => certificate.toString();

@@ -124,7 +124,8 @@ export async function parseRecording(source: string, path: string): Promise<Reco
   const { parse } = await import('yaml');
   let value: unknown;
   try {
-    value = parse(source, { maxAliasCount: 0 });
+    // Warnings would print parts of the file.
+    value = parse(source, { maxAliasCount: 0, logLevel: 'error' });
   } catch (error) {
     throw new MusterError('bad_state', `${path} is not YAML: ${reasonOf(error)}`, { cause: error });
   }

@@ -15,6 +15,8 @@ export function answer(call: Context, value: unknown, status = 200): Response {
   });
 }
 
+/** Returns the parameters in the query of a call. Of its URL nothing else is read, because the Host header may be any text. */
 export function parameters(call: Context): URLSearchParams {
-  return new URL(call.req.url).searchParams;
+  const [, query = ''] = /^[^?#]*\?([^#]*)/.exec(call.req.url) ?? [];
+  return new URLSearchParams(query);
 }

@@ -226,6 +226,7 @@ test('a Host header may name only the loopback', () => {
 
 const rawRequests: [what: string, text: string, first: RegExp][] = [
   ['no Host', 'GET /api/v1/agent/alive HTTP/1.1\r\n\r\n', /^HTTP\/1.1 400 /],
+  ['a Host that no URL can have', 'GET / HTTP/1.1\r\nHost: 1.2.3.4.5\r\n\r\n', /^HTTP\/1.1 403 /],
   ['two Hosts', 'GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n', /^HTTP\/1.1 403 /],
   ['noise', '\u0000\u0001\u0002 hello\r\n\r\n', /^HTTP\/1.1 400 /],
   [
