@@ -75,7 +75,7 @@ log:
 `;
 
 /** A file gets a part of the inputs, because each is written to the disk. */
-const throughDisk = { share: 0.1, release: removeFolder } as const;
+const throughDisk = { share: 0.03, release: removeFolder } as const;
 
 export const fileDecoders: readonly Decoder[] = [
   {
@@ -178,7 +178,7 @@ export const fileDecoders: readonly Decoder[] = [
     valid: fc.constant(
       'recordedAt: 2026-01-01T00:00:00.000Z\nsystem:\n  platform: linux\n  arch: x64\n  hostname: a\n  release: "6"\n  cpus: 2\n  cpuModel: AMD\n  usableCpus: 2\n  memory: 8\nanswers:\n  file /a: |-\n    text\nfaults: {}\ntook: {}\n',
     ),
-    share: 0.2,
+    share: 0.05,
     isExpected: isMusterError,
     read: input => parseRecording(String(input), '/x/machine.yaml'),
   },
@@ -191,7 +191,7 @@ export const fileDecoders: readonly Decoder[] = [
     ],
     form: 'text',
     valid: fc.constant(configuration),
-    share: 0.1,
+    share: 0.05,
     isExpected: () => false,
     read: input => {
       const file = readYaml(String(input), '/etc/muster/config.yaml');
@@ -231,7 +231,7 @@ export const fileDecoders: readonly Decoder[] = [
     valid: fc.constant(
       'NameProvider: uuid\nDataDir: /x\nCompute:\n  Enabled: true\n  Orchestrators: ["nats://a:4222"]\n  AllocatedCapacity: {CPU: 80%}\nOrchestrator:\n  NodeManager: {DisconnectTimeout: 1m}\n',
     ),
-    share: 0.2,
+    share: 0.05,
     isExpected: () => false,
     read: input => readBacalhau(String(input), '/x/config.yaml'),
   },
@@ -251,7 +251,7 @@ export const fileDecoders: readonly Decoder[] = [
     covers: ['transport/tls.ts readTls'],
     form: 'bytes',
     valid: fc.constant(Buffer.from(ca)),
-    share: 0.02,
+    share: 0.01,
     release: removeFolder,
     isExpected: isConnectFailure,
     read: input => readTls({ caFile: join(writeInput('ca.pem', input), 'ca.pem') }),
@@ -290,7 +290,7 @@ export const fileDecoders: readonly Decoder[] = [
     valid: fc.constant(
       `-----BEGIN NATS USER JWT-----\neyJ0eXAiOiJKV1QiLCJhbGciOiJlZDI1NTE5LW5rZXkifQ.e30.AAAA\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\n${encodeSeed(new Uint8Array(32).fill(1), 'user')}\n------END USER NKEY SEED------\n`,
     ),
-    share: 0.02,
+    share: 0.003,
     release: removeFolder,
     isExpected: isConnectFailure,
     read: input => readCredentials({ credsFile: join(writeInput('user.creds', input), 'user.creds') }),

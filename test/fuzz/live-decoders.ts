@@ -156,7 +156,7 @@ export const liveDecoders: readonly Decoder[] = [
     covers: ['requester/api/routes.ts', 'requester/api/event-streams.ts', 'requester/api/login.ts'],
     form: 'text',
     valid: requests,
-    share: 0.2,
+    share: 0.1,
     isExpected: never,
     read: input => callApi(String(input)),
     mayRefuseValid: true,
@@ -173,7 +173,7 @@ export const liveDecoders: readonly Decoder[] = [
       'filter-approval=approved&filter-status=healthy',
       'labels=zone+in+%28a%2Cb%29%2C%21spot%2Ccores%3E4&order_by=available_cpu&reverse=true&limit=7',
     ),
-    share: 0.2,
+    share: 0.1,
     isExpected: never,
     read: input => {
       // What no path may contain is escaped. So the query reaches the rules about it.
@@ -229,7 +229,7 @@ export const liveDecoders: readonly Decoder[] = [
     covers: ['system/role-socket.ts holdFolder'],
     form: 'json',
     valid: fc.constantFrom({ command: 'status' }, { command: 'join', code: 'muster1.x', move: true }),
-    share: 0.2,
+    share: 0.1,
     isExpected: never,
     read: async input => {
       heldFolder ??= mkdtempSync(join(tmpdir(), 'muster-fuzz-'));
@@ -256,7 +256,7 @@ export const liveDecoders: readonly Decoder[] = [
     covers: ['system/role-socket.ts askHolder'],
     form: 'json',
     valid: fc.constantFrom({ value: { role: 'agent', pid: 1 } }, { error: 'no', hint: 'try again' }),
-    share: 0.2,
+    share: 0.1,
     mayRefuseValid: true,
     isExpected: isMusterError,
     read: async input => {

@@ -232,7 +232,7 @@ export const messageDecoders: readonly Decoder[] = [
   message('a registration', registerRequestSchema, registers),
   message('an update of resources', updateResourcesRequestSchema, updateResourcesMessages),
   message('a leave request', leaveRequestSchema, leaves),
-  message('node information', nodeInfoSchema, nodeInfos),
+  { ...message('node information', nodeInfoSchema, nodeInfos), share: 0.2 },
   message(
     'resources',
     resourcesSchema,
@@ -243,6 +243,7 @@ export const messageDecoders: readonly Decoder[] = [
     covers: [],
     form: 'json',
     valid: nodeStates,
+    share: 0.4,
     read: input => validateStored(nodeStateSchema, parseJson(input as Buffer)),
     write: value => Buffer.from(writeJson(withUnknown(value))),
   },
@@ -257,6 +258,7 @@ export const messageDecoders: readonly Decoder[] = [
   },
   {
     what: 'the claims of a callout question, signed by its server',
+    share: 0.4,
     covers: ['protocol/callout.ts readCalloutQuestion', 'protocol/signed-token.ts readSignedToken'],
     form: 'json',
     valid: fc

@@ -44,6 +44,14 @@ const values: readonly string[] = [
   '{"__proto__":{"polluted":1}}',
   '{"constructor":{"prototype":{"polluted":1}}}',
   '{"toString":1,"valueOf":1,"toJSON":1}',
+  'NaN',
+  'undefined',
+  "'x'",
+  '',
+];
+
+/** JSON texts that are long, long lists, or deep. They are seldom, because each takes longer to read. */
+const largeValues: readonly string[] = [
   `"${'x'.repeat(300)}"`,
   `"${'é'.repeat(5_000)}"`,
   `"${'9'.repeat(400)}"`,
@@ -54,10 +62,6 @@ const values: readonly string[] = [
   `${'['.repeat(33)}${']'.repeat(33)}`,
   `${'{"a":'.repeat(33)}1${'}'.repeat(33)}`,
   `${'['.repeat(5_000)}`,
-  'NaN',
-  'undefined',
-  "'x'",
-  '',
 ];
 
 /** Pieces that are put into texts, and as bytes into everything. */
@@ -153,26 +157,26 @@ function changeOnce(
       return typeof last === 'string' ? withoutMember(value, path) : put('null');
     case 1:
       return typeof last === 'string'
-        ? withValue(value, [...parent, `${last}${doubled}`], mark(inserted.push(random.pick(values)) - 1))
-        : put(random.pick(values));
+        ? withValue(value, [...parent, `${last}${doubled}`], mark(inserted.push(anyValue(random)) - 1))
+        : put(anyValue(random));
     case 2:
       return typeof last === 'string'
         ? withValue(withoutMember(value, path), [...parent, otherCase(last)], valueAt(value, path))
-        : put(random.pick(values));
+        : put(anyValue(random));
     case 3:
       return isObject(valueAt(value, path))
-        ? put(random.pick(values), [...path, random.pick(names)])
-        : put(random.pick(values));
+        ? put(anyValue(random), [...path, random.pick(names)])
+        : put(anyValue(random));
     case 4:
       return paths.length > 0 ? withValue(value, path, valueAt(value, random.pick(paths))) : put('{}');
     case 5: {
       const text = valueAt(value, path);
       return typeof text === 'string'
         ? withValue(value, path, mutatedText(text, random).replaceAll(/[\u0001\u0002]/g, ''))
-        : put(random.pick(values));
+        : put(anyValue(random));
     }
     default:
-      return put(random.pick(values));
+      return put(anyValue(random));
   }
 }
 
@@ -181,6 +185,8 @@ function textOf(value: unknown, inserted: readonly string[]): string {
     .replaceAll(/"\\u0001(\d+)\\u0001"/g, (_, number: string) => inserted[Number(number)] ?? '')
     .replaceAll('\\u0002', '');
 }
+
+const anyValue = (random: SeededRandom): string => random.pick(random.below(20) === 0 ? largeValues : values);
 
 const isObject = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
