@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import type { Role } from '../config/role.ts';
 import type { Settings } from '../config/settings.ts';
 import type { SettingsConflict } from '../config/settings-conflicts.ts';
+import { isEnveloped } from '../protocol/subjects.ts';
 import { isLoopback } from '../system/loopback.ts';
 
 /**
@@ -12,11 +13,21 @@ import { isLoopback } from '../system/loopback.ts';
  */
 export function checkRoleRequirements(
   role: Role | undefined,
-  { api, broker, nats }: Settings,
+  { api, broker, compute, nats, requester }: Settings,
 ): SettingsConflict[] {
   const findings: SettingsConflict[] = [];
-  if (role === 'agent') return findings;
   const ownBroker = nats.servers.length === 0;
+  // Without credentials, the agent logs in with its key.
+  const credentials = (['token', 'tokenFile', 'user', 'credsFile'] as const).find(
+    name => nats[name] !== undefined,
+  );
+  if (role === 'agent') {
+    if (ownBroker && !credentials && !isEnveloped(compute.heartbeatTopic))
+      findings.push(topicWarning('compute', compute.heartbeatTopic));
+    return findings;
+  }
+  if (ownBroker && !isEnveloped(requester.heartbeatTopic))
+    findings.push(topicWarning('requester', requester.heartbeatTopic));
   if (ownBroker && broker.allowPlaintext && !isLoopback(broker.host)) {
     findings.push({
       severity: 'warning',
@@ -32,9 +43,6 @@ export function checkRoleRequirements(
       text: 'is also broker.port, and a requester listens on both; allowed: two different ports, or 0 for a free one',
     });
   }
-  const credentials = (['token', 'tokenFile', 'user', 'credsFile'] as const).find(
-    name => nats[name] !== undefined,
-  );
   if (credentials && ownBroker) {
     findings.push({
       severity: role === 'requester' ? 'fault' : 'warning',
@@ -44,6 +52,14 @@ export function checkRoleRequirements(
   }
   return findings;
 }
+
+// One node could speak for another on such a topic.
+const topicWarning = (part: 'compute' | 'requester', topic: string): SettingsConflict => ({
+  severity: 'warning',
+  keys: [`${part}.heartbeatTopic`],
+  value: `"${topic}"`,
+  text: "has no {nodeId}, so no node with a key may send its heartbeats there on a requester's own broker, and it becomes UNHEALTHY; only nodes without a key may",
+});
 
 /** Returns whether two servers on these hosts cannot have the same port. A name may mean any address of this machine. */
 function overlap(one: string, other: string): boolean {

@@ -46,3 +46,20 @@ test('a broker without TLS where other machines reach it is a warning, and on th
   const local = await configFile(t, 'broker: {allowPlaintext: true}\n');
   assert.deepEqual((await loadAt(local, 'requester')).warnings, []);
 });
+
+test('a topic of heartbeats without the node is a warning where nodes log in with their keys', async t => {
+  const path = await configFile(
+    t,
+    'requester:\n  heartbeatTopic: heartbeat\ncompute:\n  heartbeatTopic: heartbeat\n',
+  );
+  const text = `heartbeatTopic: "heartbeat" has no {nodeId}, so no node with a key may send its heartbeats there on a requester's own broker, and it becomes UNHEALTHY; only nodes without a key may`;
+  assert.deepEqual((await loadAt(path, 'requester')).warnings, [`${path}:2: requester.${text}`]);
+  assert.deepEqual((await loadAt(path, undefined)).warnings, [`${path}:2: requester.${text}`]);
+  assert.deepEqual((await loadAt(path, 'agent')).warnings, [`${path}:4: compute.${text}`]);
+  const elsewhere = await configFile(
+    t,
+    'requester: {heartbeatTopic: heartbeat}\ncompute: {heartbeatTopic: heartbeat}\nnats: {servers: [head:4222]}\n',
+  );
+  for (const role of ['requester', 'agent'] as const)
+    assert.deepEqual((await loadAt(elsewhere, role)).warnings, []);
+});

@@ -1,4 +1,5 @@
 // `muster agent` runs the agent of a compute node until it is told to stop.
+import { checkRoleRequirements } from '../../roles/role-requirements.ts';
 import { runAgent } from '../../roles/run-agent.ts';
 import type { Argv, Example } from '../line/command.ts';
 
@@ -12,4 +13,11 @@ export const examples: readonly Example[] = [
   ],
 ];
 
-export const run = (argv: Argv): Promise<number> => runAgent(() => argv.load({ role: 'agent' }));
+/** Runs the agent. A start and a reload warn of the same settings as `muster config check`. */
+export const run = (argv: Argv): Promise<number> =>
+  runAgent(() =>
+    argv.load({
+      role: 'agent',
+      findMoreConflicts: settings => checkRoleRequirements('agent', settings),
+    }),
+  );

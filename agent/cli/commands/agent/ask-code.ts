@@ -30,6 +30,21 @@ export async function askCode(sources: CodeSources): Promise<{ line: string; cod
   return { line, code: readGivenCode(line, place, sources.now) };
 }
 
+/** @throws MusterError `bad_config` when the settings have another login, with which the agent would not use the code. */
+export function refuseOtherLogin(nats: Settings['nats']): void {
+  const login = otherLogin(nats);
+  if (login === undefined) return;
+  throw new MusterError(
+    'bad_config',
+    `nats.${login} is set, and an agent that logs in with it uses no join code`,
+    { hint: `remove nats.${login} from the settings of this machine, and give the code again` },
+  );
+}
+
+/** Returns the setting with which the agent logs in instead of with its key; undefined when there is none. */
+export const otherLogin = (nats: Settings['nats']): keyof Settings['nats'] | undefined =>
+  (['token', 'tokenFile', 'user', 'credsFile'] as const).find(name => nats[name] !== undefined);
+
 /** Refuses words on the command line that may be a code, without showing them. @throws MusterError `usage` */
 export function refuseCodeArgument(words: readonly string[]): void {
   const [word] = words;

@@ -3,14 +3,12 @@ import type { AgentStatus } from '../../../compute/agent.ts';
 import { systemEnvironment } from '../../../config/environment.ts';
 import { duration, path } from '../../../config/kind.ts';
 import { dataFolder, searchedFolders } from '../../../config/paths.ts';
-import type { Settings } from '../../../config/settings.ts';
 import { note, print } from '../../../output/terminal.ts';
 import { systemClock } from '../../../system/clock.ts';
-import { MusterError } from '../../../system/errors.ts';
 import { printable } from '../../../system/printable.ts';
 import { askHolder } from '../../../system/role-socket.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
-import { askCode, refuseCodeArgument } from './ask-code.ts';
+import { askCode, refuseCodeArgument, refuseOtherLogin } from './ask-code.ts';
 import { giveCode, runningAgent } from './give-code.ts';
 import { waitForApproval } from './wait-for-approval.ts';
 
@@ -74,15 +72,4 @@ export async function run({ load, flags: given, rest: words }: Argv<typeof flags
   });
   print('Ok\n');
   return 0;
-}
-
-/** @throws MusterError `bad_config` when the settings have another login, with which the agent would not use the code. */
-function refuseOtherLogin(nats: Settings['nats']): void {
-  const login = (['token', 'tokenFile', 'user', 'credsFile'] as const).find(name => nats[name] !== undefined);
-  if (login === undefined) return;
-  throw new MusterError(
-    'bad_config',
-    `nats.${login} is set, and an agent that logs in with it uses no join code`,
-    { hint: `remove nats.${login} from the settings of this machine, and give the code again` },
-  );
 }

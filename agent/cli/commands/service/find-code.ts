@@ -18,7 +18,7 @@ import { printable } from '../../../system/printable.ts';
 import { askHolder } from '../../../system/role-socket.ts';
 import type { Argv } from '../../line/command.ts';
 import { actor } from '../actor.ts';
-import { askCode } from '../agent/ask-code.ts';
+import { askCode, otherLogin, refuseOtherLogin } from '../agent/ask-code.ts';
 
 export interface CodeFlags {
   join: boolean;
@@ -30,7 +30,7 @@ type FoundCode = { line: string; code: JoinCode };
 
 /**
  * Returns the code; undefined when the agent needs none or gets it later. @throws MusterError `usage` when a code makes no
- * sense here, and as `askCode`.
+ * sense here, `bad_config` when the agent would not use it, and as `askCode`.
  */
 export async function findCode(
   role: Role,
@@ -41,9 +41,10 @@ export async function findCode(
   if (asks || file !== undefined) {
     if (role !== 'agent') throw new MusterError('usage', 'only an agent has a join code: --role agent');
     if (target.root !== undefined) throw inImage();
+    const { settings } = await load({ skipUnreadable: true, role });
+    refuseOtherLogin(settings.nats);
     // Nothing is asked for that is not used.
     if (dryRun) return undefined;
-    const { settings } = await load({ skipUnreadable: true, role });
     return askCode({
       file,
       join: settings.join,
@@ -87,6 +88,7 @@ async function makeLocalCode(
 /** Returns whether the agent would find no cluster by itself. */
 async function needsCode({ prefix, paths }: ServiceTarget, settings: Settings): Promise<boolean> {
   const { nats, join: given } = settings;
+  if (otherLogin(nats) !== undefined) return false;
   if (nats.servers.length > 0 || given.code !== undefined || given.codeFile !== undefined) return false;
   const { joinCode, dataFolder } = paths('agent');
   const file = join(roleFolder(settings.dataDir ?? prefix + dataFolder, 'agent'), clusterFileName);
