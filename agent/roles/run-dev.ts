@@ -4,7 +4,6 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { brokerFiles } from '../broker/broker-files.ts';
 import { stopOrphan } from '../broker/orphan.ts';
-import { requireLocalCertificate } from '../broker/tls/choose-certificate.ts';
 import { takeNotifyRequest } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { devFolder, roleFolder, runtimeFolder } from '../config/paths.ts';
@@ -43,7 +42,11 @@ export async function runDev(
 ): Promise<number> {
   const loaded = await load();
   const { settings } = loaded;
-  if (settings.nats.servers.length === 0) await requireLocalCertificate(settings.broker);
+  if (settings.nats.servers.length === 0 && settings.broker.tls.certFile !== undefined) {
+    // It loads much that few clusters need.
+    const { requireLocalCertificate } = await import('../broker/tls/choose-certificate.ts');
+    await requireLocalCertificate(settings.broker);
+  }
   const log = roleLog({ log: { ...settings.log, level: 'warn' } }, 'dev');
   // The roles must not notify a service manager, because each of them would report the state of all.
   takeNotifyRequest();
