@@ -28,29 +28,50 @@ export interface UnverifiedAccess {
   readonly maxConnections?: number;
 }
 
-/** The account of the broker itself. */
-const systemAccount = 'SYS';
+/** What is added on a NATS of one's own. */
+export interface OwnNatsLines {
+  /** The name of the account of the servers themselves. */
+  readonly systemAccount: string;
+  /** The public key (`X…`) for which the servers encrypt what they ask, so that no other server on the way sees a code. */
+  readonly boxKey: string;
+  /** The public key of the bystander (see broker-access.ts). */
+  readonly bystander: string;
+}
+
+/** The account of the requester's own broker itself. */
+const defaultSystemAccount = 'SYS';
+/** The account of the bystander. */
+const bystanderAccount = 'MUSTER_BYSTANDER';
 
 /** Time that the requester has to answer whether a client is let in, in seconds. Unanswered clients are turned away. */
 const answerTimeoutSeconds = 10;
 
 /** Requests to the broker itself that the requester needs: to list the clients, and to end the connection of one. */
-const systemRequests = ['$SYS.REQ.SERVER.PING.CONNZ', '$SYS.REQ.SERVER.*.KICK'];
+const systemRequests = ['$SYS.REQ.SERVER.*.CONNZ', '$SYS.REQ.SERVER.*.KICK'];
+/** The same, of a request that each server answers: which servers there are. */
+const systemSurvey = '$SYS.REQ.SERVER.PING.STATSZ';
 /** Events of the broker that the requester needs: a client has come, a client has gone. */
 const systemEvents = [`$SYS.ACCOUNT.${nodesAccount}.CONNECT`, `$SYS.ACCOUNT.${nodesAccount}.DISCONNECT`];
 
 /** Returns the lines of nats-server's configuration for accounts and logins. They contain public keys only. */
-export function accessLines({ requester, issuer, unverified: nodesWithoutKey }: BrokerAccess): string[] {
+export function accessLines(
+  { requester, issuer, unverified: nodesWithoutKey }: BrokerAccess,
+  own?: OwnNatsLines,
+): string[] {
+  const { systemAccount = defaultSystemAccount } = own ?? {};
   const unverified = nodesWithoutKey && unverifiedLines(nodesWithoutKey);
   const shared = [
-    ...systemRequests.map(subject => ['service', subject] as const),
-    ...systemEvents.map(subject => ['stream', subject] as const),
+    ...systemRequests.map(subject => ['service', subject, ''] as const),
+    ['service', systemSurvey, ', response_type: stream'] as const,
+    ...systemEvents.map(subject => ['stream', subject, ''] as const),
   ];
   return [
     `system_account: ${systemAccount}`,
     'accounts {',
     `  ${systemAccount} { exports: [`,
-    ...shared.map(([kind, subject]) => `    { ${kind}: "${subject}", accounts: [${nodesAccount}] }`),
+    ...shared.map(
+      ([kind, subject, answers]) => `    { ${kind}: "${subject}", accounts: [${nodesAccount}]${answers} }`,
+    ),
     '  ] }',
     `  ${nodesAccount} {`,
     '    jetstream: enabled',
@@ -68,6 +89,7 @@ export function accessLines({ requester, issuer, unverified: nodesWithoutKey }: 
     '  }',
     ...listenerLines.accounts,
     ...(unverified?.account ?? []),
+    ...(own ? bystanderLines(own.bystander) : []),
     '}',
     'authorization {',
     `  timeout: ${answerTimeoutSeconds}`,
@@ -75,10 +97,18 @@ export function accessLines({ requester, issuer, unverified: nodesWithoutKey }: 
     `    issuer: ${issuer.publicKey}`,
     `    auth_users: [ ${requester.publicKey} ]`,
     `    account: ${nodesAccount}`,
+    // Without the list, the servers would also ask about the users of all other accounts, and turn them away.
+    ...(own ? [`    allowed_accounts: [ ${nodesAccount} ]`, `    xkey: ${own.boxKey}`] : []),
     '  }',
     '}',
   ];
 }
+
+const bystanderLines = (key: string) => [
+  `  ${bystanderAccount} {`,
+  `    users: [ { nkey: ${key}, permissions: { publish: { deny: ">" }, subscribe: { deny: ">" } } } ]`,
+  '  }',
+];
 
 /**
  * Limits for nodes without a key, who share one token: the largest message in bytes, connections of all of them together, and

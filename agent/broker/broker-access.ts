@@ -1,14 +1,27 @@
 // Reads and makes the keys by which the broker knows the requester.
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
-import { inspectKeyPair, type KeyPair, loadKeyPair } from '../transport/key-pair.ts';
+import type { CurveKey } from '../protocol/sealed-box.ts';
+import {
+  inspectCurveKey,
+  inspectKeyPair,
+  type KeyPair,
+  keyPairOf,
+  loadCurveKey,
+  loadKeyPair,
+  signWith,
+} from '../transport/key-pair.ts';
 import type { BrokerAccess } from './access-lines.ts';
 
 /** The files of the keys in the requester's folder. */
 export const accessFiles = { requester: 'requester.nk', issuer: 'issuer.nk' } as const;
+/** The file of the key that decrypts what a NATS of one's own asks. It is made only for such a NATS. */
+const boxFile = 'callout.xk';
 
 const hint = 'restore it from a backup, or remove it to have a new one made';
 const requesterTexts = { what: 'the key of the requester', hint };
 const issuerTexts = { what: 'the key that signs who may connect', hint };
+const boxTexts = { what: 'the key that decrypts what a NATS of your own asks', hint };
 
 /**
  * Reads the keys in the requester's folder, and makes those that are missing. @throws MusterError `bad_state` for a damaged
@@ -25,3 +38,31 @@ export async function loadBrokerAccess(folder: string): Promise<BrokerAccess> {
 /** Reads the requester's key, and changes nothing; undefined when there is none. @throws MusterError `bad_state` */
 export const inspectRequesterKey = (folder: string): Promise<KeyPair | undefined> =>
   inspectKeyPair(join(folder, accessFiles.requester), 'user', requesterTexts);
+
+/** The keys for a NATS of one's own. */
+export interface OwnNatsAccess extends BrokerAccess {
+  /** Decrypts what the servers ask about clients. */
+  readonly box: CurveKey;
+  /** The key of a user of another account, who may do nothing. It shows whether the servers ask about such users too. */
+  readonly bystander: KeyPair;
+}
+
+/** As `loadBrokerAccess`, with the keys that a NATS of one's own needs besides. */
+export async function loadOwnNatsAccess(folder: string): Promise<OwnNatsAccess> {
+  const access = await loadBrokerAccess(folder);
+  const box = await loadCurveKey(join(folder, boxFile), boxTexts);
+  return { ...access, box, bystander: bystanderOf(access.requester) };
+}
+
+/** Reads these keys, and changes nothing; undefined when one of them is missing. @throws MusterError `bad_state` */
+export async function inspectOwnNatsAccess(folder: string): Promise<OwnNatsAccess | undefined> {
+  const requester = await inspectRequesterKey(folder);
+  const issuer = await inspectKeyPair(join(folder, accessFiles.issuer), 'account', issuerTexts);
+  const box = await inspectCurveKey(join(folder, boxFile), boxTexts);
+  if (!requester || !issuer || !box) return undefined;
+  return { requester, issuer, box, bystander: bystanderOf(requester) };
+}
+
+/** Returns the bystander's key. It follows from the requester's, so that it needs no file of its own. */
+const bystanderOf = (requester: KeyPair): KeyPair =>
+  keyPairOf(hash('sha256', signWith(requester, Buffer.from('muster bystander')), 'buffer'), 'user');

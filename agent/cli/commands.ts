@@ -129,6 +129,11 @@ export const commands: CommandTable = [
     load: () => import('./commands/operator/revoke.ts'),
   },
   {
+    path: 'broker config',
+    help: 'print what a NATS of your own needs',
+    load: () => import('./commands/broker/config.ts'),
+  },
+  {
     path: 'broker ca',
     help: 'show which CAs the nodes trust',
     load: () => import('./commands/broker/ca.ts'),
@@ -239,7 +244,7 @@ export const groupExamples: Readonly<Record<string, readonly Example[]>> = {
   ],
   broker: [
     ['muster broker ca', 'see which CAs the nodes trust'],
-    ['muster broker rotate-ca', 'begin to replace the CA while the nodes run'],
+    ['muster broker config >muster.conf', 'print what a NATS of your own needs'],
   ],
   store: [
     ['muster store rebuild --dry-run', 'list the records that the store lost'],

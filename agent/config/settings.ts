@@ -151,6 +151,13 @@ export const table = {
     roles: 'requester',
     help: 'the own broker lets in nodes of Bacalhau, which have no key, by the token in bacalhau.token',
   },
+  'requester.requireIdentity': {
+    type: boolean,
+    default: false,
+    reload: false,
+    roles: 'requester',
+    help: 'on a NATS that does not check the keys of nodes, the requester refuses to start',
+  },
   'nats.servers': {
     type: servers,
     default: [],

@@ -24,7 +24,7 @@ const word = (limit = 1024) => v.optional(v.pipe(v.string(), v.maxLength(limit))
 const questionSchema = v.object({
   iat: v.pipe(v.number(), v.finite()),
   nats: v.object({
-    server_id: v.object({ id: word(128), name: word() }),
+    server_id: v.object({ id: word(128), name: word(), xkey: word(128) }),
     user_nkey: v.pipe(v.string(), v.regex(/^U[A-Z2-7]{55}$/)),
     client_info: v.object({
       host: word(256),
@@ -48,6 +48,8 @@ const questionSchema = v.object({
 export interface CalloutQuestion {
   /** The id of the server. It has signed the question. */
   server: string;
+  /** The key by which the server encrypts, `X…`; empty when it does not. */
+  serverKey: string;
   /** The number of the connection at its server. */
   connection: number;
   /** The key under which the server knows the client for this answer. */
@@ -72,6 +74,7 @@ export function readCalloutQuestion(data: Uint8Array): CalloutQuestion {
   const { client_info: client, connect_opts: options } = nats;
   return {
     server: issuer,
+    serverKey: nats.server_id.xkey,
     connection: client.id,
     user: nats.user_nkey,
     askedAt: iat,

@@ -1,12 +1,12 @@
-// Encodes ed25519 keys as NKEYS, the text form that NATS tools use: base32 of a prefix, the key and a CRC-16.
+// Encodes keys as NKEYS, the text form that NATS tools use: base32 of a prefix, the key and a CRC-16.
 import { createHash } from 'node:crypto';
 import { ProtocolError } from './error.ts';
 
 // The upper five bits of a prefix make the first letter of the text: S for a seed (nats-io/nkeys).
 const seedPrefix = 18 << 3;
 
-/** The prefix of each kind of key: N for a node, U for a user of NATS, A for an account of NATS. */
-const prefixes = { node: 13 << 3, user: 20 << 3, account: 0 } as const;
+/** The prefix of each kind of key: N for a node, U for a user, A for an account of NATS; X for a key that encrypts (X25519). */
+const prefixes = { node: 13 << 3, user: 20 << 3, account: 0, curve: 23 << 3 } as const;
 export type KeyKind = keyof typeof prefixes;
 
 /** Returns the private seed (32 bytes) of a key as text, such as `SN…` for a node. */

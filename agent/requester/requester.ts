@@ -14,6 +14,7 @@ import type { Directory } from './directory/directory.ts';
 import { NodeDirectory } from './directory/node-directory.ts';
 import { Callout } from './enrolment/callout.ts';
 import type { BrokerAddresses } from './enrolment/join-code-desk.ts';
+import { OwnNats, type OwnNatsOptions } from './enrolment/own-nats.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
 import { type Holder, tookOver } from './lease.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -49,12 +50,14 @@ export interface RequesterOptions {
   pid: number;
   /** The key that signs who is let in to the requester's own broker; absent when it uses another one. */
   issuer?: SigningKey | undefined;
+  /** What a NATS of one's own needs; absent when the requester has its own broker, or its keys are not checked. */
+  ownNats?: OwnNatsOptions | undefined;
   /** The tokens of clients of that broker that have no key. */
   tokens?: ClientTokens | undefined;
   /** The subjects that are opened for approved nodes on that broker; without it none are. */
   approved?: SubjectTemplates | undefined;
-  /** Returns where new nodes find that broker; absent when the requester uses another one. */
-  brokerAddresses?: (() => BrokerAddresses) | undefined;
+  /** Returns where new nodes find the broker that asks this requester whom to let in. */
+  brokerAddresses?: (() => BrokerAddresses | Promise<BrokerAddresses>) | undefined;
   /** Tells about the requester's own broker; absent when it uses another one. */
   ownBroker?: OwnBroker | undefined;
   /** The folder of the requester's own broker; undefined when the broker is another one. */
@@ -86,6 +89,7 @@ export class Requester {
   #parts: Parts | undefined;
   readonly #storeWatch: StoreWatch;
   readonly #callout: Callout | undefined;
+  readonly #ownNats: OwnNats | undefined;
   #waitingFor = 'the broker';
   /** Why the parts could not be opened at the last attempt. */
   #startFailure: StoreFailure | undefined;
@@ -94,6 +98,9 @@ export class Requester {
     const { self, random, log, settings, issuer } = options;
     this.#options = options;
     this.#callout = issuer && new Callout({ ...options, issuer });
+    const { ownNats } = options;
+    this.#ownNats =
+      ownNats && new OwnNats({ ...options, ...ownNats, onLost: error => this.#stopServing(error) });
     this.#instance = random.uuid();
     this.#policy = { manualApproval: settings.manualApproval, maxPending: settings.maxPending };
     this.#storeWatch = new StoreWatch(() => options.onStatusChange?.());
@@ -103,7 +110,7 @@ export class Requester {
       log,
       counters: this.#counters,
       brokerFolder: options.brokerFolder,
-      brokerAddresses: () => options.brokerAddresses?.(),
+      brokerAddresses: () => (this.#trust === 'keys' ? options.brokerAddresses?.() : undefined),
       tokenFile: options.firstToken?.path,
       storeMark: options.storeMark,
       authorities: options.authorities,
@@ -121,12 +128,13 @@ export class Requester {
     const { signal } = this.#stopping;
     const open = async () => {
       const since = clock.now().toISOString();
+      const callout = this.#ownNats ? await this.#ownNats.settle() : this.#callout;
       const parts = await openParts({
         ...this.#options,
         policy: this.#policy,
         counters: this.#counters,
         storeWatch: this.#storeWatch,
-        callout: this.#callout,
+        callout,
         me: { requester: self.NodeID, instance: this.#instance, host, pid, since },
         signal,
         onWait: what => {
@@ -154,6 +162,7 @@ export class Requester {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#callout?.stop();
+    this.#ownNats?.stop();
     const isConnected = this.#options.connection.state.kind === 'connected';
     await this.#parts?.stop(isConnected ? lastEventsTimeoutMs : 0);
   }
@@ -203,7 +212,7 @@ export class Requester {
       brokerUrl: ownBroker?.url,
       brokerRestarts: ownBroker?.restarts,
       nextAuthority: this.#options.authorities?.status,
-      trust: this.#callout ? 'keys' : 'shared',
+      trust: this.#trust,
       clusterId: parts?.clusterId,
       nodes: parts && {
         total: parts.roll.records.size,
@@ -216,11 +225,20 @@ export class Requester {
     };
   }
 
+  get #trust(): RequesterStatus['trust'] {
+    if (this.#ownNats) return this.#ownNats.trust ?? 'unknown';
+    return this.#callout ? 'keys' : 'shared';
+  }
+
   #onLeaseLost(holder: Holder): void {
+    this.#stopServing(tookOver(holder));
+  }
+
+  #stopServing(reason: MusterError): void {
     this.#stopping.abort();
     this.#parts?.silence();
     void this.#parts?.events.stop(0);
-    this.#options.onLost(tookOver(holder));
+    this.#options.onLost(reason);
   }
 
   #readyParts(): Parts {

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { BrokerAccess } from '../broker/access-lines.ts';
 import { type Broker, startBroker } from '../broker/broker.ts';
-import { loadBrokerAccess } from '../broker/broker-access.ts';
+import { loadBrokerAccess, loadOwnNatsAccess, type OwnNatsAccess } from '../broker/broker-access.ts';
 import { chooseCertificate, usesTls } from '../broker/tls/choose-certificate.ts';
 import { machineNames } from '../broker/tls/names.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
@@ -31,6 +31,7 @@ import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
 import { apiCertificate } from './api-certificate.ts';
+import { ownNatsAddresses, ownNatsOptions } from './connect-own-nats.ts';
 import { describeHolder } from './describe-holder.ts';
 import { type Lifetime, lifetime, sendReady } from './lifetime.ts';
 import { openAuthorities, useDueAuthority } from './own-authorities.ts';
@@ -75,8 +76,7 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   const life = lifetime(log);
   const running: Running = { ...start, load, notifier, node, life };
   try {
-    const access = settings.nats.servers.length === 0 ? await loadAccess(folder, settings) : undefined;
-    if (!access) log.warn({ servers: settings.nats.servers }, sharedText);
+    const access = await loadAccess(folder, settings);
     await useDueAuthority(running);
     const broker = await startOwnBroker({ ...running, access });
     cleanup.defer(() => broker?.stop(stopTimeoutsMs.broker));
@@ -90,10 +90,6 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   log.info({ node }, 'stopped');
   return 0;
 }
-
-/** The warning at a start on a NATS that does not ask this requester whom to let in. */
-const sharedText =
-  'on a shared NATS nobody checks which node speaks: approval is bookkeeping there, and protects nothing';
 
 interface Running extends RoleStart {
   load: () => Promise<LoadedSettings>;
@@ -112,8 +108,8 @@ async function startOwnBroker({
   node,
   life,
   access,
-}: Running & { access: BrokerAccess | undefined }): Promise<Broker | undefined> {
-  if (!access) return undefined;
+}: Running & { access: BrokerAccess }): Promise<Broker | undefined> {
+  if (settings.nats.servers.length > 0) return undefined;
   return startBroker({
     access,
     folder: roleFolder(data, 'broker'),
@@ -134,10 +130,13 @@ async function startOwnBroker({
 
 interface RequesterAccess extends BrokerAccess {
   tokens: ClientTokens;
+  /** The keys for the NATS that the settings name; undefined when the requester has its own broker. */
+  ownNats?: OwnNatsAccess | undefined;
 }
 
-async function loadAccess(folder: string, { requester }: Settings): Promise<RequesterAccess> {
-  const access = await loadBrokerAccess(folder);
+async function loadAccess(folder: string, { requester, nats }: Settings): Promise<RequesterAccess> {
+  const ownNats = nats.servers.length > 0 ? await loadOwnNatsAccess(folder) : undefined;
+  const access = { ...(ownNats ?? (await loadBrokerAccess(folder))), ownNats };
   if (!requester.unverifiedNodes) return { ...access, tokens: {} };
   const unverified = await loadTokenFile(join(folder, tokenFiles.unverified));
   const { heartbeatTopic } = requester;
@@ -158,9 +157,9 @@ const addressesOf = (
 });
 
 interface Served extends Running {
-  /** The requester's own broker, and its keys; both undefined when the settings name other brokers. */
+  /** The requester's own broker; undefined when the settings name other brokers. */
   broker: Broker | undefined;
-  access: RequesterAccess | undefined;
+  access: RequesterAccess;
 }
 
 /** Runs the requester and its API until it is told to stop. Throws when another requester took over. */
@@ -172,7 +171,7 @@ async function serveNodes(
   const connection = connect({
     servers: broker ? [broker.url] : settings.nats.servers,
     name: node,
-    credentials: () => broker?.credentials ?? settings.nats,
+    credentials: () => broker?.credentials ?? { ...settings.nats, key: access.requester },
     // The nodes are let in only when the requester is back at its own broker.
     ...(broker ? { firstWaitMs: 10 } : {}),
     tls: () => (broker ? broker.tls : settings.nats.tls),
@@ -202,10 +201,14 @@ async function serveNodes(
     host: facts.hostname,
     pid: process.pid,
     ownBroker: broker,
-    issuer: access?.issuer,
-    brokerAddresses: broker && (() => addressesOf(broker, settings.broker.host, authorities?.forNewNodes)),
+    issuer: broker && access.issuer,
+    ownNats: access.ownNats && ownNatsOptions(access.ownNats, settings, connection),
+    brokerAddresses: () =>
+      broker
+        ? addressesOf(broker, settings.broker.host, authorities?.forNewNodes)
+        : ownNatsAddresses(settings, log),
     authorities,
-    tokens: access?.tokens,
+    tokens: access.tokens,
     approved: settings.broker.approved,
     brokerFolder: broker && roleFolder(data, 'broker'),
     ledger: await Ledger.open(join(folder, ledgerFileName), log),

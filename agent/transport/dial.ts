@@ -3,7 +3,7 @@ import type { NatsConnection } from 'nats';
 import { reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { type Credentials, type LoadedCredentials, readCredentials } from './credentials.ts';
-import { type Attempt, explainFailure } from './failure.ts';
+import { type Attempt, explainFailure, type ServerGreeting } from './failure.ts';
 import { NatsConnectionImpl, setTransportFactory } from './nats-internals.ts';
 import type { Server } from './server.ts';
 import { type DialOptions, SocketTransport } from './socket.ts';
@@ -22,6 +22,8 @@ export interface DialSettings {
   pingIntervalMs: number;
   /** Returns the wall time, for messages about the dates of a certificate. */
   now: () => Date;
+  /** Called with what the server says of itself, before anything is shown to it. */
+  onGreeting?: ((greeting: ServerGreeting) => void) | undefined;
 }
 
 setTransportFactory({ factory: () => new SocketTransport() });
@@ -49,6 +51,7 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
     serverName: serverName ?? server.host,
     pins,
     now: settings.now(),
+    onGreeting: settings.onGreeting,
   };
   let credentials: LoadedCredentials | undefined;
   try {

@@ -58,6 +58,16 @@ export interface Attempt {
   now: Date;
   /** The broker's version, once the broker has sent its greeting. */
   version?: string;
+  onGreeting?: ((greeting: ServerGreeting) => void) | undefined;
+}
+
+/** What a server says of itself before it knows who connects. */
+export interface ServerGreeting {
+  server: string;
+  /** The number of the connection there. */
+  connection: number;
+  /** Whether it sent a random text that a key must sign. */
+  hasNonce: boolean;
 }
 
 /** Turns an error of the socket, of TLS or of the client into one sentence. */

@@ -1,6 +1,7 @@
 // Makes, saves and reads key pairs: ed25519 nkeys whose private seed never leaves a file of its owner.
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { decodeSeed, encodePublicKey, encodeSeed, type KeyKind } from '../protocol/nkey.ts';
+import { type CurveKey, curveKeyOf } from '../protocol/sealed-box.ts';
 import { MusterError } from '../system/errors.ts';
 import { closeToOthers, writeFileAtomic } from '../system/files.ts';
 import { readOwnFile } from '../system/read-file.ts';
@@ -26,16 +27,25 @@ export interface KeyFileTexts {
  * silently. `not_writable` when a new key cannot be written, or when the access of others cannot be removed.
  */
 export async function loadKeyPair(path: string, kind: KeyKind, texts: KeyFileTexts): Promise<KeyPair> {
+  return keyPairOf(await loadSeed(path, kind, texts), kind);
+}
+
+/** Reads the key that encrypts in the file `path`, or makes one, as `loadKeyPair`. */
+export async function loadCurveKey(path: string, texts: KeyFileTexts): Promise<CurveKey> {
+  return curveKeyOf(await loadSeed(path, 'curve', texts));
+}
+
+async function loadSeed(path: string, kind: KeyKind, texts: KeyFileTexts): Promise<Buffer> {
   const kept = await readOwnFile(path, 1024);
   if (!kept) {
-    const seed = randomBytes(32);
-    rememberSecret(encodeSeed(seed, kind));
-    await writeFileAtomic(path, `${encodeSeed(seed, kind)}\n`);
-    return keyPairOf(seed, kind);
+    const made = randomBytes(32);
+    rememberSecret(encodeSeed(made, kind));
+    await writeFileAtomic(path, `${encodeSeed(made, kind)}\n`);
+    return made;
   }
-  const pair = parseKeyPair(path, kept.data, kind, texts);
+  const seed = parseSeed(path, kept.data, kind, texts);
   if (kept.info.mode & 0o077) await closeToOthers(path);
-  return pair;
+  return seed;
 }
 
 /**
@@ -51,17 +61,21 @@ export async function inspectKeyPair(
   return kept && parseKeyPair(path, kept.data, kind, texts);
 }
 
+/** Reads the key that encrypts in the file `path`, and changes nothing, as `inspectKeyPair`. */
+export async function inspectCurveKey(path: string, texts: KeyFileTexts): Promise<CurveKey | undefined> {
+  const kept = await readOwnFile(path, 1024);
+  return kept && curveKeyOf(parseSeed(path, kept.data, 'curve', texts));
+}
+
 /** Reads the key pair in the bytes of the file `path`. @throws MusterError `bad_state` */
-export function parseKeyPair(
-  path: string,
-  bytes: Buffer,
-  kind: KeyKind,
-  { what, hint }: KeyFileTexts,
-): KeyPair {
+export const parseKeyPair = (path: string, bytes: Buffer, kind: KeyKind, texts: KeyFileTexts): KeyPair =>
+  keyPairOf(parseSeed(path, bytes, kind, texts), kind);
+
+function parseSeed(path: string, bytes: Buffer, kind: KeyKind, { what, hint }: KeyFileTexts): Buffer {
   const text = bytes.toString('latin1').trim();
   rememberSecret(text);
   try {
-    return keyPairOf(decodeSeed(text, kind), kind);
+    return decodeSeed(text, kind);
   } catch (error) {
     throw new MusterError('bad_state', `${path} does not hold ${what}`, { hint, cause: error });
   }

@@ -6,6 +6,7 @@ import type {
   MsgHdrs,
   RequestOptions,
 } from 'nats';
+import { createInbox } from 'nats';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
 import type { StorageConnection } from './jetstream.ts';
@@ -16,6 +17,7 @@ import {
   type BrokerFault,
   type Connection,
   type ConnectionState,
+  type GatherWait,
   type Message,
   type Storage,
   type Subscription,
@@ -135,6 +137,44 @@ class NatsConnection implements Connection, StorageConnection {
   ): Promise<Message> {
     const to = reply === undefined ? {} : { noMux: true, reply };
     return this.#toMessage(await this.#ask(subject, data, { timeout: timeoutMs, ...to }));
+  }
+
+  gather(
+    subject: string,
+    data: Uint8Array | string,
+    wait: GatherWait,
+    onAnswer: (message: Message) => boolean,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { link } = this;
+      if (!link) return reject(this.#disconnectedError());
+      const inbox = createInbox(this.#options.inboxPrefix);
+      const settle = (error?: BrokerError) => {
+        timer.cancel();
+        lost.unsubscribe();
+        subscription.unsubscribe();
+        if (error) reject(error);
+        else resolve();
+      };
+      const { clock } = this.#options;
+      let timer = clock.after(wait.firstMs, () =>
+        settle(new BrokerError('timeout', `no answer on ${subject} within ${wait.firstMs} ms`)),
+      );
+      const lost = this.onLink(() => settle(this.#disconnectedError()));
+      const callback = (error: Error | null, message: Msg) => {
+        if (error ?? message.headers?.code === 503)
+          return settle(new BrokerError('no_responders', `nobody listens on ${subject}`));
+        try {
+          if (onAnswer(this.#toMessage(message))) return settle();
+          timer.cancel();
+          timer = clock.after(wait.nextMs, settle);
+        } catch (cause) {
+          settle(new BrokerError('refused', `an answer on ${subject} cannot be read`, { cause }));
+        }
+      };
+      const subscription = link.subscribe(inbox, { callback });
+      link.publish(subject, data, { reply: inbox });
+    });
   }
 
   requestRaw(subject: string, data: Uint8Array | string, timeoutMs: number, headers?: MsgHdrs): Promise<Msg> {
@@ -266,6 +306,7 @@ class NatsConnection implements Connection, StorageConnection {
       subject: message.subject,
       data: message.data,
       reply,
+      header: name => message.headers?.get(name) ?? '',
       // No inbox begins with $. With such a reply subject we would write to the broker's own API or store.
       respond: data => reply !== '' && !reply.startsWith('$') && this.publish(reply, data),
     };

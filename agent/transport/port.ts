@@ -5,6 +5,8 @@ export interface Message {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly reply: string;
+  /** Returns the value of a header; empty when there is none. */
+  header(name: string): string;
   /** Answers the sender. Returns false when the sender wants no answer, or while not connected. */
   respond(data: Uint8Array | string): boolean;
 }
@@ -54,6 +56,14 @@ export type ConnectionState =
   | { kind: 'disconnected'; fault: ConnectFault; reason: string; since: number }
   | { kind: 'closed' };
 
+/** How long answers are awaited. */
+export interface GatherWait {
+  /** Time for the first answer, in milliseconds. */
+  firstMs: number;
+  /** Time after each answer in which another one may come, in milliseconds. */
+  nextMs: number;
+}
+
 export interface Connection {
   readonly state: ConnectionState;
   /** Calls `fn` at each change of the state. Another failure for the same reason is not a change. */
@@ -73,6 +83,16 @@ export interface Connection {
    * by default it is one of this connection's own inbox. @throws BrokerError `disconnected`, `no_responders` or `timeout`.
    */
   request(subject: string, data: Uint8Array | string, timeoutMs: number, reply?: string): Promise<Message>;
+  /**
+   * Sends a request that several may answer, and calls `onAnswer` with each answer. Resolves when that returns true, or
+   * when no further answer comes. @throws BrokerError as `request`.
+   */
+  gather(
+    subject: string,
+    data: Uint8Array | string,
+    wait: GatherWait,
+    onAnswer: (message: Message) => boolean,
+  ): Promise<void>;
   /**
    * Calls `handler` with each message on `subject`, which may contain wildcards, also after reconnections. `handler` must
    * not throw. @throws BrokerError `refused` when `subject` is not a subject.

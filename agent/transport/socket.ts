@@ -9,7 +9,7 @@ import {
   type ConnectionOptions as TlsOptions,
 } from 'node:tls';
 import type { ConnectionOptions } from 'nats';
-import { type Attempt, ConnectFailure, explainCertificate } from './failure.ts';
+import { type Attempt, ConnectFailure, explainCertificate, type ServerGreeting } from './failure.ts';
 import type { Transport } from './nats-internals.ts';
 import { findPinned, type PeerCertificates, readPeer } from './peer-certificate.ts';
 
@@ -56,6 +56,7 @@ export class SocketTransport implements Transport {
     attempt.stage = 'greeting';
     const { line, rest, info } = await readGreeting(this.#socket ?? socket, attempt.label);
     attempt.version = info.version;
+    attempt.onGreeting?.(greetingOf(info));
     if (!attempt.handshakeFirst && (secure || info.tls_required)) {
       if (!info.tls_required && !info.tls_available)
         throw new ConnectFailure(
@@ -217,7 +218,16 @@ interface Greeting {
   tls_required?: boolean;
   tls_available?: boolean;
   tls_verify?: boolean;
+  server_id?: unknown;
+  client_id?: unknown;
+  nonce?: unknown;
 }
+
+const greetingOf = ({ server_id, client_id, nonce }: Greeting): ServerGreeting => ({
+  server: String(server_id),
+  connection: Number(client_id),
+  hasNonce: typeof nonce === 'string' && nonce !== '',
+});
 
 /** Reads the broker's first line and pauses the socket. `rest` is the data after the line. */
 async function readGreeting(

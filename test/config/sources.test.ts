@@ -178,6 +178,7 @@ test('the defaults are the documented ones', () => {
       manualApproval: true,
       maxPending: 1000,
       unverifiedNodes: false,
+      requireIdentity: false,
     },
     nats: {
       servers: [],

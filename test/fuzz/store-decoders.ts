@@ -22,6 +22,7 @@ import { readStreamInfo, type StorageConnection } from '../../agent/transport/je
 import type { Bucket, BucketEntry, Connection, Message } from '../../agent/transport/port.ts';
 import { BrokerError } from '../../agent/transport/port.ts';
 import { readStoredMessage } from '../../agent/transport/stored-message.ts';
+import { gatherOne } from '../support/callout-questions.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { nodeIds, nodeStates, times } from '../support/messages.ts';
 import { steadyRandom } from '../support/steady-random.ts';
@@ -67,6 +68,7 @@ const answerOf = (data: Uint8Array, subject = 'x'): Message => ({
   subject,
   data,
   reply: '',
+  header: () => '',
   respond: () => true,
 });
 const storage = (data: Uint8Array): StorageConnection => ({
@@ -351,7 +353,7 @@ export const storeDecoders: readonly Decoder[] = [
         assert.ok(++asked <= 1_000, 'it asks for more and more clients');
         return Promise.resolve(answerOf(input as Buffer));
       };
-      const clients = await listClients({ request }, 'MUSTER');
+      const clients = await listClients({ request, gather: gatherOne() }, 'MUSTER');
       for (const { server, connection } of clients) {
         assert.match(server, /^N[A-Z2-7]{55}$/);
         assert.ok(Number.isSafeInteger(connection) && connection >= 0);

@@ -58,7 +58,13 @@ const order = Array.from({ length: nodes }, (_, index) => ({ index, at: Math.ran
 const messages = order.map(({ index }): Message => {
   const id = nodeIdOf(index);
   const data = encodeHeartbeat({ NodeID: id, Sequence: 1 }, sessionOf(index), new Date());
-  return { subject: heartbeatSubject(defaultHeartbeatTopic, id), data, reply: '', respond: () => false };
+  return {
+    subject: heartbeatSubject(defaultHeartbeatTopic, id),
+    data,
+    reply: '',
+    header: () => '',
+    respond: () => false,
+  };
 });
 
 let turn = 0;

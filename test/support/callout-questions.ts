@@ -1,6 +1,7 @@
 // Writes the questions whether to let a client in, as a server of NATS signs them.
 import { writeSignedToken } from '../../agent/protocol/signed-token.ts';
 import { type KeyPair, keyPairOf, signWith } from '../../agent/transport/key-pair.ts';
+import type { Connection } from '../../agent/transport/port.ts';
 
 /** The key of the server that asks. */
 export const serverKey: KeyPair = keyPairOf(new Uint8Array(32).fill(7), 'node');
@@ -21,6 +22,25 @@ export interface QuestionOptions {
   /** Members that replace those of the client or of its CONNECT. */
   client?: Record<string, unknown>;
   connect?: Record<string, unknown>;
+}
+
+/** Answers as a broker of one server, when it is asked which servers it has. */
+export const gatherOne =
+  (server = serverKey.publicKey): Connection['gather'] =>
+  async (_subject, _data, _wait, onAnswer) => {
+    const data = Buffer.from(JSON.stringify({ server: { id: server }, statsz: { active_servers: 1 } }));
+    onAnswer({ subject: '', reply: '', data, header: () => '', respond: () => true });
+  };
+
+/** Lists these clients in the name of a broker of one server. */
+export function listClientsAs(witness: Connection, connections: () => unknown[]): void {
+  witness.subscribe('$SYS.REQ.SERVER.PING.STATSZ', message => {
+    const answer = { server: { id: serverKey.publicKey }, statsz: { active_servers: 1 } };
+    message.respond(JSON.stringify(answer));
+  });
+  witness.subscribe(`$SYS.REQ.SERVER.${serverKey.publicKey}.CONNZ`, message => {
+    setImmediate(() => message.respond(JSON.stringify({ data: { connections: connections() } })));
+  });
 }
 
 const user = keyPairOf(new Uint8Array(32).fill(9), 'user').publicKey;

@@ -23,8 +23,10 @@ export type Values = Record<string, string | number | boolean>;
 export interface ClusterOptions {
   /** Settings of all processes, which override the short intervals. */
   settings?: Values;
-  /** The address of the test's own NATS server. Without it, the requester runs its own broker. */
+  /** The addresses of the test's own NATS, with commas between them. Without it, the requester runs its own broker. */
   servers?: string;
+  /** Whether that NATS asks the requester whom to let in. Then new agents get a join code, which also names the servers. */
+  asks?: boolean;
 }
 
 export class Cluster {
@@ -85,10 +87,11 @@ export class Cluster {
     { wait = true, ...options }: RunOptions & { wait?: boolean } = {},
   ): Promise<Program> {
     const code = await this.#codeFor(id, settings);
+    const servers: Values = this.#options.asks ? {} : { 'nats.servers': this.servers };
     const program = await this.#start(
       'agent',
       id,
-      { 'nats.servers': this.servers, ...settings },
+      { ...servers, ...settings },
       {
         ...options,
         env: { ...code, ...options.env },
@@ -110,7 +113,8 @@ export class Cluster {
       () => true,
       () => false,
     );
-    if (isKnown || this.#options.servers || 'join.codeFile' in settings) return {};
+    const isOpen = this.#options.servers !== undefined && !this.#options.asks;
+    if (isKnown || isOpen || 'join.codeFile' in settings) return {};
     const code = await this.joinCode().catch(() => undefined);
     return code === undefined ? {} : { MUSTER_JOIN_CODE: code };
   }

@@ -10,6 +10,7 @@ import {
   type ConnectionState,
   type DurableConfig,
   type EventStream,
+  type GatherWait,
   type Message,
   type Storage,
   type StreamConfig,
@@ -310,6 +311,35 @@ export class FakeConnection implements Connection {
     });
   }
 
+  gather(
+    subject: string,
+    data: Uint8Array | string,
+    wait: GatherWait,
+    onAnswer: (message: Message) => boolean,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (!this.#connected) return reject(new BrokerError('disconnected', 'not connected'));
+      const inbox = this.#broker.inbox();
+      const settle = (error?: BrokerError) => {
+        timer.cancel();
+        subscription.unsubscribe();
+        if (error) reject(error);
+        else resolve();
+      };
+      const { clock } = this.#broker;
+      const subscription = this.subscribe(inbox, message => {
+        if (onAnswer(message)) return settle();
+        timer.cancel();
+        timer = clock.after(wait.nextMs, settle);
+      });
+      let timer = clock.after(wait.firstMs, () =>
+        settle(new BrokerError('timeout', `no answer on ${subject} came`)),
+      );
+      if (!this.#broker.route(subject, data, inbox))
+        queueMicrotask(() => settle(new BrokerError('no_responders', `nobody listens on ${subject}`)));
+    });
+  }
+
   subscribe(subject: string, handler: (message: Message) => void): Subscription {
     const subscription = { subject, handler };
     this.#subscriptions.add(subscription);
@@ -359,6 +389,7 @@ export class FakeConnection implements Connection {
       subject,
       data,
       reply,
+      header: () => '',
       respond: answer => reply !== '' && !reply.startsWith('$') && this.publish(reply, answer),
     };
     const waiting = this.#requests.get(subject);

@@ -65,7 +65,7 @@ export interface NodeDirectoryOptions {
   /** The folder of the requester's own broker; undefined when the broker is another one. */
   brokerFolder?: string | undefined;
   /** See JoinCodeDeskOptions. */
-  brokerAddresses(): BrokerAddresses | undefined;
+  brokerAddresses(): BrokerAddresses | undefined | Promise<BrokerAddresses | undefined>;
   /** Path of the file with the operator's token of this machine; undefined when there is none. */
   tokenFile: string | undefined;
   /** The CAs that nodes should trust; undefined when the requester has none of its own. */

@@ -1,4 +1,4 @@
-// Asks the broker for the clients that it has, and ends the connection of one.
+// Asks the broker, which may be a cluster of servers, for its servers and clients, and ends the connection of a client.
 import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
@@ -22,6 +22,8 @@ export const nobodysAccount = '$G';
 
 /** Time that the broker has to answer, in milliseconds. */
 const answerTimeoutMs = 5_000;
+/** Time for the answers of all servers. */
+const surveyWait = { firstMs: answerTimeoutMs, nextMs: 500 };
 /** Number of clients that the broker lists at a time. */
 const pageSize = 1_024;
 /** Size of the largest list that is read, in bytes. A client takes about 600, and one with a long name about 1 500. */
@@ -32,9 +34,12 @@ export const serverId = v.pipe(v.string(), v.regex(/^N[A-Z2-7]{55}$/));
 export const connectionNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
 const text = v.optional(v.pipe(v.string(), v.maxLength(1_024)), '');
+const statsSchema = v.object({
+  server: v.object({ id: serverId }),
+  statsz: v.object({ active_servers: v.optional(v.number(), 1) }),
+});
 const listSchema = v.object({
   data: v.object({
-    server_id: serverId,
     connections: v.pipe(
       v.array(v.object({ cid: connectionNumber, ip: text, name: text, authorized_user: text })),
       v.maxLength(pageSize),
@@ -42,18 +47,41 @@ const listSchema = v.object({
   }),
 });
 
-/** Returns the clients in an account, those that came first before the others. @throws BrokerError, ProtocolError */
+/**
+ * Returns the ids of the servers of the broker. A server that was killed is counted for some minutes, and does not answer.
+ * @throws BrokerError
+ */
+export async function listServers(connection: Pick<Connection, 'gather'>): Promise<string[]> {
+  const servers = new Set<string>();
+  await connection.gather('$SYS.REQ.SERVER.PING.STATSZ', '', surveyWait, ({ data }) => {
+    const { server, statsz } = validate(statsSchema, parseJson(data));
+    servers.add(server.id);
+    return servers.size >= statsz.active_servers;
+  });
+  return [...servers];
+}
+
+/** Returns the clients in an account, those of a server that came first before the others. @throws BrokerError, ProtocolError */
 export async function listClients(
+  connection: Pick<Connection, 'request' | 'gather'>,
+  account: string,
+): Promise<BrokerClient[]> {
+  const servers = await listServers(connection);
+  return (await Promise.all(servers.map(server => listClientsOf(server, connection, account)))).flat();
+}
+
+async function listClientsOf(
+  server: string,
   connection: Pick<Connection, 'request'>,
   account: string,
 ): Promise<BrokerClient[]> {
   const clients: BrokerClient[] = [];
   for (let offset = 0; ; offset += pageSize) {
     const body = JSON.stringify({ acc: account, auth: true, sort: 'cid', limit: pageSize, offset });
-    const answer = await connection.request('$SYS.REQ.SERVER.PING.CONNZ', body, answerTimeoutMs);
+    const answer = await connection.request(`$SYS.REQ.SERVER.${server}.CONNZ`, body, answerTimeoutMs);
     const { data } = validate(listSchema, parseJson(answer.data, maxListBytes));
     for (const { cid, ip, name, authorized_user } of data.connections)
-      clients.push({ server: data.server_id, connection: cid, address: ip, name, user: authorized_user });
+      clients.push({ server, connection: cid, address: ip, name, user: authorized_user });
     // A page that is not full is the last one.
     if (data.connections.length < pageSize) return clients;
   }

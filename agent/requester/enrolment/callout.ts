@@ -12,12 +12,24 @@ import { type Clock, sleep } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Message, Subscription } from '../../transport/port.ts';
+import type { BrokerServers } from './broker-servers.ts';
+import type { CalloutBox, OpenedQuestion } from './callout-box.ts';
 
 export interface CalloutOptions {
   connection: Connection;
   issuer: SigningKey;
   clock: Clock;
   log: Log;
+  /** What a NATS of one's own needs besides; absent for the requester's own broker, which only the requester speaks to. */
+  own?: OwnNatsGuard | undefined;
+}
+
+/** Keeps questions from other servers on the way secret, and lets nobody forge one. */
+export interface OwnNatsGuard {
+  box: CalloutBox;
+  servers: Pick<BrokerServers, 'has'>;
+  /** Returns whether a question is about a knock of the requester itself, which needs no answer. */
+  isOwn(question: CalloutQuestion): boolean;
 }
 
 /** Decides about a client. Returns undefined for a stranger, who gets no answer. */
@@ -86,12 +98,20 @@ export class Callout {
     }
   }
 
-  async #answer({ data, reply }: Message, decide: Decide): Promise<void> {
-    const { connection, issuer } = this.#options;
+  async #answer(message: Message, decide: Decide): Promise<void> {
+    const { connection, issuer, own } = this.#options;
     try {
-      const question = readCalloutQuestion(data);
+      const opened = own?.box.open(message);
+      const question = readCalloutQuestion(opened?.text ?? message.data);
+      if (own?.isOwn(question)) return;
+      if (own && opened && !(await isGenuine(question, opened, own))) {
+        const fields = { server: question.server };
+        return this.#limited.warn('forged', fields, 'a question of no server of this NATS is not answered');
+      }
       const decision = await decide(question);
-      if (decision) connection.publish(reply, writeCalloutAnswer(question, decision, issuer));
+      if (!decision) return;
+      const answer = writeCalloutAnswer(question, decision, issuer);
+      connection.publish(message.reply, opened ? opened.seal(answer) : answer);
     } catch (err) {
       const isUnreadable = err instanceof ProtocolError;
       const text = isUnreadable
@@ -100,4 +120,13 @@ export class Callout {
       this.#limited.warn(isUnreadable ? 'unreadable' : 'failed', { err }, text);
     }
   }
+}
+
+// Anybody can make a key and sign a question by it, so the server must be one that the NATS itself lists.
+async function isGenuine(
+  { server, serverKey }: CalloutQuestion,
+  opened: OpenedQuestion,
+  { servers }: OwnNatsGuard,
+): Promise<boolean> {
+  return serverKey === opened.serverKey && (await servers.has(server));
 }

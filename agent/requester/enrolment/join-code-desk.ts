@@ -33,8 +33,8 @@ export interface JoinCodeDesk {
 export interface JoinCodeDeskOptions {
   /** Returns the codes and the id of the cluster; throws MusterError `unreachable` while the requester is not ready. */
   parts(): { joinCodes: JoinCodes | undefined; clusterId: string };
-  /** Returns the addresses of the requester's own broker; undefined when it has none. */
-  addresses(): BrokerAddresses | undefined;
+  /** Returns where nodes find the broker; undefined when it does not ask this requester whom to let in. */
+  addresses(): BrokerAddresses | undefined | Promise<BrokerAddresses | undefined>;
 }
 
 /** Returns the desk of a requester. */
@@ -42,7 +42,7 @@ export function joinCodeDesk({ parts, addresses }: JoinCodeDeskOptions): JoinCod
   return {
     async create(order, act) {
       const { joinCodes, clusterId } = parts();
-      const where = addresses();
+      const where = await addresses();
       if (!joinCodes || !where) throw sharedMode();
       const { ExpiresInSeconds, Uses, Approve, Labels, Network } = order;
       const wish = {

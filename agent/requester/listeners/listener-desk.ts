@@ -21,8 +21,8 @@ export interface ListenerDesk {
 export interface ListenerDeskOptions {
   /** Returns the listeners; undefined in shared mode. Throws MusterError `unreachable` while the requester is not ready. */
   listeners(): Pick<Listeners, 'create' | 'list' | 'revoke'> | undefined;
-  /** Returns the addresses of the requester's own broker; undefined when it has none. */
-  addresses(): BrokerAddresses | undefined;
+  /** Returns where listeners find the broker; undefined when it does not ask this requester whom to let in. */
+  addresses(): BrokerAddresses | undefined | Promise<BrokerAddresses | undefined>;
 }
 
 /** Returns the desk of a requester. */
@@ -30,7 +30,7 @@ export function listenerDesk({ listeners, addresses }: ListenerDeskOptions): Lis
   return {
     async create(order, act) {
       const kept = listeners();
-      const where = addresses();
+      const where = await addresses();
       if (!kept || !where) throw sharedMode();
       const { token, record } = await kept.create(order, act);
       return {

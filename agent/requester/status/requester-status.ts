@@ -23,9 +23,9 @@ export interface RequesterStatus {
   brokerRestarts?: { count: number; last?: { at: string; reason: string } } | undefined;
   /**
    * What approval is worth: with `keys` the broker lets only the key of a node speak for it; on a `shared` NATS, whoever may
-   * speak there may speak for any node.
+   * speak there may speak for any node. `unknown` until a NATS of one's own has been asked.
    */
-  trust: 'keys' | 'shared';
+  trust: 'keys' | 'shared' | 'unknown';
   /**
    * The replacement of the CA: whether the next start uses the next one, and how many approved nodes do not keep it; absent
    * when none is under way.

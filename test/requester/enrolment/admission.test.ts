@@ -6,7 +6,7 @@ import { joinToken } from '../../../agent/protocol/join-code.ts';
 import { decodePublicKey, encodePublicKey } from '../../../agent/protocol/nkey.ts';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
 import type { Bucket } from '../../../agent/transport/port.ts';
-import { serverKey } from '../../support/callout-questions.ts';
+import { listClientsAs } from '../../support/callout-questions.ts';
 import { newKey } from '../../support/raw-client.ts';
 import { begin, nodeName } from './gate.ts';
 
@@ -169,14 +169,9 @@ describe('a second process with the same key', () => {
     const key = newKey();
     const { start, outcome, witness } = await begin({ 'node-1': key });
     const userKey = encodePublicKey(decodePublicKey(key.publicKey), 'user');
-    witness.subscribe('$SYS.REQ.SERVER.PING.CONNZ', message => {
-      const connections = [
-        { cid: 5, ip: '192.0.2.9', name: nodeName('node-1', 'first'), authorized_user: userKey },
-      ];
-      setImmediate(() =>
-        message.respond(JSON.stringify({ data: { server_id: serverKey.publicKey, connections } })),
-      );
-    });
+    listClientsAs(witness, () => [
+      { cid: 5, ip: '192.0.2.9', name: nodeName('node-1', 'first'), authorized_user: userKey },
+    ]);
     witness.subscribe('node.compute.node-1.alive', message => void message.respond('first'));
     const started = start();
     await started;

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { ProtocolError } from '../../../agent/protocol/error.ts';
 import { listClients } from '../../../agent/requester/enrolment/broker-clients.ts';
 import type { Message } from '../../../agent/transport/port.ts';
-import { serverKey } from '../../support/callout-questions.ts';
+import { gatherOne, serverKey } from '../../support/callout-questions.ts';
 
 /** A client as nats-server 2.12 describes it. */
 const clientOf = (cid: number) => ({
@@ -32,7 +32,11 @@ const clientOf = (cid: number) => ({
 });
 
 /** A broker with so many clients. `pages` has the offsets that were asked for. */
-function brokerWith(count: number, change: (data: Record<string, unknown>) => void = () => undefined) {
+function brokerWith(
+  count: number,
+  change: (data: Record<string, unknown>) => void = () => undefined,
+  server = serverKey.publicKey,
+) {
   const pages: number[] = [];
   const request = async (_: string, body: Uint8Array | string): Promise<Message> => {
     const { limit, offset } = JSON.parse(String(body)) as { limit: number; offset: number };
@@ -41,9 +45,15 @@ function brokerWith(count: number, change: (data: Record<string, unknown>) => vo
     const connections = Array.from({ length }, (_, index) => clientOf(offset + index));
     const data = { server_id: serverKey.publicKey, total: count, offset, limit, connections };
     change(data);
-    return { subject: '', reply: '', data: Buffer.from(JSON.stringify({ data })), respond: () => true };
+    return {
+      subject: '',
+      reply: '',
+      data: Buffer.from(JSON.stringify({ data })),
+      header: () => '',
+      respond: () => true,
+    };
   };
-  return { pages, list: () => listClients({ request }, 'MUSTER') };
+  return { pages, list: () => listClients({ request, gather: gatherOne(server) }, 'MUSTER') };
 }
 
 describe('the list of the clients of a broker', () => {
@@ -66,12 +76,9 @@ describe('the list of the clients of a broker', () => {
   });
 
   test('is refused when the id of a server could not be a part of a subject, or a connection has no number', async () => {
-    for (const change of [
-      { server_id: 'a.*' },
-      { server_id: '' },
-      { connections: [{ cid: -1 }] },
-      { connections: [{ cid: 1.5 }] },
-    ])
-      await assert.rejects(brokerWith(1, data => Object.assign(data, change)).list(), ProtocolError);
+    for (const server of ['a.*', '', 'N'])
+      await assert.rejects(brokerWith(1, undefined, server).list(), ProtocolError);
+    for (const connections of [[{ cid: -1 }], [{ cid: 1.5 }]])
+      await assert.rejects(brokerWith(1, data => Object.assign(data, { connections })).list(), ProtocolError);
   });
 });

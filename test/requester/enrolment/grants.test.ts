@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { writeJson } from '../../../agent/protocol/json.ts';
 import type { KeyPair } from '../../../agent/transport/key-pair.ts';
-import { serverKey } from '../../support/callout-questions.ts';
+import { listClientsAs } from '../../support/callout-questions.ts';
 import type { FakeConnection } from '../../support/fake-connection.ts';
 import { newKey } from '../../support/raw-client.ts';
 import { computeInfo, sender } from '../samples.ts';
@@ -80,11 +80,7 @@ describe('subjects for approved nodes', () => {
     // The broker that is connected again lists a client with the grant, although the node was rejected meanwhile.
     const connections = () => (kicked.length < 3 ? [client] : []);
     const client = { cid: 12, ip: '192.0.2.1', name: nodeName('node-1'), authorized_user: listed };
-    witness.subscribe('$SYS.REQ.SERVER.PING.CONNZ', message => {
-      message.respond(
-        JSON.stringify({ data: { server_id: serverKey.publicKey, total: 1, connections: connections() } }),
-      );
-    });
+    listClientsAs(witness, connections);
     await fixture.reject('node-1');
     fixture.connection.drop();
     fixture.connection.regain();

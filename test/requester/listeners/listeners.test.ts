@@ -81,6 +81,7 @@ const question = (offers: Partial<CalloutQuestion['offers']>): CalloutQuestion =
   server: serverId,
   connection: ++lastConnection,
   user: 'U',
+  serverKey: '',
   askedAt: 0,
   host: '10.0.0.9',
   isPlain: true,

@@ -1,0 +1,52 @@
+// Writes the part of a configuration of nats-server by which a NATS of one's own asks the requester whom to let in.
+
+import { accessLines } from './access-lines.ts';
+import type { OwnNatsAccess } from './broker-access.ts';
+
+export interface OwnNatsOptions {
+  access: OwnNatsAccess;
+  /** The account of the servers themselves. One with this name is made, or the one that is there is used. */
+  systemAccount: string;
+  /** The addresses `host:port` of the routes of all servers of a cluster; empty for one server, or a cluster that is there. */
+  routes: readonly string[];
+}
+
+/** The version of nats-server that knows all of the printed lines: `allowed_accounts` is new in it. */
+export const neededServer = '2.11';
+
+/** Returns the text. It contains public keys only. */
+export function ownNatsConfig({ access, systemAccount, routes }: OwnNatsOptions): string {
+  const lines = accessLines(access, {
+    systemAccount,
+    boxKey: access.box.publicKey,
+    bystander: access.bystander.publicKey,
+  });
+  return [
+    `# For nats-server ${neededServer} or newer, written by: muster broker config. It contains no secret.`,
+    '# Put it into a file beside the configuration of each server, and add there: include "muster.conf"',
+    '# Where a server has a block "accounts" or "authorization" already, put the content of these blocks into it.',
+    '# The server also needs "jetstream { store_dir: ... }", and, where others reach it, "tls { ... }".',
+    ...lines,
+    ...(routes.length > 0 ? clusterLines(routes) : []),
+    '',
+  ].join('\n');
+}
+
+// A server that joins the cluster may do everything, so a route needs a password and a certificate.
+const clusterLines = (routes: readonly string[]) => [
+  '# A server that joins the cluster reads and changes everything. So it shows a certificate of a CA that signs nobody else,',
+  '# and the password in the environment variable MUSTER_ROUTE_PASSWORD. It must begin with a letter.',
+  'cluster {',
+  '  name: muster',
+  `  port: ${routes[0]?.split(':').at(-1)}`,
+  '  authorization { user: route, password: $MUSTER_ROUTE_PASSWORD, timeout: 10 }',
+  '  tls {',
+  '    cert_file: "/etc/nats/route.pem"',
+  '    key_file: "/etc/nats/route.key"',
+  '    ca_file: "/etc/nats/route-ca.pem"',
+  '    verify: true',
+  '    timeout: 10',
+  '  }',
+  `  routes: [ ${routes.map(route => `"nats://${route}"`).join(', ')} ]`,
+  '}',
+];

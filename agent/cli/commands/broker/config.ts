@@ -1,0 +1,74 @@
+// `muster broker config` prints what a NATS of one's own needs to ask the requester whom to let in.
+import {
+  inspectOwnNatsAccess,
+  loadOwnNatsAccess,
+  type OwnNatsAccess,
+} from '../../../broker/broker-access.ts';
+import { neededServer, ownNatsConfig } from '../../../broker/own-nats-config.ts';
+import { text } from '../../../config/kind.ts';
+import { addresses } from '../../../config/network.ts';
+import { dataFolder, roleFolder } from '../../../config/paths.ts';
+import { note, print } from '../../../output/terminal.ts';
+import { checkPrivateState } from '../../../service/private-state.ts';
+import { MusterError } from '../../../system/errors.ts';
+import { makeFolder } from '../../../system/files.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
+
+export const settings = ['dataDir', 'requester.unverifiedNodes', 'requester.heartbeatTopic'] as const;
+
+export const flags = {
+  routes: {
+    value: 'HOST:PORT,…',
+    kind: addresses,
+    help: 'also print the cluster of these servers, with a password and TLS',
+  },
+  'system-account': {
+    value: 'NAME',
+    kind: text(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/u, 'a name of letters, digits, _ and -'),
+    default: 'SYS',
+    help: 'the account that the servers have for themselves',
+  },
+} as const satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster broker config >muster.conf', 'for one server, or a cluster that is there already'],
+  [
+    'muster broker config --routes n1:6222,n2:6222,n3:6222 >muster.conf',
+    'for a new cluster of three servers',
+  ],
+];
+
+export async function run({ load, flags: given }: Argv<typeof flags>): Promise<number> {
+  const { settings: loaded } = await load({ role: 'requester' });
+  const { unverifiedNodes, heartbeatTopic } = loaded.requester;
+  const access = await accessIn(await dataFolder(loaded));
+  print(
+    ownNatsConfig({
+      access: { ...access, ...(unverifiedNodes ? { unverified: { heartbeatTopic } } : {}) },
+      systemAccount: given['system-account'],
+      routes: withPorts(given.routes ?? []),
+    }),
+  );
+  note(`Each server needs it, in nats-server ${neededServer} or newer, and has to be started again.`);
+  note('Then set nats.servers of the requester to their addresses, and start it.');
+  return 0;
+}
+
+/** Returns the keys of the requester, and makes them when it never ran. */
+async function accessIn(data: string): Promise<OwnNatsAccess> {
+  const folder = roleFolder(data, 'requester');
+  const known = await inspectOwnNatsAccess(folder);
+  if (known) return known;
+  await checkPrivateState(data);
+  await makeFolder(folder);
+  return loadOwnNatsAccess(folder);
+}
+
+/** @throws MusterError `usage` for a route without a port. */
+function withPorts(routes: readonly string[]): readonly string[] {
+  const bare = routes.find(route => !/:\d+$/.test(route) || (route.includes('::') && !route.startsWith('[')));
+  if (bare === undefined) return routes;
+  throw new MusterError('usage', `--routes: ${bare} has no port`, {
+    hint: 'give the port of the routes too, such as n1:6222',
+  });
+}

@@ -1,0 +1,136 @@
+// Settles what a NATS of one's own is worth: whether it asks this requester whom to let in. If it does, its questions are
+// answered; if not, nothing protects the nodes there, and the requester says so or refuses to serve.
+import type { SigningKey } from '../../protocol/signed-token.ts';
+import { type Clock, sleep } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
+import type { Log } from '../../system/log.ts';
+import { backoff, type Random } from '../../system/random.ts';
+import { BrokerError, type Connection, type Subscription } from '../../transport/port.ts';
+import { BrokerServers } from './broker-servers.ts';
+import { Callout } from './callout.ts';
+import type { CalloutBox } from './callout-box.ts';
+import type { NatsSurvey, Trust } from './nats-survey.ts';
+
+export interface OwnNatsOptions {
+  survey: Pick<NatsSurvey, 'run' | 'isOwn'>;
+  box: CalloutBox;
+  /** The key that signs the answers. */
+  issuer: SigningKey;
+  /** The setting `requester.requireIdentity`. */
+  requireIdentity: boolean;
+}
+
+export interface OwnNatsWatch extends OwnNatsOptions {
+  connection: Connection;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  /** Called when the NATS is not any more what it was at the start. */
+  onLost(error: MusterError): void;
+}
+
+export class OwnNats {
+  readonly #options: OwnNatsWatch;
+  readonly #stopping = new AbortController();
+  #states: Subscription | undefined;
+  #trust: Trust | undefined;
+  /** Number of times that the connection was made again. */
+  #links = 0;
+  #callout: Callout | undefined;
+
+  constructor(options: OwnNatsWatch) {
+    this.#options = options;
+  }
+
+  /** What protects the nodes; undefined until that was found out. */
+  get trust(): Trust | undefined {
+    return this.#trust;
+  }
+
+  /**
+   * Returns what receives the questions of the NATS; undefined when it asks nobody, or somebody else. It asks the NATS only
+   * once. @throws MusterError `bad_config` for a NATS that asks unsafely, or does not ask when `requireIdentity` is set;
+   * BrokerError when that cannot be found out now.
+   */
+  async settle(): Promise<Callout | undefined> {
+    if (this.#trust === undefined) {
+      const trust = await this.#survey();
+      this.#trust = trust;
+      this.#begin(trust);
+    }
+    return this.#callout;
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+    this.#states?.unsubscribe();
+    this.#callout?.stop();
+  }
+
+  #begin(trust: Trust): void {
+    const { connection, clock, log, box, survey } = this.#options;
+    if (trust === 'shared') log.warn({}, sharedText);
+    else {
+      const own = { box, servers: new BrokerServers(connection, clock), isOwn: survey.isOwn };
+      this.#callout = new Callout({ ...this.#options, own });
+      log.info({}, 'the NATS asks this requester whom to let in: each node is known by its key');
+    }
+    // Another server, or the same one after a restart, may have another configuration.
+    this.#states = connection.onState(({ kind }) => {
+      if (kind === 'connected') void this.#surveyAgain(trust);
+    });
+  }
+
+  async #survey(): Promise<Trust> {
+    const { survey, requireIdentity } = this.#options;
+    const trust = await survey.run();
+    if (trust === 'shared' && requireIdentity) throw notIdentified();
+    return trust;
+  }
+
+  async #surveyAgain(before: Trust): Promise<void> {
+    const { connection, clock, random, log, onLost } = this.#options;
+    const { signal } = this.#stopping;
+    const link = ++this.#links;
+    for (let failures = 0; !signal.aborted && link === this.#links; failures++) {
+      await connection.connected(signal).catch(() => undefined);
+      try {
+        const trust = await this.#survey();
+        // Another link may have been made meanwhile, to another server.
+        if (link !== this.#links) return;
+        if (trust !== before && !signal.aborted) onLost(changed(before));
+        return;
+      } catch (error) {
+        if (error instanceof MusterError) return onLost(error);
+        if (!(error instanceof BrokerError)) throw error;
+        log.debug({ err: error }, 'the NATS could not be surveyed; trying again');
+        await sleep(clock, backoff(random, failures, 200, 5_000), signal);
+      }
+    }
+  }
+}
+
+/** The warning at a start on a NATS that does not ask this requester whom to let in. */
+const sharedText =
+  'on a shared NATS nobody checks which node speaks: approval is bookkeeping there, and protects nothing; see: muster broker config';
+
+const notIdentified = (): MusterError =>
+  new MusterError(
+    'bad_config',
+    'the NATS in nats.servers does not ask this requester whom to let in, and requester.requireIdentity is set',
+    {
+      hint: 'put what this prints into the configuration of each of its servers, and start them again: muster broker config',
+    },
+  );
+
+const changed = (before: Trust): MusterError =>
+  new MusterError(
+    'bad_config',
+    before === 'keys'
+      ? 'the NATS in nats.servers does not ask this requester any more whom to let in'
+      : 'the NATS in nats.servers asks this requester now whom to let in, which it did not before',
+    {
+      hint:
+        before === 'keys' ? 'correct its configuration: muster broker config' : 'start the requester again',
+    },
+  );

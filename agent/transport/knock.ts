@@ -1,0 +1,54 @@
+// Knocks at a server: connects once with some credentials to see whether the server lets them in, and does nothing there.
+import { systemClock } from '../system/clock.ts';
+import type { Credentials } from './credentials.ts';
+import { dial } from './dial.ts';
+import { ConnectFailure, type ServerGreeting } from './failure.ts';
+import { parseServers } from './server.ts';
+import type { TlsFiles } from './tls.ts';
+
+export interface KnockOptions {
+  /** The address of the server, such as `nats://host:4222`. */
+  url: string;
+  name: string;
+  credentials: Credentials;
+  tls: TlsFiles | undefined;
+  /** Time for all of it, in milliseconds. */
+  timeoutMs: number;
+  /** Ends the attempt. */
+  signal: AbortSignal;
+  /** Called when the server has greeted, before anything is shown to it. */
+  onGreeting?: (() => void) | undefined;
+}
+
+export interface Knock {
+  /** `silent` is a server that greeted and then did not answer, or hung up. */
+  outcome: 'in' | 'refused' | 'silent' | 'unreachable';
+  /** Undefined when the server did not greet. */
+  greeting: ServerGreeting | undefined;
+  /** Why the client is not in, in a sentence. */
+  reason: string | undefined;
+}
+
+export async function knock({ url, signal, onGreeting, ...options }: KnockOptions): Promise<Knock> {
+  const [server] = parseServers([url]);
+  if (!server) throw new Error('unreachable: parseServers returns one server for each address');
+  let greeting: ServerGreeting | undefined;
+  const settings = {
+    ...options,
+    pingIntervalMs: 60_000,
+    now: () => systemClock.now(),
+    onGreeting: (sent: ServerGreeting) => {
+      greeting = sent;
+      onGreeting?.();
+    },
+  };
+  try {
+    const { link } = await dial(server, settings, signal);
+    await link.close();
+    return { outcome: 'in', greeting, reason: undefined };
+  } catch (error) {
+    if (!(error instanceof ConnectFailure)) throw error;
+    const outcome = error.fault === 'unauthorized' ? 'refused' : greeting ? 'silent' : 'unreachable';
+    return { outcome, greeting, reason: error.message };
+  }
+}
