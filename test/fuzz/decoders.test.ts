@@ -9,11 +9,12 @@ const inputs = 5_000;
 const seed = fc.readConfigureGlobal().seed ?? Math.floor(Math.random() * 2 ** 31);
 
 describe(`with the seed ${seed}`, () => {
+  after(async () => {
+    for (const { release } of allDecoders) await release?.();
+  });
   for (const decoder of allDecoders) {
     test(decoder.what, async () => {
       await fuzz(decoder, seed, inputs);
     });
-    const { release } = decoder;
-    if (release) after(release);
   }
 });

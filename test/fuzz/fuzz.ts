@@ -18,16 +18,31 @@ export interface Fuzzed {
   refused: number;
 }
 
+/** Fuzzes all of `decoders`, one after the other, and returns the number of inputs. Throws as `fuzz` does. */
+export async function fuzzAll(decoders: readonly Decoder[], seed: number, inputs: number): Promise<number> {
+  let count = 0;
+  for (const decoder of decoders) {
+    try {
+      count += (await fuzz(decoder, seed, inputs)).inputs;
+    } finally {
+      await decoder.release?.();
+    }
+  }
+  return count;
+}
+
 /** Fuzzes `decoder` with `inputs` inputs that follow from `seed`. Throws an error that quotes the input of a fault. */
 export async function fuzz(decoder: Decoder, seed: number, inputs: number): Promise<Fuzzed> {
   const random = new SeededRandom(seed);
-  const valid = fc
-    .sample(decoder.valid, { seed, numRuns: samples.all })
-    .map(value => ({ value, input: toInput(decoder, value) }))
-    .sort((a, b) => a.input.length - b.input.length);
+  const different = new Map(
+    fc.sample(decoder.valid, { seed, numRuns: samples.all }).map(value => {
+      const input = toInput(decoder, value);
+      return [String(input), { value, input }];
+    }),
+  );
+  const valid = [...different.values()].sort((a, b) => a.input.length - b.input.length);
   for (const { input } of valid) await tryValid(decoder, input);
-  const different = new Map(valid.map(({ value, input }) => [String(input), { value }]));
-  const originals = [...different.values()].slice(0, samples.changed).map(({ value }) => value);
+  const originals = valid.slice(0, samples.changed).map(({ value }) => value);
   let read = 0;
   let refused = 0;
   const count = Math.ceil(inputs * (decoder.share ?? 1));
