@@ -56,7 +56,11 @@ class BrokerClients {
   readonly ended: number[] = [];
 
   constructor(connection: ReturnType<FakeBroker['connect']>) {
-    connection.subscribe('$SYS.REQ.SERVER.PING.CONNZ', message => {
+    connection.subscribe('$SYS.REQ.SERVER.PING.STATSZ', message => {
+      const answer = { server: { id: serverId }, statsz: { active_servers: 1 } };
+      connection.publish(message.reply, JSON.stringify(answer));
+    });
+    connection.subscribe(`$SYS.REQ.SERVER.${serverId}.CONNZ`, message => {
       const { acc } = JSON.parse(Buffer.from(message.data).toString());
       const connections = this.list.filter(({ account }) => account === acc);
       const data = { server_id: serverId, total: connections.length, connections };
