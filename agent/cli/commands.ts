@@ -30,6 +30,11 @@ export const commands: CommandTable = [
     load: () => import('./commands/agent/reset-identity.ts'),
   },
   {
+    path: 'agent rotate-key',
+    help: 'exchange the key of this node for a new one',
+    load: () => import('./commands/agent/rotate-key.ts'),
+  },
+  {
     path: 'requester',
     help: 'run the requester that keeps the roll',
     lasting: true,

@@ -2,6 +2,7 @@
 import type { NodeCondition } from '../protocol/node-info.ts';
 import type { RefusalCode } from '../protocol/refusal.ts';
 import type { Clock } from '../system/clock.ts';
+import { MusterError } from '../system/errors.ts';
 import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
@@ -11,7 +12,8 @@ import { version } from '../system/version.ts';
 import type { Connection, ConnectionState, Subscription } from '../transport/port.ts';
 import { agentTroubles } from './agent-troubles.ts';
 import { OwnSubjects } from './own-subjects.ts';
-import type { Identity } from './registration/identity.ts';
+import { KeyRotation, type RotationProgress } from './registration/key-rotation.ts';
+import type { NodeKey } from './registration/node-key.ts';
 import { Registration } from './registration/registration.ts';
 import { type KeptAuthorities, RequesterClient } from './registration/requester-client.ts';
 import { sentinelFile } from './registration/sentinel-file.ts';
@@ -31,7 +33,8 @@ export interface ComputeSettings extends ReportFrequencies {
 
 export interface AgentOptions {
   node: string;
-  identity: Pick<Identity, 'publicKey' | 'fingerprint'>;
+  /** The key of the node, which the node may exchange while it runs. */
+  identity: Pick<NodeKey, 'publicKey' | 'fingerprint' | 'next' | 'makeNext' | 'promote' | 'drop'>;
   /** A random value, made at the start of this process. */
   instance: string;
   /** Whether the key of the node opens its connections, and not other credentials. */
@@ -82,6 +85,7 @@ export class Agent {
   readonly #state: RegistrationState = initialState();
   readonly #client: RequesterClient;
   readonly #registration: Registration;
+  readonly #rotation: KeyRotation;
   readonly #sentinel: Pick<StateFile<unknown>, 'failure'>;
   readonly #heartbeat: Heartbeat;
   readonly #reports: Reports;
@@ -92,7 +96,6 @@ export class Agent {
 
   constructor(options: AgentOptions) {
     const { clock, random, log, node, folder, identity, instance, connection, survey, settings } = options;
-    const key = identity.publicKey;
     const state = this.#state;
     const common = {
       node,
@@ -104,15 +107,26 @@ export class Agent {
       settings,
       state,
     };
-    const sentinel = sentinelFile({ ...common, folder, key });
+    const sentinel = sentinelFile({ ...common, folder, key: identity.publicKey });
     const client = new RequesterClient({
       ...common,
-      key,
       instance,
       survey,
       authorities: options.authorities,
+      get key() {
+        return identity.publicKey;
+      },
     });
-    const registration = new Registration({ ...common, key, client, sentinel });
+    const rotation = new KeyRotation({ ...common, key: identity, client });
+    const registration = new Registration({
+      ...common,
+      client,
+      sentinel,
+      onReplaced: refusal => rotation.onRefused(refusal),
+      get key() {
+        return identity.publicKey;
+      },
+    });
     const heartbeat = new Heartbeat({ ...common, topic: settings.heartbeatTopic });
     const reports = new Reports({ ...common, heartbeat, client, registration });
     const scans = new ScanSchedule({ survey, clock, log });
@@ -121,8 +135,10 @@ export class Agent {
     subjects.onDecision = () => registration.confirm();
     client.onAuthoritiesKept = () => registration.confirm();
     client.onNotPermitted = () => void registration.onNotPermitted();
+    rotation.onChanged = () => registration.onKeyChanged();
     registration.onChange = () => {
       reports.followPhase();
+      if (isAccepted(state.phase)) rotation.resume();
       if (state.refusal || state.phase === 'deleted') subjects.stop();
       else if (this.#stateSubscription) subjects.listen();
       options.onChange?.();
@@ -139,6 +155,7 @@ export class Agent {
     this.#options = options;
     this.#client = client;
     this.#registration = registration;
+    this.#rotation = rotation;
     this.#sentinel = sentinel;
     this.#heartbeat = heartbeat;
     this.#reports = reports;
@@ -154,6 +171,7 @@ export class Agent {
       this.#client.restartSilence();
       if (this.#wasConnected) this.#reports.sendAfterReconnect();
       if (this.#options.connectsByKey) void this.#registration.onConnectedAgain();
+      if (this.isAccepted) this.#rotation.resume();
       this.#wasConnected = true;
     });
     this.#subjects.listen();
@@ -168,6 +186,7 @@ export class Agent {
     this.#stateSubscription = undefined;
     this.#subjects.stop();
     const saved = this.#registration.stop();
+    this.#rotation.stop();
     this.#reports.stop();
     this.#scans.stop();
     if (this.#client.isMuster && reports !== 'none') await this.#leave();
@@ -182,6 +201,22 @@ export class Agent {
   /** Registers this node with the cluster of a join code that was given to it. */
   join(): void {
     this.#registration.join();
+  }
+
+  /**
+   * Exchanges the key of this node for a new one. Resolves when the new key is on the disk; `rotation` tells how it goes on.
+   * @throws MusterError `conflict` when nobody checks the key of this node now; as `makeNextIdentity`
+   */
+  async rotateKey(): Promise<void> {
+    if (!this.#options.connectsByKey) throw noKey('it logs in to the broker with other credentials (nats.*)');
+    if (!this.isAccepted) throw noKey('the requester has not accepted this node');
+    if (!this.#client.isMuster) throw noKey('the requester is one of Bacalhau, which knows no keys');
+    await this.#rotation.begin();
+  }
+
+  /** How the last exchange of the key went. */
+  get rotation(): RotationProgress {
+    return this.#rotation.progress;
   }
 
   /** Whether the node may come back although an operator deleted it. */
@@ -258,6 +293,11 @@ export class Agent {
     }
   }
 }
+
+const noKey = (why: string): MusterError =>
+  new MusterError('conflict', `the key of this node cannot be exchanged: ${why}`, {
+    hint: 'see: muster status',
+  });
 
 function brokerText(state: ConnectionState): string {
   if (state.kind === 'connected') return `connected to ${state.server}`;

@@ -6,7 +6,7 @@ import { accessFiles } from '../broker/broker-access.ts';
 import { brokerFiles, knownConfigLines } from '../broker/broker-files.ts';
 import { certificateFiles } from '../broker/tls/server-certificate.ts';
 import { inspectClusterFile } from '../compute/registration/cluster-file.ts';
-import { identityFile, inspectIdentity } from '../compute/registration/identity.ts';
+import { identityFile, inspectIdentity, nextIdentityFile } from '../compute/registration/identity.ts';
 import { inspectSentinel } from '../compute/registration/sentinel.ts';
 import { type Role, roles } from '../config/role.ts';
 import { settingsDocument } from '../config/show.ts';
@@ -161,6 +161,7 @@ async function registerSecrets({ settings, folderOf }: Context): Promise<void> {
   const files = [...given, tls.keyFile, settings.broker.tls.keyFile, caKey, key];
   const identities = [
     ...roles.map(role => join(folderOf(role), identityFile)),
+    join(folderOf('agent'), nextIdentityFile),
     ...[...Object.values(accessFiles), ...Object.values(tokenFiles)].map(name =>
       join(folderOf('requester'), name),
     ),

@@ -10,7 +10,7 @@ const short = (limit = 128) => v.optional(v.pipe(v.string(), v.maxLength(limit))
 export const maxAuthorities = 8;
 
 /** The sender of a request, which every request of a muster agent contains. A Bacalhau node sends none. */
-const senderSchema = struct({
+export const senderSchema = struct({
   Version: text(64),
   /** The cluster id; empty until the node knows it. */
   ClusterID: short(),

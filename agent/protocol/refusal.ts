@@ -29,6 +29,8 @@ export const refusalSchema = v.object({
   fingerprint: text(64),
   /** The reason that an operator gave for deleting or banning the node; absent when none was given. */
   operatorReason: v.optional(text(1024)),
+  /** The time when the key of the node was replaced by another (RFC 3339); absent for a key that the node never had. */
+  replacedAt: v.optional(text(64)),
   /** The node that the key came into conflict with, and the fingerprint that its record has. */
   record: v.optional(v.object({ id: text(128), fingerprint: text(64) })),
 });

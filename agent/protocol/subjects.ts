@@ -1,12 +1,18 @@
 // Defines all subjects on which muster sends and receives.
 
-export type ManagementMethod = 'RegisterNode/v1' | 'UpdateNodeInfo/v1' | 'UpdateResources/v1' | 'Leave/v1';
+export type ManagementMethod =
+  | 'RegisterNode/v1'
+  | 'UpdateNodeInfo/v1'
+  | 'UpdateResources/v1'
+  | 'Leave/v1'
+  | 'RotateKey/v1';
 
 export const managementMethods: readonly ManagementMethod[] = [
   'RegisterNode/v1',
   'UpdateNodeInfo/v1',
   'UpdateResources/v1',
   'Leave/v1',
+  'RotateKey/v1',
 ];
 
 /** The subject of all requests of all nodes. */

@@ -1,6 +1,7 @@
 // Loads the roll into the parts of a requester, starts them, and ends them.
 import { endsWithin } from '../system/clock.ts';
 import { BrokerError } from '../transport/port.ts';
+import { KeyRotations } from './enrolment/key-rotations.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
 import { keepRoom } from './events/stream-room.ts';
 import { subscribeToHeartbeats } from './health/heartbeats.ts';
@@ -50,6 +51,7 @@ export function startParts(options: PartsOptions, store: OpenStore, made: MadePa
       ...settings,
       clusterId,
       lease,
+      rotations: enrolment && new KeyRotations({ ...common, pins: enrolment.pins, bans: enrolment.bans }),
       isShared: enrolment === undefined,
       mayAnswer: (id, reply, isVerified) => enrolment?.mayAnswer(id, reply, isVerified) ?? true,
     }),

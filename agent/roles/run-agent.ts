@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { Agent } from '../compute/agent.ts';
 import { ClusterFile } from '../compute/registration/cluster-file.ts';
 import { readGivenCode, refuseOtherCluster } from '../compute/registration/given-code.ts';
-import { loadIdentity } from '../compute/registration/identity.ts';
+import { NodeKey } from '../compute/registration/node-key.ts';
 import { Survey } from '../compute/survey/survey.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
@@ -58,7 +58,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   notifier.setSource(() => starting);
   await removeLeftovers(folder);
   const [identity, node] = await Promise.all([
-    loadIdentity(folder),
+    NodeKey.load(folder),
     loadNodeId({
       folder,
       configured: settings.node.id,
@@ -78,7 +78,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
       const intent = (agent?.mayComeBack ?? true) ? ('register' as const) : undefined;
       return writeConnectionName({ node, instance, host: hostname(), intent });
     },
-    inboxPrefix: inboxPrefix(identity.publicKey),
+    inboxPrefix: () => inboxPrefix(identity.publicKey),
     credentials: () => ({ ...first.nats, key: identity, joinToken: cluster.known?.code }),
     // A refused key is permitted nothing, and the agent asks why and tells that.
     ...(connectsByKey ? { denialLevel: 'debug' as const } : {}),
@@ -193,6 +193,12 @@ async function answerRoleSocket(
     if (connection.state.kind !== 'connected') connection.reconnect();
     return agent.status();
   }
+  if (command === 'rotate-key') {
+    const { agent } = await ready;
+    await agent.rotateKey();
+    return agent.rotation;
+  }
+  if (command === 'rotation') return running?.rotation ?? { kind: 'none' };
   if (command === 'join') {
     const answering = await ready;
     await takeCode(answering, String(code), move === true);

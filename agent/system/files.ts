@@ -52,6 +52,18 @@ export function setAside(path: string, suffix: string): Promise<void> {
   });
 }
 
+/** Moves a file to another name in its folder, in place of what is there. @throws MusterError `not_writable` */
+export function moveFile(from: string, to: string): Promise<void> {
+  return inTurn(dirname(to), async () => {
+    try {
+      await rename(from, to);
+      await syncFolder(dirname(to));
+    } catch (error) {
+      throw notWritable(to, error);
+    }
+  });
+}
+
 /** Removes `path`. Does nothing when it does not exist. Throws MusterError `not_writable`. */
 export function removeFile(path: string): Promise<void> {
   return inTurn(dirname(path), async () => {

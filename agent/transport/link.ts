@@ -18,8 +18,8 @@ import type { TlsFiles } from './tls.ts';
 export interface LinkOptions {
   /** The name of this client in the broker's lists of clients; a function is called at each attempt. */
   name: string | (() => string);
-  /** The beginning of the subjects on which answers come; `_INBOX` by default. */
-  inboxPrefix?: string | undefined;
+  /** The beginning of the subjects on which answers come, `_INBOX` by default; a function is called at each attempt. */
+  inboxPrefix?: string | (() => string) | undefined;
   /** Returns the credentials. It is called at each attempt, when the files are read too. */
   credentials: () => Credentials;
   /** Returns how to use TLS. It is called at each attempt, when the files are read too. */
@@ -87,7 +87,7 @@ async function connectOnce(
   try {
     const settings = {
       name: typeof name === 'string' ? name : name(),
-      inboxPrefix,
+      inboxPrefix: typeof inboxPrefix === 'function' ? inboxPrefix() : inboxPrefix,
       credentials: credentials(),
       tls: tls?.(),
       timeoutMs,

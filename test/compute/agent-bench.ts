@@ -1,4 +1,5 @@
 // Runs an agent on a fake clock and a fake broker, with real files. The test says what its requester answers.
+import assert from 'node:assert/strict';
 import { Agent, type ComputeSettings } from '../../agent/compute/agent.ts';
 import { inspectSentinel, type Sentinel } from '../../agent/compute/registration/sentinel.ts';
 import { type HostDescription, nodeInfo } from '../../agent/compute/survey/node-info.ts';
@@ -170,7 +171,14 @@ export class AgentBench {
     this.lines = lines;
     this.agent = new Agent({
       node,
-      identity: { publicKey: key, fingerprint: 'ABCD-EFGH' },
+      identity: {
+        publicKey: key,
+        fingerprint: 'ABCD-EFGH',
+        next: undefined,
+        makeNext: async () => assert.fail('the key is not exchanged'),
+        promote: async () => undefined,
+        drop: async () => undefined,
+      },
       instance: 'i-1',
       connectsByKey: true,
       folder,

@@ -17,6 +17,7 @@ const requestSchemas = {
   'UpdateNodeInfo/v1': registerRequestSchema,
   'UpdateResources/v1': updateResourcesRequestSchema,
   'Leave/v1': undefined,
+  'RotateKey/v1': undefined,
 } as const;
 
 describe('requests', () => {

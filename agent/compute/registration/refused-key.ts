@@ -19,6 +19,8 @@ export interface RefusedKeyOptions {
   stopping: AbortSignal;
   /** Returns whether the node may come back although an operator deleted it. */
   mayComeBack(): boolean;
+  /** Takes the new key of this node when the refusal says that the requester knows it. Returns whether it does. */
+  onReplaced(refusal: Refusal): Promise<boolean>;
   /** Changes the state of the registration. */
   update(change: Pick<RegistrationState, 'isAskingWhy'> | Pick<RegistrationState, 'refusal'>): void;
   /** Called when the node may send requests again. */
@@ -81,7 +83,7 @@ export class RefusedKey {
     update({ isAskingWhy: true });
     try {
       const refusal = await client.whyRefused();
-      if (!stopping.aborted) this.#onAnswer(refusal);
+      if (!stopping.aborted) await this.#onAnswer(refusal);
     } catch (error) {
       if (!stopping.aborted && !isFault(error, 'disconnected')) onFailure(error);
     }
@@ -89,7 +91,7 @@ export class RefusedKey {
     if (!stopping.aborted && !state.refusal) onLetIn();
   }
 
-  #onAnswer(refusal: Refusal | undefined): void {
+  async #onAnswer(refusal: Refusal | undefined): Promise<void> {
     const { connection, delays, limitedLog, node, state, update } = this.#options;
     if (refusal?.code === 'deleted') {
       this.#onKeyDeleted(refusal);
@@ -98,6 +100,10 @@ export class RefusedKey {
     if (!refusal) {
       // A link on which the key was refused permits nothing more when the key is let in.
       if (!state.refusal && state.phase !== 'deleted') connection.reconnect(delays.whileKeyRefusedMs());
+      update({ refusal: undefined });
+      return;
+    }
+    if (await this.#options.onReplaced(refusal)) {
       update({ refusal: undefined });
       return;
     }

@@ -2,6 +2,7 @@
 import type { Answer } from '../../protocol/answers.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { Membership } from '../../protocol/node-state.ts';
+import type { Refusal } from '../../protocol/refusal.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
 import type { LimitedLog } from '../../system/limited-log.ts';
@@ -22,14 +23,16 @@ export interface RegistrationOptions {
   log: Log;
   limitedLog: LimitedLog;
   node: string;
-  /** The node's public key. */
-  key: string;
+  /** The node's public key, which changes when the node exchanges it. */
+  readonly key: string;
   /** The state of the registration. Only the registration writes it; the other parts of the agent read it. */
   state: RegistrationState;
   connection: Pick<Connection, 'state' | 'connected' | 'reconnect' | 'standBy'>;
   client: Pick<RequesterClient, 'sendInfo' | 'whyRefused'>;
   sentinel: StateFile<Sentinel | undefined>;
   settings: { readonly rejoinAfterDelete: boolean };
+  /** See RefusedKeyOptions. */
+  onReplaced(refusal: Refusal): Promise<boolean>;
 }
 
 /** Least time between two confirmations that follow from events, in milliseconds. */
@@ -123,6 +126,12 @@ export class Registration {
     this.#update({ refusal: undefined });
     connection.reconnect();
     this.#registerAgain('', 0);
+  }
+
+  /** Writes the new key of this node into the sentinel. */
+  onKeyChanged(): void {
+    const { sentinel, key } = this.#options;
+    if (sentinel.value) void sentinel.set({ ...sentinel.value, key });
   }
 
   /** Finds out whether the key of this node is still refused. The agent calls it after each new link. */

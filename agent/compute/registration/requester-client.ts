@@ -1,6 +1,7 @@
 // Sends this node's requests to its requester, and remembers what the answers say about the requester.
 import { type Answer, type AnsweringRequester, answerSchema } from '../../protocol/answers.ts';
 import { parseJson, writeJson } from '../../protocol/json.ts';
+import type { RotateKeyRequest } from '../../protocol/key-rotation.ts';
 import type {
   LeaveRequest,
   RegisterRequest,
@@ -26,7 +27,7 @@ export interface HeartbeatSettings {
 
 export interface RequesterClientOptions {
   node: string;
-  /** The node's public key. */
+  /** The node's public key, which changes when the node exchanges it. */
   key: string;
   /** A random value, made at the start of this process. It is sent with the boot id in every request. */
   instance: string;
@@ -147,6 +148,13 @@ export class RequesterClient {
       Usage: usage,
       Muster: this.#sender(),
     } satisfies UpdateResourcesRequest);
+  }
+
+  /** Asks the requester to take a new key in place of the present one. `signature` is that of the new key. */
+  async rotateKey(key: string, signature: string): Promise<Answer> {
+    const { node } = this.#options;
+    const body = { NodeID: node, Key: key, Signature: signature, Muster: this.#sender() };
+    return this.#request('RotateKey/v1', body satisfies RotateKeyRequest);
   }
 
   /** Asks why this node's key was refused; undefined when the requester knows no reason. */

@@ -4,11 +4,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../../system/errors.ts';
 import { notWritable, setAside } from '../../system/files.ts';
-import { identityFile } from './identity.ts';
+import { identityFile, nextIdentityFile } from './identity.ts';
 
 /** The files that say who a node is: its key, its id, and its registration. */
 const isOfIdentity = (name: string): boolean =>
-  name === identityFile || name === 'node.yaml' || /^[A-Za-z0-9_-]{1,128}\.registration\.json$/.test(name);
+  name === identityFile ||
+  name === nextIdentityFile ||
+  name === 'node.yaml' ||
+  /^[A-Za-z0-9_-]{1,128}\.registration\.json$/.test(name);
 
 /**
  * Sets the files of the identity in an agent's folder aside, and returns their new names. `now` is a part of them, so

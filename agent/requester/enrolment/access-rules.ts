@@ -17,6 +17,8 @@ export interface AccessFacts {
   requesterId: string;
   /** The key that is pinned to the id; undefined when none is. */
   pinnedKey: string | undefined;
+  /** Time when the key was replaced by the one that is pinned (RFC 3339); undefined when the node never had it. */
+  replacedAt?: string | undefined;
   /** The node that the key is pinned to; undefined when there is none. */
   pinnedNode: string | undefined;
   /** Whether the roll has a record of the id. */
@@ -50,6 +52,7 @@ export function decideAccess(facts: AccessFacts): AccessDecision {
     return refuse(key, 'conflict', reason, hints.otherNode(pinnedNode), { id: pinnedNode, key });
   }
   if (pinnedKey !== undefined) {
+    if (facts.replacedAt !== undefined) return refuseReplaced(facts, pinnedKey, facts.replacedAt);
     const reason = `node ${id} has another key, ${fingerprint(pinnedKey)}`;
     return refuse(key, 'conflict', reason, hints.otherKey(id, key), { id, key: pinnedKey });
   }
@@ -64,6 +67,12 @@ export function decideAccess(facts: AccessFacts): AccessDecision {
     return withReason(deleted.reason, refuse(key, 'deleted', reason, hints.deleted));
   }
   return decideByCode(facts);
+}
+
+function refuseReplaced({ id, key }: AccessFacts, pinnedKey: string, replacedAt: string): AccessDecision {
+  const reason = `node ${id} has another key, ${fingerprint(pinnedKey)}, which replaced this one at ${replacedAt}`;
+  const decision = refuse(key, 'conflict', reason, hints.replaced(id, key), { id, key: pinnedKey });
+  return { ...decision, refusal: { ...decision.refusal, replacedAt } };
 }
 
 function decideByCode({ key, intent, code }: AccessFacts): AccessDecision {
@@ -97,6 +106,8 @@ const hints = {
   otherNode: (id: string) => `set node.id to ${id}, or give this machine a data folder of its own`,
   otherKey: (id: string, key: string) =>
     `if this machine was reinstalled, give it the record on the requester: muster node rekey ${id} --fingerprint ${fingerprint(key)}; if not, give it another id by node.id`,
+  replaced: (id: string, key: string) =>
+    `if this is a copy of node ${id}, make it a node of its own: muster agent reset-identity; if it is the node, restore its newest identity.nk, or give it the record on the requester: muster node rekey ${id} --fingerprint ${fingerprint(key)}`,
   requesterId: 'give this node another id, by node.id or MUSTER_NODE_ID, and start it again',
   deleted: 'to bring it back, register it again on that machine: muster agent register',
 } as const;

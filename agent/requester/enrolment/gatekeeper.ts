@@ -187,6 +187,7 @@ export class Gatekeeper {
       intent: name.intent,
       requesterId,
       pinnedKey: pins.of(name.node)?.key,
+      replacedAt: pins.of(name.node)?.replaced?.find(former => former.key === key)?.at,
       pinnedNode: pins.nodeOf(key),
       hasRecord: hasRecord(name.node),
       ban: banOf(key),

@@ -12,6 +12,11 @@ import type { RefusedApplicant } from './refusals.ts';
 
 /** Least time between two announced conflicts of the same node, in milliseconds. */
 const announceIntervalMs = 60_000;
+/**
+ * Time after the exchange of a key in which the old one may come once more, in milliseconds: an agent that is killed while
+ * it exchanges its key learns only so that it has another.
+ */
+const exchangeMs = 60_000;
 /** Time for which a conflict is shown, in milliseconds. */
 const shownMs = 3_600_000;
 /**
@@ -57,6 +62,8 @@ export class KeyConflicts {
   onRefused(refusal: Refusal, applicant: RefusedApplicant): void {
     if ((refusal.code !== 'conflict' && refusal.code !== 'clone') || !refusal.record) return;
     const { clock, counters, pinnedKey, record } = this.#options;
+    const { replacedAt } = refusal;
+    if (replacedAt !== undefined && clock.now().getTime() - Date.parse(replacedAt) < exchangeMs) return;
     const { node } = applicant;
     const id = pinnedKey(node) !== undefined || record(node) ? node : refusal.record.id;
     counters.conflicts++;

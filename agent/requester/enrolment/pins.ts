@@ -7,6 +7,9 @@ import type { LedgerMirror } from '../ledger/ledger.ts';
 import type { LedgerEntry } from '../ledger/ledger-entries.ts';
 
 const short = v.pipe(v.string(), v.maxLength(128));
+/** Number of former keys of a node that are remembered, to tell their users what happened. */
+const maxReplaced = 8;
+
 const pinSchema = v.object({
   /** The node's public key, `N…`. */
   key: short,
@@ -19,6 +22,8 @@ const pinSchema = v.object({
   formerCode: v.optional(short),
   /** The time when it was pinned, RFC 3339. */
   at: short,
+  /** The last keys that the node had before, and when each was replaced (RFC 3339), the latest first. */
+  replaced: v.optional(v.pipe(v.array(v.object({ key: short, at: short })), v.maxLength(maxReplaced))),
 });
 export type Pin = v.InferOutput<typeof pinSchema>;
 const ownerSchema = v.object({ id: short });
@@ -88,7 +93,7 @@ export class Pins {
   /** Pins another key to a node in place of the one that it has, if it has one. @throws as `add` */
   async replace(id: string, pin: Pin): Promise<void> {
     const before = this.#pins.get(id);
-    await this.add(id, pin);
+    await this.add(id, { ...pin, ...replacedBy(pin, before) });
     if (!before || before.key === pin.key) return;
     await this.#replaced?.put(before.key, { node: id, by: pin.key, at: pin.at });
     await this.#owners.delete(before.key);
@@ -113,6 +118,14 @@ export class Pins {
     if (before !== undefined) this.#uses.set(before, this.usesOf(before) - 1);
     if (after !== undefined) this.#uses.set(after, this.usesOf(after) + 1);
   }
+}
+
+/** Returns the former keys of a node that gets another one. */
+function replacedBy({ key, at }: Pin, before: Pin | undefined): Pick<Pin, 'replaced'> {
+  if (!before) return {};
+  const earlier = (before.replaced ?? []).filter(each => each.key !== key);
+  const list = before.key === key ? earlier : [{ key: before.key, at }, ...earlier];
+  return { replaced: list.slice(0, maxReplaced) };
 }
 
 /** Returns the join code with which the node first came. */

@@ -1,7 +1,9 @@
-// The request handler carries out the four requests of nodes: register, update information, update resources, leave.
+// The request handler carries out the requests of nodes: register, update information, update resources, leave, and
+// exchange the key.
 import type * as v from 'valibot';
 import { type AnswerCode, type AnsweringRequester, reasons } from '../../protocol/answers.ts';
 import { ProtocolError } from '../../protocol/error.ts';
+import { type RotateKeyRequest, rotateKeyRequestSchema } from '../../protocol/key-rotation.ts';
 import {
   type LeaveRequest,
   leaveRequestSchema,
@@ -20,6 +22,7 @@ import type { Log } from '../../system/log.ts';
 import { version } from '../../system/version.ts';
 import { BrokerError } from '../../transport/port.ts';
 import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
+import { type KeyRotations, withoutKey } from '../enrolment/key-rotations.ts';
 import type { MessageSender } from '../events/conflict-detector.ts';
 import { otherSession, type RequestOutcome, usesRequesterId } from '../roll/membership.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
@@ -42,6 +45,8 @@ export interface RequestHandlerOptions {
   waiting: { markHeard(id: string): void };
   /** The CAs that nodes should trust; undefined when the requester has none of its own. */
   authorities?: Pick<AuthorityRotation, 'valid' | 'onKept'> | undefined;
+  /** Lets nodes exchange their keys; undefined when the broker checks no keys. */
+  rotations?: Pick<KeyRotations, 'rotate'> | undefined;
   clusterId: string;
   requesterId: string;
   /** This and the next setting are in every answer, so that an agent with other settings can warn. */
@@ -119,6 +124,12 @@ export class RequestHandler {
         return this.#updateResources(read(updateResourcesRequestSchema));
       case 'Leave/v1':
         return this.#leave(read(leaveRequestSchema));
+      case 'RotateKey/v1': {
+        const request = read(rotateKeyRequestSchema);
+        return this.#rotateKey(request).catch(error =>
+          this.#refuseWithoutStore(error, nodeId, request.Muster),
+        );
+      }
     }
   }
 
@@ -189,6 +200,13 @@ export class RequestHandler {
     if (refusal) return this.#refuse(refusal, id, Muster);
     this.#options.health.markLeft(id, reason);
     return resultOf('empty', done('left'), this.#answerer(Muster, id, 'left'));
+  }
+
+  async #rotateKey(request: RotateKeyRequest): Promise<RequestResult> {
+    const { NodeID: id, Muster } = request;
+    const outcome = (await this.#options.rotations?.rotate(id, request)) ?? withoutKey(id);
+    if (!outcome.accepted) return this.#refuse(outcome, id, Muster);
+    return resultOf('empty', outcome, this.#answerer(Muster, id, outcome.code));
   }
 
   // Returns the refusal that makes the sender register first: the node is not on the roll, or the message names another

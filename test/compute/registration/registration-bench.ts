@@ -117,6 +117,7 @@ export class RegistrationBench {
     this.registration = new Registration({
       ...common,
       settings: this.settings,
+      onReplaced: async () => false,
       connection: {
         get state(): ConnectionState {
           return bench.#isConnected ? { kind: 'connected', server: '', version: '' } : { kind: 'connecting' };
