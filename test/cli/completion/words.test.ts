@@ -97,7 +97,7 @@ test('flags are offered without dashes where nothing else can follow, and never 
   assert.ok((await words('node list ')).includes('--output'));
   assert.ok((await words('node describe node-1 ')).includes('--output'));
   assert.deepEqual(await words('node list x'), []);
-  assert.deepEqual(await words('agent '), ['join', 'register', 'reset-identity', 'rotate-key']);
+  assert.deepEqual(await words('agent '), ['join', 'register', 'trust', 'reset-identity', 'rotate-key']);
   assert.ok((await words('agent register ')).includes('--data-dir'));
   assert.deepEqual(await words('node list -- '), []);
   assert.deepEqual(await words('node list -- --'), []);
