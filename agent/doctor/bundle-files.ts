@@ -4,6 +4,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { accessFiles } from '../broker/broker-access.ts';
 import { brokerFiles, knownConfigLines } from '../broker/broker-files.ts';
+import { nextAuthorityKeyFile } from '../broker/tls/next-authority.ts';
 import { certificateFiles } from '../broker/tls/server-certificate.ts';
 import { inspectClusterFile } from '../compute/registration/cluster-file.ts';
 import { identityFile, inspectIdentity, nextIdentityFile } from '../compute/registration/identity.ts';
@@ -157,8 +158,9 @@ async function line(path: string, shown: string): Promise<string> {
 async function registerSecrets({ settings, folderOf }: Context): Promise<void> {
   const { tokenFile, passwordFile, credsFile, tls } = settings.nats;
   const { caKey, key } = certificateFiles(folderOf('requester'));
+  const nextKey = nextAuthorityKeyFile(folderOf('requester'));
   const given = [tokenFile, passwordFile, credsFile, settings.join.codeFile, settings.api.tokenFile];
-  const files = [...given, tls.keyFile, settings.broker.tls.keyFile, caKey, key];
+  const files = [...given, tls.keyFile, settings.broker.tls.keyFile, caKey, nextKey, key];
   const identities = [
     ...roles.map(role => join(folderOf(role), identityFile)),
     join(folderOf('agent'), nextIdentityFile),

@@ -13,6 +13,11 @@ import { Pins } from '../../agent/requester/enrolment/pins.ts';
 import { readLastSeen } from '../../agent/requester/health/last-seen-store.ts';
 import { Incarnation } from '../../agent/requester/incarnation.ts';
 import { type Holder, takeLease } from '../../agent/requester/lease.ts';
+import {
+  type LedgerLine,
+  readLedgerLine,
+  writeLedgerLine,
+} from '../../agent/requester/ledger/ledger-entries.ts';
 import { Operators } from '../../agent/requester/operators/operators.ts';
 import { readEntry } from '../../agent/requester/roll/store.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
@@ -107,6 +112,22 @@ function record(
 }
 
 export const storeDecoders: readonly Decoder[] = [
+  {
+    what: 'a line of the ledger',
+    covers: ['requester/ledger/ledger-entries.ts readLedgerLine'],
+    form: 'json',
+    valid: fc.record(
+      {
+        kind: fc.constant('token'),
+        name: hash,
+        value: fc.record({ holder: word, at: times }, plain),
+      },
+      plain,
+    ),
+    isExpected: () => false,
+    read: input => readLedgerLine(String(input)),
+    write: value => writeLedgerLine(value as LedgerLine),
+  },
   {
     what: "a node's record in the store",
     covers: ['requester/roll/store.ts readEntry'],

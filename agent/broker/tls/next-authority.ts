@@ -28,6 +28,9 @@ function filesIn(folder: string) {
   };
 }
 
+/** Returns the file with the key of the next CA. */
+export const nextAuthorityKeyFile = (folder: string): string => filesIn(folder).next.caKey;
+
 /** Returns the pins of the CAs in the requester's folder, and makes nothing. @throws MusterError `bad_state` */
 export async function readAuthorityPins(folder: string): Promise<AuthorityPins> {
   const { ca, next, former } = filesIn(folder);

@@ -76,6 +76,7 @@ function requesterRows(status: RequesterStatus): Row[] {
     ['state', status.reason && !isDegraded ? `${status.state} (${status.reason})` : status.state],
     ['broker', hasBrokerTrouble(status) ? '' : (status.broker ?? '')],
     ['trust', trustTexts[status.trust] ?? ''],
+    ['next CA', status.nextAuthority ? nextAuthorityText(status.nextAuthority) : ''],
     ['cluster', status.clusterId ?? 'not known'],
     [
       'nodes',
@@ -92,6 +93,11 @@ function requesterRows(status: RequesterStatus): Row[] {
     ['events', eventsText(status.eventsWaiting ?? 0)],
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
+}
+
+function nextAuthorityText({ ready, missing }: NonNullable<RequesterStatus['nextAuthority']>): string {
+  if (ready) return 'a restart uses it';
+  return `waits for ${missing === 1 ? '1 approved node' : `${missing} approved nodes`}; see: muster broker ca`;
 }
 
 function eventsText(waitingNodes: number): string {

@@ -47,24 +47,24 @@ export async function applyLedger(options: ApplyLedgerOptions): Promise<void> {
   for (const [id, node] of deleted.set.entries()) await ledger.put('deleted', id, node);
 }
 
-// A node that was deleted and is on the roll again with the very same key has come back by an older store.
+// A node that was deleted and has the very same key again has come back by an older store. One that the store does not know
+// at all is left a stranger: in the store of another cluster it must not come in without a code.
 async function deleteAgain(
   id: string,
   node: LedgerEntry<'deleted'>,
   { roll, pins, deleted, follower, log }: ApplyLedgerOptions,
 ): Promise<void> {
   if (deleted.of(id)?.key === node.key) return;
-  const pin = pins.of(id);
-  if (pin && pin.key !== node.key) return;
+  if (pins.of(id)?.key !== node.key) return;
   const decision = { actor: node.actor, reason: node.reason ?? '', isExact: true };
-  if (pin && hasRecord(roll, id)) {
+  if (hasRecord(roll, id)) {
     await roll.decide(id, decision, deleteNode);
     await follower.untilFollowed(id);
     log.warn(
       { node: id, fingerprint: fingerprint(node.key) },
       'the store had brought a deleted node back; it is deleted again',
     );
-  } else if (!hasRecord(roll, id)) {
+  } else {
     await deleted.add(id, node);
     await pins.remove(id);
   }
