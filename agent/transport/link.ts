@@ -87,7 +87,7 @@ async function connectOnce(
   try {
     const settings = {
       name: typeof name === 'string' ? name : name(),
-      inboxPrefix: typeof inboxPrefix === 'function' ? inboxPrefix() : inboxPrefix,
+      inboxPrefix: prefixOf(inboxPrefix),
       credentials: credentials(),
       tls: tls?.(),
       timeoutMs,
@@ -109,6 +109,10 @@ async function connectOnce(
   }
   return wasUp;
 }
+
+/** Returns the beginning of the inboxes as it is now. */
+export const prefixOf = (prefix: LinkOptions['inboxPrefix']): string | undefined =>
+  typeof prefix === 'function' ? prefix() : prefix;
 
 /** The time without a link: when it began, and the last failure of each server. */
 class Outage {

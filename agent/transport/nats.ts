@@ -10,7 +10,7 @@ import { createInbox } from 'nats';
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
 import type { StorageConnection } from './jetstream.ts';
-import { type LinkOptions, maintainLink } from './link.ts';
+import { type LinkOptions, maintainLink, prefixOf } from './link.ts';
 import { Pause } from './pause.ts';
 import {
   BrokerError,
@@ -148,7 +148,7 @@ class NatsConnection implements Connection, StorageConnection {
     return new Promise((resolve, reject) => {
       const { link } = this;
       if (!link) return reject(this.#disconnectedError());
-      const inbox = createInbox(this.#options.inboxPrefix);
+      const inbox = createInbox(prefixOf(this.#options.inboxPrefix));
       const settle = (error?: BrokerError) => {
         timer.cancel();
         lost.unsubscribe();
