@@ -19,6 +19,7 @@ import {
   type ShownNode,
 } from './answers.ts';
 import { AuthorityCalls } from './authorities.ts';
+import { BacalhauCalls } from './bacalhau.ts';
 import { BanCalls, requireFingerprint } from './bans.ts';
 import { tokenSource } from './find-token.ts';
 import { JoinCodeCalls } from './join-codes.ts';
@@ -71,6 +72,7 @@ export class ApiClient {
   readonly listeners: ListenerCalls;
   readonly joinCodes: JoinCodeCalls;
   readonly authorities: AuthorityCalls;
+  readonly bacalhau: BacalhauCalls;
   readonly bans: BanCalls;
   readonly #requests: ApiRequests;
 
@@ -80,6 +82,7 @@ export class ApiClient {
     this.listeners = new ListenerCalls(this.#requests);
     this.joinCodes = new JoinCodeCalls(this.#requests);
     this.authorities = new AuthorityCalls(this.#requests);
+    this.bacalhau = new BacalhauCalls(this.#requests);
     this.bans = new BanCalls(this.#requests);
   }
 

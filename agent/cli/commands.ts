@@ -154,6 +154,11 @@ export const commands: CommandTable = [
     load: () => import('./commands/broker/forget-ca.ts'),
   },
   {
+    path: 'broker bacalhau',
+    help: 'print the configuration of nodes of Bacalhau',
+    load: () => import('./commands/broker/bacalhau.ts'),
+  },
+  {
     path: 'store rebuild',
     help: 'write again the records that the store lost',
     load: () => import('./commands/store/rebuild.ts'),
@@ -248,8 +253,8 @@ export const groupExamples: Readonly<Record<string, readonly Example[]>> = {
     ['muster operator list', 'list who has one'],
   ],
   broker: [
-    ['muster broker ca', 'see which CAs the nodes trust'],
     ['muster broker config >muster.conf', 'print what a NATS of your own needs'],
+    ['muster broker bacalhau --save config.yaml', 'write what a node of Bacalhau needs to come in'],
   ],
   store: [
     ['muster store rebuild --dry-run', 'list the records that the store lost'],

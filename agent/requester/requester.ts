@@ -111,6 +111,7 @@ export class Requester {
       counters: this.#counters,
       brokerFolder: options.brokerFolder,
       brokerAddresses: () => (this.#trust === 'keys' ? options.brokerAddresses?.() : undefined),
+      unverifiedToken: options.tokens?.unverified,
       tokenFile: options.firstToken?.path,
       storeMark: options.storeMark,
       authorities: options.authorities,

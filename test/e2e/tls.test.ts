@@ -4,13 +4,17 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { connect } from 'nats';
+import { parse } from 'yaml';
 import type { CreatedListener } from '../../agent/protocol/http-listeners.ts';
+import { capture } from '../support/captures.ts';
 import { makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { Cluster } from '../support/cluster.ts';
 import { muster } from '../support/program.ts';
 import { type ProxyOptions, type RecordingProxy, startProxy } from '../support/recording-proxy.ts';
 
-const cluster = await Cluster.create({ settings: { 'broker.host': '0.0.0.0' } });
+const cluster = await Cluster.create({
+  settings: { 'broker.host': '0.0.0.0', 'requester.unverifiedNodes': true },
+});
 const proxies: RecordingProxy[] = [];
 after(async () => {
   await Promise.all(proxies.map(proxy => proxy.close()));
@@ -108,6 +112,21 @@ test("a listener's program reads by TLS with what the command printed, and trust
   const authority = await makeAuthority(cluster.folder, 'not-ours');
   const ca = await readFile(authority.certFile, 'utf8');
   await assert.rejects(connect({ ...login, tls: { ca }, maxReconnectAttempts: 0 }));
+});
+
+test('a node of Bacalhau comes in by TLS with what "muster broker bacalhau" prints', async () => {
+  const printed = await cluster.command('broker', 'bacalhau');
+  const { Orchestrators, Auth, TLS } = parse(printed.stdout).Compute;
+  assert.equal(TLS.CACert, '/etc/bacalhau/muster-ca.pem', printed.stderr);
+  const { stdout: ca } = await cluster.command('broker', 'bacalhau', '-o', 'ca');
+  assert.equal(ca, await readFile(join(state, 'requester', 'ca.pem'), 'utf8'));
+  // Its client reads the greeting before it begins TLS, as this one does.
+  const client = await connect({ servers: Orchestrators, token: Auth.Token, tls: { ca }, name: 'n-tls' });
+  const { subject, bytes } = capture('bprotocol/RegisterNode/v1');
+  const answer = await client.request(subject, bytes, { timeout: 5_000 });
+  assert.equal(answer.string(), '{"value":{"Accepted":true,"Reason":"node registered"}}');
+  await client.close();
+  assert.ok(requester.logged('an operator was shown the token of nodes without a key').length > 0);
 });
 
 test('the doctor shows the certificate and its end, and that the broker uses TLS', async () => {

@@ -5,6 +5,7 @@ import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
 import { clusterBucket } from '../../agent/requester/cluster/cluster-bucket.ts';
 import type { Directory } from '../../agent/requester/directory/directory.ts';
 import { type NodeView, nodeView } from '../../agent/requester/directory/node-view.ts';
+import { type BacalhauDesk, bacalhauDesk } from '../../agent/requester/enrolment/bacalhau-desk.ts';
 import {
   type BrokerAddresses,
   type JoinCodeDesk,
@@ -76,6 +77,9 @@ export class FakeDirectory implements Directory {
     pins: [Buffer.alloc(32, 7).toString('base64url')],
     localOnly: false,
   };
+  readonly bacalhau: BacalhauDesk;
+  /** The token of nodes without a key; undefined when none are let in. */
+  unverifiedToken: string | undefined;
   /** The keys that are refused for ever. */
   readonly banned: ShownBan[] = [];
   /** The error that `list` and the other methods throw, if it is set. */
@@ -106,6 +110,11 @@ export class FakeDirectory implements Directory {
       },
       addresses: () => this.brokerAddresses,
     });
+    const addresses = () => this.brokerAddresses;
+    const token = () => this.unverifiedToken;
+    this.bacalhau = {
+      access: act => bacalhauDesk({ log: silentLog, token: token(), addresses }).access(act),
+    };
   }
 
   get operators(): FakeOperators {

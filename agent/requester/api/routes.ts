@@ -13,6 +13,7 @@ import { notFound } from '../roll/decisions.ts';
 import { answer, parameters } from './answer.ts';
 import { authorityRoutes } from './authority-routes.ts';
 import { type ApiEnvironment, actOf, authorization, type Call } from './authorize.ts';
+import { addBacalhauRoutes } from './bacalhau-routes.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
 import { hostOf } from './host-header.ts';
 import { addJoinCodeRoutes } from './join-code-routes.ts';
@@ -97,6 +98,7 @@ export function apiRoutes({
   });
 
   addJoinCodeRoutes(app, directory.joinCodes);
+  addBacalhauRoutes(app, directory.bacalhau);
 
   app.get('/api/v1/orchestrator/status', call => answer(call, directory.status()));
   app.get('/api/v1/orchestrator/events', async call => {

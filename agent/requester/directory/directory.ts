@@ -2,6 +2,7 @@
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
+import type { BacalhauDesk } from '../enrolment/bacalhau-desk.ts';
 import type { JoinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { ListenerDesk } from '../listeners/listener-desk.ts';
@@ -17,6 +18,8 @@ export interface Directory {
   readonly joinCodes: JoinCodeDesk;
   /** The functions for listeners. */
   readonly listeners: ListenerDesk;
+  /** Tells what nodes of Bacalhau need. */
+  readonly bacalhau: BacalhauDesk;
   /** Path of the file with the operator's token of this machine; undefined when there is none. */
   readonly tokenFile: string | undefined;
   /** The operators' tokens. Reading it throws MusterError `unreachable` while the requester starts. */

@@ -9,6 +9,7 @@ import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type EventStream, isRefusal } from '../../transport/port.ts';
 import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
+import { type BacalhauDesk, bacalhauDesk } from '../enrolment/bacalhau-desk.ts';
 import { type BrokerAddresses, type JoinCodeDesk, joinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { JoinCodes } from '../enrolment/join-codes.ts';
 import type { KeyDecisions } from '../enrolment/key-decisions.ts';
@@ -66,6 +67,8 @@ export interface NodeDirectoryOptions {
   brokerFolder?: string | undefined;
   /** See JoinCodeDeskOptions. */
   brokerAddresses(): BrokerAddresses | undefined | Promise<BrokerAddresses | undefined>;
+  /** The token of nodes without a key; undefined when none are let in. */
+  unverifiedToken: string | undefined;
   /** Path of the file with the operator's token of this machine; undefined when there is none. */
   tokenFile: string | undefined;
   /** The CAs that nodes should trust; undefined when the requester has none of its own. */
@@ -80,13 +83,15 @@ export interface NodeDirectoryOptions {
 export class NodeDirectory implements Directory {
   readonly joinCodes: JoinCodeDesk;
   readonly listeners: ListenerDesk;
+  readonly bacalhau: BacalhauDesk;
   readonly #options: NodeDirectoryOptions;
 
   constructor(options: NodeDirectoryOptions) {
     this.#options = options;
-    const { parts, brokerAddresses } = options;
+    const { parts, brokerAddresses, unverifiedToken: token, log } = options;
     this.joinCodes = joinCodeDesk({ parts, addresses: brokerAddresses });
     this.listeners = listenerDesk({ listeners: () => parts().listeners, addresses: brokerAddresses });
+    this.bacalhau = bacalhauDesk({ log, token, addresses: brokerAddresses });
   }
 
   get self(): NodeInfo {
