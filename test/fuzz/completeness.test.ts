@@ -17,9 +17,9 @@ const others: Readonly<Record<string, string>> = {
   'doctor/check-process.ts': 'reads what a child process of this program writes',
   'doctor/checks/requester.ts': 'reads an answer by the schema of "an answer"',
   'compute/registration/requester-client.ts': 'reads an answer by the schema of "an answer", and a refusal',
-  'requester/requests/request-handler.ts': 'reads requests by the schemas of the four messages',
   'api/trusted-authorities.ts':
     'takes texts from the file of what a node knows of its cluster, and nothing else',
+  'requester/enrolment/nats-survey.ts': 'an answer that cannot be read means a broker that asks nobody',
   'transport/access-check.ts': 'takes a time from an answer, or leaves it out',
 };
 

@@ -17,13 +17,17 @@ import { loadGpus } from '../../agent/host/gpu/saved-gpus.ts';
 import { InventoryError, loadInventory } from '../../agent/host/inventory/inventory.ts';
 import { parseRecording } from '../../agent/host/recording/recording.ts';
 import { encodeSeed } from '../../agent/protocol/nkey.ts';
+import { readRotation } from '../../agent/requester/authorities/rotation-file.ts';
+import { StoreMark } from '../../agent/requester/ledger/store-mark.ts';
 import { addSeal, readSeal } from '../../agent/service/seal.ts';
+import { silentLog } from '../../agent/system/log.ts';
 import { readNodeId } from '../../agent/system/node-id.ts';
 import { readCredentials } from '../../agent/transport/credentials.ts';
 import { ConnectFailure } from '../../agent/transport/failure.ts';
 import { parseKeyPair } from '../../agent/transport/key-pair.ts';
 import { findPinned, namesOf, whyNotValidAt } from '../../agent/transport/peer-certificate.ts';
 import { readTls } from '../../agent/transport/tls.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { nodeIds, nodeInfos, times } from '../support/messages.ts';
 import { type Decoder, isMusterError, isProtocolError } from './decoder.ts';
 
@@ -122,6 +126,42 @@ export const fileDecoders: readonly Decoder[] = [
     ...throughDisk,
     isExpected: isMusterError,
     read: input => inspectClusterFile(writeInput('cluster.json', input)),
+  },
+  {
+    what: 'how far the store was',
+    covers: ['requester/ledger/store-mark.ts'],
+    form: 'json',
+    valid: fc
+      .nat()
+      .map(revision => ({ version: 1, cluster: 'c', created: '2026-01-01T00:00:00Z', revision })),
+    ...throughDisk,
+    isExpected: isMusterError,
+    read: async input => {
+      const path = join(writeInput('store-mark.json', input), 'store-mark.json');
+      return (await StoreMark.open({ path, clock: new FakeClock(), log: silentLog })) && true;
+    },
+  },
+  {
+    what: 'which CA follows',
+    covers: ['requester/authorities/rotation-file.ts readRotation'],
+    form: 'json',
+    valid: fc.record(
+      {
+        version: fc.constant(1),
+        next: fc.constant('A'.repeat(43)),
+        by: word,
+        at: times,
+        confirmed: fc.array(nodeIds, { maxLength: 3 }),
+        isReady: fc.boolean(),
+        forcedBy: word,
+      },
+      { ...plain, requiredKeys: ['version', 'next', 'by', 'at', 'confirmed', 'isReady'] },
+    ),
+    // Its file may be long, and so takes longer to read.
+    share: 0.005,
+    release: removeFolder,
+    isExpected: isMusterError,
+    read: input => readRotation(writeInput('ca-rotation.json', input)),
   },
   {
     what: 'the file of a key',

@@ -19,10 +19,12 @@ import { nodeStateSchema } from '../../agent/protocol/node-state.ts';
 import { type Refusal, readRefusal, refusalCodes } from '../../agent/protocol/refusal.ts';
 import { resourcesSchema } from '../../agent/protocol/resources.ts';
 import { validate, validateStored } from '../../agent/protocol/schema.ts';
+import { curveKeyOf, openBox, sealBox, sharedKeyOf } from '../../agent/protocol/sealed-box.ts';
 import { readSignedToken, writeSignedToken } from '../../agent/protocol/signed-token.ts';
 import { withUnknown } from '../../agent/protocol/unknown-members.ts';
 import { AnnouncedMemberships } from '../../agent/requester/events/announced-memberships.ts';
 import { readMembershipEvent } from '../../agent/requester/events/membership-event.ts';
+import { ncl } from '../../agent/requester/requests/request-protocols.ts';
 import { keyPairOf } from '../../agent/transport/key-pair.ts';
 import { issuerKey, questionClaims, serverKey } from '../support/callout-questions.ts';
 import { captures, envelopeOf } from '../support/captures.ts';
@@ -113,6 +115,9 @@ const strangeFields = fc.constantFrom(
 );
 
 export const clientKey = keyPairOf(new Uint8Array(32).fill(3), 'node');
+
+const boxKey = curveKeyOf(new Uint8Array(32).fill(5));
+const shared = sharedKeyOf(boxKey, boxKey.publicKey);
 
 const refusals: fc.Arbitrary<Refusal> = fc.record(
   {
@@ -248,6 +253,42 @@ export const messageDecoders: readonly Decoder[] = [
     write: value => Buffer.from(writeJson(withUnknown(value))),
   },
   { ...message('an answer', answerSchema, answers), write: undefined },
+  {
+    what: "a control request of Bacalhau's newer protocol",
+    covers: ['protocol/ncl.ts readControlRequest', 'requester/requests/request-protocols.ts'],
+    form: 'json',
+    valid: fc
+      .tuple(
+        fc.constantFrom(
+          'HandshakeRequest',
+          'UpdateNodeInfoRequest',
+          'HeartbeatRequest',
+          'ShutdownNoticeRequest',
+        ),
+        heartbeats,
+      )
+      .map(([type, payload]) => ({
+        metadata: { 'Bacalhau-Type': `transport.${type}`, 'Bacalhau-PayloadEncoding': 'json' },
+        payload: { ...payload, NodeInfo: payload, LastOrchestratorSeqNum: 3 },
+      })),
+    wrap: content => envelopeOf(content),
+    read: input => {
+      const { method, encode } = ncl.read('bacalhau.global.compute.node-1.out.ctrl', input as Buffer);
+      // What was read can be answered.
+      for (const form of ['error', 'empty', 'answer'] as const)
+        decodeEnvelope(Buffer.from(encode({ form, accepted: true, reason: 'x' } as never, new Date(0))));
+      return method;
+    },
+  },
+  {
+    what: 'what a server of NATS encrypted',
+    covers: ['protocol/sealed-box.ts openBox'],
+    form: 'bytes',
+    valid: fc
+      .uint8Array({ minLength: 1, maxLength: 40 })
+      .map(text => sealBox(text, new Uint8Array(24), shared)),
+    read: input => openBox(input as Buffer, shared),
+  },
   {
     what: 'a refusal',
     covers: ['protocol/refusal.ts readRefusal'],

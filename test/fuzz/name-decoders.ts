@@ -12,6 +12,7 @@ import {
   joinToken,
   readJoinCode,
 } from '../../agent/protocol/join-code.ts';
+import { listenerOf, listenerToken } from '../../agent/protocol/listener.ts';
 import {
   decodePublicKey,
   decodeSeed,
@@ -151,6 +152,13 @@ export const nameDecoders: readonly Decoder[] = [
       )
       .map(([name, secret]) => operatorToken(name, secret)),
     operatorOf,
+    { check: value => assert.match(String(value), /^[A-Za-z0-9_-]{1,64}$/) },
+  ),
+  text(
+    "a listener's token",
+    'protocol/listener.ts listenerOf',
+    bytes(32).map(secret => listenerToken('grafana', secret)),
+    listenerOf,
     { check: value => assert.match(String(value), /^[A-Za-z0-9_-]{1,64}$/) },
   ),
   text(

@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import type { Msg } from 'nats';
 import { memberships } from '../../agent/protocol/node-state.ts';
 import { ensureClusterId } from '../../agent/requester/cluster/cluster-bucket.ts';
+import { RecordSet } from '../../agent/requester/cluster/record-set.ts';
 import { Bans } from '../../agent/requester/enrolment/bans.ts';
-import { listClients } from '../../agent/requester/enrolment/broker-clients.ts';
+import { listClients, listServers } from '../../agent/requester/enrolment/broker-clients.ts';
 import { DeletedNodes } from '../../agent/requester/enrolment/deleted-nodes.ts';
 import { JoinCodes } from '../../agent/requester/enrolment/join-codes.ts';
 import { LiveConnections } from '../../agent/requester/enrolment/live-connections.ts';
@@ -18,6 +19,7 @@ import {
   readLedgerLine,
   writeLedgerLine,
 } from '../../agent/requester/ledger/ledger-entries.ts';
+import { listenerRecordSchema } from '../../agent/requester/listeners/listener-record.ts';
 import { Operators } from '../../agent/requester/operators/operators.ts';
 import { readEntry } from '../../agent/requester/roll/store.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
@@ -244,6 +246,43 @@ export const storeDecoders: readonly Decoder[] = [
       return codes.list()[0];
     },
   ),
+  record(
+    'the record of a listener',
+    ['requester/listeners/listener-record.ts', 'requester/cluster/record-set.ts'],
+    fc.record(
+      {
+        hash,
+        durable: fc.constant(`listener-ada-${'a'.repeat(24)}`),
+        since: times,
+        expires: times,
+        createdBy: word,
+        at: times,
+      },
+      { ...plain, requiredKeys: ['hash', 'durable', 'createdBy', 'at'] },
+    ),
+    (value, log) => {
+      const bucket = bucketWith('', value);
+      const set = new RecordSet({ bucket, prefix: 'listener.', schema: listenerRecordSchema, log });
+      set.take(entryOf('listener.ada', value));
+      return set.get('ada');
+    },
+  ),
+  {
+    what: 'the servers of the broker',
+    covers: ['requester/enrolment/broker-clients.ts listServers'],
+    form: 'json',
+    valid: fc
+      .nat(9)
+      .map(active_servers => ({ server: { id: `N${'A'.repeat(55)}` }, statsz: { active_servers } })),
+    read: async input => {
+      const gather: Connection['gather'] = async (_subject, _data, _wait, onAnswer) => {
+        onAnswer(answerOf(input as Buffer));
+      };
+      const servers = await listServers({ gather });
+      for (const server of servers) assert.match(server, /^N[A-Z2-7]{55}$/);
+      return servers;
+    },
+  },
   {
     what: "an operator's record",
     covers: ['requester/operators/operators.ts'],

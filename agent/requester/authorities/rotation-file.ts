@@ -35,7 +35,7 @@ export async function readRotation(folder: string): Promise<Rotation | undefined
   const kept = await readOwnFile(path, maxBytes);
   if (!kept) return undefined;
   try {
-    const { version: _, ...rotation } = validate(schema, parseJson(kept.data));
+    const { version: _, ...rotation } = validate(schema, parseJson(kept.data, maxBytes));
     return rotation;
   } catch (cause) {
     throw new MusterError('bad_state', `${path} cannot be read: it says which CA is used next`, {
