@@ -42,6 +42,8 @@ export interface PartsOptions extends OpenStoreOptions {
   tokens?: ClientTokens | undefined;
   /** The subjects that are opened for approved nodes; without it none are. */
   approved?: SubjectTemplates | undefined;
+  /** The folder of the requester's own broker; undefined when other requesters may write to its store. */
+  brokerFolder?: string | undefined;
   /** Keeps outside of the store what an older store must not undo; undefined when nothing does. */
   ledger?: Ledger | undefined;
   /** The CAs that nodes should trust; undefined when the requester has none of its own. */

@@ -13,7 +13,7 @@ import { StoreProbe } from './roll/store-probe.ts';
 
 /** Reads the records of the nodes and operators. @throws BrokerError when the store does not answer, or the start is aborted. */
 export async function loadRoll(
-  { clock, self, signal, storeMark, authorities }: PartsOptions,
+  { clock, self, signal, storeMark, authorities, brokerFolder }: PartsOptions,
   made: MadeParts,
   past: Past,
 ): Promise<void> {
@@ -22,7 +22,10 @@ export async function loadRoll(
     await roll.load(catchUp(past, { ...made, clock }));
     await roll.registerSelf(self);
     await operators.open();
-    await enrolment?.settle(roll.records, roll, storeMark?.older?.at);
+    await enrolment?.settle(roll.records, roll, {
+      olderSince: storeMark?.older?.at,
+      isOwnStore: brokerFolder !== undefined,
+    });
     authorities?.start(roll.records);
     if (signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');
   } catch (error) {

@@ -8,6 +8,7 @@ import { fingerprint } from '../../agent/protocol/nkey.ts';
 import { clusterBucket } from '../../agent/requester/cluster/cluster-bucket.ts';
 import { Ledger } from '../../agent/requester/ledger/ledger.ts';
 import { StoreMark } from '../../agent/requester/ledger/store-mark.ts';
+import type { RequesterOptions } from '../../agent/requester/requester.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import type { KeyPair } from '../../agent/transport/key-pair.ts';
 import { claimsOf, issuerKey, writeQuestion } from '../support/callout-questions.ts';
@@ -52,7 +53,7 @@ class OlderStore {
     this.#folder = folder;
   }
 
-  async start(): Promise<void> {
+  async start(more: Partial<RequesterOptions> = {}): Promise<void> {
     const { fixture } = this;
     const { clock } = fixture;
     fixture.connection = fixture.broker.connect();
@@ -60,6 +61,7 @@ class OlderStore {
       issuer: issuerKey,
       brokerAddresses: () => ({ servers: ['nats://head:4222'], pins: [], localOnly: true }),
       ledger: await Ledger.open(join(this.#folder, 'ledger.jsonl'), silentLog),
+      ...more,
       storeMark: await StoreMark.open({ path: join(this.#folder, 'mark.json'), clock, log: silentLog }),
     });
     await this.finish(fixture.requester.start());
@@ -216,5 +218,29 @@ test('an older store voids codes and tokens of operators, and is shown until it 
     [made.JoinCode.ID],
     'a code that was made since is valid',
   );
+  await older.kill();
+});
+
+test('what another requester decided since counts, unless the store is the own one', async () => {
+  const older = await OlderStore.begin();
+  const [id = ''] = ids;
+  const key = older.keys.get(id);
+  assert.ok(key);
+  await older.decide(id, 'ban');
+  await older.kill();
+  // Another requester, with a folder of its own, lifts the ban in the same store.
+  const bucket = await (await older.fixture.broker.connect().storage()).bucket(clusterBucket);
+  const ban = await bucket.get(`ban.${key.publicKey}`);
+  assert.ok(ban);
+  await bucket.purge(ban.key, ban.revision, {});
+  await older.start();
+  assert.deepEqual(older.fixture.requester.directory.bans(), []);
+  await older.decide('n-1', 'ban');
+  await older.kill();
+  const other = await bucket.get(`ban.${older.gone.at(-1)?.key.publicKey}`);
+  assert.ok(other);
+  await bucket.purge(other.key, other.revision, {});
+  await older.start({ brokerFolder: '/nonexistent' });
+  assert.equal(older.fixture.requester.directory.bans().length, 1, 'nobody else writes to the own store');
   await older.kill();
 });

@@ -29,7 +29,9 @@ export interface ApplyLedgerOptions {
   log: Log;
 }
 
-/** @throws BrokerError when the store does not take something; then it may be called again */
+/**
+ * Makes the store say what the ledger says. It is for a store that nobody else writes, and for an older one. @throws
+ * BrokerError when the store does not take something; then it may be called again */
 export async function applyLedger(options: ApplyLedgerOptions): Promise<void> {
   const { ledger, bans, deleted, log } = options;
   for (const [key, ban] of ledger.entries('ban')) {
@@ -42,7 +44,30 @@ export async function applyLedger(options: ApplyLedgerOptions): Promise<void> {
   }
   for (const [key] of ledger.entries('replaced')) await putNewKeyBack(key, options);
   for (const [id, node] of ledger.entries('deleted')) await deleteAgain(id, node, options);
-  // What the ledger lacks is from before there was one, or from a moment before a crash.
+  await fillLedger(options);
+}
+
+/**
+ * Makes the ledger say what the store says. It is for a store that is not older and that another requester may have written
+ * since: its decisions are newer than the ledger.
+ */
+export async function followStore(
+  options: Pick<ApplyLedgerOptions, 'ledger' | 'pins' | 'bans' | 'deleted'>,
+): Promise<void> {
+  const { ledger, pins, bans, deleted } = options;
+  for (const [key] of ledger.entries('ban')) if (!bans.of(key)) await ledger.remove('ban', key);
+  for (const [id] of ledger.entries('deleted')) if (!deleted.of(id)) await ledger.remove('deleted', id);
+  for (const [key] of ledger.entries('replaced'))
+    if (pins.nodeOf(key) !== undefined) await ledger.remove('replaced', key);
+  await fillLedger(options);
+}
+
+// What the ledger lacks is from before there was one, from a moment before a crash, or from another requester.
+async function fillLedger({
+  ledger,
+  bans,
+  deleted,
+}: Pick<ApplyLedgerOptions, 'ledger' | 'bans' | 'deleted'>): Promise<void> {
   for (const [key, ban] of bans.set.entries()) await ledger.put('ban', key, ban);
   for (const [id, node] of deleted.set.entries()) await ledger.put('deleted', id, node);
 }

@@ -15,7 +15,7 @@ import type { RollObserver } from '../roll/roll-observer.ts';
 import type { StoredRecord } from '../roll/stored-record.ts';
 import type { Counters } from '../status/counters.ts';
 import type { CodeCheck } from './access-rules.ts';
-import { applyLedger } from './apply-ledger.ts';
+import { applyLedger, followStore } from './apply-ledger.ts';
 import { Bans } from './bans.ts';
 import type { Callout } from './callout.ts';
 import { DeletedNodes } from './deleted-nodes.ts';
@@ -138,19 +138,21 @@ export class Enrolment {
 
   /**
    * Makes the roll follow the keys, and an older store the ledger. It runs after the roll was read. `olderSince` is the time
-   * at which an older store was found; undefined when the store is not older. @throws BrokerError
+   * at which an older store was found; undefined when the store is not older. `isOwnStore` says whether no other requester
+   * may have written the store since. @throws BrokerError
    */
   async settle(
     records: FollowedRecords,
     roll: Pick<Roll, 'decide'>,
-    olderSince: string | undefined,
+    { olderSince, isOwnStore }: { olderSince: string | undefined; isOwnStore: boolean },
   ): Promise<void> {
     await this.follower.start(records);
     const { ledger, log } = this.#options;
     const { pins, bans, follower } = this;
     const deciding = { stored: records.stored.bind(records), decide: roll.decide.bind(roll) };
-    if (ledger)
-      await applyLedger({ ledger, roll: deciding, pins, bans, deleted: this.#deleted, follower, log });
+    const parts = { pins, bans, deleted: this.#deleted, follower, log, roll: deciding };
+    if (ledger && (isOwnStore || olderSince !== undefined)) await applyLedger({ ...parts, ledger });
+    else if (ledger) await followStore({ ...parts, ledger });
     await this.joinCodes.revokeOlder(olderSince);
   }
 

@@ -190,3 +190,25 @@ test('a CA that only the API uses waits for no node', async () => {
   await rotation.rotate(false, act);
   assert.equal(dueAuthority(store.rotation), pin('B'));
 });
+
+test('a crash while the next CA is made, or given up, leaves nothing that nodes are told of', async () => {
+  const { store, open } = await begin();
+  // It was made, and the requester was killed before it noted that.
+  await store.makeNext();
+  let rotation = await open();
+  assert.deepEqual([rotation.valid, rotation.status], [[pin('A')], undefined]);
+  await rotation.rotate(false, act);
+  assert.deepEqual(rotation.valid, [pin('A'), pin('B')]);
+  await rotation.stop();
+  // It was given up, and the requester was killed before the file of the CA was removed; and the other way round.
+  const { rotation: noted } = store;
+  store.rotation = undefined;
+  rotation = await open();
+  assert.deepEqual(rotation.valid, [pin('A')]);
+  await rotation.stop();
+  store.rotation = noted;
+  await store.removeNext();
+  rotation = await open();
+  assert.deepEqual([rotation.valid, rotation.status], [[pin('A')], undefined]);
+  await rotation.stop();
+});
