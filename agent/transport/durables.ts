@@ -25,6 +25,7 @@ const listedSchema = v.object({
         name: v.string(),
         num_pending: v.optional(v.number(), 0),
         num_ack_pending: v.optional(v.number(), 0),
+        delivered: v.optional(v.object({ consumer_seq: v.optional(v.number(), 0) }), {}),
       }),
     ),
     [],
@@ -47,8 +48,9 @@ export async function listDurables(
         'the broker listed its consumers in a way that muster does not understand',
       );
     const { consumers } = page.output;
-    for (const { name, num_pending: unread, num_ack_pending: unacknowledged } of consumers ?? [])
-      if (name.startsWith(prefix)) found.push({ name, unread, unacknowledged });
+    for (const { name, num_pending: unread, num_ack_pending: unacknowledged, delivered } of consumers ?? [])
+      if (name.startsWith(prefix))
+        found.push({ name, unread, unacknowledged, delivered: delivered.consumer_seq ?? 0 });
     total = page.output.total;
     offset += Math.max(consumers?.length ?? 0, 1);
   }

@@ -265,6 +265,8 @@ export interface DurableState {
   /** Number of messages that its reader has not got yet, and of those that it has got and not acknowledged. */
   unread: number;
   unacknowledged: number;
+  /** Number of messages that were ever sent to its reader. */
+  delivered: number;
 }
 
 export interface StreamFill {

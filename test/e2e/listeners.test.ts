@@ -111,6 +111,7 @@ describe('a listener that attacks', () => {
 
   /** The attempts that are refused: the broker takes ten seconds for each. */
   const refused: Promise<void>[] = [];
+  let flooding: Promise<CreatedListener>;
   let own: CreatedListener;
   let other: CreatedListener;
   let hostile: RawClient;
@@ -154,6 +155,19 @@ describe('a listener that attacks', () => {
     await victim.complaints();
     await live.complaints();
     return complaints;
+  };
+
+  /** Sends nothing but requests. Resolves with the listener when it was cut off. */
+  const flood = async (listener: CreatedListener) => {
+    const { Token, Durable, InboxPrefix } = listener;
+    const client = await RawClient.open(cluster.brokerPort, { token: Token });
+    await eventually('the requester cuts it off', async () => {
+      for (let i = 0; i < 1_000 && client.isOpen; i++)
+        client.publish(pull(Durable), '{"batch":1,"expires":30000000000}', `${InboxPrefix}.${i}`);
+      await client.complaints();
+      return !client.isOpen;
+    });
+    return listener;
   };
 
   it('reads, deletes, pauses and changes no consumer, creates none, and reads no stream', async () => {
@@ -283,6 +297,7 @@ describe('a listener that attacks', () => {
   });
 
   it('holds few requests at a time, and none for long, whatever it asks', async () => {
+    flooding = flood(await create('flood'));
     const { config } = await consumer(own.Durable);
     assert.deepEqual(
       [config.max_waiting, config.max_batch, config.max_expires, config.max_ack_pending],
@@ -314,6 +329,12 @@ describe('a listener that attacks', () => {
         () => undefined,
       );
     refused.push(assert.rejects(Promise.all(often), /not let in/));
+  });
+
+  it('is cut off when it sends nothing but requests, and is kept out for a while', async () => {
+    const { Token } = await flooding;
+    refused.push(assert.rejects(RawClient.open(cluster.brokerPort, { token: Token }), /not let in/));
+    assert.ok(victim.isOpen);
   });
 
   it('is cut off when it is revoked, its durable is gone, and its token lets nobody in', async () => {

@@ -521,7 +521,7 @@ export class FakeConnection implements Connection {
         this.#operate('durables', prefix, () => {
           const { durables } = this.#broker.openStream(config);
           const names = [...durables.keys()].filter(name => name.startsWith(prefix));
-          return names.map(name => ({ name, unread: 0, unacknowledged: 0 }));
+          return names.map(name => ({ name, unread: 0, unacknowledged: 0, delivered: 0 }));
         }),
       ensureDurable: durable =>
         this.#operate('ensureDurable', durable.name, () => {

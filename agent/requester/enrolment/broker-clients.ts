@@ -15,6 +15,10 @@ export interface BrokerClient {
   name: string;
   /** The key that the client has shown, `U…`. Of a client that was not let in, nothing proves it. */
   user: string;
+  /** Time since which it is connected, RFC 3339, by its server's clock; empty when the server does not tell. */
+  began: string;
+  /** Number of messages that the client has sent on this connection. */
+  sent: number;
 }
 
 /** The account in which a client is until it is let in. */
@@ -41,7 +45,16 @@ const statsSchema = v.object({
 const listSchema = v.object({
   data: v.object({
     connections: v.pipe(
-      v.array(v.object({ cid: connectionNumber, ip: text, name: text, authorized_user: text })),
+      v.array(
+        v.object({
+          cid: connectionNumber,
+          ip: text,
+          name: text,
+          authorized_user: text,
+          start: text,
+          in_msgs: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0),
+        }),
+      ),
       v.maxLength(pageSize),
     ),
   }),
@@ -80,8 +93,16 @@ async function listClientsOf(
     const body = JSON.stringify({ acc: account, auth: true, sort: 'cid', limit: pageSize, offset });
     const answer = await connection.request(`$SYS.REQ.SERVER.${server}.CONNZ`, body, answerTimeoutMs);
     const { data } = validate(listSchema, parseJson(answer.data, maxListBytes));
-    for (const { cid, ip, name, authorized_user } of data.connections)
-      clients.push({ server, connection: cid, address: ip, name, user: authorized_user });
+    for (const { cid, ip, name, authorized_user, start, in_msgs } of data.connections)
+      clients.push({
+        server,
+        connection: cid,
+        address: ip,
+        name,
+        user: authorized_user,
+        began: start,
+        sent: in_msgs,
+      });
     // A page that is not full is the last one.
     if (data.connections.length < pageSize) return clients;
   }

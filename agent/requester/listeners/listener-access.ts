@@ -56,4 +56,9 @@ export function listenerAnswer(
 }
 
 /** Returns the name by which the broker lists the connections of a listener. */
-export const brokerNameOf = (name: string): string => `listener ${name}`;
+export const brokerNameOf = (name: string): string => `${namePrefix}${name}`;
+/** Returns the listener in such a name; undefined for another client. */
+export const listenerNameOf = (brokerName: string): string | undefined =>
+  brokerName.startsWith(namePrefix) ? brokerName.slice(namePrefix.length) : undefined;
+
+const namePrefix = 'listener ';

@@ -6,7 +6,7 @@ import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 import { type BrokerClient, endClient, listClients } from '../enrolment/broker-clients.ts';
-import { brokerNameOf } from './listener-access.ts';
+import { brokerNameOf, listenerNameOf } from './listener-access.ts';
 
 /** Where a connection is: the id of the broker's server, and the number of the connection there. */
 type Place = Pick<BrokerClient, 'server' | 'connection'>;
@@ -53,6 +53,25 @@ export class ListenerConnections {
     });
   }
 
+  /**
+   * Returns how many messages each listener that reads stored events has sent on each of its connections; undefined when the
+   * broker does not tell, which is logged.
+   */
+  async sent(): Promise<Map<string, Map<string, number>> | undefined> {
+    let found: Map<string, Map<string, number>> | undefined;
+    await this.#tell(undefined, async () => {
+      const clients = await listClients(this.#options.connection, listenersAccount);
+      found = new Map();
+      for (const { server, connection, user, sent } of clients) {
+        const name = listenerNameOf(user);
+        if (name === undefined) continue;
+        const ofListener = found.get(name) ?? new Map<string, number>();
+        found.set(name, ofListener.set(`${server} ${connection}`, sent));
+      }
+    });
+    return found;
+  }
+
   /** Returns the connections of a listener, the oldest first. */
   async #list(name: string): Promise<BrokerClient[]> {
     const { connection } = this.#options;
@@ -60,14 +79,15 @@ export class ListenerConnections {
       [listenersAccount, liveAccount].map(account => listClients(connection, account)),
     );
     const own = lists.flat().filter(({ user }) => user === brokerNameOf(name));
-    return own.sort((a, b) => a.connection - b.connection);
+    const beganAt = ({ began }: BrokerClient) => Date.parse(began) || 0;
+    return own.sort((a, b) => beganAt(a) - beganAt(b) || a.connection - b.connection);
   }
 
   async #end(places: readonly Place[]): Promise<void> {
     await Promise.all(places.map(place => endClient(this.#options.connection, place)));
   }
 
-  async #tell(name: string, work: () => Promise<void>): Promise<void> {
+  async #tell(name: string | undefined, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (err) {

@@ -23,6 +23,7 @@ import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
 import { storeFault } from '../status/store-fault.ts';
 import { Durables, type DurablesOptions } from './durables.ts';
+import { FloodWatch, type Traffic } from './flood-watch.ts';
 import { listenerAnswer, shownToken } from './listener-access.ts';
 import { ListenerConnections } from './listener-connections.ts';
 import { type ListenerRecord, listenerRecordSchema } from './listener-record.ts';
@@ -31,6 +32,8 @@ import { type ListenerRecord, listenerRecordSchema } from './listener-record.ts'
 const maxListeners = 100;
 /** How often a listener may connect. A program that does so all the time would keep the requester busy. */
 const connectLimits = { burst: 20, refillMs: 1_000 };
+/** Time for which a listener is kept out that has sent too many requests, in milliseconds. */
+const floodBanMs = 60_000;
 
 export interface ListenersOptions {
   connection: Connection;
@@ -60,6 +63,9 @@ export class Listeners {
   readonly #durables: Durables;
   readonly #connections: ListenerConnections;
   readonly #connects: TokenBuckets;
+  readonly #floods: FloodWatch;
+  /** The monotonic time until which a listener is kept out. */
+  readonly #keptOut = new Map<string, number>();
   readonly #limited: LimitedLog;
 
   /** Reads the listeners from the store. @throws BrokerError */
@@ -77,13 +83,22 @@ export class Listeners {
     this.#durables = new Durables({ ...options, records: () => this.#valid() });
     this.#connections = new ListenerConnections(options);
     this.#connects = new TokenBuckets(connectLimits, () => clock.monotonic());
+    this.#floods = new FloodWatch({
+      clock,
+      traffic: () => this.#traffic(),
+      onFlood: (name, excess) => void this.#cutOff(name, excess),
+    });
     this.#limited = limitedLog(log, clock);
   }
 
-  /** Begins to keep the durables. Returns a function that ends it. */
+  /** Begins to keep the durables, and to watch what listeners send. Returns a function that ends it. */
   start(): () => void {
     this.#durables.start();
-    return () => this.#durables.stop();
+    this.#floods.start();
+    return () => {
+      this.#durables.stop();
+      this.#floods.stop();
+    };
   }
 
   /** Writes the records again into a store that was lost. @throws BrokerError; MusterError `conflict` */
@@ -110,12 +125,15 @@ export class Listeners {
       this.#limited.warn('expired', fields, 'a listener wants to connect whose token has expired');
       return undefined;
     }
+    if ((this.#keptOut.get(name) ?? 0) > clock.monotonic()) return undefined;
     if (!this.#connects.take(name)) {
       this.#limited.warn('often', fields, 'a listener connects too often; it has to wait');
       return undefined;
     }
-    await this.#connections.makeRoom(name);
-    if (!isLive) await this.#durables.ensure(name, record);
+    await Promise.all([
+      this.#connections.makeRoom(name),
+      ...(isLive ? [] : [this.#durables.ensure(name, record)]),
+    ]);
     // It may have been revoked meanwhile.
     if (this.#records.get(name) !== record || this.#revoked.has(name) || isOver()) return undefined;
     this.#connections.expect(name, question);
@@ -190,6 +208,26 @@ export class Listeners {
     await this.#durables.remove(record.durable);
     log.info({ listener: name, ...act }, 'a listener was revoked');
     events.announce('listener_revoked', { ...act, listener: name });
+  }
+
+  async #traffic(): Promise<ReadonlyMap<string, Traffic> | undefined> {
+    if (this.#records.size === 0) return new Map();
+    const sent = await this.#connections.sent();
+    if (!sent || sent.size === 0) return sent && new Map();
+    const states = await this.#durables.states();
+    const delivered = (name: string) => states?.get(this.#records.get(name)?.durable ?? '')?.delivered;
+    return (
+      states && new Map([...sent].map(([name, each]) => [name, { sent: each, delivered: delivered(name) }]))
+    );
+  }
+
+  async #cutOff(name: string, excess: number): Promise<void> {
+    const { clock, log } = this.#options;
+    this.#keptOut.set(name, clock.monotonic() + floodBanMs);
+    const text =
+      'a listener sends far more requests than there are events; it is cut off and kept out for a minute';
+    log.warn({ listener: name, requests: excess }, text);
+    await this.#connections.endAll(name);
   }
 
   *#valid(): Generator<[string, ListenerRecord]> {

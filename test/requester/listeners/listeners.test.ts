@@ -52,7 +52,14 @@ const serverId = `N${'A'.repeat(55)}`;
 
 /** Answers as the broker does when it is asked for its clients, or to end one. */
 class BrokerClients {
-  readonly list: { cid: number; ip: string; name: string; account: string; authorized_user: string }[] = [];
+  readonly list: {
+    cid: number;
+    ip: string;
+    name: string;
+    account: string;
+    authorized_user: string;
+    in_msgs: number;
+  }[] = [];
   readonly ended: number[] = [];
 
   constructor(connection: ReturnType<FakeBroker['connect']>) {
@@ -75,8 +82,9 @@ class BrokerClients {
     });
   }
 
-  add(cid: number, listener: string, account: string): void {
-    this.list.push({ cid, ip: '10.0.0.9', name: '', account, authorized_user: `listener ${listener}` });
+  add(cid: number, listener: string, account: string, in_msgs = 0): void {
+    const authorized_user = `listener ${listener}`;
+    this.list.push({ cid, ip: '10.0.0.9', name: '', account, authorized_user, in_msgs });
   }
 }
 
@@ -253,6 +261,22 @@ test('one listener has sixteen connections at most, and may not come all the tim
   while (await listeners.admit(question({ token }))) admitted++;
   assert.equal(admitted, 20);
   await clock.advance(1_000);
+  assert.ok(await listeners.admit(question({ token })));
+});
+
+test('a listener that floods the broker with requests is cut off and kept out for a minute, and the others stay', async t => {
+  const { open, clock, clients, lines } = await begin(t);
+  const { listeners } = await open();
+  const { token } = await listeners.create({ name: 'billing', fromOldest: false }, act);
+  const other = await listeners.create({ name: 'other', fromOldest: false }, act);
+  clients.add(1, 'billing', listenersAccount, 6_000);
+  clients.add(2, 'other', listenersAccount, 100);
+  await clock.advance(5_000);
+  assert.deepEqual(clients.ended, [1]);
+  assert.match(lines.at(-1)?.message ?? '', /^a listener sends far more requests than there are events/);
+  assert.equal(await listeners.admit(question({ token })), undefined);
+  assert.ok(await listeners.admit(question({ token: other.token })));
+  await clock.advance(60_000);
   assert.ok(await listeners.admit(question({ token })));
 });
 
