@@ -9,24 +9,8 @@ import type { Log } from '../../system/log.ts';
 import { StateFile } from '../../system/state-file.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
+import type { AuthorityPins, AuthorityStore, KnownRecords } from './authority-store.ts';
 import { dueAuthority, type Rotation } from './rotation-file.ts';
-
-/** The pins of the CAs; undefined for one that there is not. */
-export interface AuthorityPins {
-  present: string | undefined;
-  next: string | undefined;
-  former: string | undefined;
-}
-
-/** The files of the CAs in the requester's folder. All methods throw MusterError `bad_state` or `not_writable`. */
-export interface AuthorityStore {
-  pins(): Promise<AuthorityPins>;
-  makeNext(): Promise<string>;
-  removeNext(): Promise<void>;
-  removeFormer(): Promise<void>;
-  readRotation(): Promise<Rotation | undefined>;
-  writeRotation(rotation: Rotation | undefined): Promise<void>;
-}
 
 export interface AuthorityRotationOptions {
   store: AuthorityStore;
@@ -36,12 +20,6 @@ export interface AuthorityRotationOptions {
   log: Log;
   /** Called when something that the status shows has changed. */
   onChange?(): void;
-}
-
-/** The records of the nodes, as far as the rotation reads them. */
-export interface KnownRecords {
-  get(id: string): NodeState | undefined;
-  list(): Iterable<NodeState>;
 }
 
 /** Time after a node's confirmation until it is written, in milliseconds. Many confirmations are written once. */

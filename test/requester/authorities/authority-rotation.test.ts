@@ -3,11 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { NodeState } from '../../../agent/protocol/node-state.ts';
-import {
-  type AuthorityPins,
-  AuthorityRotation,
-  type AuthorityStore,
-} from '../../../agent/requester/authorities/authority-rotation.ts';
+import { AuthorityRotation } from '../../../agent/requester/authorities/authority-rotation.ts';
+import type { AuthorityPins, AuthorityStore } from '../../../agent/requester/authorities/authority-store.ts';
 import { dueAuthority, type Rotation } from '../../../agent/requester/authorities/rotation-file.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { recordLog } from '../../support/log-lines.ts';
