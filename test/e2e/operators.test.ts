@@ -1,18 +1,14 @@
 // Operators and their tokens against a real requester: a user without rights, tokens that end while they are used, another
 // program on the requester's port, and commands from another machine over TLS.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { promisify } from 'node:util';
 import { makeAuthority } from '../support/certificates.ts';
 import { Cluster } from '../support/cluster.ts';
-import { needsRoot, otherUser } from '../support/other-user.ts';
+import { needsRoot, otherUser, runAsOther } from '../support/other-user.ts';
 import { muster, type Program } from '../support/program.ts';
-
-const run = promisify(execFile);
 
 describe('operators', () => {
   let cluster: Cluster;
@@ -67,27 +63,15 @@ describe('operators', () => {
     }
     // Reading the roll is open on the loopback.
     assert.match((await asNobody('node', 'list', ...api)).stdout, /node-1/);
-    const read = async (...words: string[]) =>
-      run('setpriv', [
-        '--reuid',
-        String(otherUser),
-        '--regid',
-        String(otherUser),
-        '--clear-groups',
-        ...words,
-      ]).then(
-        ({ stdout }) => stdout,
-        error => `refused ${error.code}`,
-      );
     for (const file of [
       'requester/operator.token',
       'requester/issuer.nk',
       'requester/control.sock',
       'broker/nats.conf',
     ])
-      assert.match(await read('cat', join(folder, file)), /^refused/, file);
-    assert.match(await read('cat', `/proc/${requester.pid}/environ`), /^refused/);
-    const processes = await read('ps', '-eo', 'args');
+      assert.match(await runAsOther('cat', join(folder, file)), /^refused/, file);
+    assert.match(await runAsOther('cat', `/proc/${requester.pid}/environ`), /^refused/);
+    const processes = await runAsOther('ps', '-eo', 'args');
     assert.match(processes, /requester/);
     assert.ok(!processes.includes('mop_') && !processes.includes(token));
     assert.equal((await asNobody('status', '--data-dir', folder)).code, 77);

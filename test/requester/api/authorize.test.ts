@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loginMethod } from '../../../agent/protocol/http.ts';
 import { operatorToken } from '../../../agent/protocol/operator-token.ts';
+import { EventStreams } from '../../../agent/requester/api/event-streams.ts';
+import { apiRoutes } from '../../../agent/requester/api/routes.ts';
+import { silentLog } from '../../../agent/system/log.ts';
 import { expiredAt, tokens } from '../../support/fake-operators.ts';
 import { type LogLine, recordLog } from '../../support/log-lines.ts';
 import { call, cluster, put, serve } from './api-fixture.ts';
@@ -71,6 +74,48 @@ test('a token that only reads changes nothing, and one that has expired opens no
     assert.equal(answer.json().Message, `the token of operator former expired at ${expiredAt}`);
   }
   assert.equal(directory.get('node-1').Membership, 'PENDING');
+});
+
+test('a token that only reads is refused on every route that changes something, those to come included', async t => {
+  const directory = cluster();
+  const api = await serve(t, directory);
+  const before = JSON.stringify([
+    directory.list(),
+    directory.operators.list(),
+    directory.joinCodes.list(),
+    directory.bans(),
+  ]);
+  const { routes } = apiRoutes({
+    directory,
+    events: new EventStreams({ directory, log: silentLog }),
+    log: silentLog,
+    isLocal: true,
+    isOwnHost: () => true,
+    openReads: true,
+  });
+  const isChange = ({ method, path }: { method: string; path: string }) =>
+    !/^(GET|HEAD|ALL)$/.test(method) && !path.startsWith('/api/v1/auth/');
+  const changes = new Set(routes.filter(isChange).map(({ method, path }) => `${method} ${path}`));
+  // Each route is there twice: with the handler that limits its body, and with its own.
+  assert.ok(changes.size >= 8, [...changes].join());
+  const actions = ['approve', 'reject', 'delete', 'rekey', 'rebuild', 'revoke', 'unban', 'confirm'];
+  for (const route of changes) {
+    const [method = '', path = ''] = route.replaceAll(/:\w+/g, 'node-1').split(' ');
+    for (const Action of actions) {
+      const body = JSON.stringify({ Action, Name: 'eve', Exact: true, Fingerprint: 'BDWE-AMSB-5ZAN-P4NC' });
+      const answer = await call(api, path, { method, token: tokens.reader, body });
+      assert.deepEqual([answer.status, answer.json().Code], [403, 'Forbidden'], `${route} ${Action}`);
+    }
+  }
+  assert.equal(
+    JSON.stringify([
+      directory.list(),
+      directory.operators.list(),
+      directory.joinCodes.list(),
+      directory.bans(),
+    ]),
+    before,
+  );
 });
 
 test('reads are open on the loopback, unless api.openReads is off; the names of operators never are', async t => {
