@@ -70,14 +70,16 @@ export class AuthorityRotation implements RollObserver {
     });
   }
 
-  /** The pins of the CAs that nodes should trust, the present one first. */
+  /** The pins of the CAs that nodes should trust, the present one first; none when nodes do not use this CA. */
   get valid(): readonly string[] {
+    if (!this.#options.isForNodes) return [];
     const { present, next, former } = this.#pins;
     return [present, this.#next && next, former].filter(pin => pin !== undefined);
   }
 
   /** The pins for a new join code: the CAs that the broker shows now and next. */
   get forNewNodes(): readonly string[] {
+    if (!this.#options.isForNodes) return [];
     const { present, next } = this.#pins;
     return [present, this.#next && next].filter(pin => pin !== undefined);
   }

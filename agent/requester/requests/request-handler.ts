@@ -171,7 +171,8 @@ export class RequestHandler {
     { accepted }: RequestOutcome,
   ): AnsweringRequester | undefined {
     const { authorities } = this.#options;
-    if (!accepted || !authorities) return muster;
+    // A node that was told of no CA would trust nobody.
+    if (!accepted || !authorities || authorities.valid.length === 0) return muster;
     authorities.onKept(id, sender?.Authorities ?? undefined);
     return muster && { ...muster, Authorities: [...authorities.valid] };
   }
