@@ -1,6 +1,7 @@
 // Holds the folder of an agent, for which it waits while a command gives it a join code there.
 import { type Clock, sleep } from '../system/clock.ts';
-import { holdFolder, type RoleHandler, type RoleSocket } from '../system/role-socket.ts';
+import { holdFolder, type RoleSocket } from '../system/role-socket.ts';
+import type { RoleHandler } from '../system/socket-request.ts';
 
 /** The state in the status of a command that holds the folder while it writes a join code there. */
 export const joiningState = 'joining';

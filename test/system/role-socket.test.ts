@@ -9,7 +9,8 @@ import { text } from 'node:stream/consumers';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { MusterError } from '../../agent/system/errors.ts';
-import { askHolder, holdFolder, type RoleHandler } from '../../agent/system/role-socket.ts';
+import { askHolder, holdFolder } from '../../agent/system/role-socket.ts';
+import type { RoleHandler } from '../../agent/system/socket-request.ts';
 import { newFolder } from '../support/temporary.ts';
 import { asUnprivileged, unprivilegedFolder } from '../support/unprivileged.ts';
 
@@ -242,6 +243,23 @@ describe('between processes', { concurrency: true }, () => {
     holder.signal('SIGCONT');
     await fails(hold(folder), 'in_use', new RegExp(`^held: {"pid":${holder.pid}}$`));
     await holder.kill();
+  });
+
+  test('a holder that ends while it is asked is dead, and is replaced', async () => {
+    const folder = await newFolder();
+    const server = createServer(socket => {
+      // It has read the question, and ends instead of answering.
+      socket.once('data', () => {
+        server.close();
+        socket.destroy();
+      });
+    });
+    server.listen(join(folder, '.dying0.sock'));
+    await once(server, 'listening');
+    await symlink('.dying0.sock', join(folder, name));
+    const socket = await hold(folder);
+    await socket.close();
+    assert.deepEqual(await readdir(folder), []);
   });
 
   test('exactly one of twenty that start at once wins, on a free folder and each time the winner is killed', async () => {
