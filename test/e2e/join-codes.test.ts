@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { connectAsRequester } from '../support/pinned-keys.ts';
 import { type Finished, muster, Program } from '../support/program.ts';
 
 let cluster: Cluster;
+let requester: Program;
 before(async () => {
   cluster = await Cluster.create();
-  await cluster.requester();
+  requester = await cluster.requester();
 });
 after(() => cluster.release());
 
@@ -25,8 +27,9 @@ const joinIn = (id: string, line: string, ...flags: string[]): Promise<Finished>
   muster(['agent', 'join', '--data-dir', cluster.folderOf(id), ...flags], { input: `${line}\n` });
 
 /** Starts an agent that knows its cluster only from its folder. */
-function startAgent(id: string): Program {
-  return new Program(['agent', '--data-dir', cluster.folderOf(id), '--node-id', id, '--log-format', 'json']);
+function startAgent(id: string, ...flags: string[]): Program {
+  const usual = ['--data-dir', cluster.folderOf(id), '--node-id', id, '--log-format', 'json'];
+  return new Program(['agent', ...usual, ...flags]);
 }
 
 /** Gives a code to a host that has nothing else, starts its agent, and waits until it shows this trouble. */
@@ -113,6 +116,46 @@ describe('a code lets nobody in', () => {
     await refusedWith('revoked', line, /the join code \w+ was revoked/);
   });
 
+  test('that expires after the host has taken it, and before the broker asks about it', async () => {
+    const { line, id } = await newCode();
+    // The host goes by the end in the code, and the requester by its own record.
+    const connection = await connectAsRequester(cluster);
+    const bucket = await (await connection.storage()).bucket({ name: 'muster_v1', history: 1 });
+    const { value, revision } = (await bucket.get(`code.${id}`)) ?? assert.fail('the code has no record');
+    const record = { ...JSON.parse(Buffer.from(value).toString()), endsAt: new Date().toISOString() };
+    await bucket.put(`code.${id}`, Buffer.from(JSON.stringify(record)), revision);
+    await connection.close();
+    await requester.stop();
+    requester = await cluster.requester();
+    await refusedWith('late', line, /the join code \w+ has expired/);
+  });
+
+  test('of another cluster: a broker that does not know it, and a node that is in a cluster already', async t => {
+    const other = await Cluster.create();
+    t.after(() => other.release());
+    await other.requester();
+    const theirs = await other.newJoinCode();
+    assert.equal((await joinIn('astray', theirs)).code, 0);
+    const astray = startAgent('astray', '--nats-servers', cluster.servers);
+    const { line } = await newCode();
+    assert.equal((await joinIn('mover', line)).code, 0);
+    const mover = startAgent('mover');
+    t.after(() => Promise.all([astray.kill(), mover.kill()]));
+    await mover.untilPrinted(/"msg":"pending approval"/);
+    const refused = await joinIn('mover', theirs);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /the join code is for cluster \S+, and this node is in cluster \S+\nHint: .*--move/,
+    );
+    assert.equal((await joinIn('mover', theirs, '--move')).code, 0);
+    await other.until('mover', 'PENDING HEALTHY');
+    await astray.untilPrinted(
+      /did not let this node in: .* knows neither the key of this node nor a join code/,
+    );
+    assert.equal(await cluster.stateOf('astray'), undefined);
+  });
+
   test('from another network', async () => {
     const { line } = await newCode('--network', '10.99.0.0/16');
     await refusedWith('elsewhere', line, /is not for the network of this machine/);
@@ -127,7 +170,7 @@ describe('a code lets nobody in', () => {
     const { line, id } = await newCode();
     const hosts = ['racer-1', 'racer-2', 'racer-3'];
     for (const host of hosts) assert.equal((await joinIn(host, line)).code, 0);
-    const agents = hosts.map(startAgent);
+    const agents = hosts.map(host => startAgent(host));
     await eventually('each agent knows what became of it', async () =>
       agents.every(agent => /"msg":"pending approval"|was used as often as it may be/.test(agent.stderr)),
     );
