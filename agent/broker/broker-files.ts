@@ -45,7 +45,7 @@ export function writeProcessId(path: string, pid: number): void {
 
 /** The keys that `writeConfig` writes, and the ends of its blocks. */
 const knownLines =
-  /^\s*(server_name|host|port|pid_file|logtime|max_connections|max_subscriptions|system_account|accounts|SYS|MUSTER|UNVERIFIED|users|imports|exports|limits|max_payload|authorization|timeout|tls|cert_file|key_file|handshake_first|auth_callout|issuer|auth_users|account|jetstream|store_dir|sync_interval|max_file_store)\b|^\s*(\{ (service|stream):|[\]}#])|^$/;
+  /^\s*(server_name|host|port|pid_file|logtime|max_connections|max_subscriptions|system_account|accounts|SYS|MUSTER|UNVERIFIED|LISTEN|LISTEN_LIVE|users|imports|exports|limits|max_payload|authorization|timeout|tls|cert_file|key_file|handshake_first|auth_callout|issuer|auth_users|account|jetstream|store_dir|sync_interval|max_file_store)\b|^\s*(\{ (service|stream):|[\]}#])|^$/;
 
 /** Returns the lines of `text` that `writeConfig` writes. Anything else that somebody wrote there is left out. */
 export function knownConfigLines(text: string): string {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { accessLines } from '../../agent/broker/access-lines.ts';
+import { knownConfigLines } from '../../agent/broker/broker-files.ts';
 import { defaultHeartbeatTopic } from '../../agent/protocol/subjects.ts';
 import { Callout } from '../../agent/requester/enrolment/callout.ts';
 import { admitByToken } from '../../agent/requester/enrolment/token-clients.ts';
@@ -38,6 +39,12 @@ after(async () => {
   callout?.stop();
   await requester?.close(0);
   await broker?.release();
+});
+
+test('a fault report keeps each line for nodes without a key', () => {
+  const unverified = { heartbeatTopic: defaultHeartbeatTopic };
+  const text = accessLines({ requester: key, issuer: issuerKey, unverified }).join('\n');
+  assert.equal(knownConfigLines(text), text);
 });
 
 describe('nodes without a key', () => {

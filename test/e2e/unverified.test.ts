@@ -24,6 +24,7 @@ import { newKey, RawClient } from '../support/raw-client.ts';
 import { infoOf, mayNotPublish, mayNotSubscribe, messagesOf, RawNode } from '../support/raw-node.ts';
 
 const victim = 'victim';
+const maxPending = 20;
 /** The node in the recorded messages of Bacalhau. */
 const recorded = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
 
@@ -41,7 +42,9 @@ let witness: Connection;
 const seen: { subject: string; reply: string }[] = [];
 
 before(async () => {
-  cluster = await Cluster.create({ settings: { 'requester.unverifiedNodes': true } });
+  cluster = await Cluster.create({
+    settings: { 'requester.unverifiedNodes': true, 'requester.maxPending': maxPending },
+  });
   const first = await cluster.requester();
   keys = await pinKeys(cluster, [victim]);
   await first.stop();
@@ -198,7 +201,7 @@ describe('a client with the token of the Bacalhau nodes', () => {
     // It comes back by hand, as its agent does after "muster agent register".
     honest.client.close();
     const name = `${victim} instance=again intent=register`;
-    honest = await RawNode.open(cluster.brokerPort, victim, honest.key, name);
+    honest = await RawNode.open(cluster.brokerPort, victim, honest.key, { name });
     await cluster.decide(victim, 'approve');
   });
 
@@ -337,6 +340,28 @@ describe('a client with the token of the Bacalhau nodes', () => {
     spy.client.publish(spy.client.messages[0]?.subject ?? '', '{"value":{"Accepted":false}}');
     assert.match((await spy.client.complaints()).join(), /Permissions Violation for Publish to "_INBOX\.a/);
     spy.client.close();
+  });
+
+  it('keeps no new node with a key out by a flood of invented nodes that are all alive', async () => {
+    const ids = Array.from({ length: maxPending * 2 }, (_, n) => `invented-${n}`);
+    const flood = ids.map(async id => {
+      const answer = await hostile.ask(`node.management.${id}.RegisterNode/v1`, infoOf(id));
+      await hostile.ask(`node.management.${id}.UpdateResources/v1`, JSON.stringify({ NodeID: id }));
+      return answer;
+    });
+    const answers = await Promise.all(flood);
+    assert.ok(answers.some(answer => /too many nodes are pending approval/.test(answer)));
+    const newcomers = await Promise.all(
+      ['new-1', 'new-2'].map(async id =>
+        RawNode.open(cluster.brokerPort, id, newKey(), { token: await joinToken() }),
+      ),
+    );
+    for (const { id, client } of newcomers) {
+      assert.equal((await cluster.node(id))?.Membership, 'PENDING');
+      client.close();
+    }
+    for (const id of ids) await hostile.ask(`node.management.${id}.RegisterNode/v1`, infoOf(id));
+    for (const { id } of newcomers) assert.equal((await cluster.node(id))?.Membership, 'PENDING');
   });
 
   it('sends no larger message and makes no more subscriptions than a Bacalhau node needs', async () => {

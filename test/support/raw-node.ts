@@ -4,7 +4,7 @@ import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { defaultHeartbeatTopic, heartbeatSubject, inboxPrefix } from '../../agent/protocol/subjects.ts';
 import type { KeyPair } from '../../agent/transport/key-pair.ts';
 import { eventually } from './eventually.ts';
-import { RawClient } from './raw-client.ts';
+import { RawClient, type RawLogin } from './raw-client.ts';
 
 /** A node that registers and hears its answers, and that a test makes misbehave. */
 export class RawNode {
@@ -20,9 +20,9 @@ export class RawNode {
     port: number,
     id: string,
     key: KeyPair,
-    name = `${id} instance=of-${id}`,
+    login: Pick<RawLogin, 'name' | 'token'> = {},
   ): Promise<RawNode> {
-    const client = await RawClient.open(port, { key, name });
+    const client = await RawClient.open(port, { key, name: `${id} instance=of-${id}`, ...login });
     const node = new RawNode(client, id, key);
     client.subscribe(`node.events.${id}.*`);
     client.subscribe(`${inboxPrefix(key.publicKey)}.>`);
