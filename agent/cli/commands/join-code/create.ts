@@ -73,16 +73,18 @@ export function explanation({ JoinCode: code, Servers, LocalOnly }: CreatedJoinC
   const nodes = code.Uses === 1 ? 'one new node' : `${code.Uses} new nodes`;
   const then =
     code.Uses === 1
-      ? `it is ${code.Approve ? 'approved at once' : 'shown as PENDING until you approve it'}`
-      : `they are ${code.Approve ? 'approved at once' : 'shown as PENDING until you approve them'}`;
+      ? `The node is ${code.Approve ? 'approved at once' : 'shown as PENDING until you approve it'}`
+      : `The nodes are ${code.Approve ? 'approved at once' : 'shown as PENDING until you approve them'}`;
   const ends = timeText(code.EndsAt, now).replace(/ \(.*/, '');
   const lifetime = durationText(Date.parse(code.EndsAt) - Date.parse(code.CreatedAt));
   const labelled = Object.entries(code.Labels).map(([key, value]) => `${key}=${value}`);
   return [
-    `This is join code ${code.ID}. It lets in ${nodes} until ${ends} (for ${lifetime}); ${then}.`,
+    `This is join code ${code.ID}. It lets in ${nodes}.`,
+    `It is valid until ${ends} (for ${lifetime}).`,
+    `${then}.`,
     ...(labelled.length > 0 ? [`Labels: ${labelled.join(', ')}`] : []),
-    ...(code.Network ? [networkText(code.Network)] : []),
-    ...(LocalOnly ? [localText(Servers)] : []),
+    ...(code.Network ? networkText(code.Network) : []),
+    ...(LocalOnly ? localText(Servers) : []),
     'On the new machine, one of these asks for the code:',
     '  sudo muster service install --role agent --join',
     '  muster agent join',
@@ -90,8 +92,14 @@ export function explanation({ JoinCode: code, Servers, LocalOnly }: CreatedJoinC
   ];
 }
 
-const networkText = (network: string): string =>
-  `It works only from ${network}. That is compared with the address from which the connection comes, so it means nothing behind NAT or a proxy.`;
+const networkText = (network: string): string[] => [
+  `It works only from ${network}.`,
+  'The broker compares that with the address from which a connection comes,',
+  'so it means nothing behind NAT or a proxy.',
+];
 
-const localText = (servers: readonly string[]): string =>
-  `It works on this machine only, because the broker listens on ${servers.join(', ')}. For other machines set broker.host, for example to 0.0.0.0, and restart the requester before you make a code.`;
+const localText = (servers: readonly string[]): string[] => [
+  `It works on this machine only: the broker listens on ${servers.join(', ')}.`,
+  'For other machines, set broker.host, for example to 0.0.0.0, and restart the',
+  'requester before you make a code.',
+];

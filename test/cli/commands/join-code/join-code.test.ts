@@ -35,9 +35,13 @@ test('a new code alone is on standard output, and what it does is on standard er
   assert.equal(reading.code.cluster, 'c-1');
   assert.match(
     stderr,
-    /^This is join code [a-z2-7]{10}\. It lets in one new node until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(for 60 min\); it is shown as PENDING until you approve it\.\n/,
+    /^This is join code [a-z2-7]{10}\. It lets in one new node\.\nIt is valid until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \(for 60 min\)\.\nThe node is shown as PENDING until you approve it\.\n/,
   );
   assert.match(stderr, /\n {2}muster agent join\nTo end it early: muster join-code revoke [a-z2-7]{10}\n$/);
+  assert.ok(
+    stderr.split('\n').every(text => text.length <= 80),
+    'each line fits into 80 columns',
+  );
   assert.ok(!stderr.includes(stdout.trim()) && !stderr.includes(reading.code.token));
   const [created] = directory.announcedCodes;
   assert.deepEqual(
@@ -60,9 +64,15 @@ test('a code does what its flags say, and says so', async t => {
     'x=y',
   ];
   const { stderr } = await run('create', ...flags, '--network', '10.0.0.0/8');
-  assert.match(stderr, /lets in 40 new nodes until .* \(for 8 h\); they are approved at once\.\n/);
+  assert.match(
+    stderr,
+    /lets in 40 new nodes\.\nIt is valid until .* \(for 8 h\)\.\nThe nodes are approved at once\.\n/,
+  );
   assert.match(stderr, /\nLabels: rack=b7, disk=ssd, x=y\n/);
-  assert.match(stderr, /\nIt works only from 10\.0\.0\.0\/8\. .* means nothing behind NAT or a proxy\.\n/);
+  assert.match(
+    stderr,
+    /\nIt works only from 10\.0\.0\.0\/8\.\n.*\n.*means nothing behind NAT or a proxy\.\n/,
+  );
   const [code] = directory.joinCodes.list();
   assert.deepEqual(
     [code?.Uses, code?.Approve, code?.Labels, code?.Network],
@@ -117,7 +127,7 @@ test('a code of a broker that listens on its own machine only says that it works
   assert.equal(code, 0);
   assert.match(
     stderr,
-    /\nIt works on this machine only, because the broker listens on nats:\/\/127\.0\.0\.1:4222\. .*set broker\.host/,
+    /\nIt works on this machine only: the broker listens on nats:\/\/127\.0\.0\.1:4222\.\n.*set broker\.host/,
   );
 });
 
