@@ -38,6 +38,7 @@ export class AuthorityRotation implements RollObserver {
   #confirmed: Set<string>;
   readonly #missing = new Set<string>();
   #timer: Timer | undefined;
+  #lastChange: Promise<void> = Promise.resolve();
 
   /** Reads the files. @throws MusterError `bad_state` */
   static async open(options: AuthorityRotationOptions): Promise<AuthorityRotation> {
@@ -135,7 +136,11 @@ export class AuthorityRotation implements RollObserver {
    * Makes the next CA, unless it is there, and begins to tell it to the nodes. With `isForced` the next start uses it whether
    * all approved nodes keep it or not. @throws MusterError `conflict` while the former CA is still trusted; `not_writable`.
    */
-  async rotate(isForced: boolean, act: Act): Promise<void> {
+  rotate(isForced: boolean, act: Act): Promise<void> {
+    return this.#inTurn(() => this.#rotate(isForced, act));
+  }
+
+  async #rotate(isForced: boolean, act: Act): Promise<void> {
     const { store, clock, log } = this.#options;
     const { former } = this.#pins;
     if (!this.#next && former !== undefined) {
@@ -164,7 +169,11 @@ export class AuthorityRotation implements RollObserver {
   }
 
   /** Takes the next or the former CA out of the set. @throws MusterError `not_found`; `conflict` for the present one */
-  async forget(pin: string, act: Act): Promise<void> {
+  forget(pin: string, act: Act): Promise<void> {
+    return this.#inTurn(() => this.#forget(pin, act));
+  }
+
+  async #forget(pin: string, act: Act): Promise<void> {
     const { store, log } = this.#options;
     const { present, former } = this.#pins;
     if (pin === present) {
@@ -214,6 +223,13 @@ export class AuthorityRotation implements RollObserver {
 
   get #isDue(): boolean {
     return dueAuthority(this.#file.value) !== undefined;
+  }
+
+  // Two changes at the same time would mix their files.
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const result = this.#lastChange.then(work);
+    this.#lastChange = result.catch(() => undefined);
+    return result;
   }
 
   /** Finds out which approved nodes do not keep the next CA. */

@@ -17,9 +17,14 @@ class FakeStore implements AuthorityStore {
   present: AuthorityPins = { present: pin('A'), next: undefined, former: undefined };
   rotation: Rotation | undefined;
   writes = 0;
+  isMaking = false;
 
   pins = async () => ({ ...this.present });
   makeNext = async () => {
+    assert.ok(!this.isMaking, 'one change at a time');
+    this.isMaking = true;
+    await Promise.resolve();
+    this.isMaking = false;
     this.present.next = pin('B');
     return this.present.next;
   };
@@ -178,6 +183,21 @@ test('an operator may force it, give it up, and forget the former CA, but not th
   });
   await rotation.forget(pin('A'), act);
   assert.deepEqual(rotation.valid, [pin('B')]);
+});
+
+test('two operators at the same time make one next CA', async () => {
+  const { open } = await begin();
+  const rotation = await open();
+  await Promise.all([rotation.rotate(false, act), rotation.rotate(false, act), rotation.rotate(true, act)]);
+  assert.deepEqual(rotation.valid, [pin('A'), pin('B')]);
+  const forgotten = await Promise.allSettled([
+    rotation.forget(pin('B'), act),
+    rotation.forget(pin('B'), act),
+  ]);
+  assert.deepEqual(
+    forgotten.map(({ status }) => status),
+    ['fulfilled', 'rejected'],
+  );
 });
 
 test('a CA that only the API uses waits for no node', async () => {
