@@ -27,6 +27,7 @@ const longest = [
   'test/e2e/output.test.ts',
   'test/e2e/service.test.ts',
   'test/e2e/listeners.test.ts',
+  'test/fuzz/decoders.test.ts',
   'test/e2e/settings.test.ts',
   'test/e2e/docs.test.ts',
   'test/compute/one-day.test.ts',
