@@ -37,7 +37,7 @@ export function ownNatsOptions(
 }
 
 /**
- * Returns what a join code says about the NATS: the addresses in `broker.advertise`, or else those in `nats.servers`; and the
+ * Returns where new nodes and listeners find the NATS: the addresses in `broker.advertise`, or else those in `nats.servers`; and the
  * pins of the CAs in `nats.tls.caFile`, if every server can be known by them.
  */
 export async function ownNatsAddresses({ nats, broker }: Settings, log: Log): Promise<BrokerAddresses> {
@@ -51,10 +51,11 @@ export async function ownNatsAddresses({ nats, broker }: Settings, log: Log): Pr
     machineNames(),
   ).map(address => `${scheme}://${address}`);
   const servers = broker.advertise.length > 0 ? advertised : known.map(({ label }) => label);
-  const pins = await findPins(nats);
+  const ca = await readCa(nats);
+  const pins = await findPins(nats, ca);
   if (pins.length === 0 && nats.tls.caFile !== undefined) log.warn({ caFile: nats.tls.caFile }, noPinText);
   const isLocal = ({ host }: { host: string }) => isLoopback(host);
-  return { servers, pins, localOnly: parseServers(servers).every(isLocal) };
+  return { servers, pins, ca, localOnly: parseServers(servers).every(isLocal) };
 }
 
 const noPinText =
@@ -63,9 +64,11 @@ const noPinText =
 /** Time that a server has to begin TLS, in milliseconds. */
 const tlsTimeoutMs = 5_000;
 
+const readCa = async ({ tls: { caFile } }: Settings['nats']): Promise<string | undefined> =>
+  caFile === undefined ? undefined : (await readBounded(caFile))?.toString('latin1');
+
 // A node that knows only the pin begins with TLS, and takes the CA that the server shows.
-async function findPins({ servers, tls }: Settings['nats']): Promise<string[]> {
-  const text = tls.caFile === undefined ? '' : ((await readBounded(tls.caFile))?.toString('latin1') ?? '');
+async function findPins({ servers }: Settings['nats'], text = ''): Promise<string[]> {
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   const pins = blocks.map(block => caPinOf(new X509Certificate(block)));
   if (pins.length === 0) return [];
