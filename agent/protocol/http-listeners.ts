@@ -13,6 +13,8 @@ export const newListenerSchema = struct({
   ),
   /** Whether it also reads the events that are stored already. */
   FromOldest: v.optional(v.boolean(), false),
+  /** Whether it may also speak with approved nodes, on the subjects that `broker.approved` opens for them. */
+  Work: v.optional(v.boolean(), false),
   /** Time for which the token is valid; absent or 0 when it stays valid. */
   ExpiresInSeconds: v.optional(
     v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxTokenSeconds)),
@@ -27,6 +29,8 @@ export type NewListenerBody = v.InferOutput<typeof newListenerSchema>;
 export const listenerViewSchema = struct({
   Name: v.pipe(v.string(), v.regex(listenerNamePattern)),
   Durable: v.pipe(v.string(), v.regex(durablePattern)),
+  /** Whether it may also speak with approved nodes. */
+  Work: v.optional(v.boolean(), false),
   /** Number of events that it has not read and acknowledged yet; absent when the broker does not tell. */
   Unread: v.optional(count()),
   /** Time from which the token is no longer valid; absent when it stays valid. */

@@ -34,3 +34,5 @@ export const durableInbox = (durable: string): string => `_INBOX.${durable}`;
 
 /** The user name by which a listener asks for events as they are sent, instead of those of its durable. */
 export const liveUser = 'live';
+/** The user name by which a listener that may do so gives work to approved nodes, and gets their results. */
+export const workUser = 'work';

@@ -1,9 +1,10 @@
 // What approved nodes may do besides, on a real broker: the programs of docs/scheduler.md, and who tries to do more.
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { symlink, writeFile } from 'node:fs/promises';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { loadIdentity } from '../../agent/compute/registration/identity.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { Cluster } from '../support/cluster.ts';
@@ -127,6 +128,40 @@ describe('subjects for approved nodes', () => {
       witness.publish('work.node-1', '{"job":7}');
       return results.includes('results.node-1 {"job":7,"from":"node-1"}');
     });
+  });
+
+  it('serve the scheduler of docs/scheduler.md, which a listener may be that was made for it', async () => {
+    const file = join(cluster.folder, 'scheduler.json');
+    const made = await cluster.command(
+      ...['listener', 'create', 'scheduler', '--work', '-o', 'json', '--save', file],
+    );
+    assert.equal(made.code, 0, made.stderr);
+    const { Token: token } = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(
+      join(cluster.folder, 'scheduler.mjs'),
+      programOf(await readPage('docs/scheduler.md'), 'scheduler.mjs'),
+    );
+    const words = ['scheduler.mjs', 'scheduler.json', `http://127.0.0.1:${cluster.apiPort}`];
+    const { stdout } = await promisify(execFile)(process.execPath, words, {
+      cwd: cluster.folder,
+      timeout: 30_000,
+    });
+    assert.equal(stdout, 'results.node-1 {"job":0,"from":"node-1"}\n');
+
+    const members = { user: 'work', pass: token };
+    const client = await RawClient.open(cluster.brokerPort, { members });
+    for (const subject of [
+      'results.node-1',
+      'node.management.node-1.Leave/v1',
+      '$JS.API.INFO',
+      'muster.why.x',
+    ])
+      client.publish(subject, 'forged');
+    for (const subject of ['work.node-1', 'node.events.>', '_INBOX.>', '>']) client.subscribe(subject);
+    assert.equal((await client.complaints()).length, 8);
+    const { code } = await cluster.command('listener', 'revoke', 'scheduler');
+    assert.equal(code, 0);
+    await client.closed;
   });
 });
 

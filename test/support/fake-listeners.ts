@@ -14,26 +14,32 @@ export class FakeListeners {
   readonly acts: string[] = [];
 
   async list(): Promise<ListenerView[]> {
-    return [...this.records].map(([Name, { durable: Durable, createdBy: CreatedBy, expires, at: At }]) => ({
-      Name,
-      Durable,
-      Unread: 7,
-      ...(expires ? { Expires: expires } : {}),
-      CreatedBy,
-      At,
-    }));
+    return [...this.records].map(
+      ([Name, { durable: Durable, work: Work = false, createdBy: CreatedBy, expires, at: At }]) => ({
+        Name,
+        Durable,
+        Work,
+        Unread: 7,
+        ...(expires ? { Expires: expires } : {}),
+        CreatedBy,
+        At,
+      }),
+    );
   }
 
   async create(
-    { name, fromOldest, validMs }: NewListener,
+    { name, fromOldest, work = false, validMs }: NewListener,
     { actor, claimedActor }: Act,
   ): Promise<{ token: string; record: ListenerRecord }> {
     if (this.records.has(name)) throw new MusterError('conflict', `there is a listener ${name} already`);
     const from = fromOldest ? 'the oldest event' : 'now';
-    this.acts.push(`${actor} (${claimedActor}) made ${name} from ${from} for ${validMs ?? 'ever'}`);
+    this.acts.push(
+      `${actor} (${claimedActor}) made ${name}${work ? ' with work' : ''} from ${from} for ${validMs ?? 'ever'}`,
+    );
     const record = {
       hash: 'A'.repeat(43),
       durable: durableName(name, Buffer.alloc(12, 5)),
+      ...(work ? { work } : {}),
       ...(validMs === undefined ? {} : { expires: '2026-01-02T12:00:00.000Z' }),
       createdBy: actor,
       at: madeAt,

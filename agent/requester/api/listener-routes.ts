@@ -18,9 +18,9 @@ export function listenerRoutes(directory: Directory): Hono<ApiEnvironment> {
 
   app.post('/', limitBody(maxBodyBytes), async call => {
     const body = new Uint8Array(await call.req.arrayBuffer());
-    const { Name, FromOldest, ExpiresInSeconds, Actor } = readBody(newListenerSchema, body);
+    const { Name, FromOldest, Work, ExpiresInSeconds, Actor } = readBody(newListenerSchema, body);
     const validMs = ExpiresInSeconds === 0 ? undefined : ExpiresInSeconds * 1000;
-    const wanted = { name: Name, fromOldest: FromOldest, validMs };
+    const wanted = { name: Name, fromOldest: FromOldest, work: Work, validMs };
     return answer(call, await directory.listeners.create(wanted, actOf(call, Actor)));
   });
 

@@ -74,23 +74,28 @@ export async function listServers(connection: Pick<Connection, 'gather'>): Promi
   return [...servers];
 }
 
-/** Returns the clients in an account, those of a server that came first before the others. @throws BrokerError, ProtocolError */
+/**
+ * Returns the clients in an account, those of a server that came first before the others; with `user` only those that the
+ * broker knows by this name. @throws BrokerError, ProtocolError
+ */
 export async function listClients(
   connection: Pick<Connection, 'request' | 'gather'>,
   account: string,
+  user?: string,
 ): Promise<BrokerClient[]> {
   const servers = await listServers(connection);
-  return (await Promise.all(servers.map(server => listClientsOf(server, connection, account)))).flat();
+  return (await Promise.all(servers.map(server => listClientsOf(server, connection, account, user)))).flat();
 }
 
 async function listClientsOf(
   server: string,
   connection: Pick<Connection, 'request'>,
   account: string,
+  user: string | undefined,
 ): Promise<BrokerClient[]> {
   const clients: BrokerClient[] = [];
   for (let offset = 0; ; offset += pageSize) {
-    const body = JSON.stringify({ acc: account, auth: true, sort: 'cid', limit: pageSize, offset });
+    const body = JSON.stringify({ acc: account, user, auth: true, sort: 'cid', limit: pageSize, offset });
     const answer = await connection.request(`$SYS.REQ.SERVER.${server}.CONNZ`, body, answerTimeoutMs);
     const { data } = validate(listSchema, parseJson(answer.data, maxListBytes));
     for (const { cid, ip, name, authorized_user, start, in_msgs } of data.connections)

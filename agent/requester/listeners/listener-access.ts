@@ -4,8 +4,11 @@ import {
   type CalloutQuestion,
   listenersAccount,
   liveAccount,
+  nodesAccount,
+  type Permissions,
 } from '../../protocol/callout.ts';
-import { durableInbox, liveUser } from '../../protocol/listener.ts';
+import { durableInbox, liveUser, workUser } from '../../protocol/listener.ts';
+import { type SubjectTemplates, subjectForAll } from '../../protocol/subject-template.ts';
 import {
   ackWildcard,
   nodeEventsWildcard,
@@ -15,26 +18,43 @@ import {
 import type { ListenerRecord } from './listener-record.ts';
 
 /**
- * Returns the token that a client shows: alone, or as the password of the user `live`. The latter hears events as they are
- * sent, and not those of its durable.
+ * What a connection of a listener is for: to read the events of its durable, to hear events as they are sent, or to speak with
+ * approved nodes.
  */
-export function shownToken({ offers }: Pick<CalloutQuestion, 'offers'>): { token: string; isLive: boolean } {
-  return offers.user === liveUser
-    ? { token: offers.password, isLive: true }
-    : { token: offers.token, isLive: false };
+export type ListenerUse = 'durable' | 'live' | 'work';
+
+/** Returns the token that a client shows: alone, or as the password of a user that is named for the use. */
+export function shownToken({ offers }: Pick<CalloutQuestion, 'offers'>): { token: string; use: ListenerUse } {
+  if (offers.user === liveUser) return { token: offers.password, use: 'live' };
+  if (offers.user === workUser) return { token: offers.password, use: 'work' };
+  return { token: offers.token, use: 'durable' };
 }
 
-/** Returns the answer that lets a listener in. */
+/** Says why a listener may not speak with approved nodes; undefined when it may, or does not want to. */
+export function whyNoWork(
+  use: ListenerUse,
+  { work }: Pick<ListenerRecord, 'work'>,
+  approved: SubjectTemplates,
+): string | undefined {
+  if (use !== 'work') return undefined;
+  if (!work) return 'it was made without --work';
+  const isOpen = approved.publish.length > 0 || approved.subscribe.length > 0;
+  return isOpen ? undefined : 'nothing is opened for them (broker.approved)';
+}
+
+/** Returns the answer that lets a listener in. `approved` is what is opened for approved nodes. */
 export function listenerAnswer(
   name: string,
   { durable, expires }: Pick<ListenerRecord, 'durable' | 'expires'>,
-  isLive: boolean,
+  use: ListenerUse,
+  approved: SubjectTemplates,
   now: Date,
 ): CalloutAnswer {
   const lastsSeconds =
     expires === undefined ? undefined : Math.max(1, Math.floor((Date.parse(expires) - now.getTime()) / 1000));
   const common = { name: brokerNameOf(name), lastsSeconds };
-  if (isLive)
+  if (use === 'work') return { ...common, account: nodesAccount, permissions: workPermissions(approved) };
+  if (use === 'live')
     return {
       ...common,
       account: liveAccount,
@@ -54,6 +74,14 @@ export function listenerAnswer(
     },
   };
 }
+
+// It says what approved nodes may hear, and hears what they may say. It has no part in the account of the other listeners: one
+// of them could have stored events sent to any subject there, and so also as work to nodes.
+const workPermissions = ({ publish, subscribe }: SubjectTemplates): Permissions => ({
+  publish: subscribe.map(subjectForAll),
+  subscribe: publish.map(subjectForAll),
+  mayAnswer: false,
+});
 
 /** Returns the name by which the broker lists the connections of a listener. */
 export const brokerNameOf = (name: string): string => `${namePrefix}${name}`;

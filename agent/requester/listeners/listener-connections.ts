@@ -1,5 +1,5 @@
 // The connections that listeners have at the broker: how many each may have, and how to end all of one.
-import { listenersAccount, liveAccount } from '../../protocol/callout.ts';
+import { listenersAccount, liveAccount, nodesAccount } from '../../protocol/callout.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
@@ -11,6 +11,8 @@ import { brokerNameOf, listenerNameOf } from './listener-access.ts';
 /** Where a connection is: the id of the broker's server, and the number of the connection there. */
 type Place = Pick<BrokerClient, 'server' | 'connection'>;
 
+/** The accounts in which a listener may be: to read events, to hear them live, and to speak with approved nodes. */
+const accounts = [listenersAccount, liveAccount, nodesAccount];
 /** Largest number of connections of one listener. A further one ends the oldest, which may be that of a dead program. */
 const maxConnections = 16;
 /** Time within which a client that was let in appears in the broker's list, in milliseconds. */
@@ -75,10 +77,9 @@ export class ListenerConnections {
   /** Returns the connections of a listener, the oldest first. */
   async #list(name: string): Promise<BrokerClient[]> {
     const { connection } = this.#options;
-    const lists = await Promise.all(
-      [listenersAccount, liveAccount].map(account => listClients(connection, account)),
-    );
-    const own = lists.flat().filter(({ user }) => user === brokerNameOf(name));
+    const user = brokerNameOf(name);
+    const lists = await Promise.all(accounts.map(account => listClients(connection, account, user)));
+    const own = lists.flat().filter(client => client.user === user);
     const beganAt = ({ began }: BrokerClient) => Date.parse(began) || 0;
     return own.sort((a, b) => beganAt(a) - beganAt(b) || a.connection - b.connection);
   }

@@ -10,6 +10,8 @@ export const listenerRecordSchema = v.object({
   durable: v.pipe(v.string(), v.regex(durablePattern)),
   /** Time of the first event that the durable reads; absent for the oldest one that is stored. */
   since: v.optional(goTime()),
+  /** Whether it may also speak with approved nodes. */
+  work: v.optional(v.boolean()),
   /** Time from which the token is no longer valid; absent when it stays valid. */
   expires: v.optional(goTime()),
   /** The operator who made it. */

@@ -11,6 +11,7 @@ import {
   listenerToken,
 } from '../../protocol/listener.ts';
 import { hashToken, isSame } from '../../protocol/secret-hash.ts';
+import type { SubjectTemplates } from '../../protocol/subject-template.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
@@ -24,7 +25,7 @@ import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tok
 import { storeFault } from '../status/store-fault.ts';
 import { Durables, type DurablesOptions } from './durables.ts';
 import { FloodWatch, type Traffic } from './flood-watch.ts';
-import { listenerAnswer, shownToken } from './listener-access.ts';
+import { listenerAnswer, shownToken, whyNoWork } from './listener-access.ts';
 import { ListenerConnections } from './listener-connections.ts';
 import { type ListenerRecord, listenerRecordSchema } from './listener-record.ts';
 
@@ -42,6 +43,8 @@ export interface ListenersOptions {
   clock: Clock;
   log: Log;
   events: RequesterAnnouncer;
+  /** The subjects that are opened for approved nodes; without it none are. */
+  approved?: SubjectTemplates | undefined;
   /** Keeps outside of the store which tokens are void. */
   ledger?: TokenLedger | undefined;
 }
@@ -51,6 +54,8 @@ export interface NewListener {
   name: string;
   /** Whether it also reads the events that are stored already. */
   fromOldest: boolean;
+  /** Whether it may also speak with approved nodes. */
+  work?: boolean | undefined;
   /** Time for which the token is valid, in milliseconds; undefined for a token that stays valid. */
   validMs?: number | undefined;
 }
@@ -113,7 +118,7 @@ export class Listeners {
 
   /** Decides about a client that shows the token of a listener. Returns undefined for any other client. */
   async admit(question: CalloutQuestion): Promise<CalloutAnswer | undefined> {
-    const { token, isLive } = shownToken(question);
+    const { token, use } = shownToken(question);
     const name = listenerOf(token);
     const record = name === undefined ? undefined : this.#records.get(name);
     if (!question.isPlain || name === undefined || !record || this.#revoked.has(name)) return undefined;
@@ -126,29 +131,35 @@ export class Listeners {
       return undefined;
     }
     if ((this.#keptOut.get(name) ?? 0) > clock.monotonic()) return undefined;
+    const why = whyNoWork(use, record, this.#approved);
+    if (why !== undefined) {
+      this.#limited.warn(`work ${name}`, fields, `a listener wants to speak with approved nodes, and ${why}`);
+      return undefined;
+    }
     if (!this.#connects.take(name)) {
       this.#limited.warn('often', fields, 'a listener connects too often; it has to wait');
       return undefined;
     }
     await Promise.all([
       this.#connections.makeRoom(name),
-      ...(isLive ? [] : [this.#durables.ensure(name, record)]),
+      ...(use === 'durable' ? [this.#durables.ensure(name, record)] : []),
     ]);
     // It may have been revoked meanwhile.
     if (this.#records.get(name) !== record || this.#revoked.has(name) || isOver()) return undefined;
     this.#connections.expect(name, question);
-    return listenerAnswer(name, record, isLive, clock.now());
+    return listenerAnswer(name, record, use, this.#approved, clock.now());
   }
 
   /** Returns the listeners, sorted by name, and what each has not read yet, as far as the broker tells. */
   async list(): Promise<ListenerView[]> {
     const states = await this.#durables.states();
     return [...this.#records.entries()]
-      .map(([Name, { durable, expires, createdBy, at }]) => {
+      .map(([Name, { durable, work = false, expires, createdBy, at }]) => {
         const state = states?.get(durable);
         return {
           Name,
           Durable: durable,
+          Work: work,
           ...(state ? { Unread: state.unread + state.unacknowledged } : {}),
           ...(expires ? { Expires: expires } : {}),
           CreatedBy: createdBy,
@@ -164,7 +175,7 @@ export class Listeners {
    * listener may exist; `failed`.
    */
   async create(
-    { name, fromOldest, validMs }: NewListener,
+    { name, fromOldest, work = false, validMs }: NewListener,
     act: Act,
   ): Promise<{ token: string; record: ListenerRecord }> {
     const { clock, events, log } = this.#options;
@@ -177,13 +188,18 @@ export class Listeners {
       hash: hashToken(token).toString('base64url'),
       durable: durableName(name, randomBytes(durableRandomBytes)),
       ...(fromOldest ? {} : { since: now.toISOString() }),
+      ...(work ? { work } : {}),
       ...(validMs === undefined ? {} : { expires: new Date(now.getTime() + validMs).toISOString() }),
       createdBy: act.actor,
       at: now.toISOString(),
     };
     await this.#records.set(name, record).catch(error => throwUnwritten(error, name));
     await this.#durables.ensure(name, record);
-    const about = { listener: name, ...(record.expires ? { expires: record.expires } : {}) };
+    const about = {
+      listener: name,
+      ...(work ? { work } : {}),
+      ...(record.expires ? { expires: record.expires } : {}),
+    };
     log.info({ ...about, ...act }, 'a listener was made');
     events.announce('listener_created', { ...act, ...about });
     return { token, record };
@@ -228,6 +244,10 @@ export class Listeners {
       'a listener sends far more requests than there are events; it is cut off and kept out for a minute';
     log.warn({ listener: name, requests: excess }, text);
     await this.#connections.endAll(name);
+  }
+
+  get #approved(): SubjectTemplates {
+    return this.#options.approved ?? { publish: [], subscribe: [] };
   }
 
   *#valid(): Generator<[string, ListenerRecord]> {

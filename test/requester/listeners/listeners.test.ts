@@ -1,8 +1,14 @@
 // Tests listeners over a store in memory: their tokens and durables, who is let in, and a store that fails or was lost.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type CalloutQuestion, listenersAccount, liveAccount } from '../../../agent/protocol/callout.ts';
+import {
+  type CalloutQuestion,
+  listenersAccount,
+  liveAccount,
+  nodesAccount,
+} from '../../../agent/protocol/callout.ts';
 import { listenerToken } from '../../../agent/protocol/listener.ts';
+import type { SubjectTemplates } from '../../../agent/protocol/subject-template.ts';
 import { eventStreamConfig } from '../../../agent/requester/events/stream-config.ts';
 import { Listeners } from '../../../agent/requester/listeners/listeners.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -28,8 +34,9 @@ async function begin(t: TestContext) {
     },
   } as NonNullable<Parameters<typeof Listeners.open>[0]['ledger']>;
   const clients = new BrokerClients(connection);
-  const open = async () => {
+  const open = async (approved?: SubjectTemplates) => {
     const listeners = await Listeners.open({
+      approved,
       connection,
       bucket,
       stream,
@@ -133,6 +140,28 @@ test('a listener may ask for the events of its durable, acknowledge them, and he
   const stored = Buffer.from((await bucket.get('listener.billing'))?.value ?? []).toString();
   assert.ok(stored.includes('"hash":"') && !stored.includes(token), 'only the hash is stored');
   assert.ok(!JSON.stringify(lines).includes(token), 'the log does not have it');
+});
+
+test('a listener may speak with approved nodes only when it was made for that, and something is opened for them', async t => {
+  const { open, lines } = await begin(t);
+  const approved = { publish: ['results.{nodeId}'], subscribe: ['work.{nodeId}.>'] };
+  const { listeners, stop } = await open(approved);
+  const asWork = (password: string) => question({ user: 'work', password });
+  const billing = await listeners.create({ name: 'billing', fromOldest: false }, act);
+  assert.equal(await listeners.admit(asWork(billing.token)), undefined);
+  assert.ok(lines.some(({ message }) => message.endsWith('it was made without --work')));
+  const { token } = await listeners.create({ name: 'scheduler', fromOldest: false, work: true }, act);
+  assert.deepEqual(await listeners.admit(asWork(token)), {
+    name: 'listener scheduler',
+    lastsSeconds: undefined,
+    account: nodesAccount,
+    permissions: { publish: ['work.*.>'], subscribe: ['results.*'], mayAnswer: false },
+  });
+  assert.equal((await listeners.admit(question({ token })))?.account, listenersAccount);
+  stop();
+  const { listeners: without } = await open();
+  assert.equal(await without.admit(asWork(token)), undefined);
+  assert.ok(lines.some(({ message }) => message.endsWith('nothing is opened for them (broker.approved)')));
 });
 
 test('a text that is no valid token lets nobody in, wherever it is shown', async t => {

@@ -24,6 +24,7 @@ export const flags = {
     help: 'the token is valid for this time, like 30d or 12h',
   },
   'from-oldest': { help: 'it also reads the events that are stored already' },
+  work: { help: 'it may also speak with approved nodes, on the subjects in broker.approved' },
   save: saveFlag,
   output: outputFlag('text', 'json'),
 } as const satisfies FlagTable;
@@ -33,6 +34,10 @@ export const examples: readonly Example[] = [
   [
     'muster listener create audit --from-oldest --expires 30d',
     'let it read the stored ones too, for 30 days',
+  ],
+  [
+    'muster listener create scheduler --work -o json --save scheduler.json',
+    'let it also give work to approved nodes',
   ],
 ];
 
@@ -48,6 +53,7 @@ export async function run({
     const created = await api.listeners.create({
       Name: name,
       FromOldest: given['from-oldest'],
+      Work: given.work,
       ExpiresInSeconds: given.expires ?? 0,
       Actor: actor(),
     });

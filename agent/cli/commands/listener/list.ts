@@ -30,8 +30,10 @@ export async function run({ load, flags: { output } }: Argv<typeof flags>): Prom
 /** Returns the listeners as a table. A token that has expired is marked. */
 export function listenerTable(listeners: readonly ListenerView[], now: Date): string {
   if (listeners.length === 0) return 'There is no listener. Make one by: muster listener create NAME\n';
-  const rows = listeners.map(({ Name, Unread, Expires, CreatedBy, At }) =>
-    [Name, String(Unread ?? ''), expiryText(Expires, now), CreatedBy, At].map(cell => printable(cell)),
+  const rows = listeners.map(({ Name, Work, Unread, Expires, CreatedBy, At }) =>
+    [Name, String(Unread ?? ''), Work ? 'yes' : 'no', expiryText(Expires, now), CreatedBy, At].map(cell =>
+      printable(cell),
+    ),
   );
-  return table([['NAME', 'UNREAD', 'EXPIRES', 'CREATED BY', 'CREATED'], ...rows]);
+  return table([['NAME', 'UNREAD', 'WORK', 'EXPIRES', 'CREATED BY', 'CREATED'], ...rows]);
 }

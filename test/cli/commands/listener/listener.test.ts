@@ -76,10 +76,17 @@ test('the list shows no token, and a revoked listener is gone', async t => {
   const { stdout } = await run('list');
   assert.match(
     stdout,
-    /^NAME +UNREAD +EXPIRES +CREATED BY +CREATED\nbilling +7 +never +tester +2026-01-01T12:00:00.000Z\n$/,
+    /^NAME +UNREAD +WORK +EXPIRES +CREATED BY +CREATED\nbilling +7 +no +never +tester +2026-01-01T12:00:00.000Z\n$/,
   );
   assert.deepEqual(JSON.parse((await run('list', '-o', 'json')).stdout), [
-    { Name: 'billing', Durable: durable, Unread: 7, CreatedBy: 'tester', At: '2026-01-01T12:00:00.000Z' },
+    {
+      Name: 'billing',
+      Durable: durable,
+      Work: false,
+      Unread: 7,
+      CreatedBy: 'tester',
+      At: '2026-01-01T12:00:00.000Z',
+    },
   ]);
   assert.equal((await run('revoke', 'billing')).stdout, 'Ok\n');
   assert.equal(directory.keptListeners.acts.at(-1), `tester (${operator}) revoked billing`);
