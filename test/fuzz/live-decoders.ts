@@ -253,7 +253,7 @@ export const liveDecoders: readonly Decoder[] = [
   },
   {
     what: 'the answer of a role',
-    covers: ['system/role-socket.ts askHolder'],
+    covers: ['system/role-socket.ts askHolder', 'system/socket-request.ts'],
     form: 'json',
     valid: fc.constantFrom({ value: { role: 'agent', pid: 1 } }, { error: 'no', hint: 'try again' }),
     share: 0.1,
