@@ -28,6 +28,18 @@ describe('with Bacalhau', () => {
     await broker.release();
   });
 
+  // Resolves when the broker knows where the requester listens: what it says of itself may come first.
+  const startRequester = async (): Promise<void> => {
+    await cluster.requester();
+    const answered = () => peer.request('node.management.n-nobody.UpdateResources/v1', '{}', 5_000);
+    await eventually('it listens', () =>
+      answered().then(
+        () => true,
+        () => false,
+      ),
+    );
+  };
+
   const ask = async (name: string): Promise<string> => {
     const { subject, bytes } = capture(name);
     const answer = await peer.request(subject, bytes, 5_000);
@@ -36,7 +48,7 @@ describe('with Bacalhau', () => {
 
   it('its compute node registers, reports and is healthy, with the same answers as from its own orchestrator', async () => {
     cluster = await Cluster.create({ servers: broker.url });
-    await cluster.requester();
+    await startRequester();
     assert.equal(await ask('bprotocol/UpdateNodeInfo/v1'), replaced('legacy update before register'));
     assert.equal(await ask('bprotocol/UpdateResources/v1'), replaced('legacy resources before register'));
     assert.equal(
@@ -75,7 +87,7 @@ describe('with Bacalhau', () => {
       return Buffer.from(answer.data).toString();
     };
     await assert.rejects(send('transport.HandshakeRequest'), { fault: 'no_responders' });
-    await cluster.requester();
+    await startRequester();
     assert.match(await send('transport.HandshakeRequest'), /"accepted":true,"reason":"node registered"/);
     assert.match(await send('transport.HeartbeatRequest'), /"payload":\{"LastComputeSeqNum":0\}/);
     await cluster.until(id, 'PENDING HEALTHY');
@@ -86,7 +98,7 @@ describe('with Bacalhau', () => {
 
   it("our store has its node state, in Bacalhau's own bucket", async () => {
     cluster = await Cluster.create({ servers: broker.url });
-    await cluster.requester();
+    await startRequester();
     const id = 'n-stored';
     const { subject, bytes, decoded } = capture('bprotocol/RegisterNode/v1');
     const sent = JSON.parse(JSON.stringify(decoded).replaceAll(node, id));
