@@ -43,7 +43,9 @@ describe('a question', () => {
         token: 't',
         name: 'node-1 instance=x',
         user: '',
+        password: '',
       },
+      serverKey: '',
     });
   });
 
