@@ -69,6 +69,7 @@ describe('the archive', () => {
         'docs/install.md',
         'docs/messages.md',
         'docs/operate.md',
+        'docs/scheduler.md',
         'docs/security.md',
         'docs/troubleshooting.md',
         'docs/walk.svg',
