@@ -1,5 +1,6 @@
 // Knocks at a server: connects once with some credentials to see whether the server lets them in, and does nothing there.
 import { systemClock } from '../system/clock.ts';
+import { errnoOf } from '../system/errors.ts';
 import type { Credentials } from './credentials.ts';
 import { dial } from './dial.ts';
 import { ConnectFailure, type ServerGreeting } from './failure.ts';
@@ -48,7 +49,9 @@ export async function knock({ url, signal, onGreeting, ...options }: KnockOption
     return { outcome: 'in', greeting, reason: undefined };
   } catch (error) {
     if (!(error instanceof ConnectFailure)) throw error;
-    const outcome = error.fault === 'unauthorized' ? 'refused' : greeting ? 'silent' : 'unreachable';
+    // A login that nobody answers is called unauthorized too, because that is what it means to a node.
+    const isRefused = error.fault === 'unauthorized' && errnoOf(error.cause) !== 'TIMEOUT';
+    const outcome = isRefused ? 'refused' : greeting ? 'silent' : 'unreachable';
     return { outcome, greeting, reason: error.message };
   }
 }

@@ -44,6 +44,11 @@ export class RawClient {
   #subscriptions = 0;
   onMessage: (message: RawMessage) => void = () => undefined;
 
+  /** Returns the signature over a server's random text, as CONNECT has it. */
+  static sign(key: KeyPair, nonce: string): string {
+    return signWith(key, Buffer.from(nonce)).toString('base64url');
+  }
+
   /** Connects and reads the greeting, and shows nothing yet. */
   static async dial(port: number): Promise<RawClient> {
     const socket = createConnection({ port, host: '127.0.0.1', noDelay: true });
@@ -88,7 +93,7 @@ export class RawClient {
       protocol: 1,
       headers: true,
       no_responders: true,
-      ...(key ? { nkey: key.userKey, sig: signWith(key, Buffer.from(signed)).toString('base64url') } : {}),
+      ...(key ? { nkey: key.userKey, sig: RawClient.sign(key, signed) } : {}),
       ...(name === undefined ? {} : { name }),
       ...(token === undefined ? {} : { auth_token: token }),
       ...members,
