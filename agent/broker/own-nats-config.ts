@@ -32,14 +32,16 @@ export function ownNatsConfig({ access, systemAccount, routes }: OwnNatsOptions)
   ].join('\n');
 }
 
-// A server that joins the cluster may do everything, so a route needs a password and a certificate.
+// A server that joins the cluster may do everything, so a route needs a certificate and a password. nats-server takes the
+// password of a route only from the address, where it cannot be a variable.
 const clusterLines = (routes: readonly string[]) => [
   '# A server that joins the cluster reads and changes everything. So it shows a certificate of a CA that signs nobody else,',
-  '# and the password in the environment variable MUSTER_ROUTE_PASSWORD. It must begin with a letter.',
+  '# and a password. Put one of your own, the same on each server, in place of ROUTE-PASSWORD; then the file is a secret:',
+  '#   sed -i "s/ROUTE-PASSWORD/$(openssl rand -hex 24)/" muster.conf; chmod 600 muster.conf',
   'cluster {',
   '  name: muster',
   `  port: ${routes[0]?.split(':').at(-1)}`,
-  '  authorization { user: route, password: $MUSTER_ROUTE_PASSWORD, timeout: 10 }',
+  '  authorization { user: route, password: "ROUTE-PASSWORD", timeout: 10 }',
   '  tls {',
   '    cert_file: "/etc/nats/route.pem"',
   '    key_file: "/etc/nats/route.key"',
@@ -47,6 +49,6 @@ const clusterLines = (routes: readonly string[]) => [
   '    verify: true',
   '    timeout: 10',
   '  }',
-  `  routes: [ ${routes.map(route => `"nats://${route}"`).join(', ')} ]`,
+  `  routes: [ ${routes.map(route => `"nats://route:ROUTE-PASSWORD@${route}"`).join(', ')} ]`,
   '}',
 ];

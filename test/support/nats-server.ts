@@ -48,9 +48,9 @@ export class NatsServer {
 
   /**
    * Starts the server, each time on the same port. Resolves when clients can connect. `config` replaces the additional
-   * lines.
+   * lines. With `writesLog` it writes its log into a file, so it cannot be waited for.
    */
-  async start(config = this.#config): Promise<void> {
+  async start(config = this.#config, writesLog = false): Promise<void> {
     this.#config = config;
     const file = join(this.folder, 'server.conf');
     const jetstream =
@@ -60,7 +60,7 @@ export class NatsServer {
     this.#process = child;
     running.add(child);
     child.once('exit', () => running.delete(child));
-    await this.#ready(child);
+    if (!writesLog) await this.#ready(child);
   }
 
   /** Kills the server, as a crash does. */

@@ -1,0 +1,137 @@
+// A cluster of three real NATS servers, with TLS between them and for clients, whose configuration is what
+// `muster broker config` prints: nodes and requester are on different servers, and servers are killed.
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { type Certificate, makeAuthority, makeCertificate } from '../support/certificates.ts';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/listener.ts';
+import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
+import { printOwnNatsConfig } from '../support/own-nats.ts';
+import type { Program } from '../support/program.ts';
+
+describe('a cluster of three NATS servers of your own', () => {
+  let servers: NatsServer[] = [];
+  let routes: number[] = [];
+  let cluster: Cluster;
+  let requester: Program;
+  let lines: string;
+  let chain: string;
+  let ca: Certificate;
+  const settings = () => ({ 'nats.tls.caFile': ca.certFile, 'nats.servers': urlsFrom(0) });
+  const urlsFrom = (first: number) => [0, 1, 2].map(index => servers[(first + index) % 3]?.url).join(',');
+
+  before(async () => {
+    servers = await Promise.all([0, 1, 2].map(() => makeNatsServer({ scheme: 'tls' })));
+    routes = await Promise.all([0, 1, 2].map(() => freePort()));
+    cluster = await Cluster.create({ servers: urlsFrom(0), asks: true });
+    ca = await makeAuthority(cluster.folder, 'ca');
+    const pair = await makeCertificate(cluster.folder, ca, 'nats', 'IP:127.0.0.1');
+    chain = join(cluster.folder, 'chain.pem');
+    await writeFile(chain, (await readFile(pair.certFile, 'utf8')) + (await readFile(ca.certFile, 'utf8')));
+    const printed = await printOwnNatsConfig(
+      cluster,
+      '--routes',
+      routes.map(port => `127.0.0.1:${port}`).join(','),
+    );
+    lines = printed
+      .replaceAll('ROUTE-PASSWORD', 'a-password')
+      .replace('/etc/nats/route.pem', chain)
+      .replace('/etc/nats/route.key', pair.keyFile)
+      .replace('/etc/nats/route-ca.pem', ca.certFile)
+      .concat(
+        `tls { cert_file: "${chain}", key_file: "${pair.keyFile}", handshake_first: "1s", timeout: 10 }\n`,
+      );
+    await Promise.all(servers.map((_, index) => startServer(index)));
+    requester = await cluster.requester(settings());
+  });
+
+  after(async () => {
+    await cluster?.release();
+    await Promise.all(servers.map(server => server.release()));
+  });
+
+  const startServer = (index: number) =>
+    servers[index]?.start(`server_name: s${index}\n${withRoutePort(lines, routes[index])}`);
+
+  it('lets nodes on any server in by a code with the pin of its CA, and cuts one off wherever it is', async () => {
+    assert.equal((await cluster.status()).trust, 'keys');
+    for (const [index, id] of ['node-1', 'node-2', 'node-3'].entries()) {
+      // Each node has another server at the head of its list.
+      await cluster.agent(id, index === 0 ? {} : { 'nats.servers': servers[index]?.url ?? '' });
+      await cluster.decide(id, 'approve');
+    }
+    for (const id of ['node-1', 'node-2', 'node-3']) await cluster.until(id, 'APPROVED HEALTHY');
+    await cluster.decide('node-3', 'delete');
+    await eventually(
+      'the deleted node is cut off',
+      async () => (await cluster.stateOf('node-3')) === undefined,
+    );
+    assert.deepEqual(requester.logged('the connection of a node could not be ended'), []);
+    const events = await cluster.kindsOf('node-1');
+    assert.ok(events.includes('registered') && events.includes('approved'), events.join());
+  });
+
+  it('takes in no server that has only the password, or only a certificate of its CA', async t => {
+    const stranger = await makeCertificate(
+      cluster.folder,
+      await makeAuthority(cluster.folder, 'other-ca'),
+      'stranger',
+      'IP:127.0.0.1',
+    );
+    const rogues: [string, RegExp][] = [
+      [
+        lines
+          .replaceAll(chain, stranger.certFile)
+          .replaceAll(/(key_file: )"[^"]*"/g, `$1"${stranger.keyFile}"`),
+        /handshake error|Router connection closed/,
+      ],
+      [lines.replaceAll('route:a-password@', 'route:guessed@'), /Route Error 'Authorization Violation'/],
+    ];
+    for (const [text, refusal] of rogues) {
+      const rogue = await makeNatsServer({ scheme: 'tls' });
+      t.after(() => rogue.release());
+      const [listen, monitor] = [await freePort(), await freePort()];
+      const log = join(rogue.folder, 'server.log');
+      await rogue.start(
+        `server_name: rogue\nhttp: "127.0.0.1:${monitor}"\nlogfile: "${log}"\n${withRoutePort(text, listen)}`,
+        true,
+      );
+      await eventually('it is refused', async () =>
+        refusal.test(await readFile(log, 'utf8').catch(() => '')),
+      );
+      const answer = await fetch(`http://127.0.0.1:${monitor}/routez`);
+      assert.equal(((await answer.json()) as { num_routes: number }).num_routes, 0);
+      await rogue.kill();
+    }
+  });
+
+  it('goes on when the server of the requester is killed, and when the requester moves to another', async () => {
+    const isBack = () => requester.logged('connected to the broker again').length;
+    const before = isBack();
+    const { broker } = await cluster.status();
+    const index = servers.findIndex(({ port }) => broker.endsWith(`:${port}`));
+    await servers[index]?.kill();
+    await eventually('the requester is on another server', () => isBack() > before);
+    await cluster.until('node-1', 'APPROVED HEALTHY');
+    // A stream that has one copy comes back with its server.
+    await startServer(index);
+    await cluster.agent('node-4');
+    await cluster.until('node-4', 'PENDING HEALTHY');
+    await requester.stop();
+    requester = await cluster.requester({
+      ...settings(),
+      'nats.servers': servers[(index + 1) % 3]?.url ?? '',
+    });
+    await cluster.until('node-1', 'APPROVED HEALTHY');
+    assert.equal((await cluster.status()).trust, 'keys');
+    await cluster.decide('node-1', 'reject');
+    await cluster.until('node-1', 'REJECTED HEALTHY');
+  });
+});
+
+/** Lets a server of the test listen for routes on a port of its own, and not at all addresses. */
+const withRoutePort = (text: string, port: number | undefined): string =>
+  text.replace(/^ {2}port: \d+$/m, `  listen: "127.0.0.1:${port}"`);
