@@ -33,7 +33,11 @@ test('a client whose question nobody heard is sent away at once, and the request
   });
   t.after(() => broker.stop(0));
   const key = keyPairOf(randomBytes(32), 'node');
-  const node = connectTo(broker.url, { credentials: () => ({ key }), connectTimeoutMs: 15_000 });
+  const node = connectTo(broker.url, {
+    name: 'node-1 instance=one',
+    credentials: () => ({ key }),
+    connectTimeoutMs: 15_000,
+  });
   const requester = connectTo(broker.url, { credentials: () => broker.credentials });
   await requester.connected();
   await eventually('the node asks', async () => (await listClients(requester, nobodysAccount)).length === 1);

@@ -1,0 +1,96 @@
+// Questions of a NATS of one's own whether to let a client in: what is answered, and that nobody else can ask or read.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { nodesAccount } from '../../../agent/protocol/callout.ts';
+import { curveKeyOf, openBox, sealBox, sharedKeyOf } from '../../../agent/protocol/sealed-box.ts';
+import { writeSignedToken } from '../../../agent/protocol/signed-token.ts';
+import { Callout } from '../../../agent/requester/enrolment/callout.ts';
+import { CalloutBox } from '../../../agent/requester/enrolment/callout-box.ts';
+import { silentLog } from '../../../agent/system/log.ts';
+import { keyPairOf } from '../../../agent/transport/key-pair.ts';
+import type { Message } from '../../../agent/transport/port.ts';
+import { issuerKey, questionClaims, serverKey } from '../../support/callout-questions.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeBroker } from '../../support/fake-connection.ts';
+
+const mine = curveKeyOf(new Uint8Array(32).fill(1));
+const servers = curveKeyOf(new Uint8Array(32).fill(2));
+const others = curveKeyOf(new Uint8Array(32).fill(3));
+
+/** A callout that lets everybody in whose question it answers. `ask` returns the answer, decrypted for the server. */
+function begin() {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const connection = broker.connect();
+  let receive: (message: Message) => void = () => undefined;
+  connection.subscribe = (_, handler) => {
+    receive = handler;
+    return { unsubscribe: () => undefined };
+  };
+  const published: Uint8Array[] = [];
+  connection.publish = (_, data) => published.push(Buffer.from(data as Uint8Array)) > 0;
+  const callout = new Callout({
+    connection,
+    clock,
+    log: silentLog,
+    issuer: issuerKey,
+    own: {
+      box: new CalloutBox(mine, count => new Uint8Array(randomBytes(count))),
+      servers: { has: async id => id === serverKey.publicKey },
+      isOwn: ({ offers }) => offers.name === 'own',
+    },
+  });
+  const permissions = { publish: [], subscribe: [], mayAnswer: false };
+  callout.begin(async () => ({ account: nodesAccount, permissions }));
+  const ask = async (data: Uint8Array, header: string) => {
+    receive({
+      subject: '$SYS.REQ.USER.AUTH',
+      reply: '$SYS._INBOX.q',
+      data,
+      header: () => header,
+      respond: () => true,
+    });
+    await clock.settle();
+    return published.splice(0)[0];
+  };
+  return { ask };
+}
+
+/** Returns a question of a server that names the key `xkey`, signed by `signer`. */
+function question(xkey: string, signer = serverKey, name = 'node-1'): Buffer {
+  const claims = questionClaims({ name }) as { nats: { server_id: object } };
+  claims.nats.server_id = { id: signer.publicKey, name: 's', xkey };
+  return Buffer.from(writeSignedToken(claims, signer));
+}
+
+const sealedBy = (key: typeof servers, text: Uint8Array) =>
+  sealBox(text, new Uint8Array(randomBytes(24)), sharedKeyOf(key, mine.publicKey));
+
+test('an encrypted question of a server of the NATS is answered, and only that server can read the answer', async () => {
+  const { ask } = begin();
+  const answer = await ask(sealedBy(servers, question(servers.publicKey)), servers.publicKey);
+  assert.ok(answer);
+  const token = openBox(answer, sharedKeyOf(servers, mine.publicKey)).toString();
+  assert.match(token, /^eyJ/);
+  assert.throws(() => openBox(answer, sharedKeyOf(others, mine.publicKey)));
+});
+
+test('a question of a forged server, in the clear, or with the key of another is not answered', async () => {
+  const { ask } = begin();
+  const forger = keyPairOf(new Uint8Array(32).fill(4), 'node');
+  const forged = question(others.publicKey, forger);
+  assert.equal(await ask(sealedBy(others, forged), others.publicKey), undefined, 'a server of its own');
+  assert.equal(await ask(question(servers.publicKey), servers.publicKey), undefined, 'in the clear');
+  assert.equal(await ask(question(''), ''), undefined, 'in the clear, without a key');
+  const heard = question(servers.publicKey);
+  assert.equal(await ask(sealedBy(others, heard), others.publicKey), undefined, 'sealed again by another');
+  assert.equal(await ask(sealedBy(others, heard), servers.publicKey), undefined, 'under the wrong key');
+  assert.equal(await ask(sealedBy(servers, heard), 'XYZ'), undefined, 'under no key');
+});
+
+test('a question about a knock of the requester itself is not answered', async () => {
+  const { ask } = begin();
+  const own = question(servers.publicKey, serverKey, 'own');
+  assert.equal(await ask(sealedBy(servers, own), servers.publicKey), undefined);
+});
