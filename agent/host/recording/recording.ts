@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { errnoOf, MusterError, reasonOf } from '../../system/errors.ts';
 import { escapeText } from '../../system/escape.ts';
 import { makeFolder, writeFileAtomic, writeHint } from '../../system/files.ts';
+import { printable } from '../../system/printable.ts';
 import { readBounded } from '../../system/read-file.ts';
 import type { Fault, MetadataRequest, OsInfo } from '../inputs/inputs.ts';
 
@@ -127,10 +128,12 @@ export async function parseRecording(source: string, path: string): Promise<Reco
     // Warnings would print parts of the file.
     value = parse(source, { maxAliasCount: 0, logLevel: 'error' });
   } catch (error) {
-    throw new MusterError('bad_state', `${path} is not YAML: ${reasonOf(error)}`, { cause: error });
+    throw new MusterError('bad_state', `${path} is not YAML: ${printable(reasonOf(error), 300)}`, {
+      cause: error,
+    });
   }
   const result = v.safeParse(recordingSchema, value, { abortEarly: true });
   if (result.success) return result.output;
   const field = v.getDotPath(result.issues[0]) ?? 'the document';
-  throw new MusterError('bad_state', `${path} is no recorded machine: ${field} is wrong`);
+  throw new MusterError('bad_state', `${path} is no recorded machine: ${printable(field, 200)} is wrong`);
 }

@@ -160,10 +160,17 @@ test('a file that is no recording is refused', async () => {
   };
   await refused(read('a: [b'), 'bad_state', /is not YAML/);
   await refused(read('- a'), 'bad_state', /is no recorded machine/);
+  // However long the text is that is wrong, its error is a sentence.
+  await refused(read(`x: *${'a'.repeat(5_000)}`), 'bad_state', /is not YAML: .{1,310}$/);
   await refused(read('recordedAt: yesterday'), 'bad_state', /recordedAt is wrong/);
   await refused(read(`x: &a [1]\ny: [*a, *a]`), 'bad_state', /is not YAML/);
   const { system } = fakeRecording({});
   const whole = { recordedAt: '2026-01-01T00:00:00.000Z', system };
+  await refused(
+    read(JSON.stringify({ ...whole, faults: { ['a'.repeat(1_000)]: 1 } })),
+    'bad_state',
+    /: faults\.a{1,200}… is wrong$/,
+  );
   await refused(
     read(JSON.stringify({ ...whole, system: { ...system, cpus: -1 } })),
     'bad_state',
