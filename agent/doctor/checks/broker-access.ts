@@ -32,7 +32,11 @@ export async function findBrokerAccess(
   const { servers, tls } = nats;
   if (role === 'agent' || servers.length > 0) {
     const credentials = await findCredentials(role, nats, secrets);
-    if (role !== 'agent') return { servers, credentials, tls };
+    if (role !== 'agent') {
+      // The servers ask the requester about every other key.
+      credentials.key = await inspectRequesterKey(folderOf('requester'));
+      return { servers, credentials, tls };
+    }
     const folder = folderOf('agent');
     const identity = (await inspectIdentity(folder))?.identity;
     credentials.key = identity;

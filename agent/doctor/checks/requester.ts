@@ -20,6 +20,7 @@ import { brokerOf, isSilent, silenceMsOf, versionFindings } from './agent.ts';
 import { type Check, type Finding, failed, ok, runAsRoot, warning } from './check.ts';
 import { askAgent, type Context } from './context.ts';
 import { notRunning } from './not-running.ts';
+import { trustFindings } from './trust.ts';
 
 export const requester = (context: Context, role: Role): Check => ({
   name: 'requester',
@@ -33,6 +34,7 @@ async function askLocally(context: Context): Promise<Finding[]> {
   return [
     ...stateFindings(status),
     ...versionFindings(status.version, 'requester'),
+    ...(context.settings.nats.servers.length > 0 ? trustFindings(status) : []),
     ...(await apiFindings(context)),
   ];
 }

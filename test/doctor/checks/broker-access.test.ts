@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { loadOwnNatsAccess } from '../../../agent/broker/broker-access.ts';
 import { writeClusterFile } from '../../../agent/compute/registration/cluster-file.ts';
 import { loadIdentity } from '../../../agent/compute/registration/identity.ts';
 import type { Settings } from '../../../agent/config/settings.ts';
@@ -66,4 +67,19 @@ test('an agent that has a key checks in its own name, so that the requester lets
     ['node-1', 'check', publicKey],
   );
   assert.equal((await access(named, { ...settings.nats, token: 'a-token' }))?.node, undefined);
+});
+
+test('a requester on a NATS of its own shows its key, because the servers ask it about every other one', async () => {
+  const folder = await newFolder();
+  const settings = defaultSettings();
+  const nats = { ...settings.nats, servers: ['nats://broker.example:4222'] };
+  const keyOf = async () =>
+    (
+      await findBrokerAccess('requester', { ...settings, nats }, () => folder, {
+        secrets: { copied: folder, stored: folder },
+      })
+    )?.credentials.key?.publicKey;
+  assert.equal(await keyOf(), undefined, 'it never ran');
+  const { requester } = await loadOwnNatsAccess(folder);
+  assert.equal(await keyOf(), requester.publicKey);
 });
