@@ -205,10 +205,11 @@ export class Agent {
 
   /**
    * Exchanges the key of this node for a new one. Resolves when the new key is on the disk; `rotation` tells how it goes on.
-   * @throws MusterError `conflict` when nobody checks the key of this node now; as `makeNextIdentity`
+   * @throws MusterError `conflict` when nobody checks the key of this node now, or when it is refused; as `makeNextIdentity`
    */
   async rotateKey(): Promise<void> {
     if (!this.#options.connectsByKey) throw noKey('it logs in to the broker with other credentials (nats.*)');
+    if (this.#state.refusal) throw noKey('the requester refuses the key that it has');
     if (!this.isAccepted) throw noKey('the requester has not accepted this node');
     if (!this.#client.isMuster) throw noKey('the requester is one of Bacalhau, which knows no keys');
     await this.#rotation.begin();

@@ -85,3 +85,9 @@ test('it stays quiet while nobody says whether it is still refused', async () =>
   await bench.clock.advance(130_000);
   assert.equal(bench.agent.status().state, 'approved');
 });
+
+test('it exchanges no key, because a refused key approves no other one', async () => {
+  const { bench } = await refusedAgent();
+  await assert.rejects(bench.agent.rotateKey(), /cannot be exchanged: the requester refuses the key/);
+  await bench.agent.stop();
+});
