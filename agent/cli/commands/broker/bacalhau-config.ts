@@ -1,6 +1,7 @@
 // Writes the configuration of a Bacalhau compute node, and what to do with it.
 import type { BacalhauAccess } from '../../../protocol/http-bacalhau.ts';
 import { printable } from '../../../system/printable.ts';
+import { localOnlyText } from '../local-only-text.ts';
 
 export type Release = '1.5' | '1.4';
 
@@ -45,13 +46,10 @@ export function bacalhauNotes(access: BacalhauAccess, release: Release, caFile: 
   const newer = [`Save what "muster broker bacalhau -o ca" prints as ${caFile} on the node.`];
   return [
     ...(access.CA === '' ? [] : release === '1.4' ? older : newer),
-    ...(access.LocalOnly ? [localText(access.Servers)] : []),
+    ...(access.LocalOnly ? localOnlyText(access.Servers) : []),
     'A node that comes in with it has no key: it shows "unverified", and whoever has the token can speak for it.',
   ];
 }
-
-const localText = (servers: readonly string[]): string =>
-  `It works on this machine only, because the broker listens on ${servers.join(', ')}. For other machines set broker.host, for example to 0.0.0.0, and restart the requester.`;
 
 // With a CA of its own the node insists on TLS by itself. Without one, the scheme makes it.
 const serversOf = ({ Servers, CA }: BacalhauAccess): string[] =>

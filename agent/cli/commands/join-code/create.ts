@@ -12,6 +12,7 @@ import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { actor } from '../actor.ts';
+import { localOnlyText } from '../local-only-text.ts';
 import { validity } from '../validity.ts';
 
 export const settings = apiSettings;
@@ -84,7 +85,7 @@ export function explanation({ JoinCode: code, Servers, LocalOnly }: CreatedJoinC
     `${then}.`,
     ...(labelled.length > 0 ? [`Labels: ${labelled.join(', ')}`] : []),
     ...(code.Network ? networkText(code.Network) : []),
-    ...(LocalOnly ? localText(Servers) : []),
+    ...(LocalOnly ? localOnlyText(Servers) : []),
     'On the new machine, one of these asks for the code:',
     '  sudo muster service install --role agent --join',
     '  muster agent join',
@@ -96,10 +97,4 @@ const networkText = (network: string): string[] => [
   `It works only from ${network}.`,
   'The broker compares that with the address from which a connection comes,',
   'so it means nothing behind NAT or a proxy.',
-];
-
-const localText = (servers: readonly string[]): string[] => [
-  `It works on this machine only: the broker listens on ${servers.join(', ')}.`,
-  'For other machines, set broker.host, for example to 0.0.0.0, and restart the',
-  'requester before you make a code.',
 ];

@@ -10,6 +10,7 @@ import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { actor } from '../actor.ts';
+import { localOnlyText } from '../local-only-text.ts';
 import { validity } from '../validity.ts';
 import { checkListenerName } from './listener-name.ts';
 
@@ -48,7 +49,7 @@ export async function run({
 }: Argv<typeof flags, keyof typeof operands>): Promise<number> {
   checkListenerName(name);
   const api = await requesterApi(load);
-  let local: string | undefined;
+  let local: readonly string[] = [];
   await handOutSecret(given.save, async () => {
     const created = await api.listeners.create({
       Name: name,
@@ -57,7 +58,7 @@ export async function run({
       ExpiresInSeconds: given.expires ?? 0,
       Actor: actor(),
     });
-    if (created.LocalOnly) local = localText(created.Servers);
+    if (created.LocalOnly) local = localOnlyText(created.Servers);
     return given.output === 'json' ? jsonText(created) : listenerText(created);
   });
   note(
@@ -65,7 +66,7 @@ export async function run({
       ? 'The token is shown only now. Keep it in a file of mode 600.'
       : 'The token is in that file only. Give the file to the program.',
   );
-  if (local !== undefined) note(local);
+  for (const line of local) note(line);
   return 0;
 }
 
@@ -83,9 +84,3 @@ export function listenerText(created: CreatedListener): string {
   const lines = CA.split('\n').map(line => printable(line, 4_096));
   return table(rows) + (CA === '' ? '' : `CA\n${lines.join('\n')}`);
 }
-
-const localText = (servers: readonly string[]): string =>
-  printable(
-    `It works on this machine only, because the broker listens on ${servers.join(', ')}. For other machines set broker.host, for example to 0.0.0.0, and restart the requester.`,
-    1_024,
-  );
