@@ -49,7 +49,7 @@ const answerTimeoutSeconds = 10;
 /** Requests to the broker itself that the requester needs: to list the clients, and to end the connection of one. */
 const systemRequests = ['$SYS.REQ.SERVER.*.CONNZ', '$SYS.REQ.SERVER.*.KICK'];
 /** The same, of a request that each server answers: which servers there are. */
-const systemSurvey = '$SYS.REQ.SERVER.PING.STATSZ';
+const serverStates = '$SYS.REQ.SERVER.PING.STATSZ';
 /** Events of the broker that the requester needs: a client has come, a client has gone. */
 const systemEvents = [`$SYS.ACCOUNT.${nodesAccount}.CONNECT`, `$SYS.ACCOUNT.${nodesAccount}.DISCONNECT`];
 
@@ -62,7 +62,7 @@ export function accessLines(
   const unverified = nodesWithoutKey && unverifiedLines(nodesWithoutKey);
   const shared = [
     ...systemRequests.map(subject => ['service', subject, ''] as const),
-    ['service', systemSurvey, ', response_type: stream'] as const,
+    ['service', serverStates, ', response_type: stream'] as const,
     ...systemEvents.map(subject => ['stream', subject, ''] as const),
   ];
   return [

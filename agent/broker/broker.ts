@@ -10,7 +10,7 @@ import type { BrokerAccess } from './access-lines.ts';
 import { findServerBinary } from './binary.ts';
 import { brokerFiles, writeConfig } from './broker-files.ts';
 import { choosePort, isInUse } from './broker-port.ts';
-import { adoptOlderStore } from './older-store.ts';
+import { takeOverStore } from './earlier-version.ts';
 import { stopOrphan } from './orphan.ts';
 import type { WatchTimes } from './server-health.ts';
 import { readStoreLimit } from './store-disk.ts';
@@ -99,7 +99,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await removeLeftovers(folder);
   const files = brokerFiles(folder);
   await stopOrphan(files, clock, log, signal);
-  await adoptOlderStore(folder, files.store, log);
+  await takeOverStore(folder, files.store, log);
   for (let attempt = 1; ; attempt++) {
     const port = await choosePort(host, wanted, files.port, log, options.random);
     let certificate: ServerCertificate | undefined;

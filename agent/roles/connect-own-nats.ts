@@ -5,7 +5,7 @@ import { advertisedAddresses, machineNames } from '../broker/tls/names.ts';
 import type { Settings } from '../config/settings.ts';
 import { CalloutBox } from '../requester/enrolment/callout-box.ts';
 import type { BrokerAddresses } from '../requester/enrolment/join-code-desk.ts';
-import { NatsSurvey } from '../requester/enrolment/nats-survey.ts';
+import { NatsTrial } from '../requester/enrolment/nats-trial.ts';
 import type { OwnNatsOptions } from '../requester/enrolment/own-nats.ts';
 import type { Log } from '../system/log.ts';
 import { isLoopback } from '../system/loopback.ts';
@@ -24,7 +24,7 @@ export function ownNatsOptions(
   connection: Connection,
 ): OwnNatsOptions {
   const box = new CalloutBox(access.box, randomBytes);
-  const survey = new NatsSurvey({
+  const trial = new NatsTrial({
     connection,
     servers: nats.servers,
     tls: nats.tls,
@@ -33,7 +33,7 @@ export function ownNatsOptions(
     newKey: () => keyPairOf(randomBytes(32), 'node'),
     random: systemRandom,
   });
-  return { survey, box, issuer: access.issuer, requireIdentity: requester.requireIdentity };
+  return { trial, box, issuer: access.issuer, requireIdentity: requester.requireIdentity };
 }
 
 /**
@@ -81,7 +81,7 @@ async function greets(url: string, pins: readonly string[]): Promise<boolean> {
   const ending = new AbortController();
   const { greeting } = await knock({
     url,
-    name: 'muster-survey',
+    name: 'muster-trial',
     credentials: {},
     tls: { pins },
     timeoutMs: tlsTimeoutMs,

@@ -19,7 +19,7 @@ const others: Readonly<Record<string, string>> = {
   'compute/registration/requester-client.ts': 'reads an answer by the schema of "an answer", and a refusal',
   'api/trusted-authorities.ts':
     'takes texts from the file of what a node knows of its cluster, and nothing else',
-  'requester/enrolment/nats-survey.ts': 'an answer that cannot be read means a broker that asks nobody',
+  'requester/enrolment/nats-trial.ts': 'an answer that cannot be read means a broker that asks nobody',
   'transport/access-check.ts': 'takes a time from an answer, or leaves it out',
 };
 

@@ -27,7 +27,7 @@ export const nobodysAccount = '$G';
 /** Time that the broker has to answer, in milliseconds. */
 const answerTimeoutMs = 5_000;
 /** Time for the answers of all servers. */
-const surveyWait = { firstMs: answerTimeoutMs, nextMs: 500 };
+const statesWait = { firstMs: answerTimeoutMs, nextMs: 500 };
 /** Number of clients that the broker lists at a time. */
 const pageSize = 1_024;
 /** Size of the largest list that is read, in bytes. A client takes about 600, and one with a long name about 1 500. */
@@ -66,7 +66,7 @@ const listSchema = v.object({
  */
 export async function listServers(connection: Pick<Connection, 'gather'>): Promise<string[]> {
   const servers = new Set<string>();
-  await connection.gather('$SYS.REQ.SERVER.PING.STATSZ', '', surveyWait, ({ data }) => {
+  await connection.gather('$SYS.REQ.SERVER.PING.STATSZ', '', statesWait, ({ data }) => {
     const { server, statsz } = validate(statsSchema, parseJson(data));
     servers.add(server.id);
     return servers.size >= statsz.active_servers;

@@ -9,10 +9,10 @@ import { BrokerError, type Connection, type Subscription } from '../../transport
 import { BrokerServers } from './broker-servers.ts';
 import { Callout } from './callout.ts';
 import type { CalloutBox } from './callout-box.ts';
-import type { NatsSurvey, Trust } from './nats-survey.ts';
+import type { NatsTrial, Trust } from './nats-trial.ts';
 
 export interface OwnNatsOptions {
-  survey: Pick<NatsSurvey, 'run' | 'isOwn'>;
+  trial: Pick<NatsTrial, 'run' | 'isOwn'>;
   box: CalloutBox;
   /** The key that signs the answers. */
   issuer: SigningKey;
@@ -54,7 +54,7 @@ export class OwnNats {
    */
   async settle(): Promise<Callout | undefined> {
     if (this.#trust === undefined) {
-      const trust = await this.#survey();
+      const trust = await this.#findTrust();
       this.#trust = trust;
       this.#begin(trust);
     }
@@ -68,34 +68,34 @@ export class OwnNats {
   }
 
   #begin(trust: Trust): void {
-    const { connection, clock, log, box, survey } = this.#options;
+    const { connection, clock, log, box, trial } = this.#options;
     if (trust === 'shared') log.warn({}, sharedText);
     else {
-      const own = { box, servers: new BrokerServers(connection, clock), isOwn: survey.isOwn };
+      const own = { box, servers: new BrokerServers(connection, clock), isOwn: trial.isOwn };
       this.#callout = new Callout({ ...this.#options, own });
       log.info({}, 'the NATS asks this requester whom to let in: each node is known by its key');
     }
     // Another server, or the same one after a restart, may have another configuration.
     this.#states = connection.onState(({ kind }) => {
-      if (kind === 'connected') void this.#surveyAgain(trust);
+      if (kind === 'connected') void this.#findAgain(trust);
     });
   }
 
-  async #survey(): Promise<Trust> {
-    const { survey, requireIdentity } = this.#options;
-    const trust = await survey.run();
+  async #findTrust(): Promise<Trust> {
+    const { trial, requireIdentity } = this.#options;
+    const trust = await trial.run();
     if (trust === 'shared' && requireIdentity) throw notIdentified();
     return trust;
   }
 
-  async #surveyAgain(before: Trust): Promise<void> {
+  async #findAgain(before: Trust): Promise<void> {
     const { connection, clock, random, log, onLost } = this.#options;
     const { signal } = this.#stopping;
     const link = ++this.#links;
     for (let failures = 0; !signal.aborted && link === this.#links; failures++) {
       await connection.connected(signal).catch(() => undefined);
       try {
-        const trust = await this.#survey();
+        const trust = await this.#findTrust();
         // Another link may have been made meanwhile, to another server.
         if (link !== this.#links) return;
         if (trust !== before && !signal.aborted) onLost(changed(before));
@@ -103,7 +103,7 @@ export class OwnNats {
       } catch (error) {
         if (error instanceof MusterError) return onLost(error);
         if (!(error instanceof BrokerError)) throw error;
-        log.debug({ err: error }, 'the NATS could not be surveyed; trying again');
+        log.debug({ err: error }, 'the NATS could not be tried out; trying again');
         await sleep(clock, backoff(random, failures, 200, 5_000), signal);
       }
     }

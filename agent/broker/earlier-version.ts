@@ -14,13 +14,13 @@ const formerAccount = '$G';
  * would be gone. A store that this version began is never replaced. Call it while no broker runs in `folder`. Throws
  * MusterError `not_writable`.
  */
-export async function adoptOlderStore(folder: string, store: string, log: Log): Promise<void> {
+export async function takeOverStore(folder: string, store: string, log: Log): Promise<void> {
   await removeFile(join(folder, 'token'));
   const target = join(store, 'jetstream', nodesAccount);
   try {
     await rename(join(store, 'jetstream', formerAccount), target);
   } catch (error) {
-    // There is no older store, or this version has a store already.
+    // There is no such store, or this version has a store already.
     if (['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) return;
     throw notWritable(target, error);
   }

@@ -20,7 +20,7 @@ import type { TlsFiles } from '../../transport/tls.ts';
 import { endClient, listClients, nobodysAccount } from './broker-clients.ts';
 import type { CalloutBox } from './callout-box.ts';
 
-export interface NatsSurveyOptions {
+export interface NatsTrialOptions {
   connection: Connection;
   /** The setting `nats.servers`. */
   servers: readonly string[];
@@ -54,8 +54,8 @@ interface Asked {
   isEncrypted: boolean;
 }
 
-export class NatsSurvey {
-  readonly #options: NatsSurveyOptions;
+export class NatsTrial {
+  readonly #options: NatsTrialOptions;
   /** The knocks that wait for the question about them, by the name of their connection. */
   readonly #waiting = new Map<string, (asked: Asked) => void>();
 
@@ -64,15 +64,15 @@ export class NatsSurvey {
   /** Whether a server has ever asked. From then on, one that says nothing is only slow. */
   #hasAsked = false;
 
-  constructor(options: NatsSurveyOptions) {
+  constructor(options: NatsTrialOptions) {
     this.#options = options;
   }
 
-  /** Returns whether a question is about a knock of this survey. Nobody needs an answer to it. */
+  /** Returns whether a question is about a knock of this trial. Nobody needs an answer to it. */
   isOwn = ({ offers }: CalloutQuestion): boolean => this.#waiting.has(offers.name);
 
   /**
-   * Surveys all servers that can be reached. @throws MusterError `bad_config` when they ask this requester, but not safely;
+   * Tries all servers that can be reached. @throws MusterError `bad_config` when they ask this requester, but not safely;
    * BrokerError when that cannot be found out now.
    */
   async run(): Promise<Trust> {
@@ -83,10 +83,10 @@ export class NatsSurvey {
     const subscription = connection.subscribe(calloutSubject, message => this.#receive(message));
     try {
       await connection.flush(askTimeoutMs);
-      const found = await Promise.all(servers.map(server => this.#surveyServer(server)));
+      const found = await Promise.all(servers.map(server => this.#tryServer(server)));
       const faults = [...new Set(found.flatMap(({ faults }) => faults))];
       if (found.every(({ kind }) => kind === 'unreachable'))
-        throw new BrokerError('disconnected', 'no server could be surveyed');
+        throw new BrokerError('disconnected', 'no server could be tried');
       if (found.every(({ kind }) => kind !== 'asks')) {
         if (faults.length > 0) throw unsafe(faults);
         return 'shared';
@@ -115,7 +115,7 @@ export class NatsSurvey {
     }
   }
 
-  async #surveyServer(url: string): Promise<{ kind: 'asks' | 'decides' | 'unreachable'; faults: string[] }> {
+  async #tryServer(url: string): Promise<{ kind: 'asks' | 'decides' | 'unreachable'; faults: string[] }> {
     const knocked = () => this.#knock(url, this.#options.newKey(), place => this.#checkKick(place));
     let stranger = await knocked();
     // A subscription takes a moment to reach the other servers of a cluster.
@@ -164,7 +164,7 @@ export class NatsSurvey {
     onAsked: (knocked: Pick<Knock, 'greeting'>) => Promise<string[]> = async () => [],
   ): Promise<Knock & { asked: Asked | undefined; faults: string[] }> {
     const { random, tls } = this.#options;
-    const name = `muster-survey-${random.uuid()}`;
+    const name = `muster-trial-${random.uuid()}`;
     const ending = new AbortController();
     const asking = Promise.withResolvers<Asked>();
     this.#waiting.set(name, asking.resolve);
