@@ -7,7 +7,7 @@ import {
   requesterEventsWildcard,
 } from '../protocol/subjects.ts';
 
-/** What a client may ask of its account, so that one program does not fill the broker. Their tokens are a hundred at most. */
+/** Limits of each account of listeners, so that no program fills the broker. There are at most a hundred listeners. */
 const limits = 'limits { max_connections: 1024, max_subscriptions: 64, max_payload: 4096 }';
 /**
  * Time after which the broker forgets where to send the answers to a request that nobody answers any more. It is longer than

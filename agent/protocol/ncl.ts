@@ -31,7 +31,7 @@ export interface ControlOutcome {
 
 /** The sender that Bacalhau's orchestrators name. Nodes do not compare it. */
 const source = 'orchestrator-control';
-/** The time that Bacalhau writes into errors, which is one without a meaning. */
+/** The time that Bacalhau writes into errors. It has no meaning. */
 const noTime = '-6795364578871345152';
 
 interface Kind {

@@ -11,7 +11,7 @@ import { catchUp, type Past } from './past.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
 import { StoreProbe } from './roll/store-probe.ts';
 
-/** Reads the records of the nodes and operators. @throws BrokerError when the store does not answer, or the start is aborted. */
+/** Reads the records of nodes and operators. @throws BrokerError when the store does not answer or the start is aborted */
 export async function loadRoll(
   { clock, self, signal, storeMark, authorities, brokerFolder }: PartsOptions,
   made: MadeParts,

@@ -37,8 +37,8 @@ export function ownNatsOptions(
 }
 
 /**
- * Returns where new nodes and listeners find the NATS: the addresses in `broker.advertise`, or else those in `nats.servers`; and the
- * pins of the CAs in `nats.tls.caFile`, if every server can be known by them.
+ * Returns where new nodes and listeners find the NATS: the addresses in `broker.advertise`, or else those in `nats.servers`;
+ * and the pins of the CAs in `nats.tls.caFile`, if a server can be known by them.
  */
 export async function ownNatsAddresses({ nats, broker }: Settings, log: Log): Promise<BrokerAddresses> {
   const known = parseServers(nats.servers);

@@ -1,4 +1,4 @@
-// Holds the folder of an agent, for which it waits while a command gives it a join code there.
+// Holds the folder of an agent. It waits for the folder while a command writes a join code there.
 import { type Clock, sleep } from '../system/clock.ts';
 import { holdFolder, type RoleSocket } from '../system/role-socket.ts';
 import type { RoleHandler } from '../system/socket-request.ts';

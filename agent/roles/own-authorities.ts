@@ -1,4 +1,4 @@
-// Connects the requester with the CAs in its folder: puts the next one into use at a start, and lets the requester change them.
+// Connects the requester with the CAs in its folder: a start puts the next one into use, and the requester may change them.
 
 import { usesTls } from '../broker/tls/choose-certificate.ts';
 import {

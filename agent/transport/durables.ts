@@ -1,5 +1,5 @@
-// A durable is a consumer of JetStream: a place in a stream that the broker keeps for one reader. These functions make, list
-// and remove them.
+// A durable is a consumer of JetStream: a place in a stream that the broker keeps for one reader. These functions make,
+// list, and remove durables.
 import * as v from 'valibot';
 import { ApiError, apiErrors, callApi, type StorageConnection } from './jetstream.ts';
 import { BrokerError, type DurableConfig, type DurableState } from './port.ts';
@@ -32,7 +32,7 @@ const listedSchema = v.object({
   ),
 });
 
-/** Returns the durables of a stream whose names begin with `prefix`; none when there is no such stream. Throws BrokerError. */
+/** Returns the durables of a stream whose names begin with `prefix`; none without such a stream. Throws BrokerError. */
 export async function listDurables(
   connection: StorageConnection,
   stream: string,

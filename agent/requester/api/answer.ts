@@ -15,7 +15,7 @@ export function answer(call: Context, value: unknown, status = 200): Response {
   });
 }
 
-/** Returns the parameters in the query of a call. Of its URL nothing else is read, because the Host header may be any text. */
+/** Returns the parameters in the query of a call. The rest of its URL is not read, because the Host header may be any text. */
 export function parameters(call: Context): URLSearchParams {
   const [, query = ''] = /^[^?#]*\?([^#]*)/.exec(call.req.url) ?? [];
   return new URLSearchParams(query);

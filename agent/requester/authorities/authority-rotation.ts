@@ -1,5 +1,5 @@
-// Replaces the CA of a cluster while its nodes run: tells the nodes which CAs are valid, and notes which of them keep the next
-// one. A start of the requester then uses it.
+// Replaces the CA of a cluster while its nodes run. It tells the nodes which CAs are valid, and notes which nodes keep the
+// next one. A later start of the requester uses that one.
 import type { AuthoritiesView } from '../../protocol/http-authorities.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
@@ -133,8 +133,9 @@ export class AuthorityRotation implements RollObserver {
   }
 
   /**
-   * Makes the next CA, unless it is there, and begins to tell it to the nodes. With `isForced` the next start uses it whether
-   * all approved nodes keep it or not. @throws MusterError `conflict` while the former CA is still trusted; `not_writable`.
+   * Makes the next CA, unless it is there, and begins to tell it to the nodes. With `isForced` the next start uses it,
+   * whether all approved nodes keep it or not. @throws MusterError `conflict` while the former CA is still trusted;
+   * `not_writable`
    */
   rotate(isForced: boolean, act: Act): Promise<void> {
     return this.#inTurn(() => this.#rotate(isForced, act));

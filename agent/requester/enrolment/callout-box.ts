@@ -1,5 +1,5 @@
-// Reads the encrypted questions of a broker whether to let a client in, and encrypts the answers. On a cluster, every server
-// on the way could read a join code otherwise.
+// Reads the encrypted questions of a broker whether to let a client in, and encrypts the answers. Otherwise every
+// server of a cluster on the way could read a join code.
 import { ProtocolError } from '../../protocol/error.ts';
 import {
   boxNonceBytes,

@@ -13,8 +13,8 @@ import type { RefusedApplicant } from './refusals.ts';
 /** Least time between two announced conflicts of the same node, in milliseconds. */
 const announceIntervalMs = 60_000;
 /**
- * Time after the exchange of a key in which the old one may come once more, in milliseconds: an agent that is killed while
- * it exchanges its key learns only so that it has another.
+ * Time after the exchange of a key in which the old one may come once more, in milliseconds: an agent that was killed
+ * while it exchanged its key learns only in this way that it has another one.
  */
 const exchangeMs = 60_000;
 /** Time for which a conflict is shown, in milliseconds. */

@@ -1,5 +1,5 @@
-// The key follower makes the pins follow the roll: a node that was deleted or gave way loses its pin, a node that got another
-// key gets that key pinned. The records are written first, so a crash in between is healed from them at the next start.
+// The key follower makes the pins follow the roll: a node that was deleted or gave way loses its pin, and a node that got
+// another key gets that key pinned. The records are written first, so the next start makes up for a crash in between.
 import { ProtocolError } from '../../protocol/error.ts';
 import { decodePublicKey, fingerprint } from '../../protocol/nkey.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
@@ -17,7 +17,7 @@ export interface KeyFollowerOptions extends Omit<RetryOptions, 'failureText' | '
   deleted: DeletedNodes;
   live: Pick<LiveConnections, 'end'>;
   turns: Turns;
-  /** Keeps the use of a join code counted, whose node gave way. @throws BrokerError */
+  /** Keeps a use of a join code counted although its node gave way. @throws BrokerError */
   onGaveWay(code: string): Promise<void>;
   /** Called after a node got another key, to let the agent with that key in at once. */
   onExchanged(id: string, key: string): Promise<void>;
@@ -108,7 +108,7 @@ export class KeyFollower implements RollObserver {
     const pin = pins.of(id);
     const stored = this.#records?.stored(id);
     if (stored?.kind === 'deleted') return pin !== undefined && isOlder(pin, stored.at);
-    // Without a time there is no marker: the pin is a newcomer's, who has not registered yet.
+    // Without a time the store has no marker of a removed record: the pin is that of a newcomer who has not registered yet.
     if (stored?.kind === 'absent' && stored.at !== undefined)
       return pin !== undefined && isOlder(pin, stored.at);
     // Almost every pin is right. Only another key has to be looked at more closely, which takes longer.

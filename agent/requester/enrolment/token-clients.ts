@@ -1,5 +1,5 @@
-// Lets in who shows the token of Bacalhau's nodes, which have no keys of ours. Nobody knows which of them speaks, so they may do
-// little.
+// Lets in whoever shows the token of Bacalhau's nodes, which have no keys of ours. Nobody knows which of them speaks, so
+// they may do little.
 import {
   type CalloutAnswer,
   type CalloutQuestion,

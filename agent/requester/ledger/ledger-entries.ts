@@ -1,5 +1,5 @@
-// Defines what the ledger keeps: the kinds of its entries, what each entry says, and the lines of its file. The functions are
-// pure.
+// Defines what the ledger keeps: the kinds of its entries, what each entry says, and the lines of its file. The functions
+// are pure.
 import * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';

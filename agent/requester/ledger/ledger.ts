@@ -1,5 +1,5 @@
-// The ledger keeps in the requester's own folder what must stay so although an older store does not know it: which nodes were
-// deleted, which keys were banned or replaced, which join codes and tokens are void.
+// The ledger keeps in the requester's own folder what an older store does not know and must not undo: which nodes were
+// deleted, which keys were banned or replaced, and which join codes and tokens are void.
 import { isDeepStrictEqual } from 'node:util';
 import { LineAppender, readLineFile, replaceLineFile } from '../../system/line-file.ts';
 import type { Log } from '../../system/log.ts';
@@ -39,7 +39,7 @@ export class Ledger {
   #lines = 0;
   /** Whether the file lacks something, because a write failed. Then it is written anew as a whole. */
   #isBehind = false;
-  /** Number of times that the file is being written anew, or is about to be. A line that is added meanwhile would be lost. */
+  /** Number of rewrites of the file that are under way or about to begin. A line that is added meanwhile would be lost. */
   #anew = 0;
   #writing: Promise<void> = Promise.resolve();
   /** The next time that the file is written anew, if it has not begun. */

@@ -123,7 +123,7 @@ export class StoreMark {
     return true;
   }
 
-  /** Returns the bucket `muster_v1` with the mark following its writes. `isLease` is for writes that come all the time. */
+  /** Returns the bucket `muster_v1`, whose writes the mark follows. `isLease` is for writes that come all the time. */
   follow(bucket: Bucket, { isLease = false } = {}): Bucket {
     return observeWrites(bucket, written => {
       if (written > this.#revision) this.#revision = written;
@@ -131,7 +131,7 @@ export class StoreMark {
     });
   }
 
-  /** Returns a bucket beside `muster_v1` each write of which also has the mark written. */
+  /** Returns a bucket beside `muster_v1`. Each write to it also has the mark written. */
   touchedBy(bucket: Bucket): Bucket {
     return observeWrites(bucket, () => this.touch());
   }

@@ -15,7 +15,7 @@ export interface DurablesOptions {
   records(): Iterable<[string, ListenerRecord]>;
 }
 
-/** Time between two looks at the durables, in milliseconds. The stream may be lost at any time, and they with it. */
+/** Time between two looks at the durables, in milliseconds. The stream may be lost at any time, and its durables too. */
 const checkIntervalMs = 30_000;
 
 export class Durables {

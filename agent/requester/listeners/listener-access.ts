@@ -75,8 +75,8 @@ export function listenerAnswer(
   };
 }
 
-// It says what approved nodes may hear, and hears what they may say. It has no part in the account of the other listeners: one
-// of them could have stored events sent to any subject there, and so also as work to nodes.
+// Such a listener says what approved nodes may hear, and hears what they may say. It is in another account than the other
+// listeners: one of those could have stored events sent to any subject of its account, and so also as work to nodes.
 const workPermissions = ({ publish, subscribe }: SubjectTemplates): Permissions => ({
   publish: subscribe.map(subjectForAll),
   subscribe: publish.map(subjectForAll),

@@ -1,4 +1,4 @@
-// The connections that listeners have at the broker: how many each may have, and how to end all of one.
+// The connections that listeners have at the broker: how many each listener may have, and how all of them are ended.
 import { listenersAccount, liveAccount, nodesAccount } from '../../protocol/callout.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import type { Clock } from '../../system/clock.ts';

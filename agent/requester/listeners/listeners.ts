@@ -1,5 +1,5 @@
-// The listeners of a cluster: programs of other people that read its events. Each has a token, of which the store has only the
-// hash, and a durable in the event stream.
+// The listeners of a cluster: programs of other people that read its events. Each has a token, of which the store has only
+// the hash, and a durable in the event stream.
 import { randomBytes } from 'node:crypto';
 import type { CalloutAnswer, CalloutQuestion } from '../../protocol/callout.ts';
 import type { ListenerView } from '../../protocol/http-listeners.ts';
@@ -33,7 +33,7 @@ import { type ListenerRecord, listenerRecordSchema } from './listener-record.ts'
 const maxListeners = 100;
 /** How often a listener may connect. A program that does so all the time would keep the requester busy. */
 const connectLimits = { burst: 20, refillMs: 1_000 };
-/** Time for which a listener is kept out that has sent too many requests, in milliseconds. */
+/** Time for which a listener that has sent too many requests is kept out, in milliseconds. */
 const floodBanMs = 60_000;
 
 export interface ListenersOptions {
@@ -49,7 +49,7 @@ export interface ListenersOptions {
   ledger?: TokenLedger | undefined;
 }
 
-/** What somebody asks for who makes a listener. */
+/** What an operator wants of a new listener. */
 export interface NewListener {
   name: string;
   /** Whether it also reads the events that are stored already. */
