@@ -23,7 +23,7 @@ test('a CA is replaced step by step, and the command says which is next', async 
   const rotated = await run('broker', 'rotate-ca');
   assert.match(
     rotated.stdout,
-    /\n12 approved nodes do not trust the next CA yet: node-10, .*, node-19 and 2 more\.\nTo use it all the same: muster broker rotate-ca --force\n$/,
+    /\n12 approved nodes do not trust the next CA yet: node-10, .*, node-19 and 2 more\.\nA node that runs .*\nTo use it all the same: muster broker rotate-ca --force\n$/,
   );
   const forced = await run('broker', 'rotate-ca', '--force');
   assert.match(forced.stdout, new RegExp(`muster agent trust ${fakePins.next}\nRestart the requester`));

@@ -25,7 +25,8 @@ function nextSteps({ Authorities, Ready, Missing, MissingNodes, ForcedBy }: Auth
       return [`${missing}.`, `${printable(ForcedBy)} wants it to be used all the same.`, manual, restart];
     }
     if (Ready) return ['Every approved node trusts the next CA.', restart];
-    return [`${missing}.`, 'To use it all the same: muster broker rotate-ca --force'];
+    const wait = 'A node that runs says that it does with its next report, within a minute by default.';
+    return [`${missing}.`, wait, 'To use it all the same: muster broker rotate-ca --force'];
   }
   if (former === undefined) return [];
   return [`When all nodes are back, let them forget the former CA: muster broker forget-ca ${former}`];
