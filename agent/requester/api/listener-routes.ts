@@ -4,7 +4,7 @@ import { newListenerSchema } from '../../protocol/http-listeners.ts';
 import { listenerNamePattern } from '../../protocol/listener.ts';
 import { printable } from '../../system/printable.ts';
 import type { Directory } from '../directory/directory.ts';
-import { notFound } from '../listeners/listeners.ts';
+import { notFound } from '../listeners/listener-faults.ts';
 import { answer } from './answer.ts';
 import { type ApiEnvironment, actOf } from './authorize.ts';
 import { claimedActor, limitBody, readBody } from './read-body.ts';

@@ -10,7 +10,7 @@ import { BrokerError } from '../../transport/port.ts';
 import { type RecordBucket, RecordSet } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { storeFault } from '../status/store-fault.ts';
+import { listHint, notValid, throwStoreError, tooMany } from './join-code-faults.ts';
 import {
   allowsAddress,
   codesToForget,
@@ -265,28 +265,3 @@ export class JoinCodes {
 }
 
 const newId = (): string => Array.from(randomBytes(10), byte => idLetters[byte % idLetters.length]).join('');
-
-const listHint = 'list the codes by: muster join-code list';
-
-const tooMany = (): MusterError =>
-  new MusterError('conflict', `there are ${maxCodes} join codes that let nodes in, and no room for another`, {
-    hint: 'revoke some of them: muster join-code revoke ID',
-  });
-
-function notValid(id: string, state: Exclude<JoinCodeState, 'valid'>): MusterError {
-  const why = { revoked: 'is revoked already', spent: 'is used up', expired: 'has expired' }[state];
-  return new MusterError('conflict', `the join code ${id} ${why}: it lets nobody in`, { hint: listHint });
-}
-
-function throwStoreError(error: unknown, what: string, hint = 'try again in a moment'): never {
-  // Another requester took over, so the caller can repeat the request there.
-  if (error instanceof MusterError && error.code === 'in_use')
-    throw new MusterError('unreachable', error.message, { hint: error.hint, cause: error });
-  if (!(error instanceof BrokerError)) throw error;
-  const isDefinite = error.fault === 'no_space' || error.fault === 'refused';
-  throw new MusterError(
-    isDefinite ? 'failed' : 'unreachable',
-    `${what}: ${storeFault(error, 'the cluster store')} (${error.message})`,
-    { hint, cause: error },
-  );
-}

@@ -6,7 +6,8 @@ import { eventStreamName } from '../../protocol/subjects.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { BrokerAddresses } from '../enrolment/join-code-desk.ts';
 import type { Act } from '../events/requester-events.ts';
-import { type Listeners, type NewListener, notFound } from './listeners.ts';
+import { notFound } from './listener-faults.ts';
+import type { Listeners, NewListener } from './listeners.ts';
 
 /** All methods throw MusterError `unreachable` while the requester starts. */
 export interface ListenerDesk {

@@ -13,20 +13,19 @@ import {
 import { hashToken, isSame } from '../../protocol/secret-hash.ts';
 import type { SubjectTemplates } from '../../protocol/subject-template.ts';
 import type { Clock } from '../../system/clock.ts';
-import { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
-import { BrokerError, type Bucket, type Connection, isRefusal } from '../../transport/port.ts';
+import type { Bucket, Connection } from '../../transport/port.ts';
 import { RecordSet, readRecords } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
-import { storeFault } from '../status/store-fault.ts';
 import { Durables, type DurablesOptions } from './durables.ts';
 import { FloodWatch, type Traffic } from './flood-watch.ts';
 import { listenerAnswer, shownToken, whyNoWork } from './listener-access.ts';
 import { ListenerConnections } from './listener-connections.ts';
+import { notFound, taken, throwUnrevoked, throwUnwritten, tooMany } from './listener-faults.ts';
 import { type ListenerRecord, listenerRecordSchema } from './listener-record.ts';
 
 /** Largest number of listeners. Each costs the broker work for every event. */
@@ -180,7 +179,7 @@ export class Listeners {
   ): Promise<{ token: string; record: ListenerRecord }> {
     const { clock, events, log } = this.#options;
     if (this.#records.get(name)) throw taken(name);
-    if (this.#records.size >= maxListeners) throw tooMany();
+    if (this.#records.size >= maxListeners) throw tooMany(maxListeners);
     const now = clock.now();
     const token = listenerToken(name, randomBytes(listenerSecretBytes));
     rememberSecret(token);
@@ -254,50 +253,3 @@ export class Listeners {
     for (const entry of this.#records.entries()) if (!this.#revoked.has(entry[0])) yield entry;
   }
 }
-
-const taken = (name: string): MusterError =>
-  new MusterError('conflict', `there is a listener ${name} already`, {
-    hint: `choose another name, or revoke that one first: muster listener revoke ${name}`,
-  });
-
-const tooMany = (): MusterError =>
-  new MusterError('conflict', `there are ${maxListeners} listeners already`, {
-    hint: 'revoke those that are not needed: muster listener revoke NAME',
-  });
-
-export const notFound = (name: string): MusterError =>
-  new MusterError('not_found', `there is no listener ${name}`, { hint: 'list them: muster listener list' });
-
-function throwUnwritten(error: unknown, name: string): never {
-  throwOther(error);
-  const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
-  if (hasAnswered(error))
-    throw new MusterError('failed', `the listener ${name} was not stored: ${fault}`, {
-      hint: 'the log of the requester says more',
-      cause: error,
-    });
-  throw new MusterError('unreachable', `the listener ${name} may exist or not: ${fault}`, {
-    hint: 'see muster listener list; when it is there, revoke it and make it again, because nobody saw its token',
-    cause: error,
-  });
-}
-
-function throwUnrevoked(error: unknown, name: string): never {
-  throwOther(error);
-  const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
-  const text = `the token of the listener ${name} may be valid again after a restart of the requester: ${fault}`;
-  throw new MusterError(hasAnswered(error) ? 'failed' : 'unreachable', text, {
-    hint: `try again: muster listener revoke ${name}`,
-    cause: error,
-  });
-}
-
-function throwOther(error: unknown): asserts error is BrokerError {
-  // Another requester took over, so the caller can repeat the request there.
-  if (error instanceof MusterError && error.code === 'in_use')
-    throw new MusterError('unreachable', error.message, { hint: error.hint, cause: error });
-  if (!(error instanceof BrokerError)) throw error;
-}
-
-// Only a store that answered is known not to have stored something.
-const hasAnswered = (error: BrokerError): boolean => error.fault === 'no_space' || isRefusal(error);
