@@ -28,7 +28,7 @@ export const connectRemedies: Readonly<Record<ConnectFault, string>> = {
   unreachable: 'start the broker, allow the connection in the firewall, or correct nats.servers',
   unauthorized:
     'at the broker of a requester, join its cluster with: muster agent join; at a NATS of your own, set nats.token, nats.tokenFile or nats.credsFile',
-  tls: 'check the clocks, and the certificate of the broker; correct nats.tls.* where it is set, or join again with a new code: muster agent join',
+  tls: 'check the clocks, and the certificate of the broker; correct nats.tls.* where it is set. After the CA was replaced: muster agent trust PIN, with the pin from muster broker ca on the requester. After the requester lost its disk: muster agent join --move',
   credentials: 'put the credentials where the setting says',
   protocol: 'correct nats.servers: it must name the port of NATS, which is usually 4222',
 };
@@ -194,7 +194,7 @@ function otherAuthority(label: string, pins: readonly string[], chain: readonly 
   const what = last?.ca
     ? `has another CA than this node knows: its pin is ${caPinOf(last)}`
     : 'shows no CA that signed its certificate';
-  return `the broker at ${label} ${what}, and ${known} is known. Nothing was sent. Somebody else may answer there; if the cluster has a new CA, join it again with a new code`;
+  return `the broker at ${label} ${what}, and ${known} is known. Nothing was sent. Somebody else may answer there, or the CA of the cluster was replaced while this node was away`;
 }
 
 function listNames(names: readonly string[]): string {

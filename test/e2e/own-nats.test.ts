@@ -198,6 +198,8 @@ describe('a NATS server of your own', () => {
     const shared = await cluster.requester(settings);
     assert.match(shared.stderr, /approval is bookkeeping there/);
     assert.equal((await cluster.status()).trust, 'shared');
+    const unbanned = await cluster.command('node', 'unban', 'AAAA-AAAA-AAAA-AAAA');
+    assert.match(unbanned.stderr, /does not ask .* whom to let in.*\nHint: .*muster broker config/);
     await shared.stop();
     await server.kill();
     await server.start(config);

@@ -10,6 +10,7 @@ import { loadServerCertificate } from '../../agent/broker/tls/server-certificate
 import { tlsLines } from '../../agent/broker/tls/tls-lines.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { caPinOf } from '../../agent/transport/ca-pin.ts';
+import { connectRemedies } from '../../agent/transport/failure.ts';
 import type { TlsFiles } from '../../agent/transport/tls.ts';
 import { makeCertificate, makeAuthority as makeNamesake } from '../support/certificates.ts';
 import { connectTo, stateOf } from '../support/connections.ts';
@@ -125,7 +126,12 @@ test('another CA is refused, and both pins are named', async () => {
   for (const tls of [{ pins: [pin] }, { pins: [pin], cas: [ca] }]) {
     const reason = await refusal(proxy, tls);
     assert.ok(reason.includes(`its pin is ${other.pin}, and ${pin} is known. Nothing was sent.`), reason);
+    assert.match(reason, /or the CA of the cluster was replaced while this node was away/);
   }
+});
+
+test('what there is to do about another CA names the command for a node that missed its replacement', () => {
+  assert.match(connectRemedies.tls, /muster agent trust PIN/);
 });
 
 test('somebody who shows our CA beside a certificate of another one is refused', async () => {

@@ -243,9 +243,13 @@ export class NodeDirectory implements Directory {
   #keys(): KeyDecisions {
     const { keys } = this.#options.parts();
     if (keys) return keys;
-    throw new MusterError('conflict', 'this requester does not check keys: the broker is not its own', {
-      hint: 'without nats.servers, it runs a broker of its own, which does',
-    });
+    throw new MusterError(
+      'conflict',
+      'the NATS in nats.servers does not ask this requester whom to let in, so no key is checked',
+      {
+        hint: 'put what this prints into the configuration of each of its servers, and start them again: muster broker config',
+      },
+    );
   }
 
   /** Throws the error for a decision that the store did not carry out, or whose answer was lost. */

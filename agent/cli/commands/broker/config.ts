@@ -64,11 +64,17 @@ async function accessIn(data: string): Promise<OwnNatsAccess> {
   return loadOwnNatsAccess(folder);
 }
 
-/** @throws MusterError `usage` for a route without a port. */
+/** @throws MusterError `usage` for a route without a port, and for one that is named twice. */
 function withPorts(routes: readonly string[]): readonly string[] {
   const bare = routes.find(route => !/:\d+$/.test(route) || (route.includes('::') && !route.startsWith('[')));
-  if (bare === undefined) return routes;
-  throw new MusterError('usage', `--routes: ${bare} has no port`, {
-    hint: 'give the port of the routes too, such as n1:6222',
-  });
+  if (bare !== undefined)
+    throw new MusterError('usage', `--routes: ${bare} has no port`, {
+      hint: 'give the port of the routes too, such as n1:6222',
+    });
+  const again = routes.find((route, index) => routes.indexOf(route) < index);
+  if (again !== undefined)
+    throw new MusterError('usage', `--routes: ${again} is there twice`, {
+      hint: 'name each server of the cluster once',
+    });
+  return routes;
 }
