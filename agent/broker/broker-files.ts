@@ -1,7 +1,7 @@
 // Reads and writes the files in the broker's folder: the chosen port, the configuration and the process id.
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../system/files.ts';
+import { temporaryPath, writeFileAtomic } from '../system/files.ts';
 import { readOwnFile } from '../system/read-file.ts';
 import { accessLines, type BrokerAccess } from './access-lines.ts';
 import type { ServerCertificate } from './tls/server-certificate.ts';
@@ -31,16 +31,19 @@ export async function readPort(path: string): Promise<number | undefined> {
 
 /**
  * Writes the process id of the server, which writes it too, but only when it runs. If muster is killed before that, the next
- * start finds the server by this. It blocks, so that nothing can come in between. Throws the system's error.
+ * start finds the server by this. It blocks, so that nothing can come in between, and half a number is never there. Throws
+ * the system's error.
  */
 export function writeProcessId(path: string, pid: number): void {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
-  const file = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
+  const { O_WRONLY, O_CREAT, O_EXCL } = constants;
+  const temporary = temporaryPath(path);
+  const file = openSync(temporary, O_WRONLY | O_CREAT | O_EXCL, 0o600);
   try {
     writeSync(file, `${pid}\n`);
   } finally {
     closeSync(file);
   }
+  renameSync(temporary, path);
 }
 
 /** The keys that `writeConfig` writes, and the ends of its blocks. */

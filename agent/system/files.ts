@@ -15,6 +15,10 @@ export function writeFileAtomic(path: string, data: string | Uint8Array, mode = 
   return inTurn(dirname(path), () => replaceFile(path, data, mode));
 }
 
+/** Returns a new name beside `path` for a file that is then renamed to `path`. `removeLeftovers` knows such names. */
+export const temporaryPath = (path: string): string =>
+  join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+
 /**
  * Removes temporary files in `folder` that were left when writers were killed. It would also remove the temporary file of
  * a running write. So only the holder of the folder may call this, before it writes there. Never throws.
@@ -159,7 +163,7 @@ function inTurn(folder: string, change: () => Promise<void>): Promise<void> {
 }
 
 async function replaceFile(path: string, data: string | Uint8Array, mode: number): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = temporaryPath(path);
   try {
     const file = await open(temporary, 'wx', mode);
     try {

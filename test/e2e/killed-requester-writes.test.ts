@@ -22,7 +22,7 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     const model = await start('model');
     await live(model);
     assert.equal((await model.finished).code, 0, model.stderr);
-    life = await files.steps('model');
+    life = withoutTimed(await files.steps('model'));
     for (const name of ['node.yaml', 'requester.nk', 'issuer.nk', 'operator.token', 'port', 'nats.conf'])
       assert.ok(life.includes(`rename ${name} 1`), `${name} is written: ${life}`);
   });
@@ -158,3 +158,17 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     );
   });
 });
+
+/**
+ * Returns the steps without those that only some lives have: a life of more than a second writes the store mark once more than
+ * at its start and at its end.
+ */
+function withoutTimed(steps: readonly string[]): string[] {
+  const numberOf = (step: string) => Number(step.split(' ').at(-1));
+  const marks = steps.filter(step => step.startsWith('rename store-mark.json ')).length;
+  const syncs = steps.filter(step => step.startsWith('sync-folder requester ')).length;
+  return steps.filter(step => {
+    if (step.includes(' store-mark.json ')) return numberOf(step) <= 2;
+    return !step.startsWith('sync-folder requester ') || numberOf(step) <= syncs - Math.max(0, marks - 2);
+  });
+}

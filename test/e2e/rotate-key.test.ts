@@ -32,11 +32,17 @@ describe('muster agent rotate-key', () => {
     const { stdout } = await muster(['status', '-o', 'json', '--data-dir', cluster.folderOf(of)]);
     return stdout === '' ? undefined : (JSON.parse(stdout) as AgentStatus[])[0];
   };
-  const untilExchanged = (before: string | undefined) =>
-    eventually('the requester and the node have the same new key', async () => {
+  const untilExchanged = async (before: string | undefined) => {
+    await eventually('the requester and the node have the same new key', async () => {
       const [there, here] = [await known(), await fingerprintOf()];
       return there !== before && there === here && !(await isThere('identity.next.nk'));
     });
+    // The list of nodes may still say what it said of the node under its old key.
+    await eventually(
+      'the agent is accepted under its new key',
+      async () => (await statusOf('node-1'))?.state === 'approved',
+    );
+  };
   const isThere = (name: string) =>
     access(join(folder(), name)).then(
       () => true,

@@ -258,7 +258,10 @@ function readApplicant(question: CalloutQuestion): Applicant | undefined {
   const { nonce, isPlain, offers } = question;
   const name = readConnectionName(offers.name);
   const key = nodeKeyOf(offers.key);
-  return isPlain && name && key && noncePattern.test(nonce) ? { key, name, question } : undefined;
+  if (!isPlain || !name || !key || !noncePattern.test(nonce)) return undefined;
+  // An agent shows its key as that of a user. Only a program beside it has a plain client, which shows it as the file has it.
+  const isShownAsUser = offers.key.startsWith('U');
+  return isShownAsUser || name.intent === 'work' ? { key, name, question } : undefined;
 }
 
 /** Returns whether the client has signed its server's random text with the key that it shows. */
