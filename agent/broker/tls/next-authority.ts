@@ -92,7 +92,7 @@ export async function switchSteps(folder: string, pin: string): Promise<(() => P
   return [
     // When the present CA is the next one already, the former one was kept before.
     ...(before && !isDone ? [() => writeFileAtomic(files.former, before.data)] : []),
-    // The present CA has not signed this certificate any more after the next steps.
+    // After the next steps, the CA that signed this certificate is not the present one.
     () => removeFile(files.cert),
     () => removeFile(files.key),
     () => writeFileAtomic(files.caKey, key.data),

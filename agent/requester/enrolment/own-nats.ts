@@ -25,7 +25,7 @@ export interface OwnNatsWatch extends OwnNatsOptions {
   clock: Clock;
   random: Random;
   log: Log;
-  /** Called when the NATS is not any more what it was at the start. */
+  /** Called when the NATS protects the nodes in another way than at the start. */
   onLost(error: MusterError): void;
 }
 
