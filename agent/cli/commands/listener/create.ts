@@ -33,10 +33,6 @@ export const flags = {
 export const examples: readonly Example[] = [
   ['muster listener create billing -o json --save billing.json', 'let a program read the events from now on'],
   [
-    'muster listener create audit --from-oldest --expires 30d',
-    'let it read the stored ones too, for 30 days',
-  ],
-  [
     'muster listener create scheduler --work -o json --save scheduler.json',
     'let it also give work to approved nodes',
   ],
