@@ -160,7 +160,10 @@ class NatsConnection implements Connection, StorageConnection {
       let timer = clock.after(wait.firstMs, () =>
         settle(new BrokerError('timeout', `no answer on ${subject} within ${wait.firstMs} ms`)),
       );
-      const lost = this.onLink(() => settle(this.#disconnectedError()));
+      // Who asks as soon as the link is there is still told of that link itself.
+      const lost = this.onLink(now => {
+        if (now !== link) settle(this.#disconnectedError());
+      });
       const callback = (error: Error | null, message: Msg) => {
         if (error ?? message.headers?.code === 503)
           return settle(new BrokerError('no_responders', `nobody listens on ${subject}`));

@@ -53,6 +53,25 @@ test('a request may name the subject of its answer, and says as soon that nobody
   await assert.rejects(asked, { fault: 'no_responders' });
 });
 
+test('answers are gathered already when a listener hears that the connection is there', async () => {
+  const answerer = connectTo(server.url, { credentials });
+  await answerer.connected();
+  answerer.subscribe('who', message => message.respond('me'));
+  await answerer.flush(5_000);
+  const asker = connectTo(server.url, { credentials });
+  const answers: string[] = [];
+  const gathered = Promise.withResolvers<void>();
+  asker.onState(({ kind }) => {
+    if (kind !== 'connected') return;
+    const wait = { firstMs: 5_000, nextMs: 5_000 };
+    asker
+      .gather('who', '', wait, ({ data }) => answers.push(text(data)) > 0)
+      .then(gathered.resolve, gathered.reject);
+  });
+  await gathered.promise;
+  assert.deepEqual(answers, ['me']);
+});
+
 test('a request that gets no answer says why', async () => {
   const connection = connectTo(server.url, { credentials });
   await connection.connected();
