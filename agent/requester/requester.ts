@@ -27,6 +27,7 @@ import { type Counters, newCounters } from './status/counters.ts';
 import type { RequesterStatus } from './status/requester-status.ts';
 import { requesterTroubles } from './status/requester-troubles.ts';
 import { type StoreFailure, StoreWatch } from './status/store-watch.ts';
+import { asUnreachable } from './status/took-over.ts';
 
 export interface RequesterSettings extends PartsSettings, RollPolicy {}
 
@@ -91,6 +92,8 @@ export class Requester {
   readonly #callout: Callout | undefined;
   readonly #ownNats: OwnNats | undefined;
   #waitingFor = 'the broker';
+  /** Why this requester does not serve any more; undefined while it does, and when it was only told to stop. */
+  #endedBy: MusterError | undefined;
   /** Why the parts could not be opened at the last attempt. */
   #startFailure: StoreFailure | undefined;
 
@@ -236,6 +239,7 @@ export class Requester {
   }
 
   #stopServing(reason: MusterError): void {
+    this.#endedBy = reason;
     this.#stopping.abort();
     this.#parts?.silence();
     void this.#parts?.events.stop(0);
@@ -244,6 +248,11 @@ export class Requester {
 
   #readyParts(): Parts {
     if (this.#parts && !this.#stopping.signal.aborted) return this.#parts;
+    if (this.#endedBy) throw asUnreachable(this.#endedBy);
+    if (this.#parts)
+      throw new MusterError('unreachable', 'the requester is stopping', {
+        hint: 'ask it again when it runs',
+      });
     throw new MusterError('unreachable', `the requester is not ready: it waits for ${this.#waitingFor}`, {
       hint: 'try again in a moment; its log says more',
     });

@@ -38,6 +38,7 @@ import type { StoredRecord } from '../roll/stored-record.ts';
 import type { Counters } from '../status/counters.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
 import { roomHint, storeFault } from '../status/store-fault.ts';
+import { throwIfTakenOver } from '../status/took-over.ts';
 import type { Directory } from './directory.ts';
 import { type NodeView, nodeView } from './node-view.ts';
 
@@ -254,10 +255,7 @@ export class NodeDirectory implements Directory {
 
   /** Throws the error for a decision that the store did not carry out, or whose answer was lost. */
   #throwUndecided(error: unknown, name: string): never {
-    if (error instanceof MusterError && error.code === 'in_use') {
-      // Another requester took over, so the caller can repeat the request there.
-      throw new MusterError('unreachable', error.message, { hint: error.hint, cause: error });
-    }
+    throwIfTakenOver(error);
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
     const fault = storeFault(error);

@@ -2,6 +2,7 @@
 import { MusterError } from '../../system/errors.ts';
 import { BrokerError } from '../../transport/port.ts';
 import { storeFault } from '../status/store-fault.ts';
+import { throwIfTakenOver } from '../status/took-over.ts';
 import { type JoinCodeState, maxCodes } from './join-code-rules.ts';
 
 export const listHint = 'list the codes by: muster join-code list';
@@ -18,9 +19,7 @@ export function notValid(id: string, state: Exclude<JoinCodeState, 'valid'>): Mu
 
 /** Throws what is wrong when the store did not do something, or may not have; `what` says what. */
 export function throwStoreError(error: unknown, what: string, hint = 'try again in a moment'): never {
-  // Another requester took over, so the caller can repeat the request there.
-  if (error instanceof MusterError && error.code === 'in_use')
-    throw new MusterError('unreachable', error.message, { hint: error.hint, cause: error });
+  throwIfTakenOver(error);
   if (!(error instanceof BrokerError)) throw error;
   const isDefinite = error.fault === 'no_space' || error.fault === 'refused';
   throw new MusterError(

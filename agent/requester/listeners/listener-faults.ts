@@ -2,6 +2,7 @@
 import { MusterError } from '../../system/errors.ts';
 import { BrokerError, isRefusal } from '../../transport/port.ts';
 import { storeFault } from '../status/store-fault.ts';
+import { throwIfTakenOver } from '../status/took-over.ts';
 
 export const taken = (name: string): MusterError =>
   new MusterError('conflict', `there is a listener ${name} already`, {
@@ -43,9 +44,7 @@ export function throwUnrevoked(error: unknown, name: string): never {
 }
 
 function throwOther(error: unknown): asserts error is BrokerError {
-  // Another requester took over, so the caller can repeat the request there.
-  if (error instanceof MusterError && error.code === 'in_use')
-    throw new MusterError('unreachable', error.message, { hint: error.hint, cause: error });
+  throwIfTakenOver(error);
   if (!(error instanceof BrokerError)) throw error;
 }
 
