@@ -9,7 +9,8 @@ import {
   nodeInOutSubject,
   parseManagementSubject,
 } from '../../protocol/subjects.ts';
-import type { NodeRequest, RequestResult } from './request-handler.ts';
+import type { RequestResult } from './request-answers.ts';
+import type { NodeRequest } from './request-handler.ts';
 
 /** A request that was read, and what writes its answer. */
 export interface ReadRequest extends Pick<NodeRequest, 'method' | 'body'> {
