@@ -2,7 +2,7 @@
 // earlier requester. SECURITY.md promises that, under *Versions side by side*.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
 import { earlierProgram, whyNoEarlierProgram } from '../support/earlier-program.ts';
 import { eventually } from '../support/eventually.ts';

@@ -12,7 +12,7 @@ const checkout = fileURLToPath(new URL('../../', import.meta.url));
  * The commit whose program counts as the earlier one. It is the last one in which a store has a single requester. There is no
  * tag yet: when a version is released, its tag takes this place, because SECURITY.md makes its promise about released versions.
  */
-export const earlierCommit = '6f8c10244e24a0639199bc718b9da79b835cb34d';
+const earlierCommit = '6f8c10244e24a0639199bc718b9da79b835cb34d';
 
 /** Returns why the earlier program cannot be had; undefined when it can. An archive of the sources has no history. */
 export async function whyNoEarlierProgram(): Promise<string | undefined> {
