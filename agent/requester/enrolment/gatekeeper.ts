@@ -1,11 +1,8 @@
 // The gatekeeper answers the broker's question whether to let a client in: it checks the client's key, pins the key of a
 // newcomer, and keeps a second process with the same key out.
 import { type CalloutAnswer, type CalloutQuestion, nodesAccount } from '../../protocol/callout.ts';
-import { type ConnectionName, readConnectionName } from '../../protocol/connection-name.ts';
-import { decodePublicKey, fingerprint } from '../../protocol/nkey.ts';
+import { fingerprint } from '../../protocol/nkey.ts';
 import type { Refusal } from '../../protocol/refusal.ts';
-import { isSignedBy } from '../../protocol/signed-token.ts';
-import { aliveAnswerSubject, aliveSubject } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
@@ -19,11 +16,13 @@ import {
   decideAccess,
   refusalOf,
 } from './access-rules.ts';
+import { type Applicant, connectionOf, hasSigned, readApplicant } from './applicant.ts';
 import type { Grant } from './grants.ts';
-import { type KeyUse, type LiveConnection, type LiveConnections, nodeKeyOf } from './live-connections.ts';
+import type { LiveConnections } from './live-connections.ts';
 import { nodePermissions, refusedPermissions, workPermissions } from './permissions.ts';
 import type { Pins } from './pins.ts';
 import type { RefusalLog } from './refusals.ts';
+import { refuseClone } from './refuse-clone.ts';
 import { keyTurn, nodeTurn, type Turns } from './turns.ts';
 import { refuseWork } from './work-rules.ts';
 
@@ -57,22 +56,12 @@ export interface GatekeeperOptions {
   onPinned(id: string, key: string): Promise<void>;
 }
 
-/** Time that a running agent has to say that it is alive, in milliseconds. */
-const aliveTimeoutMs = 5_000;
 /** Time after which a client that still waits for its turn has been turned away by the broker, in milliseconds. */
 const maxWaitMs = 9_000;
 /** Number of refused keys of one machine that are let in to ask why. */
 const refusalLimits = { burst: 50, refillMs: 1_000 };
 /** Time for which a refused key may ask why, in seconds. */
 const refusedSeconds = 30;
-const noncePattern = /^[\w-]{11,64}$/;
-
-/** A client that has proved its key and names its node. */
-interface Applicant {
-  key: string;
-  name: ConnectionName;
-  question: CalloutQuestion;
-}
 
 export class Gatekeeper {
   readonly #options: GatekeeperOptions;
@@ -139,8 +128,8 @@ export class Gatekeeper {
         if (name.intent === 'check') return answerOf(refusedPermissions(key), refusedSeconds);
         if (name.intent === 'work') return this.#admitToWork(applicant);
     }
-    const other = await this.#otherProcess(applicant);
-    if (other) return this.#refuse(applicant, cloneRefusal(key, name.node, other, question.host));
+    const clone = await refuseClone(applicant, this.#options);
+    if (clone) return this.#refuse(applicant, clone);
     // Nothing is awaited from here on, so a decision that is made later finds this connection and ends it.
     const { mark, ...granted } = this.#options.grantOf(name.node);
     this.#options.live.expect(key, connectionOf(applicant, 'agent', mark));
@@ -196,25 +185,6 @@ export class Gatekeeper {
     });
   }
 
-  // Returns the connection of another process that uses the same key and is alive. An earlier connection of the same
-  // process, and one whose process does not answer, are ended.
-  async #otherProcess({ key, name }: Applicant): Promise<LiveConnection | undefined> {
-    const { live, connection } = this.#options;
-    const earlier = live.of(key);
-    if (!earlier) return undefined;
-    if (earlier.instance !== name.instance) {
-      const isAlive = await connection
-        .request(aliveSubject(name.node), '', aliveTimeoutMs, aliveAnswerSubject(name.node))
-        .then(
-          () => true,
-          () => false,
-        );
-      if (isAlive && live.of(key) === earlier) return earlier;
-    }
-    await live.end(key, ['agent']);
-    return undefined;
-  }
-
   #ignore({ host }: CalloutQuestion): undefined {
     this.#options.counters.strangers++;
     const text = 'a stranger wants to connect to the broker: it shows no key and no join code that is known';
@@ -241,37 +211,3 @@ const answerOf = (permissions: CalloutAnswer['permissions'], lastsSeconds?: numb
   permissions,
   lastsSeconds,
 });
-
-const connectionOf = ({ name, question }: Applicant, use: KeyUse, mark: string): LiveConnection => ({
-  server: question.server,
-  connection: question.connection,
-  node: name.node,
-  instance: name.instance,
-  host: question.host,
-  hostname: name.host,
-  use,
-  mark,
-});
-
-// Returns a client that shows a key and names a node; undefined for anybody else.
-function readApplicant(question: CalloutQuestion): Applicant | undefined {
-  const { nonce, isPlain, offers } = question;
-  const name = readConnectionName(offers.name);
-  const key = nodeKeyOf(offers.key);
-  if (!isPlain || !name || !key || !noncePattern.test(nonce)) return undefined;
-  // An agent shows its key as that of a user. Only a program beside it has a plain client, which shows it as the file has it.
-  const isShownAsUser = offers.key.startsWith('U');
-  return isShownAsUser || name.intent === 'work' ? { key, name, question } : undefined;
-}
-
-/** Returns whether the client has signed its server's random text with the key that it shows. */
-function hasSigned({ key, question: { nonce, offers } }: Applicant): boolean {
-  const signature = Buffer.from(offers.signature, 'base64url');
-  return isSignedBy(decodePublicKey(key), Buffer.from(nonce), signature);
-}
-
-function cloneRefusal(key: string, node: string, other: LiveConnection, host: string): Refusal {
-  const reason = `another running agent uses the key of node ${node}: it connects from ${other.host}, and this one from ${host}`;
-  const hint = 'stop one of them; or make the copy a node of its own: muster agent reset-identity';
-  return refusalOf(key, 'clone', reason, hint, { id: node, key });
-}
