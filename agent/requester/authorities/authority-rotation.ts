@@ -9,7 +9,9 @@ import type { Log } from '../../system/log.ts';
 import { StateFile } from '../../system/state-file.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
+import { authoritiesView } from './authorities-view.ts';
 import type { AuthorityPins, AuthorityStore, KnownRecords } from './authority-store.ts';
+import { Confirmations } from './confirmations.ts';
 import { dueAuthority, type Rotation } from './rotation-file.ts';
 
 export interface AuthorityRotationOptions {
@@ -24,19 +26,13 @@ export interface AuthorityRotationOptions {
 
 /** Time after a node's confirmation until it is written, in milliseconds. Many confirmations are written once. */
 const writeAfterMs = 1_000;
-/** Number of nodes that a view names. */
-const maxNamed = 1_000;
 
 export class AuthorityRotation implements RollObserver {
   readonly #options: AuthorityRotationOptions;
   readonly #file: StateFile<Rotation | undefined>;
   readonly #limited: LimitedLog;
+  readonly #nodes: Confirmations;
   #pins: AuthorityPins;
-  /** The records of all nodes; undefined until the roll was read. */
-  #records: KnownRecords | undefined;
-  /** The nodes that keep the next CA, and the approved ones that do not. */
-  #confirmed: Set<string>;
-  readonly #missing = new Set<string>();
   #timer: Timer | undefined;
   #lastChange: Promise<void> = Promise.resolve();
 
@@ -55,7 +51,7 @@ export class AuthorityRotation implements RollObserver {
     this.#options = options;
     this.#pins = pins;
     this.#limited = limitedLog(options.log, options.clock);
-    this.#confirmed = new Set(rotation?.confirmed);
+    this.#nodes = new Confirmations(options.isForNodes, rotation?.confirmed ?? []);
     this.#file = new StateFile<Rotation | undefined>({
       initial: rotation,
       read: async () => rotation,
@@ -87,12 +83,12 @@ export class AuthorityRotation implements RollObserver {
 
   /** What the status says; undefined while no other CA is to follow. */
   get status(): { ready: boolean; missing: number } | undefined {
-    return this.#file.value && { ready: this.#isDue, missing: this.#missing.size };
+    return this.#file.value && { ready: this.#isDue, missing: this.#nodes.missing.size };
   }
 
   /** Begins to watch which nodes are approved. */
   start(records: KnownRecords): void {
-    this.#records = records;
+    this.#nodes.start(records);
     this.#compare();
   }
 
@@ -105,31 +101,15 @@ export class AuthorityRotation implements RollObserver {
   onKept(id: string, pins: readonly string[] | undefined): void {
     const next = this.#next;
     if (next === undefined) return;
-    const keeps = pins?.includes(next) === true;
-    if (keeps === this.#confirmed.has(id)) return;
-    if (keeps) {
-      this.#confirmed.add(id);
-      this.#missing.delete(id);
-    } else {
-      this.#confirmed.delete(id);
-      if (this.#mustConfirm(this.#records?.get(id))) this.#missing.add(id);
-    }
-    this.#writeSoon();
+    if (this.#nodes.set(id, pins?.includes(next) === true)) this.#writeSoon();
   }
 
   onRecord(id: string, state: NodeState): void {
-    if (!this.#records || this.#next === undefined) return;
-    const isMissing = this.#mustConfirm(state) && !this.#confirmed.has(id);
-    if (isMissing === this.#missing.has(id)) return;
-    if (isMissing) this.#missing.add(id);
-    else this.#missing.delete(id);
-    this.#writeSoon();
+    if (this.#next !== undefined && this.#nodes.onRecord(id, state)) this.#writeSoon();
   }
 
   onRemoved(id: string): void {
-    // Another machine may come back under this id.
-    const [wasConfirmed, wasMissing] = [this.#confirmed.delete(id), this.#missing.delete(id)];
-    if (wasConfirmed || wasMissing) this.#writeSoon();
+    if (this.#nodes.onRemoved(id)) this.#writeSoon();
   }
 
   /**
@@ -186,8 +166,7 @@ export class AuthorityRotation implements RollObserver {
       await this.#file.set(undefined);
       if (this.#file.failure) throw this.#file.failure.error;
       await store.removeNext();
-      this.#confirmed.clear();
-      this.#missing.clear();
+      this.#nodes.clear();
     } else if (pin === former) {
       await store.removeFormer();
     } else {
@@ -202,20 +181,7 @@ export class AuthorityRotation implements RollObserver {
 
   /** Returns what operators see. */
   view(): AuthoritiesView {
-    const { present, former } = this.#pins;
-    const next = this.#next;
-    const forcedBy = this.#file.value?.forcedBy;
-    return {
-      Authorities: [
-        ...(present === undefined ? [] : [{ Pin: present, Use: 'present' }]),
-        ...(next === undefined ? [] : [{ Pin: next, Use: 'next' }]),
-        ...(former === undefined ? [] : [{ Pin: former, Use: 'former' }]),
-      ],
-      Ready: this.#isDue,
-      Missing: this.#missing.size,
-      MissingNodes: [...this.#missing].sort().slice(0, maxNamed),
-      ...(forcedBy === undefined ? {} : { ForcedBy: forcedBy }),
-    };
+    return authoritiesView(this.#pins, this.#file.value, this.#nodes.missing);
   }
 
   get #next(): string | undefined {
@@ -233,21 +199,10 @@ export class AuthorityRotation implements RollObserver {
     return result;
   }
 
-  /** Finds out which approved nodes do not keep the next CA. */
   #compare(): void {
-    this.#missing.clear();
-    if (this.#next === undefined || !this.#records) return;
-    for (const state of this.#records.list()) {
-      const id = state.Info.NodeID;
-      if (this.#mustConfirm(state) && !this.#confirmed.has(id)) this.#missing.add(id);
-    }
+    if (this.#next === undefined || !this.#nodes.isComplete) return;
+    this.#nodes.compare();
     this.#writeSoon();
-  }
-
-  /** Returns whether the next CA must wait for this node: an approved one that reaches its broker by TLS. */
-  #mustConfirm(state: NodeState | undefined): boolean {
-    const isApproved = state?.Info.NodeType === 'Compute' && state.Membership === 'APPROVED';
-    return isApproved && this.#options.isForNodes;
   }
 
   #writeSoon(): void {
@@ -258,15 +213,15 @@ export class AuthorityRotation implements RollObserver {
     this.#timer?.cancel();
     this.#timer = undefined;
     const before = this.#file.value;
-    if (!before || !this.#records) return;
-    const isReady = this.#missing.size === 0;
-    await this.#file.set({ ...before, confirmed: [...this.#confirmed], isReady });
+    if (!before || !this.#nodes.isComplete) return;
+    const { confirmed, missing } = this.#nodes;
+    const isReady = missing.size === 0;
+    await this.#file.set({ ...before, confirmed: [...confirmed], isReady });
     if (isReady === before.isReady) return;
-    const [pin, missing] = [before.next, this.#missing.size];
     const text = isReady
       ? 'every approved node trusts the next CA; a restart of the requester uses it'
       : 'not every approved node trusts the next CA any more';
-    this.#options.log.info({ pin, missing }, text);
+    this.#options.log.info({ pin: before.next, missing: missing.size }, text);
     this.#options.onChange?.();
   }
 }
