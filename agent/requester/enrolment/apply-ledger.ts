@@ -7,7 +7,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { LedgerEntry } from '../ledger/ledger-entries.ts';
 import { type Decision, type DecisionRule, deleteNode, rekeyNode } from '../roll/decisions.ts';
 import { withPinnedKey } from '../roll/node-key.ts';
-import type { StoredRecord } from '../roll/stored-record.ts';
+import { isTaken, type StoredRecord } from '../roll/stored-record.ts';
 import type { Bans } from './bans.ts';
 import type { DeletedNodes } from './deleted-nodes.ts';
 import type { KeyFollower } from './key-follower.ts';
@@ -82,7 +82,7 @@ async function deleteAgain(
   if (deleted.of(id)?.key === node.key) return;
   if (pins.of(id)?.key !== node.key) return;
   const decision = { actor: node.actor, reason: node.reason ?? '', isExact: true };
-  if (hasRecord(roll, id)) {
+  if (isTaken(roll.stored(id))) {
     await roll.decide(id, decision, deleteNode);
     await follower.untilFollowed(id);
     log.warn(
@@ -104,8 +104,8 @@ async function putNewKeyBack(
   if (id === undefined) return;
   const key = newestKey(ledger, old);
   const fields = { node: id, fingerprint: fingerprint(key), before: fingerprint(old) };
-  if (hasRecord(roll, id) && (pins.nodeOf(key) ?? id) === id) {
-    const rule: DecisionRule = (stored, ...rest) => rekeyNode(key)(withKey(stored, old), ...rest);
+  if (isTaken(roll.stored(id)) && (pins.nodeOf(key) ?? id) === id) {
+    const rule: DecisionRule = (stored, ...rest) => rekeyNode(key)(withPinnedKey(stored, old), ...rest);
     const decision = { actor: 'requester', reason: 'the store was older than this key', isExact: true };
     await roll.decide(id, decision, rule).catch(ignoreConflict);
     await follower.untilFollowed(id);
@@ -113,9 +113,6 @@ async function putNewKeyBack(
   if (pins.nodeOf(old) === id) await pins.remove(id);
   log.warn(fields, 'the store had brought a replaced key back; it is not let in');
 }
-
-const withKey = (stored: StoredRecord, key: string): StoredRecord =>
-  stored.kind === 'record' ? withPinnedKey(stored, key) : stored;
 
 /** Returns the key that has replaced `old`, and that no other one has replaced since. */
 function newestKey(ledger: Ledger, old: string): string {
@@ -127,11 +124,6 @@ function newestKey(ledger: Ledger, old: string): string {
   }
   return key;
 }
-
-const hasRecord = (roll: DecidingRoll, id: string): boolean => {
-  const { kind } = roll.stored(id);
-  return kind !== 'absent' && kind !== 'deleted';
-};
 
 // The record of a node may name the newest key already.
 function ignoreConflict(error: unknown): void {

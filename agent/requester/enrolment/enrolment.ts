@@ -3,38 +3,34 @@
 import type { CalloutAnswer, CalloutQuestion } from '../../protocol/callout.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { SubjectTemplates } from '../../protocol/subject-template.ts';
-import { inboxPrefix } from '../../protocol/subjects.ts';
-import { BrokerError, type Bucket } from '../../transport/port.ts';
-import { readRecords } from '../cluster/record-set.ts';
+import { BrokerError } from '../../transport/port.ts';
 import type { RetryOptions } from '../cluster/retry.ts';
-import type { RequesterAnnouncer } from '../events/requester-events.ts';
-import type { Ledger } from '../ledger/ledger.ts';
 import type { JoinedBy } from '../roll/membership.ts';
 import type { Roll } from '../roll/roll.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
-import type { StoredRecord } from '../roll/stored-record.ts';
+import { isTaken } from '../roll/stored-record.ts';
 import type { Counters } from '../status/counters.ts';
-import type { CodeCheck } from './access-rules.ts';
+import { mayAnswer } from './answer-rules.ts';
 import { applyLedger, followStore } from './apply-ledger.ts';
-import { Bans } from './bans.ts';
+import type { Bans } from './bans.ts';
 import type { Callout } from './callout.ts';
-import { DeletedNodes } from './deleted-nodes.ts';
+import { EnrolmentRecords, type EnrolmentRecordsOptions } from './enrolment-records.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { Grants } from './grants.ts';
-import { JoinCodes } from './join-codes.ts';
+import type { JoinCodes } from './join-codes.ts';
 import { KeyConflicts, type KeyConflictsOptions } from './key-conflicts.ts';
 import { KeyDecisions } from './key-decisions.ts';
 import { type FollowedRecords, KeyFollower } from './key-follower.ts';
 import { LiveConnections } from './live-connections.ts';
-import { Pins } from './pins.ts';
+import type { Pins } from './pins.ts';
 import { answerWhy, RefusalLog } from './refusals.ts';
 import { admitByToken, type ClientTokens } from './token-clients.ts';
 import { Turns } from './turns.ts';
 import { endUnansweredClients } from './unanswered-clients.ts';
 
-export interface EnrolmentOptions extends Omit<RetryOptions, 'failureText' | 'onFailure'> {
-  /** The bucket that holds what is not about one node. */
-  bucket: Bucket;
+export interface EnrolmentOptions
+  extends EnrolmentRecordsOptions,
+    Omit<RetryOptions, 'failureText' | 'onFailure'> {
   /** Receives the broker's questions. */
   callout: Pick<Callout, 'begin' | 'pause'>;
   requesterId: string;
@@ -45,12 +41,8 @@ export interface EnrolmentOptions extends Omit<RetryOptions, 'failureText' | 'on
   approved: SubjectTemplates;
   /** Decides about a client that shows the token of a listener; returns undefined for any other. */
   admitListener(question: CalloutQuestion): Promise<CalloutAnswer | undefined>;
-  /** Announces what operators do about join codes and keys. */
-  events: RequesterAnnouncer;
   counters: Counters;
   lease: { confirm(): Promise<void> };
-  /** Keeps outside of the store what an older store must not undo; undefined when nothing does. */
-  ledger?: Ledger | undefined;
 }
 
 /** What the enrolment asks the roll. */
@@ -60,58 +52,51 @@ export interface EnrolmentRoll extends FollowedRecords {
 
 export class Enrolment {
   readonly pins: Pins;
+  readonly bans: Bans;
   readonly joinCodes: JoinCodes;
   readonly live: LiveConnections;
-  readonly bans: Bans;
   /** Makes the pins follow the roll. */
   readonly follower: KeyFollower;
   /** What operators decide about keys. */
   readonly decisions: KeyDecisions;
   readonly #options: EnrolmentOptions;
+  readonly #records: EnrolmentRecords;
   readonly #grants: Grants;
-  readonly #deleted: DeletedNodes;
   readonly #turns = new Turns();
   readonly #refusals: RefusalLog;
   #conflicts: KeyConflicts | undefined;
 
   /** Reads the records of the store. @throws BrokerError */
   static async open(options: EnrolmentOptions): Promise<Enrolment> {
-    const enrolment = new Enrolment(options);
-    await readRecords(options.bucket, enrolment.#sets);
-    return enrolment;
+    return new Enrolment(options, await EnrolmentRecords.open(options));
   }
 
-  private constructor(options: EnrolmentOptions) {
-    const { bucket, log, clock, ledger } = options;
+  private constructor(options: EnrolmentOptions, records: EnrolmentRecords) {
+    const { log, clock } = options;
+    const { pins, bans, deleted, joinCodes } = records;
     this.#options = options;
-    this.pins = new Pins(bucket, log, ledger?.mirror('replaced'));
-    this.bans = new Bans(bucket, log, ledger?.mirror('ban'));
-    const mirror = ledger?.mirror('deleted');
-    this.#deleted = new DeletedNodes({
-      bucket,
-      log,
-      mirror,
-      onChange: (...codes) => this.pins.countUses(...codes),
-    });
+    this.#records = records;
+    this.pins = pins;
+    this.bans = bans;
+    this.joinCodes = joinCodes;
     this.live = new LiveConnections(options);
-    this.#grants = new Grants({ ...options, pins: this.pins, live: this.live });
-    this.joinCodes = new JoinCodes({ ...options, usesOf: id => this.pins.usesOf(id) });
+    this.#grants = new Grants({ ...options, pins, live: this.live });
     this.#refusals = new RefusalLog(clock, (...refused) => this.#conflicts?.onRefused(...refused));
     this.follower = new KeyFollower({
       ...options,
-      pins: this.pins,
-      deleted: this.#deleted,
+      pins,
+      deleted,
       live: this.live,
       turns: this.#turns,
-      onGaveWay: code => this.joinCodes.onGaveWay(code),
+      onGaveWay: code => joinCodes.onGaveWay(code),
       onExchanged: (id, key) => this.#onExchanged(id, key),
     });
     this.decisions = new KeyDecisions({
       clock,
       log,
       announcer: options.events,
-      pins: this.pins,
-      bans: this.bans,
+      pins,
+      bans,
       live: this.live,
       refusals: this.#refusals,
       follower: { untilFollowed: id => this.untilInForce(id) },
@@ -132,10 +117,6 @@ export class Enrolment {
     return one && other ? Promise.all([one, other]).then(() => undefined) : (one ?? other);
   }
 
-  get #sets() {
-    return [...this.pins.sets, this.bans.set, this.#deleted.set, this.joinCodes.set] as const;
-  }
-
   /**
    * Makes the roll follow the keys, and an older store the ledger. It runs after the roll was read. `olderSince` is the time
    * at which an older store was found; undefined when the store is not older. `isOwnStore` says whether no other requester
@@ -148,35 +129,37 @@ export class Enrolment {
   ): Promise<void> {
     await this.follower.start(records);
     const { ledger, log } = this.#options;
-    const { pins, bans, follower } = this;
+    const { follower } = this;
+    const { pins, bans, deleted, joinCodes } = this.#records;
     const deciding = { stored: records.stored.bind(records), decide: roll.decide.bind(roll) };
-    const parts = { pins, bans, deleted: this.#deleted, follower, log, roll: deciding };
+    const parts = { pins, bans, deleted, follower, log, roll: deciding };
     if (ledger && (isOwnStore || olderSince !== undefined)) await applyLedger({ ...parts, ledger });
     else if (ledger) await followStore({ ...parts, ledger });
-    await this.joinCodes.revokeOlder(olderSince);
+    await joinCodes.revokeOlder(olderSince);
   }
 
   /** Begins to let clients in. Returns a function that ends it. */
   start(roll: EnrolmentRoll, announcer: KeyConflictsOptions['announcer']): () => void {
+    const { pins, bans, deleted, joinCodes } = this.#records;
     this.#conflicts = new KeyConflicts({
       ...this.#options,
       announcer,
-      pinnedKey: id => this.pins.of(id)?.key,
+      pinnedKey: id => pins.of(id)?.key,
       liveConnection: key => this.live.of(key),
       record: id => roll.get(id),
     });
     const { connection, callout, lease, tokens, heartbeatTopic, admitListener } = this.#options;
     const gatekeeper = new Gatekeeper({
       ...this.#options,
-      pins: this.pins,
+      pins,
       live: this.live,
       refusals: this.#refusals,
       turns: this.#turns,
       hasRecord: id => isTaken(roll.stored(id)),
-      checkCode: (token, host) => this.#checkCode(token, host),
-      holdCode: id => this.joinCodes.hold(id),
-      banOf: key => this.bans.of(key),
-      deletedNode: id => this.#deleted.of(id),
+      checkCode: (token, host) => this.#records.checkCode(token, host),
+      holdCode: id => joinCodes.hold(id),
+      banOf: key => bans.of(key),
+      deletedNode: id => deleted.of(id),
       grantOf: id => this.#grants.of(id),
       onPinned: (id, key) => this.#onPinned(id, key),
     });
@@ -202,25 +185,12 @@ export class Enrolment {
 
   /** Returns the join code with which a node came in; undefined when it came in by another way. */
   joinedBy(id: string): JoinedBy | undefined {
-    const pin = this.pins.of(id);
-    if (pin?.code === undefined) return undefined;
-    const record = this.joinCodes.recordOf(pin.code);
-    // A code that was revoked after the node came in does not approve it any more.
-    const approve = record?.approve === true && record.revoked === undefined;
-    return { code: pin.code, approve, labels: record?.labels ?? {}, at: pin.at };
+    return this.#records.joinedBy(id);
   }
 
   /** Writes the keys of the nodes, the bans and the join codes again, because the store was lost. @throws BrokerError */
-  async restore(): Promise<void> {
-    await this.pins.restore();
-    await this.bans.set.restore();
-    await this.#deleted.set.restore();
-    await this.joinCodes.set.restore();
-  }
-
-  #checkCode(token: string, host: string): CodeCheck {
-    const check = this.joinCodes.check(token, host);
-    return check.kind === 'unknown' ? check : { kind: check.kind, id: check.code.id };
+  restore(): Promise<void> {
+    return this.#records.restore();
   }
 
   /** Returns the last conflict about a node that a refused key made, for an hour. */
@@ -231,10 +201,11 @@ export class Enrolment {
   // A deleted node that came back is remembered by its pin again.
   async #onPinned(id: string, key: string): Promise<void> {
     this.#conflicts?.delete(id);
-    const { code } = this.pins.of(id) ?? {};
-    if (code !== undefined) await this.joinCodes.onUsed(code);
-    if (this.#deleted.of(id)?.key !== key) return;
-    await this.#deleted.remove(id).catch(err => {
+    const { pins, deleted, joinCodes } = this.#records;
+    const { code } = pins.of(id) ?? {};
+    if (code !== undefined) await joinCodes.onUsed(code);
+    if (deleted.of(id)?.key !== key) return;
+    await deleted.remove(id).catch(err => {
       const text = 'what was remembered of a deleted node stays, because it could not be removed';
       this.#options.log.warn({ node: id, err }, text);
     });
@@ -247,17 +218,11 @@ export class Enrolment {
     if (refused) await this.live.endAt(refused.applicant);
   }
 
-  /**
-   * Returns whether a request about a node may be answered on `reply`: only in the inbox of the key that is pinned to the
-   * node. Another client may have chosen the subject of the answer.
-   */
+  /** Returns whether a request about a node may be answered on `reply`. */
   mayAnswer(id: string, reply: string, isVerified: boolean): boolean {
-    const key = this.pins.of(id)?.key;
-    // The broker itself chooses where the answer to a client of another account goes. A node that was deleted may come back
-    // with its key, so its id is not free either.
-    if (!isVerified)
-      return key === undefined && !this.#deleted.of(id) && (reply === '' || reply.startsWith('_R_.'));
-    return key !== undefined && (reply === '' || reply.startsWith(`${inboxPrefix(key)}.`));
+    const { pins, deleted } = this.#records;
+    const isDeleted = deleted.of(id) !== undefined;
+    return mayAnswer({ reply, isVerified, key: pins.of(id)?.key, isDeleted });
   }
 }
 
@@ -266,6 +231,3 @@ export class Enrolment {
 function ignoreSilentStore(error: unknown): void {
   if (!(error instanceof BrokerError)) throw error;
 }
-
-// A record that cannot be read, or that the store lost, is a record too: nobody else may take its id.
-const isTaken = ({ kind }: StoredRecord): boolean => kind !== 'absent' && kind !== 'deleted';

@@ -46,6 +46,9 @@ export interface AnnouncedMembership {
 
 export const absentRecord: StoredRecord = { kind: 'absent', revision: 0 };
 
+/** Returns whether a node has this id. A record that cannot be read, or that the store lost, is one too. */
+export const isTaken = ({ kind }: StoredRecord): boolean => kind !== 'absent' && kind !== 'deleted';
+
 /** Returns the reason of the operator who rejected or deleted the node; undefined when there is none. */
 export function operatorReasonOf(stored: StoredRecord): string | undefined {
   if (stored.kind === 'deleted') return stored.reason;

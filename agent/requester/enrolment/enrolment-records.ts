@@ -1,0 +1,69 @@
+// The enrolment records are what the store knows of keys: pins, bans, deleted nodes and join codes.
+import type { Bucket } from '../../transport/port.ts';
+import { readRecords } from '../cluster/record-set.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { JoinedBy } from '../roll/membership.ts';
+import type { CodeCheck } from './access-rules.ts';
+import { Bans } from './bans.ts';
+import { DeletedNodes } from './deleted-nodes.ts';
+import { JoinCodes, type JoinCodesOptions } from './join-codes.ts';
+import { Pins } from './pins.ts';
+
+export interface EnrolmentRecordsOptions extends Omit<JoinCodesOptions, 'usesOf' | 'ledger'> {
+  /** The bucket that holds what is not about one node. */
+  bucket: Bucket;
+  /** Keeps outside of the store what an older store must not undo; undefined when nothing does. */
+  ledger?: Ledger | undefined;
+}
+
+export class EnrolmentRecords {
+  readonly pins: Pins;
+  readonly bans: Bans;
+  readonly deleted: DeletedNodes;
+  readonly joinCodes: JoinCodes;
+
+  /** Reads the records of the store. @throws BrokerError */
+  static async open(options: EnrolmentRecordsOptions): Promise<EnrolmentRecords> {
+    const records = new EnrolmentRecords(options);
+    const { pins, bans, deleted, joinCodes } = records;
+    await readRecords(options.bucket, [...pins.sets, bans.set, deleted.set, joinCodes.set]);
+    return records;
+  }
+
+  private constructor(options: EnrolmentRecordsOptions) {
+    const { bucket, log, ledger } = options;
+    this.pins = new Pins(bucket, log, ledger?.mirror('replaced'));
+    this.bans = new Bans(bucket, log, ledger?.mirror('ban'));
+    this.deleted = new DeletedNodes({
+      bucket,
+      log,
+      mirror: ledger?.mirror('deleted'),
+      onChange: (...codes) => this.pins.countUses(...codes),
+    });
+    this.joinCodes = new JoinCodes({ ...options, usesOf: id => this.pins.usesOf(id) });
+  }
+
+  /** Writes the records again, because the store was lost. @throws BrokerError */
+  async restore(): Promise<void> {
+    await this.pins.restore();
+    await this.bans.set.restore();
+    await this.deleted.set.restore();
+    await this.joinCodes.set.restore();
+  }
+
+  /** Says what a join code is worth now for a client at the address `host`. */
+  checkCode(token: string, host: string): CodeCheck {
+    const check = this.joinCodes.check(token, host);
+    return check.kind === 'unknown' ? check : { kind: check.kind, id: check.code.id };
+  }
+
+  /** Returns the join code with which a node came in; undefined when it came in by another way. */
+  joinedBy(id: string): JoinedBy | undefined {
+    const pin = this.pins.of(id);
+    if (pin?.code === undefined) return undefined;
+    const record = this.joinCodes.recordOf(pin.code);
+    // A code that was revoked after the node came in does not approve it any more.
+    const approve = record?.approve === true && record.revoked === undefined;
+    return { code: pin.code, approve, labels: record?.labels ?? {}, at: pin.at };
+  }
+}
