@@ -1,20 +1,11 @@
 // Runs the requester with its own broker in the foreground, until it is told to stop. Everything stops in reverse order.
 import { join } from 'node:path';
-import type { BrokerAccess } from '../broker/access-lines.ts';
-import { type Broker, startBroker } from '../broker/broker.ts';
-import { loadBrokerAccess, loadOwnNatsAccess, type OwnNatsAccess } from '../broker/broker-access.ts';
-import { chooseCertificate, usesTls } from '../broker/tls/choose-certificate.ts';
-import { machineNames } from '../broker/tls/names.ts';
-import { findOnPath, systemEnvironment } from '../config/environment.ts';
+import type { Broker } from '../broker/broker.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { operatorTokenFile, roleFolder } from '../config/paths.ts';
-import type { Settings } from '../config/settings.ts';
 import { readHostFacts } from '../host/host-facts.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { startApi } from '../requester/api/server.ts';
-import type { BrokerAddresses } from '../requester/enrolment/join-code-desk.ts';
-import type { ClientTokens } from '../requester/enrolment/token-clients.ts';
-import { loadTokenFile, tokenFiles } from '../requester/enrolment/token-file.ts';
 import { Ledger, ledgerFileName } from '../requester/ledger/ledger.ts';
 import { StoreMark, storeMarkFileName } from '../requester/ledger/store-mark.ts';
 import { firstTokenFile } from '../requester/operators/first-token.ts';
@@ -25,7 +16,6 @@ import { openNotifier } from '../service/open-notifier.ts';
 import { withSandboxHint } from '../service/sandbox.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { removeLeftovers } from '../system/files.ts';
-import { isLoopback } from '../system/loopback.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
@@ -37,6 +27,7 @@ import { type Lifetime, lifetime, sendReady } from './lifetime.ts';
 import { openAuthorities, useDueAuthority } from './own-authorities.ts';
 import { createReloader } from './reload.ts';
 import { createCredentialReloader } from './reload-credentials.ts';
+import { loadAccess, ownBrokerAddresses, type RequesterAccess, startOwnBroker } from './requester-broker.ts';
 import { requesterState, starting } from './service-state.ts';
 import { type RoleStart, startRole } from './start-role.ts';
 
@@ -78,7 +69,12 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   try {
     const access = await loadAccess(folder, settings);
     await useDueAuthority(running);
-    const broker = await startOwnBroker({ ...running, access });
+    const broker = await startOwnBroker({
+      ...running,
+      access,
+      signal: life.signal,
+      onChange: () => notifier.updateSoon(),
+    });
     cleanup.defer(() => broker?.stop(stopTimeoutsMs.broker));
     await serveNodes({ ...running, broker, access }, created => {
       requester = created;
@@ -97,64 +93,6 @@ interface Running extends RoleStart {
   node: string;
   life: Lifetime;
 }
-
-/** Starts the requester's own broker. Returns undefined when the settings name other brokers. */
-async function startOwnBroker({
-  settings,
-  log,
-  data,
-  folder,
-  notifier,
-  node,
-  life,
-  access,
-}: Running & { access: BrokerAccess }): Promise<Broker | undefined> {
-  if (settings.nats.servers.length > 0) return undefined;
-  return startBroker({
-    access,
-    folder: roleFolder(data, 'broker'),
-    name: node,
-    ...settings.broker,
-    certificate: usesTls(settings.broker)
-      ? () =>
-          chooseCertificate({ settings, folder, machine: machineNames, now: () => systemClock.now(), log })
-      : undefined,
-    findOnPath: name => findOnPath(name, systemEnvironment),
-    clock: systemClock,
-    random: systemRandom,
-    log,
-    signal: life.signal,
-    onChange: () => notifier.updateSoon(),
-  });
-}
-
-interface RequesterAccess extends BrokerAccess {
-  tokens: ClientTokens;
-  /** The keys for the NATS that the settings name; undefined when the requester has its own broker. */
-  ownNats?: OwnNatsAccess | undefined;
-}
-
-async function loadAccess(folder: string, { requester, nats }: Settings): Promise<RequesterAccess> {
-  const ownNats = nats.servers.length > 0 ? await loadOwnNatsAccess(folder) : undefined;
-  const access = { ...(ownNats ?? (await loadBrokerAccess(folder))), ownNats };
-  if (!requester.unverifiedNodes) return { ...access, tokens: {} };
-  const unverified = await loadTokenFile(join(folder, tokenFiles.unverified));
-  const { heartbeatTopic } = requester;
-  return { ...access, unverified: { heartbeatTopic }, tokens: { unverified } };
-}
-
-/** Returns where new nodes and listeners find the broker. */
-const addressesOf = (
-  { servers, pin, ca }: Broker,
-  host: string,
-  pins: readonly string[] = [],
-): BrokerAddresses => ({
-  servers,
-  // Without TLS there is no pin, even where the API has a certificate.
-  pins: pin === undefined ? [] : [...new Set([pin, ...pins])],
-  ca,
-  localOnly: isLoopback(host),
-});
 
 interface Served extends Running {
   /** The requester's own broker; undefined when the settings name other brokers. */
@@ -205,7 +143,7 @@ async function serveNodes(
     ownNats: access.ownNats && ownNatsOptions(access.ownNats, settings, connection),
     brokerAddresses: () =>
       broker
-        ? addressesOf(broker, settings.broker.host, authorities?.forNewNodes)
+        ? ownBrokerAddresses(broker, settings.broker.host, authorities?.forNewNodes)
         : ownNatsAddresses(settings, log),
     authorities,
     tokens: access.tokens,
