@@ -3,14 +3,19 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { type ConnectionOptions, connect, type Msg, type NatsConnection, nkeyAuthenticator } from 'nats';
+import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
+import type { CreatedListener } from '../../agent/protocol/http-listeners.ts';
+import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
 import { type Certificate, makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
 import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
 import { printOwnNatsConfig } from '../support/own-nats.ts';
-import type { Program } from '../support/program.ts';
+import { muster, type Program } from '../support/program.ts';
+import { infoOf } from '../support/raw-node.ts';
 
 describe('a cluster of three NATS servers of your own', () => {
   let servers: NatsServer[] = [];
@@ -29,13 +34,22 @@ describe('a cluster of three NATS servers of your own', () => {
     servers = await Promise.all([0, 1, 2].map(() => makeNatsServer({ scheme: 'tls' })));
     routes = await Promise.all([0, 1, 2].map(() => freePort()));
     monitor = await freePort();
-    cluster = await Cluster.create({ servers: urlsFrom(0), asks: true });
+    cluster = await Cluster.create({
+      servers: urlsFrom(0),
+      asks: true,
+      settings: {
+        'requester.unverifiedNodes': true,
+        'broker.approved.publish': 'results.{nodeId}',
+        'broker.approved.subscribe': 'work.{nodeId}',
+      },
+    });
     ca = await makeAuthority(cluster.folder, 'ca');
-    const pair = await makeCertificate(cluster.folder, ca, 'nats', 'IP:127.0.0.1');
+    const pair = await makeCertificate(cluster.folder, ca, 'nats', 'IP:127.0.0.1,DNS:localhost');
     chain = join(cluster.folder, 'chain.pem');
     await writeFile(chain, (await readFile(pair.certFile, 'utf8')) + (await readFile(ca.certFile, 'utf8')));
     const printed = await printOwnNatsConfig(
       cluster,
+      '--requester-unverified-nodes',
       '--routes',
       routes.map(port => `127.0.0.1:${port}`).join(','),
     );
@@ -77,6 +91,108 @@ describe('a cluster of three NATS servers of your own', () => {
     assert.deepEqual(requester.logged('the connection of a node could not be ended'), []);
     const events = await cluster.kindsOf('node-1');
     assert.ok(events.includes('registered') && events.includes('approved'), events.join());
+  });
+
+  /** Connects a program of other people to one of the servers. */
+  const connectTo = async (
+    t: TestContext,
+    index: number,
+    login: ConnectionOptions,
+  ): Promise<NatsConnection> => {
+    const options = {
+      servers: servers[index]?.url ?? '',
+      tls: { caFile: ca.certFile, handshakeFirst: true },
+      reconnect: false,
+    };
+    const client = await connect({ ...options, ...login });
+    t.after(() => client.close());
+    return client;
+  };
+
+  it('lets a node without a key in on any server, which speaks for no node with a key', async t => {
+    const file = join(cluster.folderOf('node-0'), 'requester', 'bacalhau.token');
+    const token = (await readFile(file, 'utf8')).trim();
+    const bare = await connectTo(t, 2, { token, name: 'n-bare' });
+    const register = async (id: string) =>
+      (await bare.request(`node.management.${id}.RegisterNode/v1`, infoOf(id), { timeout: 10_000 })).string();
+    assert.match(await register('n-bare'), /"Accepted":true/);
+    const beat = () =>
+      bare.publish(
+        heartbeatSubject(defaultHeartbeatTopic, 'n-bare'),
+        encodeHeartbeat({ NodeID: 'n-bare', Sequence: 1 }, undefined, new Date()),
+      );
+    beat();
+    await cluster.until('n-bare', 'PENDING HEALTHY');
+    await cluster.decide('n-bare', 'approve');
+    beat();
+    await cluster.until('n-bare', 'APPROVED HEALTHY');
+    const { stdout } = await cluster.command('node', 'describe', 'n-bare');
+    assert.match(stdout, /fingerprint +unverified/);
+    assert.doesNotMatch(await register('node-1'), /"Accepted":true/);
+    assert.equal(await cluster.stateOf('node-1'), 'APPROVED HEALTHY');
+  });
+
+  it('opens subjects for an approved node and its next key, and closes them on every server', async t => {
+    const made = await cluster.command('listener', 'create', 'scheduler', '--work', '-o', 'json');
+    assert.equal(made.code, 0, made.stderr);
+    const { Token } = JSON.parse(made.stdout) as CreatedListener;
+    const scheduler = await connectTo(t, 0, { user: 'work', pass: Token });
+    const data = cluster.folderOf('node-2');
+    /** Connects a program beside the agent; undefined when it is not let in. */
+    const connectWorker = async () => {
+      const key = (await readFile(join(data, 'agent', 'identity.nk'), 'utf8')).trim();
+      const worker = await connectTo(t, 2, {
+        authenticator: nkeyAuthenticator(Buffer.from(key)),
+        name: 'node-2 instance=worker intent=work',
+      });
+      let isRefused = false;
+      const callback = (error: Error | null, message: Msg) => {
+        if (error) isRefused = true;
+        else worker.publish('results.node-2', `done ${message.string()}`);
+      };
+      worker.subscribe('work.node-2', { callback });
+      await worker.flush();
+      if (!isRefused) return worker;
+      await worker.close();
+      return undefined;
+    };
+    /** Returns the program when it has done some work. */
+    const work = async () => {
+      // It is refused as long as the agent is not connected.
+      let worker: NatsConnection | undefined;
+      await eventually('the program is let in', async () => {
+        worker = await connectWorker();
+        return worker !== undefined;
+      });
+      const results: string[] = [];
+      const subscription = scheduler.subscribe('results.*', {
+        callback: (_, message) => results.push(`${message.subject} ${message.string()}`),
+      });
+      // A subscription takes a moment to reach the other servers, so the first jobs may be lost.
+      await eventually('a result comes', () => {
+        scheduler.publish('work.node-2', 'job 1');
+        return results.includes('results.node-2 done job 1');
+      });
+      subscription.unsubscribe();
+      return worker;
+    };
+    const first = await work();
+    const before = (await cluster.node('node-2'))?.Muster.Fingerprint;
+    const rotated = await muster(['agent', 'rotate-key', '--data-dir', data]);
+    assert.deepEqual([rotated.code, rotated.stdout], [0, 'Ok\n'], rotated.stderr);
+    await eventually('the program with the old key is cut off', () => first?.isClosed() === true);
+    await cluster.until('node-2', 'APPROVED HEALTHY');
+    assert.notEqual((await cluster.node('node-2'))?.Muster.Fingerprint, before);
+    const second = await work();
+    await cluster.decide('node-2', 'reject');
+    await eventually('the program of the rejected node is cut off', () => second?.isClosed() === true);
+    await cluster.until('node-2', 'REJECTED HEALTHY');
+    const kinds = await cluster.kindsOf('node-2');
+    assert.deepEqual(
+      kinds.filter(kind => ['rekeyed', 'rejected', 'conflict'].includes(kind)),
+      ['rekeyed', 'rejected'],
+    );
+    assert.deepEqual(requester.logged('the connection of a node could not be ended'), []);
   });
 
   it('takes in no server that has only the password, or only a certificate of its CA', async t => {
