@@ -31,6 +31,7 @@ export function ownNatsOptions(
     box,
     bystander: access.bystander,
     newKey: () => keyPairOf(randomBytes(32), 'node'),
+    knock,
     random: systemRandom,
   });
   return { trial, box, issuer: access.issuer, requireIdentity: requester.requireIdentity };

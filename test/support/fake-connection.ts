@@ -113,8 +113,13 @@ export class FakeBroker {
   }
 
   /** Publishes a message without a connection, as from another program. */
-  inject(subject: string, data: Uint8Array | string, reply = ''): void {
-    this.route(subject, data, reply);
+  inject(
+    subject: string,
+    data: Uint8Array | string,
+    reply = '',
+    headers: Readonly<Record<string, string>> = {},
+  ): void {
+    this.route(subject, data, reply, headers);
   }
 
   inbox(): string {
@@ -151,7 +156,12 @@ export class FakeBroker {
   }
 
   /** Passes a message to every subscriber, and returns whether there is one. */
-  route(subject: string, data: Uint8Array | string, reply: string): boolean {
+  route(
+    subject: string,
+    data: Uint8Array | string,
+    reply: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): boolean {
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : Uint8Array.from(data);
     if (this.deliver?.(subject, bytes) === false) return true;
     for (const stream of this.streams.values()) {
@@ -159,7 +169,7 @@ export class FakeBroker {
     }
     let received = false;
     for (const connection of this.connections)
-      received = connection.receive(subject, bytes, reply) || received;
+      received = connection.receive(subject, bytes, reply, headers) || received;
     return received;
   }
 
@@ -383,13 +393,18 @@ export class FakeConnection implements Connection {
   }
 
   /** Takes a message from the broker, and returns whether anyone receives it. Only the broker calls this. */
-  receive(subject: string, data: Uint8Array, reply: string): boolean {
+  receive(
+    subject: string,
+    data: Uint8Array,
+    reply: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): boolean {
     if (!this.#connected) return false;
     const message: Message = {
       subject,
       data,
       reply,
-      header: () => '',
+      header: name => headers[name] ?? '',
       respond: answer => reply !== '' && !reply.startsWith('$') && this.publish(reply, answer),
     };
     const waiting = this.#requests.get(subject);

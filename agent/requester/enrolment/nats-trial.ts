@@ -14,7 +14,7 @@ import { isSealed } from '../../protocol/sealed-box.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Random } from '../../system/random.ts';
 import type { KeyPair } from '../../transport/key-pair.ts';
-import { type Knock, knock } from '../../transport/knock.ts';
+import type { Knock, KnockOptions } from '../../transport/knock.ts';
 import { BrokerError, type Connection, type Message } from '../../transport/port.ts';
 import type { TlsFiles } from '../../transport/tls.ts';
 import { endClient, listClients, nobodysAccount } from './broker-clients.ts';
@@ -30,6 +30,8 @@ export interface NatsTrialOptions {
   bystander: KeyPair;
   /** Returns a key that nobody knows. */
   newKey(): KeyPair;
+  /** Connects once to a server to see whether it lets the client in. */
+  knock(options: KnockOptions): Promise<Knock>;
   random: Random;
 }
 
@@ -163,7 +165,7 @@ export class NatsTrial {
     key: KeyPair,
     onAsked: (knocked: Pick<Knock, 'greeting'>) => Promise<string[]> = async () => [],
   ): Promise<Knock & { asked: Asked | undefined; faults: string[] }> {
-    const { random, tls } = this.#options;
+    const { random, tls, knock } = this.#options;
     const name = `muster-trial-${random.uuid()}`;
     const ending = new AbortController();
     const asking = Promise.withResolvers<Asked>();

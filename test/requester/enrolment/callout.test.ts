@@ -2,17 +2,23 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { nodesAccount } from '../../../agent/protocol/callout.ts';
 import { curveKeyOf, openBox, sealBox, sharedKeyOf } from '../../../agent/protocol/sealed-box.ts';
 import { writeSignedToken } from '../../../agent/protocol/signed-token.ts';
 import { Callout } from '../../../agent/requester/enrolment/callout.ts';
 import { CalloutBox } from '../../../agent/requester/enrolment/callout-box.ts';
-import { silentLog } from '../../../agent/system/log.ts';
 import { keyPairOf } from '../../../agent/transport/key-pair.ts';
 import type { Message } from '../../../agent/transport/port.ts';
-import { issuerKey, questionClaims, serverKey } from '../../support/callout-questions.ts';
+import {
+  issuerKey,
+  type QuestionOptions,
+  questionClaims,
+  serverKey,
+} from '../../support/callout-questions.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
+import { recordLog } from '../../support/log-lines.ts';
 
 const mine = curveKeyOf(new Uint8Array(32).fill(1));
 const servers = curveKeyOf(new Uint8Array(32).fill(2));
@@ -30,10 +36,11 @@ function begin() {
   };
   const published: Uint8Array[] = [];
   connection.publish = (_, data) => published.push(Buffer.from(data as Uint8Array)) > 0;
+  const { log, lines } = recordLog();
   const callout = new Callout({
     connection,
     clock,
-    log: silentLog,
+    log,
     issuer: issuerKey,
     own: {
       box: new CalloutBox(mine, count => new Uint8Array(randomBytes(count))),
@@ -54,18 +61,18 @@ function begin() {
     await clock.settle();
     return published.splice(0)[0];
   };
-  return { ask };
+  return { ask, lines };
 }
 
 /** Returns a question of a server that names the key `xkey`, signed by `signer`. */
-function question(xkey: string, signer = serverKey, name = 'node-1'): Buffer {
-  const claims = questionClaims({ name }) as { nats: { server_id: object } };
+function question(xkey: string, signer = serverKey, options: QuestionOptions = {}): Buffer {
+  const claims = questionClaims({ name: 'node-1', ...options }) as { nats: { server_id: object } };
   claims.nats.server_id = { id: signer.publicKey, name: 's', xkey };
   return Buffer.from(writeSignedToken(claims, signer));
 }
 
-const sealedBy = (key: typeof servers, text: Uint8Array) =>
-  sealBox(text, new Uint8Array(randomBytes(24)), sharedKeyOf(key, mine.publicKey));
+const sealedBy = (key: typeof servers, text: Uint8Array, reader = mine) =>
+  sealBox(text, new Uint8Array(randomBytes(24)), sharedKeyOf(key, reader.publicKey));
 
 test('an encrypted question of a server of the NATS is answered, and only that server can read the answer', async () => {
   const { ask } = begin();
@@ -91,6 +98,25 @@ test('a question of a forged server, in the clear, or with the key of another is
 
 test('a question about a knock of the requester itself is not answered', async () => {
   const { ask } = begin();
-  const own = question(servers.publicKey, serverKey, 'own');
+  const own = question(servers.publicKey, serverKey, { name: 'own' });
   assert.equal(await ask(sealedBy(servers, own), servers.publicKey), undefined);
+});
+
+test('a question that is encrypted for another requester, or not at all, is not answered, and no secret of it is logged', async () => {
+  const secrets = {
+    token: 'the-token-of-a-join-code',
+    connect: { user: 'ada', pass: 'the-password-of-ada' },
+  };
+  const asked = question(servers.publicKey, serverKey, secrets);
+  const sealed = sealedBy(servers, asked, others);
+  for (const data of [sealed, asked]) {
+    const { ask, lines } = begin();
+    assert.equal(await ask(data, servers.publicKey), undefined);
+    assert.equal(lines.length, 1);
+    const text = inspect(lines, { depth: 9, showHidden: true });
+    assert.match(text, /a question of the broker cannot be read/);
+    for (const secret of [secrets.token, secrets.connect.pass, 'ada']) assert.ok(!text.includes(secret));
+    for (const form of ['base64', 'base64url', 'hex', 'latin1'] as const)
+      assert.ok(!text.includes(Buffer.from(data).toString(form).slice(64, 128)), form);
+  }
 });

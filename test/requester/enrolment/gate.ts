@@ -19,11 +19,7 @@ export async function begin(pinned: Record<string, KeyPair> = {}, options: Parti
   const requester = fixture.newRequester(fixture.connection, { issuer: issuerKey, ...options });
   fixture.requester = requester;
   const witness: FakeConnection = broker.connect();
-  const bucket = await (await witness.storage()).bucket(clusterBucket);
-  for (const [id, { publicKey: key }] of Object.entries(pinned)) {
-    await bucket.put(`key.${key}`, Buffer.from(JSON.stringify({ id })), 0);
-    await bucket.put(`pin.${id}`, Buffer.from(JSON.stringify({ key, at: '2026-01-01T00:00:00Z' })), 0);
-  }
+  const bucket = await writePins(witness, pinned);
   const answers = new Map<string, Answer>();
   /** The names under which the broker lists the clients that were let in. */
   const names: string[] = [];
@@ -64,6 +60,16 @@ export async function begin(pinned: Record<string, KeyPair> = {}, options: Parti
   };
   const start = () => fixture.finish(requester.start());
   return { fixture, broker, bucket, requester, answers, names, kicked, ask, outcome, start, witness };
+}
+
+/** Writes which key each node has, and returns the bucket. */
+export async function writePins(connection: FakeConnection, pinned: Record<string, KeyPair>) {
+  const bucket = await (await connection.storage()).bucket(clusterBucket);
+  for (const [id, { publicKey: key }] of Object.entries(pinned)) {
+    await bucket.put(`key.${key}`, Buffer.from(JSON.stringify({ id })), 0);
+    await bucket.put(`pin.${id}`, Buffer.from(JSON.stringify({ key, at: '2026-01-01T00:00:00Z' })), 0);
+  }
+  return bucket;
 }
 
 /** The name of a node's connection. */
