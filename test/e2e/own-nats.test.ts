@@ -153,6 +153,31 @@ describe('a NATS server of your own', () => {
     assert.ok(!requester.stderr.includes(mistyped) && !requester.stderr.includes(otherPassword));
   });
 
+  it('lets the bystander in without a question, and he may do nothing', async t => {
+    const before = await strangers();
+    const { bystander: key } = await loadOwnNatsAccess(join(cluster.folderOf('node-0'), 'requester'));
+    const bystander = await RawClient.open(server.port, { key, name: 'node-1 instance=bystander' });
+    t.after(() => bystander.close());
+    assert.equal(await strangers(), before);
+    const subjects = [
+      '>',
+      'node.events.>',
+      'node.management.node-1.Leave/v1',
+      'unverified.node.management.node-1.Leave/v1',
+      '_INBOX.>',
+      '$JS.API.INFO',
+      '$SYS.REQ.USER.AUTH',
+      '$SYS.REQ.SERVER.PING.CONNZ',
+    ];
+    for (const subject of subjects) bystander.subscribe(subject);
+    for (const subject of subjects.filter(each => !each.includes('>'))) bystander.publish(subject, '{}');
+    assert.equal((await bystander.complaints()).length, 13);
+    await cluster.decide('node-1', 'approve');
+    await cluster.until('node-1', 'APPROVED HEALTHY');
+    await bystander.complaints();
+    assert.deepEqual(bystander.messages, []);
+  });
+
   it('lets nobody ask in the place of a server, not even the key of the requester', async () => {
     const { requester: key } = await loadOwnNatsAccess(join(cluster.folderOf('node-0'), 'requester'));
     const forger = await RawClient.open(server.port, { key, name: 'forger' });
