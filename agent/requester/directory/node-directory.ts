@@ -1,13 +1,11 @@
 // The node directory carries out the requests of operators with the parts of a running requester.
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
-import { fingerprint } from '../../protocol/nkey.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
-import { eventWildcard } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
-import { BrokerError, type EventStream, isRefusal } from '../../transport/port.ts';
+import type { EventStream } from '../../transport/port.ts';
 import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
 import { type BacalhauDesk, bacalhauDesk } from '../enrolment/bacalhau-desk.ts';
 import { type BrokerAddresses, type JoinCodeDesk, joinCodeDesk } from '../enrolment/join-code-desk.ts';
@@ -20,26 +18,15 @@ import type { StoreMark } from '../ledger/store-mark.ts';
 import { type ListenerDesk, listenerDesk } from '../listeners/listener-desk.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Operators } from '../operators/operators.ts';
-import {
-  approveNode,
-  type Decision,
-  type DecisionRule,
-  deleteNode,
-  notFound,
-  rejectNode,
-  rekeyNode,
-  unusable,
-} from '../roll/decisions.ts';
-import { withPinnedKey } from '../roll/node-key.ts';
-import { UnwrittenError } from '../roll/record-writer.ts';
+import { type Decision, unusable } from '../roll/decisions.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
-import type { StoredRecord } from '../roll/stored-record.ts';
 import type { Counters } from '../status/counters.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
-import { roomHint, storeFault } from '../status/store-fault.ts';
-import { throwIfTakenOver } from '../status/took-over.ts';
 import type { Directory } from './directory.ts';
+import { DirectoryFaults } from './directory-faults.ts';
+import { followEvents } from './follow-events.ts';
+import { NodeDecisions } from './node-decisions.ts';
 import { type NodeView, nodeView } from './node-view.ts';
 
 /** The parts of a running requester that the directory reads and changes. */
@@ -86,10 +73,14 @@ export class NodeDirectory implements Directory {
   readonly listeners: ListenerDesk;
   readonly bacalhau: BacalhauDesk;
   readonly #options: NodeDirectoryOptions;
+  readonly #decisions: NodeDecisions;
+  readonly #faults: DirectoryFaults;
 
   constructor(options: NodeDirectoryOptions) {
     this.#options = options;
     const { parts, brokerAddresses, unverifiedToken: token, log } = options;
+    this.#faults = new DirectoryFaults(options);
+    this.#decisions = new NodeDecisions({ ...options, faults: this.#faults });
     this.joinCodes = joinCodeDesk({ parts, addresses: brokerAddresses });
     this.listeners = listenerDesk({ listeners: () => parts().listeners, addresses: brokerAddresses });
     this.bacalhau = bacalhauDesk({ log, token, addresses: brokerAddresses });
@@ -126,32 +117,27 @@ export class NodeDirectory implements Directory {
   }
 
   approve(name: string, decision: Decision): Promise<void> {
-    return this.#decide(name, decision, approveNode, 'node approved');
+    return this.#decisions.approve(name, decision);
   }
 
   reject(name: string, decision: Decision): Promise<void> {
-    return this.#decide(name, decision, rejectNode, 'node rejected');
+    return this.#decisions.reject(name, decision);
   }
 
-  async delete(name: string, decision: Decision & { isBan?: boolean }): Promise<void> {
-    if (decision.isBan) await this.#ban(name, decision);
-    await this.#decide(name, decision, deleteNode, 'node deleted');
+  delete(name: string, decision: Decision & { isBan?: boolean }): Promise<void> {
+    return this.#decisions.delete(name, decision);
   }
 
-  async rekey(name: string, decision: Decision): Promise<void> {
-    const id = this.#resolve(name, decision);
-    const key = this.#keys().refusedKey(id, decision.fingerprint ?? '');
-    await this.#decide(name, decision, rekeyNode(key), 'node got another key');
+  rekey(name: string, decision: Decision): Promise<void> {
+    return this.#decisions.rekey(name, decision);
   }
 
   bans(): ShownBan[] {
     return this.#options.parts().keys?.list() ?? [];
   }
 
-  async unban(wanted: string, act: Act): Promise<void> {
-    await this.#keys()
-      .unban(wanted, act)
-      .catch(error => this.#throwUndecided(error, wanted));
+  unban(wanted: string, act: Act): Promise<void> {
+    return this.#decisions.unban(wanted, act);
   }
 
   lostNodes(): LostNode[] {
@@ -169,7 +155,7 @@ export class NodeDirectory implements Directory {
 
   async rebuild(id: string, act: Act): Promise<void> {
     const { roll } = this.#options.parts();
-    await roll.rebuild(id).catch(error => this.#throwUndecided(error, id));
+    await roll.rebuild(id).catch(error => this.#faults.throwUndecided(error, id));
     this.#options.log.info({ node: id, ...act }, 'the lost record of this node was written again');
   }
 
@@ -191,100 +177,8 @@ export class NodeDirectory implements Directory {
     log.warn({ ...act }, 'an operator confirmed that the older store is the right one');
   }
 
-  async follow(
-    { node, since }: { node?: string | undefined; since?: Date | undefined },
-    onEvent: (event: Uint8Array) => void | Promise<void>,
-  ): Promise<{ ready: Promise<void>; stop(): void }> {
-    const parts = this.#options.parts();
-    try {
-      const filter = eventWildcard(node === undefined ? undefined : await resolveEventsNode(parts, node));
-      return await parts.stream.follow({ filter, since }, message => onEvent(message.data));
-    } catch (error) {
-      return this.#throwUnread(error);
-    }
-  }
-
-  async #decide(name: string, decision: Decision, rule: DecisionRule, text: string): Promise<void> {
-    const { roll, keys } = this.#options.parts();
-    const keyBefore = keys?.keyOf(name);
-    const ruleWithKey: DecisionRule = (stored, ...rest) => rule(this.#withKey(stored), ...rest);
-    const node = await roll
-      .decide(name, decision, ruleWithKey)
-      .catch(error => this.#throwUndecided(error, name));
-    // The operator's command ends when the decision is in force: the connection of a deleted node is ended then.
-    await keys?.untilFollowed(node);
-    const key = keys?.keyOf(node) ?? keyBefore;
-    const { reason, actor, claimedActor } = decision;
-    const fields = { node, fingerprint: key ? fingerprint(key) : 'unverified', reason, actor, claimedActor };
-    this.#options.log.info(fields, text);
-  }
-
-  // The key is banned before its node is deleted, so that a crash in between leaves no stolen node that comes back. A
-  // decision that is refused bans nobody.
-  async #ban(name: string, decision: Decision): Promise<void> {
-    const { roll } = this.#options.parts();
-    const id = this.#resolve(name, decision);
-    const at = this.#options.clock.now().toISOString();
-    deleteNode(this.#withKey(roll.records.stored(id)), name, decision, at);
-    await this.#keys()
-      .ban(id, decision, at)
-      .catch(error => this.#throwUndecided(error, id));
-  }
-
-  #withKey(stored: StoredRecord): StoredRecord {
-    const { keys } = this.#options.parts();
-    return stored.kind === 'record' ? withPinnedKey(stored, keys?.keyOf(stored.state.Info.NodeID)) : stored;
-  }
-
-  #resolve(name: string, { isExact }: Decision): string {
-    const { records } = this.#options.parts().roll;
-    return isExact ? records.resolveExact(name) : records.resolve(name);
-  }
-
-  #keys(): KeyDecisions {
-    const { keys } = this.#options.parts();
-    if (keys) return keys;
-    throw new MusterError(
-      'conflict',
-      'the NATS in nats.servers does not ask this requester whom to let in, so no key is checked',
-      {
-        hint: 'put what this prints into the configuration of each of its servers, and start them again: muster broker config',
-      },
-    );
-  }
-
-  /** Throws the error for a decision that the store did not carry out, or whose answer was lost. */
-  #throwUndecided(error: unknown, name: string): never {
-    throwIfTakenOver(error);
-    if (!(error instanceof BrokerError)) throw error;
-    this.#options.counters.storeFailures++;
-    const fault = storeFault(error);
-    // Only a store that answered, or that got no decision, is known not to have stored it.
-    if (error instanceof UnwrittenError || error.fault === 'no_space' || isRefusal(error)) {
-      const hint = this.#unstoredHint(error);
-      const text = `the decision about node ${name} was not stored: ${fault} (${error.message})`;
-      throw new MusterError('failed', text, { hint, cause: error });
-    }
-    const text = `the decision about node ${name} may stand or not: ${fault} (${error.message})`;
-    const hint = `find out with: muster node describe ${name}`;
-    throw new MusterError('unreachable', text, { hint, cause: error });
-  }
-
-  #unstoredHint(error: BrokerError): string {
-    if (error.fault === 'no_space') return roomHint(this.#options.brokerFolder);
-    return isRefusal(error)
-      ? "the broker's log says more"
-      : 'decide again in a moment; muster status says what is wrong';
-  }
-
-  #throwUnread(error: unknown): never {
-    if (!(error instanceof BrokerError)) throw error;
-    this.#options.counters.storeFailures++;
-    const fault = isRefusal(error) ? 'refuses to be read' : 'does not answer';
-    throw new MusterError('unreachable', `the event stream ${fault}: ${error.message}`, {
-      hint: 'try again in a moment; the log of the requester says more',
-      cause: error,
-    });
+  async follow(...[wish, onEvent]: Parameters<Directory['follow']>): ReturnType<Directory['follow']> {
+    return followEvents(this.#options.parts(), wish, onEvent).catch(error => this.#faults.throwUnread(error));
   }
 }
 
@@ -299,24 +193,4 @@ function viewOf({ health, resources, conflicts, keys }: DirectoryParts, state: N
     conflicts.latest(id),
     keys?.keyOf(id),
   );
-}
-
-/**
- * Returns the id of the node whose events `name` means: a node on the roll or a deleted one with this id, otherwise one
- * with stored events under this id, otherwise the only node on the roll whose id begins so. @throws MusterError
- * `not_found` or `ambiguous`; BrokerError
- */
-async function resolveEventsNode({ roll, stream }: DirectoryParts, name: string): Promise<string> {
-  if (roll.records.stored(name).kind !== 'absent') return name;
-  let hasEvents = false;
-  await stream.lastPerSubject(eventWildcard(name), () => {
-    hasEvents = true;
-  });
-  if (hasEvents) return name;
-  try {
-    return roll.records.resolve(name);
-  } catch (error) {
-    if (!(error instanceof MusterError) || error.code !== 'not_found') throw error;
-    throw notFound(name, 'it is not on the roll, and no event of it is stored');
-  }
 }

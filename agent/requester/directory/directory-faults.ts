@@ -1,0 +1,56 @@
+// The errors for an operator whose request the store did not carry out, or did not answer.
+import { MusterError } from '../../system/errors.ts';
+import { BrokerError, isRefusal } from '../../transport/port.ts';
+import { UnwrittenError } from '../roll/record-writer.ts';
+import type { Counters } from '../status/counters.ts';
+import { roomHint, storeFault } from '../status/store-fault.ts';
+import { throwIfTakenOver } from '../status/took-over.ts';
+
+export interface DirectoryFaultsOptions {
+  counters: Pick<Counters, 'storeFailures'>;
+  /** The folder of the requester's own broker; undefined when the broker is another one. */
+  brokerFolder?: string | undefined;
+}
+
+export class DirectoryFaults {
+  readonly #options: DirectoryFaultsOptions;
+
+  constructor(options: DirectoryFaultsOptions) {
+    this.#options = options;
+  }
+
+  /** Throws the error for a decision that the store did not carry out, or whose answer was lost. */
+  throwUndecided(error: unknown, name: string): never {
+    throwIfTakenOver(error);
+    if (!(error instanceof BrokerError)) throw error;
+    this.#options.counters.storeFailures++;
+    const fault = storeFault(error);
+    // Only a store that answered, or that got no decision, is known not to have stored it.
+    if (error instanceof UnwrittenError || error.fault === 'no_space' || isRefusal(error)) {
+      const hint = this.#unstoredHint(error);
+      const text = `the decision about node ${name} was not stored: ${fault} (${error.message})`;
+      throw new MusterError('failed', text, { hint, cause: error });
+    }
+    const text = `the decision about node ${name} may stand or not: ${fault} (${error.message})`;
+    const hint = `find out with: muster node describe ${name}`;
+    throw new MusterError('unreachable', text, { hint, cause: error });
+  }
+
+  /** Throws the error for events that cannot be read. */
+  throwUnread(error: unknown): never {
+    if (!(error instanceof BrokerError)) throw error;
+    this.#options.counters.storeFailures++;
+    const fault = isRefusal(error) ? 'refuses to be read' : 'does not answer';
+    throw new MusterError('unreachable', `the event stream ${fault}: ${error.message}`, {
+      hint: 'try again in a moment; the log of the requester says more',
+      cause: error,
+    });
+  }
+
+  #unstoredHint(error: BrokerError): string {
+    if (error.fault === 'no_space') return roomHint(this.#options.brokerFolder);
+    return isRefusal(error)
+      ? "the broker's log says more"
+      : 'decide again in a moment; muster status says what is wrong';
+  }
+}
