@@ -14,6 +14,8 @@ import { listenerLines } from './listener-lines.ts';
 export interface BrokerAccess {
   /** The key by which the requester connects. It may do everything. */
   readonly requester: KeyPair;
+  /** The public keys (`U…`) of further requesters of the same roll. They may do the same. */
+  readonly others?: readonly string[] | undefined;
   /** The key that signs the answers of the requester about other clients. */
   readonly issuer: KeyPair;
   /** Undefined when no nodes without a key are let in. */
@@ -28,10 +30,10 @@ export interface UnverifiedAccess {
   readonly maxConnections?: number;
 }
 
-/** What is added on a NATS of one's own. */
+/** What is added on a NATS of one's own, and on a requester's own broker that further requesters use. */
 export interface OwnNatsLines {
-  /** The name of the account of the servers themselves. */
-  readonly systemAccount: string;
+  /** The name of the account of the servers themselves; a usual name when absent. */
+  readonly systemAccount?: string;
   /** The public key (`X…`) for which the servers encrypt what they ask, so that no other server on the way sees a code. */
   readonly boxKey: string;
   /** The public key of the bystander (see broker-access.ts). */
@@ -55,10 +57,11 @@ const systemEvents = [`$SYS.ACCOUNT.${nodesAccount}.CONNECT`, `$SYS.ACCOUNT.${no
 
 /** Returns the lines of nats-server's configuration for accounts and logins. They contain public keys only. */
 export function accessLines(
-  { requester, issuer, unverified: nodesWithoutKey }: BrokerAccess,
+  { requester, others = [], issuer, unverified: nodesWithoutKey }: BrokerAccess,
   own?: OwnNatsLines,
 ): string[] {
   const { systemAccount = defaultSystemAccount } = own ?? {};
+  const requesters = [...new Set([requester.publicKey, ...others])];
   const unverified = nodesWithoutKey && unverifiedLines(nodesWithoutKey);
   const shared = [
     ...systemRequests.map(subject => ['service', subject, ''] as const),
@@ -75,7 +78,7 @@ export function accessLines(
     '  ] }',
     `  ${nodesAccount} {`,
     '    jetstream: enabled',
-    `    users: [ { nkey: ${requester.publicKey} } ]`,
+    `    users: [ ${requesters.map(key => `{ nkey: ${key} }`).join(', ')} ]`,
     '    imports: [',
     ...shared.map(
       ([kind, subject]) => `      { ${kind}: { account: ${systemAccount}, subject: "${subject}" } }`,
@@ -95,7 +98,7 @@ export function accessLines(
     `  timeout: ${answerTimeoutSeconds}`,
     '  auth_callout {',
     `    issuer: ${issuer.publicKey}`,
-    `    auth_users: [ ${requester.publicKey} ]`,
+    `    auth_users: [ ${requesters.join(', ')} ]`,
     `    account: ${nodesAccount}`,
     // Without the list, the servers would also ask about the users of all other accounts, and turn them away.
     ...(own ? [`    allowed_accounts: [ ${nodesAccount} ]`, `    xkey: ${own.boxKey}`] : []),

@@ -11,12 +11,12 @@ import {
   loadKeyPair,
   signWith,
 } from '../transport/key-pair.ts';
-import type { BrokerAccess } from './access-lines.ts';
+import type { BrokerAccess, OwnNatsLines } from './access-lines.ts';
 
 /** The files of the keys in the requester's folder. */
 export const accessFiles = { requester: 'requester.nk', issuer: 'issuer.nk' } as const;
-/** The file of the key that decrypts what a NATS of one's own asks. It is made only for such a NATS. */
-const boxFile = 'callout.xk';
+/** The file of the key that decrypts what the broker asks. It is made only for those of which `OwnNatsAccess` says so. */
+export const boxFile = 'callout.xk';
 
 const hint = 'restore it from a backup, or remove it to have a new one made';
 const requesterTexts = { what: 'the key of the requester', hint };
@@ -39,7 +39,7 @@ export async function loadBrokerAccess(folder: string): Promise<BrokerAccess> {
 export const inspectRequesterKey = (folder: string): Promise<KeyPair | undefined> =>
   inspectKeyPair(join(folder, accessFiles.requester), 'user', requesterTexts);
 
-/** The keys for a NATS of one's own. */
+/** The keys for a NATS of one's own, and for a broker that several requesters use. */
 export interface OwnNatsAccess extends BrokerAccess {
   /** Decrypts what the servers ask about clients. */
   readonly box: CurveKey;
@@ -47,11 +47,17 @@ export interface OwnNatsAccess extends BrokerAccess {
   readonly bystander: KeyPair;
 }
 
+/** Returns the lines for these keys in the configuration of a server. */
+export const guardLines = ({ box, bystander }: OwnNatsAccess): OwnNatsLines => ({
+  boxKey: box.publicKey,
+  bystander: bystander.publicKey,
+});
+
 /** As `loadBrokerAccess`, with the keys that a NATS of one's own needs besides. */
 export async function loadOwnNatsAccess(folder: string): Promise<OwnNatsAccess> {
   const access = await loadBrokerAccess(folder);
   const box = await loadCurveKey(join(folder, boxFile), boxTexts);
-  return { ...access, box, bystander: bystanderOf(access.requester) };
+  return { ...access, box, bystander: bystanderOf(access.issuer) };
 }
 
 /** Reads these keys, and changes nothing; undefined when one of them is missing. @throws MusterError `bad_state` */
@@ -60,9 +66,9 @@ export async function inspectOwnNatsAccess(folder: string): Promise<OwnNatsAcces
   const issuer = await inspectKeyPair(join(folder, accessFiles.issuer), 'account', issuerTexts);
   const box = await inspectCurveKey(join(folder, boxFile), boxTexts);
   if (!requester || !issuer || !box) return undefined;
-  return { requester, issuer, box, bystander: bystanderOf(requester) };
+  return { requester, issuer, box, bystander: bystanderOf(issuer) };
 }
 
-/** Returns the bystander's key. It follows from the requester's, so that it needs no file of its own. */
-const bystanderOf = (requester: KeyPair): KeyPair =>
-  keyPairOf(hash('sha256', signWith(requester, Buffer.from('muster bystander')), 'buffer'), 'user');
+/** Returns the bystander's key. It follows from a key that all requesters of a roll share, so that it needs no file. */
+const bystanderOf = (issuer: KeyPair): KeyPair =>
+  keyPairOf(hash('sha256', signWith(issuer, Buffer.from('muster bystander')), 'buffer'), 'user');

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryPath, writeFileAtomic } from '../system/files.ts';
 import { readOwnFile } from '../system/read-file.ts';
-import { accessLines, type BrokerAccess } from './access-lines.ts';
+import { accessLines, type BrokerAccess, type OwnNatsLines } from './access-lines.ts';
 import type { ServerCertificate } from './tls/server-certificate.ts';
 import { tlsLines } from './tls/tls-lines.ts';
 
@@ -48,7 +48,7 @@ export function writeProcessId(path: string, pid: number): void {
 
 /** The keys that `writeConfig` writes, and the ends of its blocks. */
 const knownLines =
-  /^\s*(server_name|host|port|pid_file|logtime|max_connections|max_subscriptions|system_account|accounts|SYS|MUSTER|UNVERIFIED|LISTEN|LISTEN_LIVE|users|imports|exports|limits|max_payload|authorization|timeout|tls|cert_file|key_file|handshake_first|auth_callout|issuer|auth_users|account|jetstream|store_dir|sync_interval|max_file_store)\b|^\s*(\{ (service|stream):|[\]}#])|^$/;
+  /^\s*(server_name|host|port|pid_file|logtime|max_connections|max_subscriptions|system_account|accounts|SYS|MUSTER|UNVERIFIED|LISTEN|LISTEN_LIVE|MUSTER_BYSTANDER|users|imports|exports|limits|max_payload|authorization|timeout|tls|cert_file|key_file|handshake_first|auth_callout|issuer|auth_users|account|allowed_accounts|xkey|jetstream|store_dir|sync_interval|max_file_store)\b|^\s*(\{ (service|stream):|[\]}#])|^$/;
 
 /** Returns the lines of `text` that `writeConfig` writes. Anything else that somebody wrote there is left out. */
 export function knownConfigLines(text: string): string {
@@ -64,6 +64,8 @@ export interface ServerConfig {
   host: string;
   port: number;
   access: BrokerAccess;
+  /** What is added when several requesters use the broker; undefined for one. */
+  several?: OwnNatsLines | undefined;
   files: BrokerFiles;
   /** The certificate of the server; undefined for a server without TLS. */
   certificate: ServerCertificate | undefined;
@@ -92,7 +94,16 @@ export async function writeConfig(config: ServerConfig): Promise<void> {
 
 const withoutLimit = (text: string): string => text.replace(/^ *max_file_store:.*\n/m, '');
 
-function configText({ name, host, port, access, files, certificate, maxStoreBytes }: ServerConfig): string {
+function configText({
+  name,
+  host,
+  port,
+  access,
+  several,
+  files,
+  certificate,
+  maxStoreBytes,
+}: ServerConfig): string {
   const text = (value: string) => JSON.stringify(value);
   const lines = [
     '# Written by muster at each start: changes made here are lost.',
@@ -105,7 +116,7 @@ function configText({ name, host, port, access, files, certificate, maxStoreByte
     'max_connections: 262144',
     // A node has a handful of subscriptions. Without a limit, one client could use up the memory of the broker.
     'max_subscriptions: 1024',
-    ...accessLines(access),
+    ...accessLines(access, several),
     ...(certificate ? tlsLines(certificate) : []),
     'jetstream {',
     `  store_dir: ${text(files.store)}`,

@@ -6,7 +6,7 @@ import type { Log, LogFields } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import type { Credentials } from '../transport/credentials.ts';
 import type { TlsFiles } from '../transport/tls.ts';
-import type { BrokerAccess } from './access-lines.ts';
+import type { BrokerAccess, OwnNatsLines } from './access-lines.ts';
 import { findServerBinary } from './binary.ts';
 import { brokerFiles, writeConfig } from './broker-files.ts';
 import { choosePort, isInUse } from './broker-port.ts';
@@ -27,6 +27,8 @@ export interface BrokerOptions {
   name: string;
   /** The keys by which the broker knows the requester. */
   access: BrokerAccess;
+  /** What is added to its configuration when several requesters use the broker; undefined for one. */
+  several?: OwnNatsLines | undefined;
   /**
    * The settings `broker.host` and `broker.port`. With port 0 the broker chooses a free port once and uses it at each
    * start.
@@ -110,6 +112,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         host,
         port,
         access,
+        several: options.several,
         files,
         certificate: next,
         maxStoreBytes: await readStoreLimit(folder),

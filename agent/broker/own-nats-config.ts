@@ -1,7 +1,7 @@
 // Writes the part of a configuration of nats-server by which a NATS of one's own asks the requester whom to let in.
 
 import { accessLines } from './access-lines.ts';
-import type { OwnNatsAccess } from './broker-access.ts';
+import { guardLines, type OwnNatsAccess } from './broker-access.ts';
 
 export interface OwnNatsOptions {
   access: OwnNatsAccess;
@@ -16,11 +16,7 @@ export const neededServer = '2.11';
 
 /** Returns the text. It contains public keys only. */
 export function ownNatsConfig({ access, systemAccount, routes }: OwnNatsOptions): string {
-  const lines = accessLines(access, {
-    systemAccount,
-    boxKey: access.box.publicKey,
-    bystander: access.bystander.publicKey,
-  });
+  const lines = accessLines(access, { systemAccount, ...guardLines(access) });
   return [
     `# For nats-server ${neededServer} or newer, written by: muster broker config. It contains no secret.`,
     '# Put it into a file beside the configuration of each server, and add there: include "muster.conf"',

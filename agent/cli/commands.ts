@@ -139,6 +139,16 @@ export const commands: CommandTable = [
     load: () => import('./commands/broker/config.ts'),
   },
   {
+    path: 'broker share-keys',
+    help: 'write the keys that another requester needs',
+    load: () => import('./commands/broker/share-keys.ts'),
+  },
+  {
+    path: 'broker take-keys',
+    help: 'take the keys of another requester',
+    load: () => import('./commands/broker/take-keys.ts'),
+  },
+  {
     path: 'broker ca',
     help: 'show which CAs the nodes trust',
     load: () => import('./commands/broker/ca.ts'),

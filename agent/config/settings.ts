@@ -12,6 +12,7 @@ import {
   secret,
   text,
 } from './kind.ts';
+import { loginKeys } from './login-keys.ts';
 import { addresses, host, pin, port, servers, subject } from './network.ts';
 import { cpuAllocation, gpuAllocation, labels, size, sizeAllocation } from './node.ts';
 import type { Role } from './role.ts';
@@ -274,6 +275,13 @@ export const table = {
     reload: false,
     roles: 'requester',
     help: 'the broker listens without TLS also where other machines reach it; whoever is in between can be any node',
+  },
+  'broker.requesters': {
+    type: loginKeys,
+    default: [],
+    reload: false,
+    roles: 'requester',
+    help: 'public keys of further requesters, which the broker lets in to keep the same roll',
   },
   'broker.approved.publish': {
     type: subjectTemplates,

@@ -12,7 +12,9 @@ import type { AuthorityRotation } from './authorities/authority-rotation.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
 import type { Directory } from './directory/directory.ts';
 import { NodeDirectory } from './directory/node-directory.ts';
+import { BrokerServers } from './enrolment/broker-servers.ts';
 import { Callout } from './enrolment/callout.ts';
+import type { CalloutBox } from './enrolment/callout-box.ts';
 import type { BrokerAddresses } from './enrolment/join-code-desk.ts';
 import { OwnNats, type OwnNatsOptions } from './enrolment/own-nats.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
@@ -51,6 +53,8 @@ export interface RequesterOptions {
   pid: number;
   /** The key that signs who is let in to the requester's own broker; absent when it uses another one. */
   issuer?: SigningKey | undefined;
+  /** Decrypts what that broker asks when further requesters use it; absent when it asks in the clear. */
+  calloutBox?: CalloutBox | undefined;
   /** What a NATS of one's own needs; absent when the requester has its own broker, or its keys are not checked. */
   ownNats?: OwnNatsOptions | undefined;
   /** The tokens of clients of that broker that have no key. */
@@ -98,9 +102,11 @@ export class Requester {
   #startFailure: StoreFailure | undefined;
 
   constructor(options: RequesterOptions) {
-    const { self, random, log, settings, issuer } = options;
+    const { self, random, log, settings, issuer, calloutBox: box } = options;
     this.#options = options;
-    this.#callout = issuer && new Callout({ ...options, issuer });
+    const servers = new BrokerServers(options.connection, options.clock);
+    const own = box && { box, servers, isOwn: () => false };
+    this.#callout = issuer && new Callout({ ...options, issuer, own });
     const { ownNats } = options;
     this.#ownNats =
       ownNats && new OwnNats({ ...options, ...ownNats, onLost: error => this.#stopServing(error) });

@@ -17,13 +17,16 @@ import { knock } from '../transport/knock.ts';
 import type { Connection } from '../transport/port.ts';
 import { parseServers } from '../transport/server.ts';
 
+/** Returns what decrypts the questions of servers that have the public key of the box. */
+export const calloutBox = ({ box }: OwnNatsAccess): CalloutBox => new CalloutBox(box, randomBytes);
+
 /** Returns what the requester needs to settle what the NATS in `nats.servers` is worth. */
 export function ownNatsOptions(
   access: OwnNatsAccess,
   { nats, requester }: Settings,
   connection: Connection,
 ): OwnNatsOptions {
-  const box = new CalloutBox(access.box, randomBytes);
+  const box = calloutBox(access);
   const trial = new NatsTrial({
     connection,
     servers: nats.servers,

@@ -2,7 +2,12 @@
 import { join } from 'node:path';
 import type { BrokerAccess } from '../broker/access-lines.ts';
 import { type Broker, type BrokerOptions, startBroker } from '../broker/broker.ts';
-import { loadBrokerAccess, loadOwnNatsAccess, type OwnNatsAccess } from '../broker/broker-access.ts';
+import {
+  guardLines,
+  loadBrokerAccess,
+  loadOwnNatsAccess,
+  type OwnNatsAccess,
+} from '../broker/broker-access.ts';
 import { chooseCertificate, usesTls } from '../broker/tls/choose-certificate.ts';
 import { machineNames } from '../broker/tls/names.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
@@ -20,15 +25,23 @@ export interface RequesterAccess extends BrokerAccess {
   tokens: ClientTokens;
   /** The keys for the NATS that the settings name; undefined when the requester has its own broker. */
   ownNats?: OwnNatsAccess | undefined;
+  /** The keys for the requester's own broker when further requesters use it; undefined otherwise. */
+  several?: OwnNatsAccess | undefined;
 }
 
 /** Reads the keys and tokens in the requester's folder, and makes those that are missing. @throws MusterError */
 export async function loadAccess(
   folder: string,
-  { requester, nats }: Pick<Settings, 'requester' | 'nats'>,
+  { requester, nats, broker }: Pick<Settings, 'requester' | 'nats' | 'broker'>,
 ): Promise<RequesterAccess> {
-  const ownNats = nats.servers.length > 0 ? await loadOwnNatsAccess(folder) : undefined;
-  const access = { ...(ownNats ?? (await loadBrokerAccess(folder))), ownNats };
+  const others = broker.requesters;
+  const hasOwnBroker = nats.servers.length === 0;
+  const full = hasOwnBroker && others.length === 0 ? undefined : await loadOwnNatsAccess(folder);
+  const access = {
+    ...(full ?? (await loadBrokerAccess(folder))),
+    others,
+    ...(hasOwnBroker ? { several: full } : { ownNats: full }),
+  };
   if (!requester.unverifiedNodes) return { ...access, tokens: {} };
   const unverified = await loadTokenFile(join(folder, tokenFiles.unverified));
   const { heartbeatTopic } = requester;
@@ -37,7 +50,8 @@ export async function loadAccess(
 
 export interface OwnBrokerOptions
   extends Pick<RoleStart, 'settings' | 'log' | 'data' | 'folder'>,
-    Pick<BrokerOptions, 'access' | 'signal' | 'onChange'> {
+    Pick<BrokerOptions, 'signal' | 'onChange'> {
+  access: RequesterAccess;
   /** The id of the requester. */
   node: string;
 }
@@ -50,6 +64,7 @@ export async function startOwnBroker(options: OwnBrokerOptions): Promise<Broker 
     chooseCertificate({ settings, folder, machine: machineNames, now: () => systemClock.now(), log });
   return startBroker({
     access,
+    several: access.several && guardLines(access.several),
     folder: roleFolder(data, 'broker'),
     name: node,
     ...settings.broker,

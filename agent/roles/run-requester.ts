@@ -21,7 +21,7 @@ import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
 import { apiCertificate } from './api-certificate.ts';
-import { ownNatsAddresses, ownNatsOptions } from './connect-own-nats.ts';
+import { calloutBox, ownNatsAddresses, ownNatsOptions } from './connect-own-nats.ts';
 import { describeHolder } from './describe-holder.ts';
 import { type Lifetime, lifetime, sendReady } from './lifetime.ts';
 import { openAuthorities, useDueAuthority } from './own-authorities.ts';
@@ -140,6 +140,7 @@ async function serveNodes(
     pid: process.pid,
     ownBroker: broker,
     issuer: broker && access.issuer,
+    calloutBox: access.several && calloutBox(access.several),
     ownNats: access.ownNats && ownNatsOptions(access.ownNats, settings, connection),
     brokerAddresses: () =>
       broker

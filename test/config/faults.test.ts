@@ -425,3 +425,25 @@ test('a subject for approved nodes opens nothing of muster or of the broker', as
   );
   await faultsIn([Array(33).fill('a').join()], /too many; allowed: 32/);
 });
+
+test('what is no public key of a requester is refused, and no secret key is shown', async () => {
+  const secret = 'SUAJ5CGTCUYTAPNDIMXXZPO5RXWLMMRX4Y4MFTAHOG5MUMMHTTSLKGSSQY';
+  for (const text of [
+    secret,
+    'NBDWEAMSB',
+    'UCFIRY65OQE7DFP5KLNS2PF2LVZMUZYJX4OZIEQ36N2IQANUB5XVZ45LA',
+    'UCFIRY65OQE7DFP5KLNS2PF2LVZMUZYJX4OZIEQ36N2IQANUB5XVZ45A',
+    'u',
+  ]) {
+    const fault = await faultOf('broker.requesters', text);
+    assert.match(fault, /is no key of a requester/, text);
+    assert.ok(!fault.includes(text.slice(2, 20)) || text === 'u', fault);
+  }
+  assert.match(
+    await faultOf(
+      'broker.requesters',
+      Array(9).fill('UCFIRY65OQE7DFP5KLNS2PF2LVZMUZYJX4OZIEQ36N2IQANUB5XVZ45L').join(),
+    ),
+    /too many; allowed: 8/,
+  );
+});

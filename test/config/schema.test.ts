@@ -103,6 +103,15 @@ const texts: Record<string, fc.Arbitrary<string>> = {
   path: strung('/', '~', '~/', 'a', ' ', '.', 'é', '\u0000', '\n', '😀', 'x'.repeat(4095)),
   secret: strung('s', ' ', '\t', '"', '😀', '<redacted>', 'x'.repeat(4095), '\u007f'),
   pin: strung('a'.repeat(43), 'a'.repeat(42), 'A', '-', '_', '=', '+', ' ', '\n', 'é'),
+  keys: strung(
+    'UCFIRY65OQE7DFP5KLNS2PF2LVZMUZYJX4OZIEQ36N2IQANUB5XVZ45L',
+    'UCATS5YOVB6ROX2WUNKGNQ2MP3GMXDMKSG2O4N5CLX3A6W4PZGZZJPJO',
+    'ucfiry65oqe7dfp5klns2pf2lvzmuzyjx4ozieq36n2iqanub5xvz45l',
+    'U',
+    ',',
+    ' , ',
+    '1',
+  ),
   host: fc.oneof(
     strung('a', 'host', '-', '_', '.', '1', '127.0.0.1', ':', '[', '%', 'é', 'x'.repeat(63)),
     fc.ipV4(),

@@ -58,6 +58,23 @@ const samples: Record<string, [string, unknown][]> = {
     ['work.*.{nodeId}.>', ['work.*.{nodeId}.>']],
     ['a-b_c', ['a-b_c']],
   ],
+  keys: [
+    [
+      'UCFIRY65OQE7DFP5KLNS2PF2LVZMUZYJX4OZIEQ36N2IQANUB5XVZ45L, UCATS5YOVB6ROX2WUNKGNQ2MP3GMXDMKSG2O4N5CLX3A6W4PZGZZJPJO',
+      [
+        'UCFIRY65OQE7DFP5KLNS2PF2LVZMUZYJX4OZIEQ36N2IQANUB5XVZ45L',
+        'UCATS5YOVB6ROX2WUNKGNQ2MP3GMXDMKSG2O4N5CLX3A6W4PZGZZJPJO',
+      ],
+    ],
+    [
+      'UCATS5YOVB6ROX2WUNKGNQ2MP3GMXDMKSG2O4N5CLX3A6W4PZGZZJPJO',
+      ['UCATS5YOVB6ROX2WUNKGNQ2MP3GMXDMKSG2O4N5CLX3A6W4PZGZZJPJO'],
+    ],
+    [
+      'UDWUSKGGFDI4FRXK5EBTRECZSVQSSWJHHJOGH6JWG3AUMFFMQ435C2U4',
+      ['UDWUSKGGFDI4FRXK5EBTRECZSVQSSWJHHJOGH6JWG3AUMFFMQ435C2U4'],
+    ],
+  ],
   addresses: [
     ['a.example, 10.0.0.1', ['a.example', '10.0.0.1']],
     ['b.example:4333', ['b.example:4333']],
@@ -197,6 +214,7 @@ test('the defaults are the documented ones', () => {
       port: 4222,
       advertise: [],
       allowPlaintext: false,
+      requesters: [],
       approved: { publish: [], subscribe: [] },
       tls: { certFile: undefined, keyFile: undefined, caFile: undefined },
     },

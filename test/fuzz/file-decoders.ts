@@ -16,7 +16,8 @@ import { readYaml } from '../../agent/config/yaml.ts';
 import { loadGpus } from '../../agent/host/gpu/saved-gpus.ts';
 import { InventoryError, loadInventory } from '../../agent/host/inventory/inventory.ts';
 import { parseRecording } from '../../agent/host/recording/recording.ts';
-import { encodeSeed } from '../../agent/protocol/nkey.ts';
+import { encodeSeed, type KeyKind } from '../../agent/protocol/nkey.ts';
+import { readSharedKeys, type SharedKeys, writeSharedKeys } from '../../agent/protocol/shared-keys.ts';
 import { readRotation } from '../../agent/requester/authorities/rotation-file.ts';
 import { StoreMark } from '../../agent/requester/ledger/store-mark.ts';
 import { addSeal, readSeal } from '../../agent/service/seal.ts';
@@ -54,6 +55,22 @@ const texts = { what: "this node's key", hint: 'restore it' };
 
 /** A certificate authority, in PEM. */
 const ca = makeAuthority(makePrivateKey());
+
+const seeds = (kind: KeyKind) =>
+  fc.uint8Array({ minLength: 32, maxLength: 32 }).map(seed => encodeSeed(seed, kind));
+const sharedKeys: fc.Arbitrary<SharedKeys> = fc.record(
+  {
+    issuer: seeds('account'),
+    box: seeds('curve'),
+    bacalhauToken: fc.constant('a-token-of-bacalhau'),
+    servers: fc.array(
+      word.map(host => `tls://${host}:4222`),
+      { maxLength: 3 },
+    ),
+    ca: fc.constant(ca),
+  },
+  { ...plain, requiredKeys: ['issuer', 'box', 'servers'] },
+);
 
 const configuration = `# the configuration of both roles
 node:
@@ -171,6 +188,16 @@ export const fileDecoders: readonly Decoder[] = [
     share: 0.4,
     isExpected: isMusterError,
     read: input => parseKeyPair('/x/identity.nk', input as Buffer, 'node', texts),
+  },
+  {
+    what: 'the keys that one requester hands to another',
+    covers: ['protocol/shared-keys.ts readSharedKeys'],
+    form: 'json',
+    valid: sharedKeys.map(keys => JSON.parse(writeSharedKeys(keys))),
+    share: 0.2,
+    isExpected: isProtocolError,
+    read: input => readSharedKeys(input as Buffer),
+    check: value => assert.match((value as SharedKeys).issuer, /^SA[A-Z2-7]{56}$/),
   },
   {
     what: 'the file with the id of a node',

@@ -14,7 +14,12 @@ import { MusterError } from '../../../system/errors.ts';
 import { makeFolder } from '../../../system/files.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 
-export const settings = ['dataDir', 'requester.unverifiedNodes', 'requester.heartbeatTopic'] as const;
+export const settings = [
+  'dataDir',
+  'broker.requesters',
+  'requester.unverifiedNodes',
+  'requester.heartbeatTopic',
+] as const;
 
 export const flags = {
   routes: {
@@ -44,7 +49,11 @@ export async function run({ load, flags: given }: Argv<typeof flags>): Promise<n
   const access = await accessIn(await dataFolder(loaded));
   print(
     ownNatsConfig({
-      access: { ...access, ...(unverifiedNodes ? { unverified: { heartbeatTopic } } : {}) },
+      access: {
+        ...access,
+        others: loaded.broker.requesters,
+        ...(unverifiedNodes ? { unverified: { heartbeatTopic } } : {}),
+      },
       systemAccount: given['system-account'],
       routes: withPorts(given.routes ?? []),
     }),
