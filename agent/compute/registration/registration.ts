@@ -3,7 +3,7 @@ import type { Answer } from '../../protocol/answers.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { Membership } from '../../protocol/node-state.ts';
 import type { Refusal } from '../../protocol/refusal.ts';
-import type { Clock, Timer } from '../../system/clock.ts';
+import type { Clock } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
 import type { LimitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
@@ -12,6 +12,7 @@ import type { StateFile } from '../../system/state-file.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 import { type AnswerMeaning, interpretAnswer } from './answer-meaning.ts';
 import { RefusedKey } from './refused-key.ts';
+import { RequestPlan, type Step } from './request-plan.ts';
 import type { RequesterClient } from './requester-client.ts';
 import { RetryDelays } from './retry-delays.ts';
 import type { Sentinel } from './sentinel.ts';
@@ -35,31 +36,14 @@ export interface RegistrationOptions {
   onReplaced(refusal: Refusal): Promise<boolean>;
 }
 
-/** Least time between two confirmations that follow from events, in milliseconds. */
-const confirmIntervalMs = 1_000;
-
-/**
- * `register` asks for a registration. `confirm` sends the node's information; the answer says whether the node is still
- * registered.
- */
-type Step = 'register' | 'confirm';
-
 export class Registration {
   readonly #options: RegistrationOptions;
   readonly #delays: RetryDelays;
   readonly #stopping = new AbortController();
   readonly #refusedKey: RefusedKey;
+  readonly #plan: RequestPlan;
   /** Called after each change of the state. The agent sets it. */
   onChange: () => void = () => undefined;
-  /** The next request and the time when it is due, in monotonic milliseconds. */
-  #next: { step: Step; at: number } | undefined;
-  #timer: Timer | undefined;
-  /** Whether the sentinel is being read or an answer is awaited. No request is sent meanwhile. */
-  #isBusy = true;
-  /** Whether to confirm after the current request, because an event arrived while it was being sent. */
-  #isConfirmationDue = false;
-  /** Time when an event last led to a confirmation, in monotonic milliseconds. */
-  #confirmedAt = Number.NEGATIVE_INFINITY;
   /** Whether no requester has decided about this node since this process started. A refusal is no decision. */
   #isStarting = true;
   /** Whether an operator told this node to register, and no requester has accepted it since. */
@@ -68,6 +52,11 @@ export class Registration {
   constructor(options: RegistrationOptions) {
     this.#options = options;
     this.#delays = new RetryDelays(options.clock, options.random);
+    this.#plan = new RequestPlan({
+      clock: options.clock,
+      stopping: this.#stopping.signal,
+      onDue: step => void this.#ask(step),
+    });
     this.#refusedKey = new RefusedKey({
       ...options,
       delays: this.#delays,
@@ -86,21 +75,21 @@ export class Registration {
    */
   async start(): Promise<void> {
     const saved = await this.#options.sentinel.load();
-    this.#isBusy = false;
+    this.#plan.end();
     // An operator may have asked for a registration before the sentinel was read.
-    if (this.#resumePlan()) return;
+    if (this.#plan.resume()) return;
     // The node sends no reports in the sentinel's session until the requester has confirmed the session.
     if (saved) {
       const { session, cluster, requester } = saved;
       this.#update({ session, cluster, requester });
     }
-    if (!this.#stopping.signal.aborted) void this.#ask(saved ? 'confirm' : 'register');
+    this.#plan.planIn(saved ? 'confirm' : 'register', 0);
   }
 
   /** Sends no more requests. Resolves when the sentinel was written or could not be written. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#timer?.cancel();
+    this.#plan.cancel();
     await this.#options.sentinel.sync();
   }
 
@@ -152,13 +141,8 @@ export class Registration {
   confirm(): void {
     const { phase } = this.#options.state;
     // The requester may have written the awaited answer before the change.
-    if (this.#isBusy) this.#isConfirmationDue = true;
-    else if (phase === 'rejected' || isAccepted(phase)) {
-      const at = Math.max(this.#options.clock.monotonic(), this.#confirmedAt + confirmIntervalMs);
-      if (this.#next && this.#next.at <= at) return;
-      this.#confirmedAt = at;
-      this.#plan('confirm', at);
-    }
+    if (this.#plan.isBusy) this.#plan.confirmAfterwards();
+    else if (phase === 'rejected' || isAccepted(phase)) this.#plan.planConfirmation();
   }
 
   /** Applies the answer to a report. The answer is ignored when the report was sent under an earlier session. */
@@ -168,66 +152,33 @@ export class Registration {
     if (isAccepted(state.phase)) this.#apply(interpretAnswer(answer, state.cluster), kind);
   }
 
-  /**
-   * Plans `step` for the time `at`, in monotonic milliseconds, and replaces the earlier plan. While a request is running,
-   * the plan only waits.
-   */
-  #plan(step: Step, at: number): void {
-    this.#timer?.cancel();
-    this.#next = { step, at };
-    if (this.#isBusy || this.#stopping.signal.aborted) return;
-    const { clock } = this.#options;
-    const waitMs = at - clock.monotonic();
-    if (waitMs > 0) this.#timer = clock.after(waitMs, () => void this.#ask(step));
-    else void this.#ask(step);
-  }
-
-  #planIn(step: Step, waitMs: number): void {
-    this.#plan(step, this.#options.clock.monotonic() + waitMs);
-  }
-
-  /** Starts the timer for a plan that was made while a request was running. Returns false when there is no such plan. */
-  #resumePlan(): boolean {
-    if (!this.#next) return false;
-    this.#plan(this.#next.step, this.#next.at);
-    return true;
-  }
-
   async #ask(step: Step): Promise<void> {
     const { connection, client, state } = this.#options;
     const { signal } = this.#stopping;
     // A node may move to another cluster by registering there. So only a confirmation checks the cluster.
     const cluster = step === 'register' ? '' : state.cluster;
-    this.#next = undefined;
-    this.#isBusy = true;
+    this.#plan.begin();
     let answer: Answer | undefined;
     let failure: unknown;
     try {
       if (connection.state.kind !== 'connected') await connection.connected(signal);
-      if (isShutOut(state)) return this.#wait(step);
+      if (isShutOut(state)) return this.#plan.keep(step);
       answer = await client.sendInfo(step === 'register' ? 'RegisterNode/v1' : 'UpdateNodeInfo/v1');
     } catch (error) {
       failure = error;
     }
-    this.#isBusy = false;
-    const isConfirmationDue = this.#isConfirmationDue;
-    this.#isConfirmationDue = false;
+    this.#plan.end();
+    const isConfirmationDue = this.#plan.takeConfirmation();
     if (signal.aborted) return;
     // A plan that was made during the request is newer than the answer.
-    if (this.#resumePlan()) return;
+    if (this.#plan.resume()) return;
     if (answer) this.#apply(interpretAnswer(answer, cluster), 'information', step);
     else this.#onNoAnswer(step, failure);
     if (isConfirmationDue) this.confirm();
   }
 
-  /** Keeps a request until the node is let in. */
-  #wait(step: Step): void {
-    this.#isBusy = false;
-    this.#next ??= { step, at: this.#options.clock.monotonic() };
-  }
-
   #onLetIn(): void {
-    if (!this.#isBusy && !this.#resumePlan()) this.confirm();
+    if (!this.#plan.isBusy && !this.#plan.resume()) this.confirm();
   }
 
   /** Applies an answer; `step` is undefined when the answer belongs to a report. */
@@ -315,7 +266,7 @@ export class Registration {
       session: session || state.session,
     });
     // It confirms and does not register, because a registration would bring back a node that was deleted in the meantime.
-    this.#planIn('confirm', this.#delays.whileRejectedMs());
+    this.#plan.planIn('confirm', this.#delays.whileRejectedMs());
   }
 
   #onUnknown(reason: string): void {
@@ -332,8 +283,7 @@ export class Registration {
       this.#registerAgain('', this.#delays.afterVoidMs());
       return;
     }
-    this.#next = undefined;
-    this.#timer?.cancel();
+    this.#plan.cancel();
     this.#update({ phase: 'deleted', reason, operatorReason, refused: '', session: '' });
     const text =
       'this node was deleted by an operator; it is quiet until: muster agent register, SIGHUP, or a restart';
@@ -344,7 +294,7 @@ export class Registration {
   #registerAgain(reason: string, waitMs: number): void {
     void this.#options.sentinel.set(undefined);
     this.#update({ phase: 'registering', reason, operatorReason: '', refused: '', session: '' });
-    this.#planIn('register', waitMs);
+    this.#plan.planIn('register', waitMs);
   }
 
   #onRefused(reason: string, kind: RequestKind, step: Step | undefined): void {
@@ -370,7 +320,7 @@ export class Registration {
   #retryLater(step: Step): void {
     const saved = this.#options.sentinel.value;
     if (step === 'confirm' && saved) this.#update({ phase: phaseOf(saved.membership) });
-    this.#planIn(step, this.#delays.afterFailureMs());
+    this.#plan.planIn(step, this.#delays.afterFailureMs());
   }
 
   #update(change: Partial<RegistrationState>): void {
