@@ -1,12 +1,6 @@
 // Finds by the key of a setting its definition, its other names (environment, flag), and its value.
-import {
-  type FlagKey,
-  type SecretKey,
-  type Setting,
-  type SettingKey,
-  type Settings,
-  table,
-} from './settings.ts';
+import type { Setting } from './setting.ts';
+import { type FlagKey, type SecretKey, type SettingKey, type Settings, table } from './settings.ts';
 
 export const settingKeys = Object.keys(table) as SettingKey[];
 

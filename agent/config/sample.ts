@@ -2,7 +2,8 @@
 import { stringify } from 'yaml';
 import { settingKeys, settingOf } from './keys.ts';
 import type { Role } from './role.ts';
-import type { Setting, SettingKey } from './settings.ts';
+import type { Setting } from './setting.ts';
+import type { SettingKey } from './settings.ts';
 
 /** The path at which the package installs the output of `muster config schema`. */
 export const packagedSchema = '/usr/share/muster/config.schema.json';

@@ -5,7 +5,8 @@ import { redacted } from '../system/secrets.ts';
 import { environmentName, flagName, isSecret, settingKeys, settingOf, settingValue } from './keys.ts';
 import type { Plain } from './kind.ts';
 import type { LoadedSettings } from './load.ts';
-import type { Readers, SettingKey } from './settings.ts';
+import type { Readers } from './setting.ts';
+import type { SettingKey } from './settings.ts';
 import type { Origin } from './sources.ts';
 
 export interface ShownSetting {
