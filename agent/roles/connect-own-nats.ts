@@ -23,7 +23,7 @@ export const calloutBox = ({ box }: OwnNatsAccess): CalloutBox => new CalloutBox
 /** Returns what the requester needs to settle what the NATS in `nats.servers` is worth. */
 export function ownNatsOptions(
   access: OwnNatsAccess,
-  { nats, requester }: Settings,
+  { nats, requester, broker: { approved } }: Settings,
   connection: Connection,
 ): OwnNatsOptions {
   const box = calloutBox(access);
@@ -37,7 +37,13 @@ export function ownNatsOptions(
     knock,
     random: systemRandom,
   });
-  return { trial, box, issuer: access.issuer, requireIdentity: requester.requireIdentity };
+  return {
+    trial,
+    box,
+    issuer: access.issuer,
+    requireIdentity: requester.requireIdentity,
+    opensSubjects: approved.publish.length + approved.subscribe.length > 0,
+  };
 }
 
 /**

@@ -30,6 +30,7 @@ import { createReloader } from './reload.ts';
 import { createCredentialReloader } from './reload-credentials.ts';
 import { agentState, starting } from './service-state.ts';
 import { startRole } from './start-role.ts';
+import { warnOfUnencrypted } from './unencrypted.ts';
 
 /**
  * Times for the steps of a stop, in milliseconds. A folder that does not answer must not delay a stop for longer. Their
@@ -89,6 +90,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     random: systemRandom,
     log,
   });
+  warnOfUnencrypted(connection, log);
   const offer = () => ({
     allocatedCapacity: settings.compute.allocatedCapacity,
     labels: settings.node.labels,

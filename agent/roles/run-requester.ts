@@ -30,6 +30,7 @@ import { createCredentialReloader } from './reload-credentials.ts';
 import { loadAccess, ownBrokerAddresses, type RequesterAccess, startOwnBroker } from './requester-broker.ts';
 import { requesterState, starting } from './service-state.ts';
 import { type RoleStart, startRole } from './start-role.ts';
+import { warnOfUnencrypted } from './unencrypted.ts';
 
 /**
  * Times for the steps of a stop, in milliseconds. Their sum is less than `muster dev` and a service manager allow for a
@@ -117,6 +118,8 @@ async function serveNodes(
     random: systemRandom,
     log,
   });
+  // Its own broker is on the same machine.
+  if (!broker) warnOfUnencrypted(connection, log);
   cleanup.defer(() => connection.close(stopTimeoutsMs.connection));
   const lost = Promise.withResolvers<never>();
   lost.promise.catch(() => undefined);

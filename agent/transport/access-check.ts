@@ -94,9 +94,9 @@ async function checkServer(server: Server, options: AccessCheckOptions): Promise
   const now = () => clock.now();
   const settings = { name, credentials, tls, timeoutMs, pingIntervalMs: 60_000, now };
   try {
-    const { link } = await dial(server, settings, new AbortController().signal);
+    const { link, isEncrypted: encrypted } = await dial(server, settings, new AbortController().signal);
     try {
-      return { server: label, host, result: await readFacts(link, server, options) };
+      return { server: label, host, result: { ...(await readFacts(link, options)), encrypted } };
     } finally {
       await link.close();
     }
@@ -107,17 +107,17 @@ async function checkServer(server: Server, options: AccessCheckOptions): Promise
   }
 }
 
-async function readFacts(link: Link, server: Server, options: AccessCheckOptions): Promise<BrokerFacts> {
-  const { tls, stream, clock = systemClock } = options;
+async function readFacts(
+  link: Link,
+  { stream, clock = systemClock }: AccessCheckOptions,
+): Promise<Omit<BrokerFacts, 'encrypted'>> {
   const began = clock.monotonic();
   await link.rtt();
   const roundTripMs = clock.monotonic() - began;
-  const { version = '', jetstream = false, auth_required, tls_required } = link.info ?? {};
+  const { version = '', jetstream = false, auth_required } = link.info ?? {};
   return {
     version,
     jetstream,
-    encrypted:
-      server.tls || tls_required === true || tls?.handshakeFirst === true || Boolean(tls?.pins?.length),
     asksForLogin: auth_required === true,
     roundTripMs,
     clockAheadMs: await readClockAhead(link, stream, clock),

@@ -32,6 +32,8 @@ export interface Dialled {
   link: NatsConnection;
   /** Resolves when the link ends, with a sentence that gives the reason. */
   lost: Promise<string>;
+  /** Whether nobody in between can read what is sent. */
+  isEncrypted: boolean;
 }
 
 /** Connects to `server`. It stops when `signal` aborts. @throws ConnectFailure */
@@ -51,6 +53,7 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
     serverName: serverName ?? server.host,
     pins,
     now: settings.now(),
+    isEncrypted: false,
     onGreeting: settings.onGreeting,
   };
   let credentials: LoadedCredentials | undefined;
@@ -79,7 +82,8 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
       signal,
     };
     const link = await NatsConnectionImpl.connect(options);
-    return { link, lost: link.closed().then(error => explainLoss(attempt, error ?? undefined)) };
+    const lost = link.closed().then(error => explainLoss(attempt, error ?? undefined));
+    return { link, lost, isEncrypted: attempt.isEncrypted };
   } catch (error) {
     attempt.credentials = credentials?.source;
     throw explainFailure(error, attempt);

@@ -58,6 +58,8 @@ export interface Attempt {
   now: Date;
   /** The broker's version, once the broker has sent its greeting. */
   version?: string;
+  /** Whether the TLS handshake was made. */
+  isEncrypted: boolean;
   onGreeting?: ((greeting: ServerGreeting) => void) | undefined;
 }
 

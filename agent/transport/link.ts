@@ -94,10 +94,10 @@ async function connectOnce(
       pingIntervalMs,
       now: () => clock.now(),
     };
-    const { link, lost } = await dial(server, settings, signal);
+    const { link, lost, isEncrypted } = await dial(server, settings, signal);
     wasUp = true;
     try {
-      if (!signal.aborted) outage.end(server, link);
+      if (!signal.aborted) outage.end(server, link, isEncrypted);
       throw new ConnectFailure('unreachable', await lost);
     } finally {
       await link.close();
@@ -150,7 +150,7 @@ class Outage {
     this.#callbacks.onDown({ kind: 'disconnected', fault, reason, since: this.#since });
   }
 
-  end(server: Server, link: Link): void {
+  end(server: Server, link: Link, isEncrypted: boolean): void {
     const { clock, log } = this.#options;
     const version = printable(link.info?.version ?? '', 64);
     const fields = { server: server.label, version };
@@ -162,6 +162,6 @@ class Outage {
     this.#isPlanned = false;
     this.#since = undefined;
     this.#reasons.clear();
-    this.#callbacks.onUp(link, { kind: 'connected', server: server.label, version });
+    this.#callbacks.onUp(link, { kind: 'connected', server: server.label, version, isEncrypted });
   }
 }

@@ -51,7 +51,7 @@ export type ConnectFault = 'unreachable' | 'unauthorized' | 'tls' | 'credentials
 
 export type ConnectionState =
   | { kind: 'connecting' }
-  | { kind: 'connected'; server: string; version: string }
+  | { kind: 'connected'; server: string; version: string; isEncrypted: boolean }
   /** `reason` is a sentence for the operator; `since` is the time of the loss, in milliseconds of the monotonic clock. */
   | { kind: 'disconnected'; fault: ConnectFault; reason: string; since: number }
   | { kind: 'closed' };

@@ -166,6 +166,7 @@ export class SocketTransport implements Transport {
     const encrypted = this.#useSocket(connectTls(options));
     await Promise.race([once(encrypted, 'secureConnect'), rejectWhenClosed(encrypted)]);
     this.#encrypted = true;
+    attempt.isEncrypted = true;
     return readPeer(encrypted);
   }
 

@@ -213,7 +213,9 @@ describe('a NATS server of your own', () => {
   it('is shared when it does not ask, which the requester says, and refuses when identity is required', async () => {
     await server.kill();
     await server.start('authorization { token: "t" }');
-    const settings = { 'nats.token': 't' };
+    // On Linux, this address leads to this machine, and nobody can tell that by looking at it.
+    const unencrypted = { 'nats.servers': `nats://0.0.0.0:${server.port}` };
+    const settings = { ...unencrypted, 'nats.token': 't', 'broker.approved.publish': 'results.{nodeId}' };
     const strict = await cluster.requester(
       { ...settings, 'requester.requireIdentity': true },
       { wait: false },
@@ -222,6 +224,9 @@ describe('a NATS server of your own', () => {
     assert.match(strict.stderr, /does not ask this requester whom to let in/);
     const shared = await cluster.requester(settings);
     assert.match(shared.stderr, /approval is bookkeeping there/);
+    assert.match(shared.stderr, /broker\.approved opens nothing here.*muster broker config/);
+    const open = await cluster.agent('node-7', { ...unencrypted, 'nats.token': 't' });
+    for (const program of [shared, open]) assert.match(program.stderr, /is not encrypted: .*tls:\/\//);
     assert.equal((await cluster.status()).trust, 'shared');
     const unbanned = await cluster.command('node', 'unban', 'AAAA-AAAA-AAAA-AAAA');
     assert.match(unbanned.stderr, /does not ask .* whom to let in.*\nHint: .*muster broker config/);

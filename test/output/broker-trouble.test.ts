@@ -26,7 +26,7 @@ test('a lost connection is a trouble, with its time, its reason and a remedy for
 test('a connection that stands, is being made for the first time, or was closed is no trouble', () => {
   const fine: ConnectionState[] = [
     { kind: 'connecting' },
-    { kind: 'connected', server: 'nats://b:4222', version: '2' },
+    { kind: 'connected', server: 'nats://b:4222', version: '2', isEncrypted: true },
     { kind: 'closed' },
   ];
   for (const connection of fine) assert.equal(brokerTrouble(connection, 0), undefined);

@@ -8,7 +8,12 @@ import type { Trouble, TroubleCode } from '../../agent/system/trouble.ts';
 import type { ConnectionState } from '../../agent/transport/port.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-const connected: ConnectionState = { kind: 'connected', server: 'nats://b:4222', version: '2.12.0' };
+const connected: ConnectionState = {
+  kind: 'connected',
+  server: 'nats://b:4222',
+  version: '2.12.0',
+  isEncrypted: true,
+};
 const lost = (since: number): ConnectionState => ({
   kind: 'disconnected',
   fault: 'unreachable',

@@ -254,7 +254,7 @@ export class FakeConnection implements Connection {
     for (const name of this.#open.buckets) this.#broker.openBucket(name);
     for (const config of this.#open.streams.values()) this.#broker.openStream(config);
     for (const { subject } of this.#subscriptions) this.#isPermitted(subject);
-    this.#change({ kind: 'connected', server: 'fake://', version: '2.12.0' });
+    this.#change({ kind: 'connected', server: 'fake://', version: '2.12.0', isEncrypted: false });
     for (const watcher of this.#watchers) this.#pass(watcher);
     for (const follower of this.#followers) this.#catchUp(follower);
   }

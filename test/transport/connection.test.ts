@@ -25,6 +25,7 @@ test('a request is answered, and a message is delivered', async () => {
   const answerer = connectTo(server.url, { credentials });
   await Promise.all([asker.connected(), answerer.connected()]);
   assert.match(asker.state.kind === 'connected' ? asker.state.version : '', /^2\./);
+  assert.equal(asker.state.kind === 'connected' && asker.state.isEncrypted, false);
   const heard: string[] = [];
   answerer.subscribe('ask.*', message => {
     heard.push(`${message.subject} ${text(message.data)}`);

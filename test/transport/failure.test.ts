@@ -208,6 +208,7 @@ test('errors that this test cannot cause have their sentences too', () => {
     serverName: 'b',
     pins: [],
     now: new Date(),
+    isEncrypted: false,
   };
   const cases: [string, string, RegExp][] = [
     ['EAI_AGAIN', 'unreachable', /the name service does not answer/],

@@ -37,6 +37,7 @@ test('a private CA is used by address and by name, with tls:// or because the br
   for (const url of [server.url, `tls://localhost:${server.port}`, `nats://127.0.0.1:${server.port}`]) {
     const connection = connectTo(url, { tls: () => ({ caFile }) });
     await connection.connected();
+    assert.equal(connection.state.kind === 'connected' && connection.state.isEncrypted, true);
     connection.subscribe('echo', message => message.respond(message.data));
     assert.equal((await connection.request('echo', 'over TLS', 5_000)).data.length, 8);
   }

@@ -118,9 +118,11 @@ function exposureFindings(server: string, host: string, { asksForLogin, encrypte
     const text = `${server} accepts clients without credentials: anyone who reaches it can act as any node`;
     findings.push(warning(text, 'configure credentials at the broker, and give them to muster'));
   }
-  if (asksForLogin && !encrypted) {
-    const text = `the connection to ${server} is not encrypted: anyone in between can read the credentials`;
-    findings.push(warning(text, 'use TLS: tls:// in nats.servers, and nats.tls.*'));
+  if (!encrypted) {
+    const text = `the connection to ${server} is not encrypted: whoever is in between reads join codes, work, logins and every other message, and can act as any node`;
+    findings.push(
+      warning(text, 'let it use TLS, and name it as tls:// in nats.servers, or by a new join code'),
+    );
   }
   return findings;
 }

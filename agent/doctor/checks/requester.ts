@@ -34,7 +34,7 @@ async function askLocally(context: Context): Promise<Finding[]> {
   return [
     ...stateFindings(status),
     ...versionFindings(status.version, 'requester'),
-    ...(context.settings.nats.servers.length > 0 ? trustFindings(status) : []),
+    ...(context.settings.nats.servers.length > 0 ? trustFindings(status, context.settings.broker) : []),
     ...(await apiFindings(context)),
   ];
 }

@@ -18,6 +18,8 @@ export interface OwnNatsOptions {
   issuer: SigningKey;
   /** The setting `requester.requireIdentity`. */
   requireIdentity: boolean;
+  /** Whether the settings open subjects for approved nodes, which needs a NATS that asks. */
+  opensSubjects: boolean;
 }
 
 export interface OwnNatsWatch extends OwnNatsOptions {
@@ -68,9 +70,11 @@ export class OwnNats {
   }
 
   #begin(trust: Trust): void {
-    const { connection, clock, log, box, trial } = this.#options;
-    if (trust === 'shared') log.warn({}, sharedText);
-    else {
+    const { connection, clock, log, box, trial, opensSubjects } = this.#options;
+    if (trust === 'shared') {
+      log.warn({}, sharedText);
+      if (opensSubjects) log.warn({}, nothingOpenedText);
+    } else {
       const own = { box, servers: new BrokerServers(connection, clock), isOwn: trial.isOwn };
       this.#callout = new Callout({ ...this.#options, own });
       log.info({}, 'the NATS asks this requester whom to let in: each node is known by its key');
@@ -113,6 +117,9 @@ export class OwnNats {
 /** The warning at a start on a NATS that does not ask this requester whom to let in. */
 const sharedText =
   'on a shared NATS nobody checks which node speaks: approval is bookkeeping there, and protects nothing; see: muster broker config';
+
+const nothingOpenedText =
+  'broker.approved opens nothing here: the NATS alone says which subjects a node may use. Let it ask this requester (muster broker config), or remove broker.approved and have the operator of the NATS permit the subjects';
 
 const notIdentified = (): MusterError =>
   new MusterError(

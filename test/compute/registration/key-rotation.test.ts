@@ -63,7 +63,10 @@ class World {
       random: steadyRandom(0.5),
       log: silentLog,
       limitedLog: limitedLog(silentLog, this.clock),
-      connection: { state: { kind: 'connected', server: '', version: '' }, reconnect: () => undefined },
+      connection: {
+        state: { kind: 'connected', server: '', version: '', isEncrypted: false },
+        reconnect: () => undefined,
+      },
       client: { rotateKey: (Key, Signature) => this.#track(this.#ask(Key, Signature)) },
       key: {
         get publicKey() {

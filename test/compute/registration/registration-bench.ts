@@ -120,7 +120,9 @@ export class RegistrationBench {
       onReplaced: async () => false,
       connection: {
         get state(): ConnectionState {
-          return bench.#isConnected ? { kind: 'connected', server: '', version: '' } : { kind: 'connecting' };
+          return bench.#isConnected
+            ? { kind: 'connected', server: '', version: '', isEncrypted: false }
+            : { kind: 'connecting' };
         },
         connected: signal => this.#whenConnected(signal),
         reconnect: afterMs => void this.reconnects.push(afterMs ?? 0),

@@ -33,6 +33,7 @@ const ownNats = (run: () => Promise<Trust>): OwnNatsOptions => ({
   box: new CalloutBox(mine, count => new Uint8Array(randomBytes(count))),
   issuer: issuerKey,
   requireIdentity: false,
+  opensSubjects: false,
 });
 
 /** A NATS on which the next trials find these things; an error is thrown. */
@@ -87,6 +88,18 @@ describe('the start on a NATS of one’s own', () => {
       message: /does not ask this requester/,
     });
     assert.equal(strict.watch.trust, undefined);
+  });
+
+  test('warns of settings that open nothing where nobody asks, and only there', async () => {
+    const opensSubjects = true;
+    const shared = begin(['shared'], { opensSubjects });
+    await shared.watch.settle();
+    assert.equal(shared.warnings().length, 2);
+    assert.match(shared.warnings()[1] ?? '', /^broker\.approved opens nothing/);
+    const asking = begin(['keys'], { opensSubjects });
+    await asking.watch.settle();
+    assert.deepEqual(asking.warnings(), []);
+    asking.watch.stop();
   });
 
   test('is tried again after a trial that found out nothing', async () => {
