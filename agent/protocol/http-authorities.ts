@@ -18,6 +18,8 @@ export const authoritiesSchema = struct({
   MissingNodes: v.pipe(v.array(nodeId()), v.maxLength(1_000)),
   /** Who wants the next CA to be used although some nodes do not keep it. */
   ForcedBy: v.optional(text),
+  /** Whether only the HTTP API uses these CAs, because the nodes reach their broker without them. */
+  ApiOnly: v.optional(v.boolean()),
 });
 export type AuthoritiesView = v.InferOutput<typeof authoritiesSchema>;
 

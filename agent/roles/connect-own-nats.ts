@@ -1,5 +1,5 @@
 // Connects the parts by which a requester settles what a NATS of one's own is worth, and says where nodes find that NATS.
-import { randomBytes, X509Certificate } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { OwnNatsAccess } from '../broker/broker-access.ts';
 import { advertisedAddresses, machineNames } from '../broker/tls/names.ts';
 import type { Settings } from '../config/settings.ts';
@@ -11,7 +11,7 @@ import type { Log } from '../system/log.ts';
 import { isLoopback } from '../system/loopback.ts';
 import { systemRandom } from '../system/random.ts';
 import { readBounded } from '../system/read-file.ts';
-import { caPinOf } from '../transport/ca-pin.ts';
+import { caPinsIn } from '../transport/ca-pin.ts';
 import { keyPairOf } from '../transport/key-pair.ts';
 import { knock } from '../transport/knock.ts';
 import type { Connection } from '../transport/port.ts';
@@ -79,8 +79,7 @@ const readCa = async ({ tls: { caFile } }: Settings['nats']): Promise<string | u
 
 // A node that knows only the pin begins with TLS, and takes the CA that the server shows.
 async function findPins({ servers }: Settings['nats'], text = ''): Promise<string[]> {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  const pins = blocks.map(block => caPinOf(new X509Certificate(block)));
+  const pins = caPinsIn(text);
   if (pins.length === 0) return [];
   const greeted = await Promise.all(servers.map(server => greets(server, pins)));
   return greeted.some(each => each) ? pins : [];

@@ -1,12 +1,33 @@
 // Tests how a requester starts and stops, and what it does when another one took over.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { RequesterOptions } from '../../agent/requester/requester.ts';
+import { MusterError } from '../../agent/system/errors.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeBroker } from '../support/fake-connection.ts';
 import { assertNoDoubles, RequesterFixture, withoutIncarnation } from './requester-fixture.ts';
 import { computeInfo, requesterNode, sender } from './samples.ts';
 
 const hour = 3_600_000;
+
+test('a requester on a NATS of one’s own says where its CA is replaced, and any other where it makes one', async () => {
+  const hintOf = async (options: Partial<RequesterOptions>) => {
+    const fixture = new RequesterFixture();
+    fixture.requester = fixture.newRequester(fixture.connection, options);
+    await fixture.finish(fixture.requester.start());
+    try {
+      return fixture.requester.directory.authorities && 'none';
+    } catch (error) {
+      assert.ok(error instanceof MusterError);
+      return `${error.code} ${error.message}. ${error.hint}`;
+    }
+  };
+  assert.match(
+    await hintOf({}),
+    /^conflict the CA of the NATS in nats\.servers .*nats\.tls\.caFile .*agent trust PIN/,
+  );
+  assert.match(await hintOf({ brokerFolder: '/var/lib/muster/broker' }), /^conflict .*broker\.host/);
+});
 
 describe('a start', () => {
   test('waits for a broker that is away, and its status says so', async () => {

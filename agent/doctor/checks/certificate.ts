@@ -1,4 +1,5 @@
 // Checks the certificate of the requester's own broker: whether there is one, its end, its names, and who may read its key.
+// On a NATS of one's own it says the pins of the CAs that the requester trusts there.
 import type { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { certificatePlan, usesTls } from '../../broker/tls/choose-certificate.ts';
@@ -7,7 +8,8 @@ import { type OwnCertificateFiles, verifyOwnCertificate } from '../../broker/tls
 import { certificateFiles, inspectServerCertificate, isFor } from '../../broker/tls/server-certificate.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
-import { caPinOf } from '../../transport/ca-pin.ts';
+import { readBounded } from '../../system/read-file.ts';
+import { caPinOf, caPinsIn } from '../../transport/ca-pin.ts';
 import { whyNotValidAt } from '../../transport/peer-certificate.ts';
 import { type Check, type Finding, failed, isDenied, ok, runAsRoot, warning } from './check.ts';
 import type { Context } from './context.ts';
@@ -25,7 +27,8 @@ export const certificate = (
   name: 'certificate',
   async run() {
     const { settings } = context;
-    if (settings.nats.servers.length > 0 || !usesTls(settings.broker)) return [];
+    if (settings.nats.servers.length > 0) return await trustedFindings(settings.nats.tls.caFile);
+    if (!usesTls(settings.broker)) return [];
     const plan = certificatePlan(settings, machine);
     if ('files' in plan) return await ownFindings(plan.files, plan.names, clock.now());
     return await madeFindings(context.folderOf('requester'), plan.names, clock.now());
@@ -68,6 +71,24 @@ async function ownFindings(
     if (isDenied(error)) return [warning('this user may not read the files of broker.tls.*', runAsRoot)];
     if (!(error instanceof MusterError)) throw error;
     return [failed(error.message, error.hint ?? 'correct broker.tls.*')];
+  }
+}
+
+/** Number of CAs whose pins are named. */
+const maxNamed = 4;
+
+// Operators compare these pins, and type them on nodes. What is wrong with the file says the check of the configuration.
+async function trustedFindings(caFile: string | undefined): Promise<Finding[]> {
+  const text = caFile === undefined ? undefined : await readBounded(caFile).catch(() => undefined);
+  if (!text) return [];
+  try {
+    const pins = caPinsIn(text.toString('latin1'));
+    const named = pins.slice(0, maxNamed).join(', ');
+    const more = pins.length > maxNamed ? ` and ${pins.length - maxNamed} more` : '';
+    if (pins.length === 0) return [];
+    return [ok(`${caFile}: ${pins.length === 1 ? 'CA with the pin' : 'CAs with the pins'} ${named}${more}`)];
+  } catch {
+    return [failed(`${caFile} has a certificate that cannot be read`, 'correct nats.tls.caFile')];
   }
 }
 

@@ -6,11 +6,15 @@ import { dueAuthority, type Rotation } from './rotation-file.ts';
 /** Number of nodes that a view names. */
 const maxNamed = 1_000;
 
-/** Returns the view. `missing` are the approved nodes that do not keep the next CA. */
+/**
+ * Returns the view. `missing` are the approved nodes that do not keep the next CA. `isForNodes` says whether nodes use the CAs
+ * at all.
+ */
 export function authoritiesView(
   { present, former }: AuthorityPins,
   rotation: Rotation | undefined,
   missing: ReadonlySet<string>,
+  isForNodes: boolean,
 ): AuthoritiesView {
   const shown = (Pin: string | undefined, Use: string) => (Pin === undefined ? [] : [{ Pin, Use }]);
   return {
@@ -19,5 +23,6 @@ export function authoritiesView(
     Missing: missing.size,
     MissingNodes: [...missing].sort().slice(0, maxNamed),
     ...(rotation?.forcedBy === undefined ? {} : { ForcedBy: rotation.forcedBy }),
+    ...(isForNodes ? {} : { ApiOnly: true }),
   };
 }

@@ -181,7 +181,7 @@ export class AuthorityRotation implements RollObserver {
 
   /** Returns what operators see. */
   view(): AuthoritiesView {
-    return authoritiesView(this.#pins, this.#file.value, this.#nodes.missing);
+    return authoritiesView(this.#pins, this.#file.value, this.#nodes.missing, this.#options.isForNodes);
   }
 
   get #next(): string | undefined {

@@ -160,12 +160,10 @@ export class NodeDirectory implements Directory {
   }
 
   get authorities(): AuthorityRotation {
-    const { authorities, parts } = this.#options;
+    const { authorities, parts, brokerFolder } = this.#options;
     parts();
     if (authorities) return authorities;
-    throw new MusterError('conflict', 'this requester has no CA of its own that it could replace', {
-      hint: 'it makes one where broker.host or api.host is beyond the loopback, and no certificate of yours is set',
-    });
+    throw noAuthorities(brokerFolder !== undefined);
   }
 
   async confirmStore(act: Act): Promise<void> {
@@ -194,3 +192,16 @@ function viewOf({ health, resources, conflicts, keys }: DirectoryParts, state: N
     keys?.keyOf(id),
   );
 }
+
+const noAuthorities = (hasOwnBroker: boolean): MusterError =>
+  hasOwnBroker
+    ? new MusterError('conflict', 'this requester has no CA of its own that it could replace', {
+        hint: 'it makes one where broker.host or api.host is beyond the loopback, and no certificate of yours is set',
+      })
+    : new MusterError(
+        'conflict',
+        'the CA of the NATS in nats.servers is not made by this requester, which cannot replace it',
+        {
+          hint: 'first let the requester and the nodes trust both CAs: put both into nats.tls.caFile of the requester, and run on each node, with the pin of the new one from muster doctor: muster agent trust PIN. Then give the servers of the NATS their new certificates',
+        },
+      );

@@ -93,5 +93,7 @@ const sharedMode = (): MusterError =>
   new MusterError(
     'conflict',
     'nodes of this cluster need no join code: they log in to the NATS that nats.servers names, which does not ask this requester whom to let in',
-    { hint: 'give the node the address and the credentials of that NATS' },
+    {
+      hint: 'give the node the address and the credentials of that NATS; or let that NATS ask this requester, by what this prints: muster broker config',
+    },
   );

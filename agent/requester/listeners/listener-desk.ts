@@ -59,5 +59,7 @@ const sharedMode = (): MusterError =>
   new MusterError(
     'conflict',
     'the NATS that nats.servers names does not ask this requester whom to let in, so it can make no listener there',
-    { hint: 'let the operator of that NATS give the program a user that may read the stream NODE_EVENTS' },
+    {
+      hint: 'let that NATS ask this requester, by what this prints: muster broker config; or have its operator give the program a user that may read the stream NODE_EVENTS',
+    },
   );

@@ -1,12 +1,13 @@
 // Checks the findings about the certificate of the requester's own broker.
 import assert from 'node:assert/strict';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { certificateFiles, loadServerCertificate } from '../../../agent/broker/tls/server-certificate.ts';
 import type { Settings } from '../../../agent/config/settings.ts';
 import { certificate } from '../../../agent/doctor/checks/certificate.ts';
 import { silentLog } from '../../../agent/system/log.ts';
+import { caPinsIn } from '../../../agent/transport/ca-pin.ts';
 import { makeAuthority, makeCertificate } from '../../support/certificates.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { newFolder } from '../../support/temporary.ts';
@@ -55,6 +56,33 @@ test('the certificate that the requester made: its end, its names, and who may r
     (await lines(data, open)).join(),
     /^failed .*server\.pem does not contain a certificate remove it/,
   );
+});
+
+test('on a NATS of one’s own, the pins of the CAs that the requester trusts', async () => {
+  const folder = await newFolder();
+  const [one, two] = [await makeAuthority(folder, 'one'), await makeAuthority(folder, 'two')];
+  const text = (await readFile(one.certFile, 'utf8')) + (await readFile(two.certFile, 'utf8'));
+  const caFile = join(folder, 'both.pem');
+  await writeFile(caFile, text);
+  const linesFor = async (tls: object) => {
+    const settings = (given: Settings): Settings => ({
+      ...given,
+      nats: { ...given.nats, servers: ['tls://far:4222'], tls: { ...given.nats.tls, ...tls } },
+    });
+    const check = certificate(context({ roles: ['requester'], settings }), new FakeClock(today), machine);
+    return (await check.run()).map(({ status, text }) => `${status} ${text}`);
+  };
+  assert.deepEqual(await linesFor({}), []);
+  const [pin, other] = caPinsIn(text);
+  assert.notEqual(pin, other);
+  assert.deepEqual(await linesFor({ caFile: one.certFile }), [`ok ${one.certFile}: CA with the pin ${pin}`]);
+  assert.deepEqual(await linesFor({ caFile }), [`ok ${caFile}: CAs with the pins ${pin}, ${other}`]);
+  await writeFile(caFile, text.replace('MII', '!!!'));
+  assert.match(
+    (await linesFor({ caFile })).join(),
+    /^failed .*both\.pem has a certificate that cannot be read/,
+  );
+  assert.deepEqual(await linesFor({ caFile: join(folder, 'none') }), [], 'another check says that');
 });
 
 test("an operator's own certificate: its end, and what does not fit", async () => {

@@ -207,6 +207,7 @@ test('a CA that only the API uses waits for no node', async () => {
   await rotation.rotate(false, act);
   assert.equal(dueAuthority(store.rotation), pin('B'));
   assert.deepEqual([rotation.valid, rotation.forNewNodes], [[], []], 'nodes are told nothing of it');
+  assert.equal(rotation.view().ApiOnly, true);
 });
 
 test('a crash while the next CA is made, or given up, leaves nothing that nodes are told of', async () => {

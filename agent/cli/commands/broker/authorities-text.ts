@@ -9,17 +9,22 @@ const maxNamed = 10;
 /** Returns the table of the CAs, and below it what is left to do. */
 export function authoritiesText(view: AuthoritiesView): string {
   const rows = view.Authorities.map(({ Pin, Use }) => [Pin, printable(Use)]);
-  return [table([['PIN', 'USE'], ...rows]), ...nextSteps(view).map(line => `${line}\n`)].join('');
+  const steps = view.ApiOnly ? apiSteps(view) : nextSteps(view);
+  return [table([['PIN', 'USE'], ...rows]), ...steps.map(line => `${line}\n`)].join('');
 }
 
-function nextSteps({ Authorities, Ready, Missing, MissingNodes, ForcedBy }: AuthoritiesView): string[] {
-  const pinOf = (use: string) => Authorities.find(({ Use }) => Use === use)?.Pin;
-  const [next, former] = [pinOf('next'), pinOf('former')];
+const restart = 'Restart the requester to use the next CA.';
+
+const pinOf = ({ Authorities }: AuthoritiesView, use: string): string | undefined =>
+  Authorities.find(({ Use }) => Use === use)?.Pin;
+
+function nextSteps(view: AuthoritiesView): string[] {
+  const { Ready, Missing, MissingNodes, ForcedBy } = view;
+  const [next, former] = [pinOf(view, 'next'), pinOf(view, 'former')];
   if (next !== undefined) {
     const names = MissingNodes.slice(0, maxNamed).join(', ');
     const more = Missing > maxNamed ? ` and ${Missing - maxNamed} more` : '';
     const missing = `${Missing} approved ${Missing === 1 ? 'node does' : 'nodes do'} not trust the next CA yet: ${names}${more}`;
-    const restart = 'Restart the requester to use the next CA.';
     if (ForcedBy !== undefined && Missing > 0) {
       const manual = `After that, run on each of these machines: muster agent trust ${next}`;
       return [`${missing}.`, `${printable(ForcedBy)} wants it to be used all the same.`, manual, restart];
@@ -30,4 +35,16 @@ function nextSteps({ Authorities, Ready, Missing, MissingNodes, ForcedBy }: Auth
   }
   if (former === undefined) return [];
   return [`When all nodes are back, let them forget the former CA: muster broker forget-ca ${former}`];
+}
+
+// No node has to be waited for, but the commands of operators on other machines trust the CA too.
+function apiSteps(view: AuthoritiesView): string[] {
+  const use = 'Only the HTTP API uses this CA: the nodes reach their broker without it.';
+  const former = pinOf(view, 'former');
+  if (pinOf(view, 'next') !== undefined) return [use, restart];
+  if (former === undefined) return [use];
+  return [
+    use,
+    `Operators on other machines need its pin. Then forget the former CA: muster broker forget-ca ${former}`,
+  ];
 }
