@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { OwnNatsAccess } from '../broker/broker-access.ts';
 import { advertisedAddresses, machineNames } from '../broker/tls/names.ts';
 import type { Settings } from '../config/settings.ts';
+import { joinCodeLimits } from '../protocol/join-code.ts';
 import { CalloutBox } from '../requester/enrolment/callout-box.ts';
 import type { BrokerAddresses } from '../requester/enrolment/join-code-desk.ts';
 import { NatsTrial } from '../requester/enrolment/nats-trial.ts';
@@ -50,40 +51,57 @@ export function ownNatsOptions(
  * Returns where new nodes and listeners find the NATS: the addresses in `broker.advertise`, or else those in `nats.servers`;
  * and the pins of the CAs in `nats.tls.caFile`, if a server can be known by them.
  */
-export async function ownNatsAddresses({ nats, broker }: Settings, log: Log): Promise<BrokerAddresses> {
-  const known = parseServers(nats.servers);
-  const usesTls =
-    known.some(({ tls }) => tls) || nats.tls.caFile !== undefined || nats.tls.handshakeFirst === true;
-  const scheme = usesTls ? 'tls' : 'nats';
-  const advertised = advertisedAddresses(
-    broker.advertise,
-    { host: known[0]?.host ?? '', port: known[0]?.port ?? 4222 },
-    machineNames(),
-  ).map(address => `${scheme}://${address}`);
-  const servers = broker.advertise.length > 0 ? advertised : known.map(({ label }) => label);
+export async function ownNatsAddresses(settings: Settings, log: Log): Promise<BrokerAddresses> {
+  const { nats } = settings;
+  const servers = serversForNodes(settings);
   const ca = await readCa(nats);
-  const pins = await findPins(nats, ca);
-  if (pins.length === 0 && nats.tls.caFile !== undefined) log.warn({ caFile: nats.tls.caFile }, noPinText);
+  const pins = await pinsForNodes(nats, ca, log);
   const isLocal = ({ host }: { host: string }) => isLoopback(host);
   return { servers, pins, ca, localOnly: parseServers(servers).every(isLocal) };
 }
 
-const noPinText =
-  'join codes do not contain the pin of the CA, so each new node needs nats.tls.caFile: let all servers of the NATS begin with TLS (handshake_first), and show the CA after their certificate';
+function serversForNodes({ nats, broker }: Settings): readonly string[] {
+  const known = parseServers(nats.servers);
+  const { caFile, certFile, handshakeFirst } = nats.tls;
+  // Nodes insist on TLS where the requester does, so that nobody in between talks them out of it.
+  const insists = caFile !== undefined || certFile !== undefined || handshakeFirst;
+  if (broker.advertise.length === 0)
+    return known.map(({ label }) => (insists ? label.replace(/^nats:/, 'tls:') : label));
+  const scheme = insists || known.some(({ tls }) => tls) ? 'tls' : 'nats';
+  const first = { host: known[0]?.host ?? '', port: known[0]?.port ?? 4222 };
+  return advertisedAddresses(broker.advertise, first, machineNames()).map(
+    address => `${scheme}://${address}`,
+  );
+}
+
+async function pinsForNodes(
+  { servers, tls: { caFile } }: Settings['nats'],
+  ca: string | undefined,
+  log: Log,
+): Promise<readonly string[]> {
+  const pins = caPinsIn(ca ?? '');
+  if (pins.length === 0) return [];
+  const isTooMany = pins.length > joinCodeLimits.pins;
+  // A node that knows only the pin begins with TLS, and takes the CA that the server shows.
+  const greeted = isTooMany ? [] : await Promise.all(servers.map(server => greets(server, pins)));
+  if (greeted.some(each => each)) return pins;
+  log.warn({ caFile }, `${noPinText}: ${isTooMany ? tooMany(pins.length) : unseenText}`);
+  return [];
+}
+
+const noPinText = 'join codes do not contain the pin of the CA, so each new node needs nats.tls.caFile';
+
+const unseenText =
+  'let all servers of the NATS begin with TLS (handshake_first), and show the CA after their certificate';
+
+const tooMany = (count: number): string =>
+  `nats.tls.caFile has ${count} CAs, and a join code names ${joinCodeLimits.pins} at most; leave those in it that sign the certificates of the NATS`;
 
 /** Time that a server has to begin TLS, in milliseconds. */
 const tlsTimeoutMs = 5_000;
 
 const readCa = async ({ tls: { caFile } }: Settings['nats']): Promise<string | undefined> =>
   caFile === undefined ? undefined : (await readBounded(caFile))?.toString('latin1');
-
-// A node that knows only the pin begins with TLS, and takes the CA that the server shows.
-async function findPins({ servers }: Settings['nats'], text = ''): Promise<string[]> {
-  const pins = caPinsIn(text);
-  if (pins.length === 0) return [];
-  const greeted = await Promise.all(servers.map(server => greets(server, pins)));
-  return greeted.some(each => each) ? pins : [];
-}
 
 /** Returns whether a server greets a client that knows only these pins. The client shows nothing of itself. */
 async function greets(url: string, pins: readonly string[]): Promise<boolean> {
