@@ -1,9 +1,10 @@
 // Opens a requester: takes the lease, reads the store, makes the parts and starts them. This runs once at the start.
+import { followRecords } from './cluster/record-follower.ts';
 import type { DirectoryParts } from './directory/node-directory.ts';
 import type { Conflict } from './events/conflict-detector.ts';
 import type { EventPublisher } from './events/event-publisher.ts';
+import { makeGate } from './make-gate.ts';
 import { type MadeParts, makeParts, type PartsOptions } from './make-parts.ts';
-import { openEnrolment } from './open-enrolment.ts';
 import { type OpenStore, openStore } from './open-store.ts';
 import type { Past } from './past.ts';
 import { endParts, loadRoll, startParts } from './start-parts.ts';
@@ -33,12 +34,23 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
 
 async function connectParts(options: PartsOptions, store: OpenStore, past: Past): Promise<Parts> {
   const { clusterId, stream } = store;
-  const gate = await openEnrolment(options, store);
+  const gate = makeGate(options, store);
   const { enrolment, listeners } = gate ?? {};
   const made = { ...makeParts(options, store, past, gate), enrolment, listeners };
-  await loadRoll(options, made, past);
+  const sets = [...made.operators.sets, ...(enrolment?.sets ?? []), ...(listeners?.sets ?? [])];
+  const following = await followRecords(store.cluster, sets, options);
+  try {
+    await loadRoll(options, made, past);
+  } catch (error) {
+    following.stop();
+    throw error;
+  }
   made.events.start(stream);
-  const silence = startParts(options, store, made);
+  const stopParts = startParts(options, store, made);
+  const silence = () => {
+    stopParts();
+    following.stop();
+  };
   const { roll, health, resources, events, operators } = made;
   const { log, self } = options;
   log.info({ node: self.NodeID, cluster: clusterId, nodes: roll.records.size }, 'the requester is ready');

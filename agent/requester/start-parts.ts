@@ -17,11 +17,12 @@ export async function loadRoll(
   made: MadeParts,
   past: Past,
 ): Promise<void> {
-  const { roll, operators, enrolment } = made;
+  const { roll, operators, enrolment, listeners } = made;
   try {
     await roll.load(catchUp(past, { ...made, clock }));
     await roll.registerSelf(self);
     await operators.open();
+    await listeners?.open();
     await enrolment?.settle(roll.records, roll, {
       olderSince: storeMark?.older?.at,
       isOwnStore: brokerFolder !== undefined,

@@ -86,7 +86,7 @@ class StreamBucket implements Bucket {
       };
       return {
         stream: this.#stream,
-        filter: `$KV.${this.#name}.${passes.prefix === undefined ? '>' : `${passes.prefix}*`}`,
+        filters: (passes.prefixes?.map(each => `${each}*`) ?? ['>']).map(each => `$KV.${this.#name}.${each}`),
         from: 'newest_of_each_subject' as const,
         onBegin,
       };

@@ -21,7 +21,8 @@ export interface StorageEnvironment {
 /** The stream to read, and where to begin. */
 export interface ReadRequest {
   stream: string;
-  filter: string;
+  /** The subjects to read. They may have wildcards, and none may match a subject of another. */
+  filters: readonly string[];
   from: 'all' | 'newest_of_each_subject' | { sequence: number } | { time: Date };
   /** Called just before the first message. */
   onBegin?: () => void;
@@ -166,7 +167,7 @@ export async function readOnce(
 async function consume(
   { connection, clock, log }: StorageEnvironment,
   link: Link,
-  { stream, filter, from }: ReadRequest,
+  { stream, filters, from }: ReadRequest,
   callbacks: ReadCallbacks & { onBroken(reason: string): void },
 ): Promise<() => void> {
   let ended = false;
@@ -230,7 +231,7 @@ async function consume(
   try {
     const config = {
       ...deliverPolicy(from),
-      filter_subject: filter,
+      ...(filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: filters }),
       deliver_subject: inbox,
       ack_policy: 'none',
       max_deliver: 1,

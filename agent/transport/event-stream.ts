@@ -29,7 +29,7 @@ export async function openStream(
   return {
     publish: (subject, data, id) => publishOnce(environment, stream, secret, ensure, { subject, data, id }),
     lastPerSubject: (filter, fn) =>
-      readOnce(environment, { stream, filter, from: 'newest_of_each_subject' }, fn),
+      readOnce(environment, { stream, filters: [filter], from: 'newest_of_each_subject' }, fn),
     fill: async () => {
       const { config: actual, state } = await ensure();
       const { bytes, messages, last_seq: lastSequence } = state;
@@ -56,7 +56,7 @@ export async function openStream(
         if (!isSameStream) before = { created, sequence: 0 };
         const next = (before?.sequence ?? 0) + 1;
         const from = next > 1 ? { sequence: next } : since ? { time: since } : ('all' as const);
-        return { stream, filter, from };
+        return { stream, filters: [filter], from };
       };
       return readContinuously(environment, nextRead, {
         onMessage: message => {

@@ -202,8 +202,8 @@ export interface BucketWatch {
 
 /** What a watch covers, and callbacks for a watcher that must notice the loss of the store. */
 export interface WatchPasses {
-  /** The beginning of the keys to watch, up to and with their last dot, such as `seen.`; all keys by default. */
-  prefix?: string;
+  /** The beginnings of the keys to watch, up to and with their last dot, such as `seen.`; all keys by default. */
+  prefixes?: readonly string[];
   /**
    * Called before each pass over all keys. `lost` is true when the bucket was created again since the last pass. Then its
    * revisions start again, and a key that does not come in this pass is gone.

@@ -177,9 +177,9 @@ export const storeDecoders: readonly Decoder[] = [
     pin,
     (value, log) => {
       const pins = new Pins(bucketWith('', value), log);
-      for (const set of pins.sets) set.take(entryOf('pin.node-1', value));
+      for (const set of pins.sets) set.onEntry(entryOf('pin.node-1', value));
       pins.nodeOf(clientKey.publicKey);
-      for (const set of pins.sets) set.take(entryOf(`key.${clientKey.publicKey}`, value));
+      for (const set of pins.sets) set.onEntry(entryOf(`key.${clientKey.publicKey}`, value));
       pins.nodeOf(clientKey.publicKey);
       return pins.of('node-1');
     },
@@ -190,7 +190,7 @@ export const storeDecoders: readonly Decoder[] = [
     fc.record({ id: nodeIds, actor: word, reason: word, at: times }, plain),
     (value, log) => {
       const bans = new Bans(bucketWith('', value), log);
-      bans.set.take(entryOf(`ban.${clientKey.publicKey}`, value));
+      bans.set.onEntry(entryOf(`ban.${clientKey.publicKey}`, value));
       bans.list();
       return bans.of(clientKey.publicKey);
     },
@@ -212,7 +212,7 @@ export const storeDecoders: readonly Decoder[] = [
     ),
     (value, log) => {
       const nodes = new DeletedNodes({ bucket: bucketWith('', value), log, onChange: () => undefined });
-      nodes.set.take(entryOf('deleted.node-1', value));
+      nodes.set.onEntry(entryOf('deleted.node-1', value));
       return nodes.of('node-1');
     },
   ),
@@ -241,7 +241,7 @@ export const storeDecoders: readonly Decoder[] = [
         usesOf: () => 0,
         events: { announce: () => undefined } as never,
       });
-      codes.set.take(entryOf('code.abcdefgh23', value));
+      codes.set.onEntry(entryOf('code.abcdefgh23', value));
       codes.check('join-abcdefgh23-AAAAAAAAAAAAAAAAAAAAAA', '10.0.0.1');
       return codes.list()[0];
     },
@@ -263,7 +263,7 @@ export const storeDecoders: readonly Decoder[] = [
     (value, log) => {
       const bucket = bucketWith('', value);
       const set = new RecordSet({ bucket, prefix: 'listener.', schema: listenerRecordSchema, log });
-      set.take(entryOf('listener.ada', value));
+      set.onEntry(entryOf('listener.ada', value));
       return set.get('ada');
     },
   ),
@@ -293,14 +293,14 @@ export const storeDecoders: readonly Decoder[] = [
     ),
     isExpected: () => false,
     read: async input => {
-      const bucket = bucketWith('operator.ada', input as Buffer);
       const operators = new Operators({
-        bucket,
+        bucket: bucketWith('operator.ada', input as Buffer),
         clock,
         log: silentLog,
         counters: newCounters(),
         events: { announce: () => undefined } as never,
       });
+      for (const set of operators.sets) set.onEntry(entryOf('operator.ada', input as Buffer));
       await operators.open();
       operators.check(`mop_ada_${'A'.repeat(43)}`);
       operators.prove('ada', 'A'.repeat(22), '127.0.0.1 1234');

@@ -479,7 +479,7 @@ export class FakeConnection implements Connection {
       watch: (onEntry, passes) =>
         this.#operate('watch', name, () => {
           const fn = (entry: BucketEntry) => {
-            if (entry.key.startsWith(passes?.prefix ?? '')) onEntry(entry);
+            if ((passes?.prefixes ?? ['']).some(prefix => entry.key.startsWith(prefix))) onEntry(entry);
           };
           const watcher: Watcher = { bucket: name, fn, passes, incarnation: 0, stopped: false };
           this.#watchers.add(watcher);

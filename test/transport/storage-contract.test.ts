@@ -140,13 +140,39 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       });
       for (const key of ['a.1', 'b.1', 'a.2', 'a', 'ab.1']) await bucket.put(key, bytes('v'), 0);
       const received: string[] = [];
-      const watch = await bucket.watch(entry => received.push(entry.key), { prefix: 'a.' });
+      const watch = await bucket.watch(entry => received.push(entry.key), { prefixes: ['a.'] });
       await watch.ready;
       await bucket.put('b.2', bytes('v'), 0);
       await bucket.put('a.3', bytes('v'), 0);
       await eventually('the write is seen', () => received.includes('a.3'));
       watch.stop();
       assert.deepEqual(received, ['a.1', 'a.2', 'a.3']);
+    });
+
+    test('is watched by several beginnings of its keys at once, in the order of the revisions, also after a restart', async () => {
+      const bucket = await (await (await broker.connection()).storage()).bucket({
+        name: 'several',
+        history: 1,
+      });
+      const revisions = new Map<string, number>();
+      const put = async (key: string) =>
+        revisions.set(key, await bucket.put(key, bytes('v'), revisions.get(key) ?? 0));
+      for (const key of ['b.1', 'a.1', 'c.1', 'lease', 'b.2', 'a.1']) await put(key);
+      const received: string[] = [];
+      let passes = 0;
+      const watch = await bucket.watch(entry => received.push(entry.key), {
+        prefixes: ['a.', 'b.', 'd.'],
+        complete: () => passes++,
+      });
+      await watch.ready;
+      assert.deepEqual(received.splice(0), ['b.1', 'b.2', 'a.1']);
+      for (const key of ['d.1', 'c.1', 'lease', 'b.1', 'a.2']) await put(key);
+      await eventually('the writes are seen', () => received.includes('a.2'));
+      assert.deepEqual(received.splice(0), ['d.1', 'b.1', 'a.2']);
+      await broker.restart({ wipe: false });
+      await eventually('another pass', () => passes === 2);
+      watch.stop();
+      assert.deepEqual(received, ['b.2', 'a.1', 'd.1', 'b.1', 'a.2']);
     });
 
     test('is watched from its newest entries on and through a restart, and its loss is announced', async () => {

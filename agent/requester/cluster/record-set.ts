@@ -1,5 +1,6 @@
-// Records of one kind in the cluster bucket, such as the keys of the nodes: in memory, and each change written to the store
-// before it counts.
+// Records of one kind in the cluster bucket, such as the keys of the nodes: in memory, where they follow the bucket, and each
+// change written to the store before it counts. Several requesters may write the same records.
+import { isDeepStrictEqual } from 'node:util';
 import type * as v from 'valibot';
 import { MusterError } from '../../system/errors.ts';
 import { inGroups } from '../../system/in-groups.ts';
@@ -19,19 +20,37 @@ export interface RecordSetOptions<T> {
   log: Log;
   /** Called when a record in memory changes, with what it was and what it is. */
   onChange?(before: T | undefined, after: T | undefined): void;
-  /** What keeps the records outside of the store too, so that an older store cannot undo them. */
+  /**
+   * Called after `onChange` with what the watch of the bucket has brought, from `tellChanges` on: as a rule, another
+   * requester changed it. It may be a change of our own whose answer comes later, so it must do no harm then.
+   */
+  onOthersChange?(name: string, before: T | undefined, after: T | undefined): void;
+  /** Keeps the records outside of the store too, so that an older store cannot undo them. */
   mirror?: LedgerMirror<T> | undefined;
+  /** Says whether a requester may have removed this record for good, without a marker; none may by default. */
+  mayVanish?(name: string, value: T): boolean;
 }
 
 /** Number of attempts to write a record whose revision another write has changed. */
-const attempts = 4;
+const attempts = 8;
 /** Number of records that are written at the same time when the store was lost. */
 const atOnce = 64;
 
-/** All methods that write throw BrokerError, and MusterError `conflict` when the record was written by somebody else. */
+/** All methods that write throw BrokerError, and MusterError `conflict` when the record was changed by another requester. */
 export class RecordSet<T> {
   readonly #options: RecordSetOptions<T>;
   readonly #records = new Map<string, { value: T; revision: number }>();
+  /** The markers of records that we deleted, by their revisions, until the watch has come as far. */
+  readonly #deleted = new Map<string, number>();
+  /** The keys whose entries cannot be read, by their revisions. */
+  readonly #unreadable = new Map<string, number>();
+  /** During a pass over the bucket, the names that have not come yet; otherwise undefined. */
+  #missing: Set<string> | undefined;
+  /** Whether the pass is over a store that was lost. */
+  #isLost = false;
+  #tells = false;
+  /** The last write to the mirror that the watch has caused. */
+  #mirrored: Promise<void> = Promise.resolve();
 
   constructor(options: RecordSetOptions<T>) {
     this.#options = options;
@@ -55,136 +74,255 @@ export class RecordSet<T> {
   }
 
   /**
-   * Writes a record and then keeps it. A record that was written meanwhile is not replaced: it is kept instead, and the call
-   * throws. It may be our own, of an earlier attempt whose answer was lost.
+   * Writes a record and then keeps it. A record that was written or deleted meanwhile is not replaced: what the store has is
+   * kept instead, and the call throws, unless the store has the same. That may be our own, of an earlier attempt whose answer
+   * was lost. `over` is the record by which the caller has decided, if it has waited since; undefined for none.
    */
-  async set(name: string, value: T): Promise<void> {
-    const { bucket, prefix } = this.#options;
-    const key = `${prefix}${name}`;
-    const bytes = encode(value);
-    let revision = this.#records.get(name)?.revision ?? 0;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        revision = await bucket.put(key, bytes, revision);
-        break;
-      } catch (error) {
-        if (!isConflict(error) || attempt === attempts) throw error;
-        const newest = await bucket.get(key);
-        if (newest && !newest.marker) {
-          if (!Buffer.from(newest.value).equals(Buffer.from(bytes))) {
-            this.take(newest);
-            throw takenError(key);
-          }
-          // The answer to an earlier attempt was lost.
-          revision = newest.revision;
-          break;
-        }
-        // The record was deleted, or the store was lost.
-        revision = newest?.revision ?? 0;
-      }
-    }
-    this.#keep(name, value, revision);
-    await this.#options.mirror?.put(name, value);
+  async set(name: string, value: T, ...over: [T | undefined] | []): Promise<void> {
+    if (over.length > 0 && this.get(name) !== over[0]) throw takenError(`${this.prefix}${name}`);
+    await this.#write(name, value);
+    await this.#mirror(name, value);
   }
 
-  /** Deletes a record from the store and then from the memory. */
+  /**
+   * Changes a record by `change`, which gets what is known and returns what is to be written; undefined for no change. It is
+   * called again with what another requester wrote meanwhile. Returns the record as it is then. An attempt whose answer is
+   * lost throws and may stand, so `change` must find its own mark in the record when the caller tries again.
+   */
+  async update(name: string, change: (value: T | undefined) => T | undefined): Promise<T | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      const wanted = change(this.get(name));
+      if (wanted === undefined) return this.get(name);
+      try {
+        // Two requesters that count one up write the same, and both must count.
+        await this.#write(name, wanted, { isExact: true });
+        await this.#mirror(name, wanted);
+        return wanted;
+      } catch (error) {
+        if (!wasChanged(error) || attempt === attempts) throw error;
+      }
+    }
+  }
+
+  /** Deletes a record from the store and then from the memory. One that was changed meanwhile stays, and the call throws. */
   async delete(name: string): Promise<void> {
     const { bucket, prefix, mirror } = this.#options;
     const key = `${prefix}${name}`;
     await mirror?.remove(name);
-    let revision = this.#records.get(name)?.revision;
-    for (let attempt = 1; revision !== undefined; attempt++) {
+    const before = this.#records.get(name);
+    if (!before) return;
+    const known = before.revision;
+    let revision = known;
+    for (let attempt = 1; ; attempt++) {
       try {
-        await bucket.purge(key, revision, {});
-        break;
+        this.#apply(name, undefined, await bucket.purge(key, revision, {}), known);
+        return;
       } catch (error) {
         if (!isConflict(error) || attempt === attempts) throw error;
         const newest = await bucket.get(key);
-        revision = newest && !newest.marker ? newest.revision : undefined;
+        if (!newest || newest.marker) {
+          this.#apply(name, undefined, newest?.revision ?? 0, known);
+          return;
+        }
+        if (!isDeepStrictEqual(this.#read(newest), before.value)) {
+          this.#take(newest, known);
+          throw takenError(key);
+        }
+        revision = newest.revision;
       }
     }
-    this.#forget(name);
   }
 
-  /** Removes a record from the store for good, without a marker, and then from the memory. */
+  /**
+   * Removes a record from the store for good, without a marker, and then from the memory. Another requester does not hear of
+   * it, and keeps the record until it reads the bucket again: see `mayVanish`.
+   */
   async remove(name: string): Promise<void> {
     const { bucket, prefix } = this.#options;
-    await bucket.remove(`${prefix}${name}`, this.#records.get(name)?.revision ?? 0);
-    this.#forget(name);
+    const known = this.#records.get(name)?.revision ?? 0;
+    await bucket.remove(`${prefix}${name}`, known);
+    this.#apply(name, undefined, known, known);
   }
 
   /** Reads a record again, because a write of it got no answer, and returns what the store has. */
   async read(name: string): Promise<T | undefined> {
     const { bucket, prefix } = this.#options;
+    const known = this.#revisionOf(name);
     const entry = await bucket.get(`${prefix}${name}`);
-    if (entry) this.take(entry);
-    else this.#forget(name);
+    if (entry) this.#take(entry, known);
+    else this.#apply(name, undefined, 0, known);
     return this.get(name);
   }
 
-  /** Writes all records again, because the store was lost. A record that the store has is taken from there. */
-  async restore(): Promise<void> {
-    const all = [...this.entries()];
+  /**
+   * Writes all records again, because the store was lost; with `onlyMissing` those that the last pass did not find. A record
+   * that the store has is taken from there.
+   */
+  async restore({ onlyMissing = false } = {}): Promise<void> {
+    const isDue = ([name]: [string, T]) => !onlyMissing || this.#revisionOf(name) === 0;
     const writeAgain = async ([name, value]: [string, T]) => {
       // It may have changed or gone since.
-      if (this.get(name) === value) await this.set(name, value).catch(throwUnlessTaken);
+      if (this.get(name) !== value) return;
+      await this.#write(name, value, { isRestored: true }).catch(throwUnlessTaken);
     };
-    await inGroups(all, atOnce, writeAgain);
+    await inGroups([...this.entries()].filter(isDue), atOnce, writeAgain);
   }
 
-  /** Takes an entry of the bucket, if it belongs to this set. */
-  take(entry: BucketEntry): void {
-    const { prefix, schema, log } = this.#options;
-    if (!entry.key.startsWith(prefix)) return;
-    const name = entry.key.slice(prefix.length);
-    if (entry.marker) {
-      this.#forget(name);
-      return;
+  /** Tells of what other requesters change from now on, and lets the mirror follow it. Before, all is read for the first time. */
+  tellChanges(): void {
+    this.#tells = true;
+  }
+
+  /** Begins a pass over the bucket. In a store that was lost, the revisions begin anew, and the records stay for `restore`. */
+  beginPass(lost: boolean): void {
+    this.#missing = new Set(this.#records.keys());
+    this.#isLost = lost;
+    if (!lost) return;
+    this.#deleted.clear();
+    for (const record of this.#records.values()) record.revision = 0;
+  }
+
+  /** Takes an entry of this set that the watch has brought, if memory has no newer one. Our own writes come back, too. */
+  onEntry(entry: BucketEntry): void {
+    if (!entry.key.startsWith(this.prefix)) return;
+    const name = entry.key.slice(this.prefix.length);
+    this.#missing?.delete(name);
+    for (const [deleted, revision] of this.#deleted)
+      if (revision < entry.revision) this.#deleted.delete(deleted);
+    if (entry.revision <= this.#revisionOf(name)) return;
+    const record = this.#records.get(name);
+    // A store that was lost may have come back as an older copy, which does not know that this record was written again.
+    if (entry.marker && this.#isLost && record) record.revision = entry.revision;
+    else this.#take(entry, this.#revisionOf(name));
+  }
+
+  /**
+   * Ends a pass over the bucket. Returns whether a bucket that was not lost as a whole lacks records that no requester has
+   * removed. They stay in memory, to be written again.
+   */
+  completePass(): boolean {
+    const { mayVanish } = this.#options;
+    let isShort = false;
+    for (const name of this.#missing ?? []) {
+      const record = this.#records.get(name);
+      if (!record) continue;
+      const isRemoved = !this.#isLost && mayVanish?.(name, record.value) === true;
+      if (isRemoved) this.#apply(name, undefined, 0, record.revision);
+      else {
+        record.revision = 0;
+        isShort = !this.#isLost;
+      }
     }
+    this.#missing = undefined;
+    this.#isLost = false;
+    return isShort;
+  }
+
+  async #mirror(name: string, value: T): Promise<void> {
+    await this.#mirrored;
+    await this.#options.mirror?.put(name, value);
+  }
+
+  /**
+   * `isRestored` writes a record again that the store does not have, whatever deleted it; with `isExact` an equal record of
+   * somebody else does not count as written.
+   */
+  async #write(name: string, value: T, { isRestored = false, isExact = false } = {}): Promise<void> {
+    const { bucket, prefix } = this.#options;
+    const key = `${prefix}${name}`;
+    const bytes = encode(value);
+    const known = this.#revisionOf(name);
+    const wasThere = this.#records.has(name);
+    let revision = known;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#apply(name, value, await bucket.put(key, bytes, revision), known);
+        return;
+      } catch (error) {
+        if (!isConflict(error) || attempt === attempts) throw error;
+        const newest = await bucket.get(key);
+        if (newest && !newest.marker) {
+          this.#take(newest, known);
+          if (!isExact && Buffer.from(newest.value).equals(Buffer.from(bytes))) return;
+          throw takenError(key);
+        }
+        if (newest && wasThere && !isRestored && newest.revision > known) {
+          this.#take(newest, known);
+          throw takenError(key);
+        }
+        // There was a record before, of which memory does not know, or the store was lost.
+        revision = newest?.revision ?? 0;
+      }
+    }
+  }
+
+  /** Returns the newest revision of a record that memory knows of; 0 for none. */
+  #revisionOf(name: string): number {
+    return this.#records.get(name)?.revision ?? this.#deleted.get(name) ?? 0;
+  }
+
+  /** Takes what the store has. `known` is the revision that memory had when the store was asked. */
+  #take(entry: BucketEntry, known: number): void {
+    const name = entry.key.slice(this.prefix.length);
+    const before = this.get(name);
+    const value = entry.marker ? undefined : this.#read(entry);
+    if (value === undefined && !entry.marker) return;
+    if (!this.#apply(name, value, entry.revision, known) || !this.#tells || this.#isLost) return;
+    if (isDeepStrictEqual(before, value)) return;
+    const { mirror, onOthersChange } = this.#options;
+    const mirrored = value === undefined ? mirror?.remove(name) : mirror?.put(name, value);
+    if (mirrored) this.#mirrored = Promise.all([this.#mirrored, mirrored]).then(() => undefined);
+    onOthersChange?.(name, before, value);
+  }
+
+  /** Returns what an entry says; undefined when it cannot be read, which is logged once. */
+  #read(entry: BucketEntry): T | undefined {
     try {
-      this.#keep(name, decode(entry.key, schema, entry.value), entry.revision);
+      const value = decode(entry.key, this.#options.schema, entry.value);
+      this.#unreadable.delete(entry.key);
+      return value;
     } catch (error) {
       if (!(error instanceof MusterError)) throw error;
-      log.warn({ key: entry.key, err: error }, 'a record of the cluster cannot be read; it is left out');
+      if (this.#unreadable.get(entry.key) === entry.revision) return undefined;
+      this.#unreadable.set(entry.key, entry.revision);
+      const text = 'a record of the cluster cannot be read; it is left out';
+      this.#options.log.warn({ key: entry.key, err: error }, text);
+      return undefined;
     }
   }
 
-  #keep(name: string, value: T, revision: number): void {
+  /**
+   * Takes a revision of a record into memory. Returns false for an older one than memory got meanwhile. `known` is the
+   * revision that memory had before: the revisions of a store that was lost begin anew.
+   */
+  #apply(name: string, value: T | undefined, revision: number, known: number): boolean {
+    const present = this.#revisionOf(name);
+    if (present !== known && revision <= present) return false;
     const before = this.get(name);
-    this.#records.set(name, { value, revision });
+    if (value === undefined) {
+      this.#records.delete(name);
+      this.#deleted.set(name, revision);
+      if (before === undefined) return true;
+    } else {
+      this.#deleted.delete(name);
+      this.#records.set(name, { value, revision });
+    }
     this.#options.onChange?.(before, value);
-  }
-
-  #forget(name: string): void {
-    const before = this.get(name);
-    this.#records.delete(name);
-    if (before !== undefined) this.#options.onChange?.(before, undefined);
+    return true;
   }
 }
 
-/** Reads all records of `sets` from the bucket in one pass. @throws BrokerError */
-export async function readRecords(
-  bucket: Bucket,
-  sets: readonly { readonly prefix: string; take(entry: BucketEntry): void }[],
-): Promise<void> {
-  const take = (entry: BucketEntry) => {
-    for (const set of sets) set.take(entry);
-  };
-  // The records of other sets are many, so those of one set are asked for alone.
-  const [first, ...others] = sets;
-  const watch = await bucket.watch(take, first && others.length === 0 ? { prefix: first.prefix } : {});
-  try {
-    await watch.ready;
-  } finally {
-    watch.stop();
-  }
-}
+/** Returns whether a write failed because another requester changed the record meanwhile. */
+export const wasChanged = (error: unknown): error is MusterError =>
+  error instanceof MusterError && error.code === 'conflict';
 
 const isConflict = (error: unknown) => error instanceof BrokerError && error.fault === 'revision_conflict';
 
 const takenError = (key: string) =>
-  new MusterError('conflict', `the record ${key} of the cluster was written by somebody else meanwhile`);
+  new MusterError('conflict', `the record ${key} of the cluster was changed by somebody else meanwhile`, {
+    hint: 'see what it is now, and try again',
+  });
 
 function throwUnlessTaken(error: unknown): void {
-  if (!(error instanceof MusterError) || error.code !== 'conflict') throw error;
+  if (!wasChanged(error)) throw error;
 }

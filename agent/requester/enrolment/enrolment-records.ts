@@ -1,6 +1,5 @@
 // The enrolment records are what the store knows of keys: pins, bans, deleted nodes and join codes.
 import type { Bucket } from '../../transport/port.ts';
-import { readRecords } from '../cluster/record-set.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { JoinedBy } from '../roll/membership.ts';
 import type { CodeCheck } from './access-rules.ts';
@@ -22,15 +21,7 @@ export class EnrolmentRecords {
   readonly deleted: DeletedNodes;
   readonly joinCodes: JoinCodes;
 
-  /** Reads the records of the store. @throws BrokerError */
-  static async open(options: EnrolmentRecordsOptions): Promise<EnrolmentRecords> {
-    const records = new EnrolmentRecords(options);
-    const { pins, bans, deleted, joinCodes } = records;
-    await readRecords(options.bucket, [...pins.sets, bans.set, deleted.set, joinCodes.set]);
-    return records;
-  }
-
-  private constructor(options: EnrolmentRecordsOptions) {
+  constructor(options: EnrolmentRecordsOptions) {
     const { bucket, log, ledger } = options;
     this.pins = new Pins(bucket, log, ledger?.mirror('replaced'));
     this.bans = new Bans(bucket, log, ledger?.mirror('ban'));
@@ -41,6 +32,11 @@ export class EnrolmentRecords {
       onChange: (...codes) => this.pins.countUses(...codes),
     });
     this.joinCodes = new JoinCodes({ ...options, usesOf: id => this.pins.usesOf(id) });
+  }
+
+  /** All of them, to be read from the store and to follow it. */
+  get sets() {
+    return [...this.pins.sets, this.bans.set, this.deleted.set, this.joinCodes.set] as const;
   }
 
   /** Writes the records again, because the store was lost. @throws BrokerError */

@@ -66,13 +66,9 @@ export class Enrolment {
   readonly #refusals: RefusalLog;
   #conflicts: KeyConflicts | undefined;
 
-  /** Reads the records of the store. @throws BrokerError */
-  static async open(options: EnrolmentOptions): Promise<Enrolment> {
-    return new Enrolment(options, await EnrolmentRecords.open(options));
-  }
-
-  private constructor(options: EnrolmentOptions, records: EnrolmentRecords) {
+  constructor(options: EnrolmentOptions) {
     const { log, clock } = options;
+    const records = new EnrolmentRecords(options);
     const { pins, bans, deleted, joinCodes } = records;
     this.#options = options;
     this.#records = records;
@@ -115,6 +111,11 @@ export class Enrolment {
   untilInForce(id: string): Promise<void> | undefined {
     const [one, other] = [this.follower.untilFollowed(id), this.#grants.untilFollowed(id)];
     return one && other ? Promise.all([one, other]).then(() => undefined) : (one ?? other);
+  }
+
+  /** The records in the store. */
+  get sets() {
+    return this.#records.sets;
   }
 
   /**

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { Log } from '../../system/log.ts';
 import type { Bucket } from '../../transport/port.ts';
-import { RecordSet } from '../cluster/record-set.ts';
+import { RecordSet, wasChanged } from '../cluster/record-set.ts';
 import type { LedgerMirror } from '../ledger/ledger.ts';
 import type { LedgerEntry } from '../ledger/ledger-entries.ts';
 
@@ -84,27 +84,40 @@ export class Pins {
    * Pins a key to a node. The caller has made sure that neither has another. @throws BrokerError when the store does not
    * take it; MusterError `conflict` when one of them was pinned meanwhile, which counts from now on.
    */
-  async add(id: string, pin: Pin): Promise<void> {
-    await this.#replaced?.remove(pin.key);
-    await this.#owners.set(pin.key, { id });
-    await this.#pins.set(id, pin);
+  add(id: string, pin: Pin): Promise<void> {
+    return this.#pin(id, pin, undefined);
   }
 
   /** Pins another key to a node in place of the one that it has, if it has one. @throws as `add` */
   async replace(id: string, pin: Pin): Promise<void> {
     const before = this.#pins.get(id);
-    await this.add(id, { ...pin, ...replacedBy(pin, before) });
+    await this.#pin(id, { ...pin, ...replacedBy(pin, before) }, before);
     if (!before || before.key === pin.key) return;
     await this.#replaced?.put(before.key, { node: id, by: pin.key, at: pin.at });
-    await this.#owners.delete(before.key);
+    await this.#free(before.key, id);
   }
 
-  /** Removes the pin of a node. @throws BrokerError */
+  async #pin(id: string, pin: Pin, before: Pin | undefined): Promise<void> {
+    const owner = this.#owners.get(pin.key);
+    await this.#replaced?.remove(pin.key);
+    await this.#owners.set(pin.key, { id }, owner);
+    await this.#pins.set(id, pin, before);
+  }
+
+  /** Removes the pin of a node. @throws BrokerError; MusterError `conflict` when it was changed meanwhile */
   async remove(id: string): Promise<void> {
     const pin = this.#pins.get(id);
     if (!pin) return;
     await this.#pins.delete(id);
-    await this.#owners.delete(pin.key);
+    await this.#free(pin.key, id);
+  }
+
+  // Another requester may have pinned the key to another node since.
+  async #free(key: string, id: string): Promise<void> {
+    if (this.#owners.get(key)?.id !== id) return;
+    await this.#owners.delete(key).catch(error => {
+      if (!wasChanged(error)) throw error;
+    });
   }
 
   /** Writes all pins again, because the store was lost. @throws BrokerError */

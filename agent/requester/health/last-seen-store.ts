@@ -55,7 +55,7 @@ export async function readLastSeen(bucket: Bucket, log: Log): Promise<StoredLast
       if (nodeIdPattern.test(id) && isTime(seconds)) times.set(id, seconds * 1000);
     }
   };
-  const watch = await bucket.watch(onEntry, { prefix: keyPrefix });
+  const watch = await bucket.watch(onEntry, { prefixes: [keyPrefix] });
   try {
     await watch.ready;
   } finally {

@@ -18,7 +18,7 @@ import type { Log } from '../../system/log.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import type { Bucket, Connection } from '../../transport/port.ts';
-import { RecordSet, readRecords } from '../cluster/record-set.ts';
+import { RecordSet } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
 import { Durables, type DurablesOptions } from './durables.ts';
@@ -72,15 +72,7 @@ export class Listeners {
   readonly #keptOut = new Map<string, number>();
   readonly #limited: LimitedLog;
 
-  /** Reads the listeners from the store. @throws BrokerError */
-  static async open(options: ListenersOptions): Promise<Listeners> {
-    const listeners = new Listeners(options);
-    await readRecords(options.bucket, [listeners.#records]);
-    await removeVoidTokens(listeners.#records, 'listener', options.ledger, options.log);
-    return listeners;
-  }
-
-  private constructor(options: ListenersOptions) {
+  constructor(options: ListenersOptions) {
     const { bucket, clock, log } = options;
     this.#options = options;
     this.#records = new RecordSet({ bucket, prefix: 'listener.', schema: listenerRecordSchema, log });
@@ -93,6 +85,17 @@ export class Listeners {
       onFlood: (name, excess) => void this.#cutOff(name, excess),
     });
     this.#limited = limitedLog(log, clock);
+  }
+
+  /** The records in the store. */
+  get sets() {
+    return [this.#records] as const;
+  }
+
+  /** Removes the listeners whose tokens are void. It runs after the records were read. @throws BrokerError */
+  async open(): Promise<void> {
+    const { ledger, log } = this.#options;
+    await removeVoidTokens(this.#records, 'listener', ledger, log);
   }
 
   /** Begins to keep the durables, and to watch what listeners send. Returns a function that ends it. */

@@ -13,7 +13,7 @@ import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import { BrokerError, type Bucket } from '../../transport/port.ts';
-import { RecordSet, readRecords } from '../cluster/record-set.ts';
+import { RecordSet } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
 import type { Counters } from '../status/counters.ts';
@@ -61,12 +61,17 @@ export class Operators {
     });
   }
 
+  /** The records in the store. */
+  get sets() {
+    return [this.#records] as const;
+  }
+
   /**
-   * Reads the store, and makes the first token unless it is there. @throws BrokerError; MusterError `not_writable`.
+   * Makes the first token unless it is there. It runs after the records were read. @throws BrokerError; MusterError
+   * `not_writable`.
    */
   async open(): Promise<void> {
-    const { bucket, ledger, log } = this.#options;
-    await readRecords(bucket, [this.#records]);
+    const { ledger, log } = this.#options;
     await removeVoidTokens(this.#records, 'operator', ledger, log);
     await this.#ensureFirstToken();
   }

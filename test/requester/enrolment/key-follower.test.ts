@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodePublicKey } from '../../../agent/protocol/nkey.ts';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
-import { readRecords } from '../../../agent/requester/cluster/record-set.ts';
 import { DeletedNodes } from '../../../agent/requester/enrolment/deleted-nodes.ts';
 import { KeyFollower } from '../../../agent/requester/enrolment/key-follower.ts';
 import { Pins } from '../../../agent/requester/enrolment/pins.ts';
@@ -12,6 +11,7 @@ import { absentRecord, type StoredRecord } from '../../../agent/requester/roll/s
 import { silentLog } from '../../../agent/system/log.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
+import { followSets } from '../follow-sets.ts';
 import { counting, record } from '../samples.ts';
 
 const keys = [1, 2, 3].map(byte => encodePublicKey(Buffer.alloc(32, byte)));
@@ -28,7 +28,7 @@ async function open(broker: FakeBroker, clock: FakeClock, records: Map<string, S
     max: 2,
     onChange: (...codes) => pins.countUses(...codes),
   });
-  await readRecords(bucket, [...pins.sets, deleted.set]);
+  await followSets(broker, bucket, [...pins.sets, deleted.set]);
   const ended: string[] = [];
   const follower = new KeyFollower({
     connection,

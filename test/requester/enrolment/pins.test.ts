@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
-import { readRecords } from '../../../agent/requester/cluster/record-set.ts';
 import { Pins } from '../../../agent/requester/enrolment/pins.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
+import { followSets } from '../follow-sets.ts';
 
 async function begin() {
   const clock = new FakeClock();
@@ -14,7 +14,7 @@ async function begin() {
   const open = async () => {
     const bucket = await (await broker.connect().storage()).bucket(clusterBucket);
     const pins = new Pins(bucket, recordLog().log);
-    await readRecords(bucket, pins.sets);
+    await followSets(broker, bucket, pins.sets);
     return pins;
   };
   /** Lets the answers to the writes of these keys be lost. */

@@ -14,6 +14,7 @@ import { Listeners } from '../../../agent/requester/listeners/listeners.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
+import { followSets } from '../follow-sets.ts';
 
 const act = { actor: 'local', claimedActor: 'ada@desk' };
 
@@ -32,10 +33,10 @@ async function begin(t: TestContext) {
     put: async (_: string, name: string, value: { holder: string; at: string }) => {
       voidTokens.set(name, value);
     },
-  } as NonNullable<Parameters<typeof Listeners.open>[0]['ledger']>;
+  } as NonNullable<ConstructorParameters<typeof Listeners>[0]['ledger']>;
   const clients = new BrokerClients(connection);
   const open = async (approved?: SubjectTemplates) => {
-    const listeners = await Listeners.open({
+    const listeners = new Listeners({
       approved,
       connection,
       bucket,
@@ -45,7 +46,13 @@ async function begin(t: TestContext) {
       ledger,
       events: { announce: (kind, data) => void events.push({ kind, ...data }) },
     });
-    const stop = listeners.start();
+    const following = await followSets(broker, bucket, listeners.sets);
+    await listeners.open();
+    const stopListeners = listeners.start();
+    const stop = () => {
+      following.stop();
+      stopListeners();
+    };
     t.after(stop);
     await clock.advance(0);
     return { listeners, stop };

@@ -11,6 +11,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
 import { newFolder } from '../../support/temporary.ts';
+import { followSets } from '../follow-sets.ts';
 
 const act = { actor: 'local', claimedActor: 'ada@desk' };
 
@@ -31,6 +32,7 @@ async function begin() {
       firstToken: firstTokenFile(path),
       events: { announce: (kind, data) => void events.push({ kind, ...data }) },
     });
+    await followSets(broker, bucket, operators.sets);
     await operators.open();
     return operators;
   };

@@ -1,23 +1,23 @@
-// Opens what decides who is let in to the requester's own broker: its nodes, and the listeners.
+// Makes what decides who is let in to the requester's own broker: its nodes, and the listeners.
 import { Enrolment } from './enrolment/enrolment.ts';
 import { Listeners } from './listeners/listeners.ts';
 import { ownEvents, type PartsOptions } from './make-parts.ts';
 import type { OpenStore } from './open-store.ts';
 
 /**
- * Reads who is let in to the requester's own broker. Returns undefined on another broker, whose operator decides that.
- * @throws BrokerError
+ * Makes what decides who is let in to the requester's own broker. Returns undefined on another broker, whose operator
+ * decides that.
  */
-export async function openEnrolment(
+export function makeGate(
   options: PartsOptions,
   store: OpenStore,
-): Promise<{ enrolment: Enrolment; listeners: Listeners } | undefined> {
+): { enrolment: Enrolment; listeners: Listeners } | undefined {
   const { callout, self, settings, tokens = {}, approved = { publish: [], subscribe: [] } } = options;
   if (!callout) return undefined;
   const { cluster: bucket, stream, lease } = store;
   const events = ownEvents(options, store);
-  const listeners = await Listeners.open({ ...options, bucket, stream, events });
-  const enrolment = await Enrolment.open({
+  const listeners = new Listeners({ ...options, bucket, stream, events });
+  const enrolment = new Enrolment({
     ...options,
     ...settings,
     callout,

@@ -1,0 +1,16 @@
+// Lets sets of records follow a bucket of a broker in memory, as the requester does.
+import { type FollowingSet, followRecords } from '../../agent/requester/cluster/record-follower.ts';
+import { systemRandom } from '../../agent/system/random.ts';
+import type { Bucket } from '../../agent/transport/port.ts';
+import type { FakeBroker } from '../support/fake-connection.ts';
+import { recordLog } from '../support/log-lines.ts';
+
+/** Reads the records of `sets`, and follows them until it is stopped. */
+export const followSets = (broker: FakeBroker, bucket: Bucket, sets: readonly FollowingSet[]) =>
+  followRecords(bucket, sets, {
+    connection: broker.connect(),
+    clock: broker.clock,
+    random: systemRandom,
+    log: recordLog().log,
+    signal: new AbortController().signal,
+  });
