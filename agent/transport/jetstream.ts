@@ -26,6 +26,7 @@ export const apiErrors = {
   wrongLastSequence: 10_071,
   wrongLastSequenceConstant: 10_164,
   storageExceeded: 10_047,
+  restoreFailed: 10_062,
   notEnabled: 10_076,
   notEnabledForAccount: 10_039,
 } as const;
@@ -147,7 +148,8 @@ function makeHeaders(fields: Record<string, string>): MsgHdrs {
   return headers;
 }
 
-function parseAnswer(data: Uint8Array, what: string): Record<string, unknown> {
+/** Reads an answer of JetStream; `what` was asked. @throws BrokerError; ApiError for an answer that is an error */
+export function parseAnswer(data: Uint8Array, what: string): Record<string, unknown> {
   let answer: unknown;
   try {
     answer = JSON.parse(new TextDecoder().decode(data));
@@ -168,6 +170,8 @@ function parseApiError(error: Record<string, unknown>, what: string): BrokerErro
   // A full disk has no code of its own: the broker reports the words of its operating system.
   if (code === apiErrors.storageExceeded || /no space left on device/.test(text))
     return new ApiError('no_space', text, code);
+  // What cannot be restored now cannot be restored later, although the broker gives a code that says so.
+  if (code === apiErrors.restoreFailed) return new ApiError('refused', text, code);
   // 5xx means a cluster without a leader, or an overloaded store. The call may be repeated, as after a timeout.
   return new ApiError(Number(error.code ?? 0) >= 500 ? 'timeout' : 'refused', text, code);
 }
@@ -198,6 +202,6 @@ function parseStreamInfo(answer: Record<string, unknown>): StreamInfo {
 /** Returns whether a value is a whole number that is not negative, such as the sequence of a message. */
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -15,11 +15,12 @@ import { Pause } from './pause.ts';
 import {
   BrokerError,
   type BrokerFault,
-  type Connection,
   type ConnectionState,
+  type CopyingConnection,
   type GatherWait,
   type Message,
   type Storage,
+  type StreamCopies,
   type Subscription,
 } from './port.ts';
 import { type Server, serverSource } from './server.ts';
@@ -37,7 +38,7 @@ export interface ConnectionOptions extends LinkOptions {
  * Returns a connection at once. It connects in the background until it is closed. @throws MusterError `bad_config` when
  * one of the servers is not an address.
  */
-export function connect(options: ConnectionOptions): Connection {
+export function connect(options: ConnectionOptions): CopyingConnection {
   const { servers } = options;
   const find = serverSource(typeof servers === 'function' ? servers : () => servers);
   find();
@@ -52,7 +53,7 @@ interface RoleSubscription {
   onLink: LinkSubscription | undefined;
 }
 
-class NatsConnection implements Connection, StorageConnection {
+class NatsConnection implements CopyingConnection, StorageConnection {
   readonly storeTimeoutMs: number;
   readonly #options: ConnectionOptions;
   readonly #closing = new AbortController();
@@ -235,6 +236,11 @@ class NatsConnection implements Connection, StorageConnection {
       openStorage({ connection: this, clock, random, log }),
     );
     return this.#storage;
+  }
+
+  async copies(): Promise<StreamCopies> {
+    const { openStreamCopies } = await import('./stream-copy.ts');
+    return openStreamCopies(this, this.#options.clock);
   }
 
   reconnect(afterMs = 0): void {

@@ -277,3 +277,50 @@ export interface StreamFill {
   /** Whether older messages were removed: for their age, for the size of the stream, or by `removeBefore`. */
   isTrimmed: boolean;
 }
+
+/** A connection that also copies whole streams, which only backups and restores need. */
+export interface CopyingConnection extends Connection {
+  /** Returns the functions that copy streams. Their code is loaded at the first call. */
+  copies(): Promise<StreamCopies>;
+}
+
+/** What the broker says of a stream when it copies it. It gets the same back when the stream is restored. */
+export interface StreamCopy {
+  stream: string;
+  config: Record<string, unknown>;
+  state: Record<string, unknown>;
+}
+
+export interface StreamCounts {
+  messages: number;
+  /** The sequences of the oldest and the newest message. */
+  firstSequence: number;
+  lastSequence: number;
+  /** The time of the newest message (RFC 3339); undefined when the broker names none. */
+  lastAt: string | undefined;
+  /** Number of servers that store the stream. */
+  replicas: number;
+  /** The time of creation, as the broker writes it. */
+  created: string;
+}
+
+/** All methods throw BrokerError `timeout`, `disconnected`, `not_permitted` or `refused`. */
+export interface StreamCopies {
+  /** Returns what the broker says of a stream; undefined when there is no such stream. */
+  counts(stream: string): Promise<StreamCounts | undefined>;
+  /**
+   * Copies a stream with its durables. Calls `onChunk` with each part, and waits for it. The copy is right only if nobody
+   * writes to the stream meanwhile: the broker copies one block of messages after the other. It is not right when `counts`
+   * of before and after differ.
+   */
+  snapshot(stream: string, onChunk: (chunk: Uint8Array) => Promise<void>): Promise<StreamCopy>;
+  /**
+   * Makes a stream of a copy, and returns what it contains. There must be no such stream. When it fails, nothing of the
+   * stream is left. Also throws BrokerError `no_space`.
+   */
+  restore(copy: StreamCopy, chunks: AsyncIterable<Uint8Array>): Promise<StreamCounts>;
+  /** Removes a stream with everything in it, if there is one. */
+  remove(stream: string): Promise<void>;
+  /** Removes one message of a stream. */
+  removeMessage(stream: string, sequence: number): Promise<void>;
+}

@@ -29,6 +29,7 @@ import { readStreamInfo, type StorageConnection } from '../../agent/transport/je
 import type { Bucket, BucketEntry, Connection, Message } from '../../agent/transport/port.ts';
 import { BrokerError } from '../../agent/transport/port.ts';
 import { readStoredMessage } from '../../agent/transport/stored-message.ts';
+import { openStreamCopies } from '../../agent/transport/stream-copy.ts';
 import { gatherOne } from '../support/callout-questions.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { nodeIds, nodeStates, times } from '../support/messages.ts';
@@ -441,7 +442,7 @@ export const storeDecoders: readonly Decoder[] = [
   },
   {
     what: "JetStream's description of a stream",
-    covers: ['transport/jetstream.ts readStreamInfo'],
+    covers: ['transport/jetstream.ts readStreamInfo', 'transport/stream-copy.ts openStreamCopies'],
     form: 'json',
     valid: fc.nat().map(messages => ({
       type: 'io.nats.jetstream.api.v1.stream_info_response',
@@ -450,7 +451,13 @@ export const storeDecoders: readonly Decoder[] = [
       state: { messages, bytes: messages * 9, last_seq: messages },
     })),
     isExpected: isBrokerError,
-    read: input => readStreamInfo(storage(input as Buffer), 'NODE_EVENTS'),
+    read: async input => {
+      const one = await readStreamInfo(storage(input as Buffer), 'NODE_EVENTS');
+      const counts = await openStreamCopies(storage(input as Buffer), clock).counts('NODE_EVENTS');
+      for (const figure of [counts?.messages, counts?.lastSequence, counts?.replicas])
+        assert.ok(Number.isSafeInteger(figure), `${figure}`);
+      return one;
+    },
     check: value => {
       const { state, created } = value as NonNullable<Awaited<ReturnType<typeof readStreamInfo>>>;
       for (const figure of Object.values(state))

@@ -3,13 +3,13 @@ import { systemClock } from '../../agent/system/clock.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { systemRandom } from '../../agent/system/random.ts';
 import { type ConnectionOptions, connect } from '../../agent/transport/nats.ts';
-import type { Connection } from '../../agent/transport/port.ts';
+import type { Connection, CopyingConnection } from '../../agent/transport/port.ts';
 
 /** Begins to connect. The caller closes the connection. */
 export function startConnection(
   servers: string | string[],
   options: Partial<ConnectionOptions> = {},
-): Connection {
+): CopyingConnection {
   return connect({
     name: 'test',
     credentials: () => ({}),
