@@ -2,6 +2,16 @@
 // meaning.
 import { printable } from '../system/printable.ts';
 
+/** Returns `value` in the format that a command was asked for: as JSON, as YAML, or as the text that people read. */
+export async function formatAs(
+  format: string,
+  value: unknown,
+  text: () => string | Promise<string>,
+): Promise<string> {
+  if (format === 'json') return jsonText(value);
+  return format === 'yaml' ? yamlText(value) : text();
+}
+
 /** Returns indented JSON. */
 export const jsonText = (value: unknown): string => `${escaped(JSON.stringify(value, null, 2))}\n`;
 

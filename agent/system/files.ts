@@ -201,7 +201,8 @@ async function isFolder(path: string): Promise<boolean> {
   );
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** Makes the names in a folder survive a crash. */
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from './errors.ts';
-import { notWritable, writeFileAtomic } from './files.ts';
+import { notWritable, syncFolder, writeFileAtomic } from './files.ts';
 import { openSafely } from './safe-open.ts';
 
 /** Adds to the end of the file, makes it if there is none, and follows no link. */
@@ -75,14 +75,5 @@ async function appendSynced(path: string, lines: readonly string[]): Promise<voi
     throw notWritable(path, error);
   } finally {
     await file?.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

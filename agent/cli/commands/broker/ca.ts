@@ -1,6 +1,6 @@
 // `muster broker ca` shows the CAs that the nodes trust, and how far the replacement of one is.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { jsonText, yamlText } from '../../../output/data.ts';
+import { formatAs } from '../../../output/data.ts';
 import { print } from '../../../output/terminal.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
@@ -17,8 +17,6 @@ export const examples: readonly Example[] = [
 
 export async function run({ load, flags: { output } }: Argv<typeof flags>): Promise<number> {
   const view = await (await requesterApi(load)).authorities.view();
-  if (output === 'json') print(jsonText(view));
-  else if (output === 'yaml') print(await yamlText(view));
-  else print(authoritiesText(view));
+  print(await formatAs(output, view, () => authoritiesText(view)));
   return 0;
 }

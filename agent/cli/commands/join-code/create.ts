@@ -22,7 +22,7 @@ const { maxSeconds, usualSeconds, maxUses } = joinCodeBounds;
 export const flags = {
   expires: {
     value: 'TIME',
-    kind: validity(maxSeconds / (24 * 3_600)),
+    kind: validity(maxSeconds),
     help: 'time after which it lets nobody in; default 1h, at most 30d',
   },
   uses: {

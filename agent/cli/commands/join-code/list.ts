@@ -1,10 +1,11 @@
 // `muster join-code list` lists the join codes that the requester keeps, without the codes themselves.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { jsonText, yamlText } from '../../../output/data.ts';
+import { formatAs } from '../../../output/data.ts';
 import { table } from '../../../output/table.ts';
 import { print } from '../../../output/terminal.ts';
 import { durationText } from '../../../output/units.ts';
 import type { JoinCodeView } from '../../../protocol/http-join-codes.ts';
+import { systemClock } from '../../../system/clock.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
@@ -18,11 +19,9 @@ export const examples: readonly Example[] = [
   ['muster join-code list -o json', 'the same for a program'],
 ];
 
-export async function run({ load, flags: given }: Argv<typeof flags>): Promise<number> {
+export async function run({ load, flags: { output } }: Argv<typeof flags>): Promise<number> {
   const codes = await (await requesterApi(load)).joinCodes.list();
-  if (given.output === 'json') print(jsonText(codes));
-  else if (given.output === 'yaml') print(await yamlText(codes));
-  else print(listText(codes, new Date()));
+  print(await formatAs(output, codes, () => listText(codes, systemClock.now())));
   return 0;
 }
 

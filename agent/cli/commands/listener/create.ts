@@ -4,26 +4,21 @@ import { jsonText } from '../../../output/data.ts';
 import { handOutSecret, saveFlag } from '../../../output/secret-output.ts';
 import { table } from '../../../output/table.ts';
 import { note } from '../../../output/terminal.ts';
-import { maxTokenSeconds } from '../../../protocol/http.ts';
 import type { CreatedListener } from '../../../protocol/http-listeners.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { actor } from '../actor.ts';
+import { checkName } from '../check-name.ts';
 import { localOnlyText } from '../local-only-text.ts';
-import { validity } from '../validity.ts';
-import { checkListenerName } from './listener-name.ts';
+import { tokenExpiryFlag } from '../validity.ts';
 
 export const settings = apiSettings;
 
 export const operands = { name: 'the name of the program that reads the events' };
 
 export const flags = {
-  expires: {
-    value: 'TIME',
-    kind: validity(maxTokenSeconds / (24 * 3_600)),
-    help: 'the token is valid for this time, like 30d or 12h',
-  },
+  expires: tokenExpiryFlag,
   'from-oldest': { help: 'it also reads the events that are stored already' },
   work: { help: 'it may also speak with approved nodes, on the subjects in broker.approved' },
   save: saveFlag,
@@ -43,7 +38,7 @@ export async function run({
   flags: given,
   operands: { name },
 }: Argv<typeof flags, keyof typeof operands>): Promise<number> {
-  checkListenerName(name);
+  checkName(name, 'a listener');
   const api = await requesterApi(load);
   let local: readonly string[] = [];
   await handOutSecret(given.save, async () => {

@@ -1,6 +1,6 @@
 // `muster listener list` lists the listeners, without their tokens.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { jsonText, yamlText } from '../../../output/data.ts';
+import { formatAs } from '../../../output/data.ts';
 import { table } from '../../../output/table.ts';
 import { print } from '../../../output/terminal.ts';
 import type { ListenerView } from '../../../protocol/http-listeners.ts';
@@ -21,9 +21,7 @@ export const examples: readonly Example[] = [
 
 export async function run({ load, flags: { output } }: Argv<typeof flags>): Promise<number> {
   const listeners = await (await requesterApi(load)).listeners.list();
-  if (output === 'json') print(jsonText(listeners));
-  else if (output === 'yaml') print(await yamlText(listeners));
-  else print(listenerTable(listeners, systemClock.now()));
+  print(await formatAs(output, listeners, () => listenerTable(listeners, systemClock.now())));
   return 0;
 }
 

@@ -3,7 +3,7 @@ import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { print } from '../../../output/terminal.ts';
 import type { Argv, Example } from '../../line/command.ts';
 import { actor } from '../actor.ts';
-import { checkListenerName } from './listener-name.ts';
+import { checkName } from '../check-name.ts';
 
 export const settings = apiSettings;
 
@@ -18,7 +18,7 @@ export async function run({
   load,
   operands: { name },
 }: Argv<Record<never, never>, keyof typeof operands>): Promise<number> {
-  checkListenerName(name);
+  checkName(name, 'a listener');
   await (await requesterApi(load)).listeners.revoke(name, actor());
   print('Ok\n');
   return 0;

@@ -1,8 +1,9 @@
 // `muster node bans` lists the keys that are refused for ever.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { jsonText, yamlText } from '../../../output/data.ts';
+import { formatAs } from '../../../output/data.ts';
 import { table } from '../../../output/table.ts';
 import { print } from '../../../output/terminal.ts';
+import type { ShownBan } from '../../../protocol/http.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
@@ -16,18 +17,15 @@ export const examples: readonly Example[] = [
   ['muster node bans -o json', 'list them for a script'],
 ];
 
-const titles = ['FINGERPRINT', 'ID', 'BANNED', 'BY', 'REASON'];
-
-export async function run(argv: Argv<typeof flags>): Promise<number> {
-  const bans = await (await requesterApi(argv.load)).bans.list();
-  const { output } = argv.flags;
-  if (output === 'json') print(jsonText(bans));
-  else if (output === 'yaml') print(await yamlText(bans));
-  else {
-    const rows = bans.map(({ Fingerprint, NodeID, At, Actor, Reason }) =>
-      [Fingerprint, NodeID, At, Actor || '-', Reason || '-'].map(cell => printable(cell)),
-    );
-    print(table([titles, ...rows]));
-  }
+export async function run({ load, flags: { output } }: Argv<typeof flags>): Promise<number> {
+  const bans = await (await requesterApi(load)).bans.list();
+  print(await formatAs(output, bans, () => banTable(bans)));
   return 0;
+}
+
+function banTable(bans: readonly ShownBan[]): string {
+  const rows = bans.map(({ Fingerprint, NodeID, At, Actor, Reason }) =>
+    [Fingerprint, NodeID, At, Actor || '-', Reason || '-'].map(cell => printable(cell)),
+  );
+  return table([['FINGERPRINT', 'ID', 'BANNED', 'BY', 'REASON'], ...rows]);
 }

@@ -1,6 +1,6 @@
 // `muster node describe` shows everything about one node.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { jsonText, yamlText } from '../../../output/data.ts';
+import { formatAs } from '../../../output/data.ts';
 import { print } from '../../../output/terminal.ts';
 import { systemClock } from '../../../system/clock.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
@@ -23,9 +23,6 @@ export const examples: readonly Example[] = [
 export async function run(argv: Argv<typeof flags, keyof typeof operands>): Promise<number> {
   const api = await requesterApi(argv.load);
   const node = await api.node(argv.operands.id);
-  const { output } = argv.flags;
-  if (output === 'json') print(jsonText(node));
-  else if (output === 'yaml') print(await yamlText(node));
-  else print(describeText(node, systemClock.now()));
+  print(await formatAs(argv.flags.output, node, () => describeText(node, systemClock.now())));
   return 0;
 }

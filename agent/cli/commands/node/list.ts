@@ -2,7 +2,7 @@
 import type { ShownNode } from '../../../api/answers.ts';
 import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
 import { choice, integer } from '../../../config/kind.ts';
-import { jsonText, yamlText } from '../../../output/data.ts';
+import { formatAs } from '../../../output/data.ts';
 import { print, warn } from '../../../output/terminal.ts';
 import { nodeOrders } from '../../../protocol/http.ts';
 import { printable } from '../../../system/printable.ts';
@@ -48,7 +48,7 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
   const api = await requesterApi(argv.load);
   const [nodes, doubt] = await Promise.all([api.nodes(queryOf(given)), doubtAbout(api)]);
   if (doubt) warn(doubt);
-  print(await render(nodes, given));
+  print(await formatAs(given.output, nodes, () => nodeTable(nodes, given)));
   return 0;
 }
 
@@ -68,9 +68,7 @@ function queryOf(given: Given): Record<string, string> {
   );
 }
 
-async function render(nodes: ShownNode[], given: Given): Promise<string> {
-  if (given.output === 'json') return jsonText(nodes);
-  if (given.output === 'yaml') return yamlText(nodes);
+async function nodeTable(nodes: ShownNode[], given: Given): Promise<string> {
   const [{ narrow, wide }, { table }] = await Promise.all([
     import('./columns.ts'),
     import('../../../output/table.ts'),

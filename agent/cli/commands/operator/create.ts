@@ -2,11 +2,10 @@
 import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { handOutSecret, saveFlag } from '../../../output/secret-output.ts';
 import { note } from '../../../output/terminal.ts';
-import { maxTokenSeconds } from '../../../protocol/http.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
-import { validity } from '../validity.ts';
-import { checkOperatorName } from './operator-name.ts';
+import { checkName } from '../check-name.ts';
+import { tokenExpiryFlag } from '../validity.ts';
 
 export const settings = apiSettings;
 
@@ -14,11 +13,7 @@ export const operands = { name: 'the name of the operator, which decisions then 
 
 export const flags = {
   'read-only': { help: 'the token allows only to read' },
-  expires: {
-    value: 'TIME',
-    kind: validity(maxTokenSeconds / (24 * 3_600)),
-    help: 'the token is valid for this time, like 30d or 12h',
-  },
+  expires: tokenExpiryFlag,
   save: saveFlag,
 } satisfies FlagTable;
 
@@ -32,7 +27,7 @@ export async function run({
   flags: given,
   operands: { name },
 }: Argv<typeof flags, keyof typeof operands>): Promise<number> {
-  checkOperatorName(name);
+  checkName(name, 'an operator');
   const api = await requesterApi(load);
   await handOutSecret(given.save, async () => {
     const token = await api.operators.create({

@@ -1,6 +1,6 @@
 // `muster operator list` lists the operators who have a token.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { jsonText, yamlText } from '../../../output/data.ts';
+import { formatAs } from '../../../output/data.ts';
 import { table } from '../../../output/table.ts';
 import { print } from '../../../output/terminal.ts';
 import type { OperatorView } from '../../../protocol/http.ts';
@@ -21,9 +21,7 @@ export const examples: readonly Example[] = [
 
 export async function run({ load, flags: { output } }: Argv<typeof flags>): Promise<number> {
   const operators = await (await requesterApi(load)).operators.list();
-  if (output === 'json') print(jsonText(operators));
-  else if (output === 'yaml') print(await yamlText(operators));
-  else print(operatorTable(operators, systemClock.now()));
+  print(await formatAs(output, operators, () => operatorTable(operators, systemClock.now())));
   return 0;
 }
 

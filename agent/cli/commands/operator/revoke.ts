@@ -4,7 +4,7 @@ import { note, print } from '../../../output/terminal.ts';
 import { firstOperator } from '../../../protocol/operator-token.ts';
 import type { Argv, Example } from '../../line/command.ts';
 import { actor } from '../actor.ts';
-import { checkOperatorName } from './operator-name.ts';
+import { checkName } from '../check-name.ts';
 
 export const settings = apiSettings;
 
@@ -19,7 +19,7 @@ export async function run({
   load,
   operands: { name },
 }: Argv<Record<never, never>, keyof typeof operands>): Promise<number> {
-  checkOperatorName(name);
+  checkName(name, 'an operator');
   await (await requesterApi(load)).operators.revoke(name, actor());
   print('Ok\n');
   if (name === firstOperator) note('The requester has made another token for its own machine at once.');

@@ -8,7 +8,7 @@ import { HangLimiter } from '../../../host/inputs/hang-limiter.ts';
 import type { Inputs } from '../../../host/inputs/inputs.ts';
 import type { Recording } from '../../../host/recording/recording.ts';
 import { probeView } from '../../../host/view.ts';
-import { jsonText, yamlText } from '../../../output/data.ts';
+import { formatAs } from '../../../output/data.ts';
 import { note, print } from '../../../output/terminal.ts';
 import { closeWhenInterrupted } from '../../../roles/interruption.ts';
 import { ownCommand } from '../../../roles/own-command.ts';
@@ -65,9 +65,7 @@ export async function run({ flags: given, load }: Argv<typeof flags>): Promise<n
       // The recording is saved first, because printing ends the process when the reader of the output has gone away.
       if (record) file = await save(record, recorder.recording(raw));
     } finally {
-      if (output === 'json') print(jsonText(view));
-      else if (output === 'yaml') print(await yamlText(view));
-      else print(probeText(view, sources));
+      print(await formatAs(output, view, () => probeText(view, sources)));
     }
     if (file) note(`recorded in ${file}; read it before you pass it on`);
     return view.problems.length > 0 ? 2 : 0;

@@ -1,6 +1,6 @@
 // `muster store rebuild` writes again the records that the store lost, as the events tell them.
 import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
-import { jsonText, yamlText } from '../../../output/data.ts';
+import { formatAs } from '../../../output/data.ts';
 import { table } from '../../../output/table.ts';
 import { print, warn } from '../../../output/terminal.ts';
 import type { LostNode } from '../../../protocol/http.ts';
@@ -33,11 +33,11 @@ export async function run({
   const nodes = (await api.lostNodes()).filter(({ NodeID }) => id === undefined || NodeID === id);
   if (id !== undefined && nodes.length === 0) throw notLost(id);
   if (given['dry-run'] || nodes.length === 0) {
-    print(await render(nodes, given.output));
+    print(await formatAs(given.output, nodes, () => lostTable(nodes)));
     return 0;
   }
   const results = await rebuildAll(api, nodes, given.output === 'table');
-  if (given.output !== 'table') print(await render(results, given.output));
+  if (given.output !== 'table') print(await formatAs(given.output, results, () => lostTable(results)));
   const failed = results.filter(({ Error: reason }) => reason !== undefined).length;
   if (failed === 0) return 0;
   throw new MusterError('failed', `${failed} of ${nodes.length} records were not written`, {
@@ -75,9 +75,7 @@ async function rebuildAll(api: ApiClient, nodes: readonly LostNode[], isShown: b
   return results;
 }
 
-async function render(nodes: readonly Result[], output: 'table' | 'json' | 'yaml'): Promise<string> {
-  if (output === 'json') return jsonText(nodes);
-  if (output === 'yaml') return yamlText(nodes);
+function lostTable(nodes: readonly Result[]): string {
   if (nodes.length === 0) return 'Nothing is missing: the store has every record that the events tell of.\n';
   const rows = nodes.map(node =>
     [node.NodeID, approvalOf(node), node.At, node.Actor, node.Reason].map(cell => printable(cell)),
