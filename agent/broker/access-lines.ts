@@ -1,15 +1,16 @@
 // Says who may do what on the broker: the requester by its key, everybody else only as the requester answers when the broker
 // asks whether to let a client in (the auth callout of nats-server).
-import { nodesAccount, unverifiedAccount } from '../protocol/callout.ts';
-import {
-  controlWildcard,
-  heartbeatWildcard,
-  jobMessageWildcard,
-  managementWildcard,
-  unverifiedPrefix,
-} from '../protocol/subjects.ts';
+import { nodesAccount } from '../protocol/callout.ts';
 import type { KeyPair } from '../transport/key-pair.ts';
-import { listenerLines } from './listener-lines.ts';
+import {
+  type AccountLimits,
+  accountLimits,
+  listenerShares,
+  type Share,
+  systemShares,
+  type UnverifiedAccess,
+  unverifiedShares,
+} from './account-shares.ts';
 
 export interface BrokerAccess {
   /** The key by which the requester connects. It may do everything. */
@@ -20,14 +21,6 @@ export interface BrokerAccess {
   readonly issuer: KeyPair;
   /** Undefined when no nodes without a key are let in. */
   readonly unverified?: UnverifiedAccess | undefined;
-}
-
-/** What nodes without a key may reach. */
-export interface UnverifiedAccess {
-  /** The topic of their heartbeats. */
-  readonly heartbeatTopic: string;
-  /** Number of connections that they may have together; a usual number when absent. */
-  readonly maxConnections?: number;
 }
 
 /** What is added on a NATS of one's own, and on a requester's own broker that further requesters use. */
@@ -46,52 +39,30 @@ const defaultSystemAccount = 'SYS';
 const bystanderAccount = 'MUSTER_BYSTANDER';
 
 /** Time that the requester has to answer whether a client is let in, in seconds. Unanswered clients are turned away. */
-const answerTimeoutSeconds = 10;
-
-/** Requests to the broker itself that the requester needs: to list the clients, and to end the connection of one. */
-const systemRequests = ['$SYS.REQ.SERVER.*.CONNZ', '$SYS.REQ.SERVER.*.KICK'];
-/** The same, of a request that each server answers: which servers there are. */
-const serverStates = '$SYS.REQ.SERVER.PING.STATSZ';
-/** Events of the broker that the requester needs: a client has come, a client has gone. */
-const systemEvents = [`$SYS.ACCOUNT.${nodesAccount}.CONNECT`, `$SYS.ACCOUNT.${nodesAccount}.DISCONNECT`];
+export const answerTimeoutSeconds = 10;
 
 /** Returns the lines of nats-server's configuration for accounts and logins. They contain public keys only. */
 export function accessLines(
-  { requester, others = [], issuer, unverified: nodesWithoutKey }: BrokerAccess,
+  { requester, others = [], issuer, unverified }: BrokerAccess,
   own?: OwnNatsLines,
 ): string[] {
   const { systemAccount = defaultSystemAccount } = own ?? {};
   const requesters = [...new Set([requester.publicKey, ...others])];
-  const unverified = nodesWithoutKey && unverifiedLines(nodesWithoutKey);
-  const shared = [
-    ...systemRequests.map(subject => ['service', subject, ''] as const),
-    ['service', serverStates, ', response_type: stream'] as const,
-    ...systemEvents.map(subject => ['stream', subject, ''] as const),
+  const shares = [
+    ...systemShares(systemAccount),
+    ...listenerShares,
+    ...(unverified ? unverifiedShares(unverified) : []),
   ];
+  const users = requesters.map(key => `{ nkey: ${key} }`).join(', ');
+  const nodes = ['jetstream: enabled', `users: [ ${users} ]`];
   return [
     `system_account: ${systemAccount}`,
     'accounts {',
-    `  ${systemAccount} { exports: [`,
-    ...shared.map(
-      ([kind, subject, answers]) => `    { ${kind}: "${subject}", accounts: [${nodesAccount}]${answers} }`,
+    ...accountLines(systemAccount, [], shares),
+    ...accountLines(nodesAccount, nodes, shares),
+    ...Object.entries(accountLimits(unverified)).flatMap(([name, limits]) =>
+      accountLines(name, [limitsLine(limits)], shares),
     ),
-    '  ] }',
-    `  ${nodesAccount} {`,
-    '    jetstream: enabled',
-    `    users: [ ${requesters.map(key => `{ nkey: ${key} }`).join(', ')} ]`,
-    '    imports: [',
-    ...shared.map(
-      ([kind, subject]) => `      { ${kind}: { account: ${systemAccount}, subject: "${subject}" } }`,
-    ),
-    ...(unverified?.imported ?? []),
-    '    ]',
-    '    exports: [',
-    ...listenerLines.exported,
-    ...(unverified?.exported ?? []),
-    '    ]',
-    '  }',
-    ...listenerLines.accounts,
-    ...(unverified?.account ?? []),
     ...(own ? bystanderLines(own.bystander) : []),
     '}',
     'authorization {',
@@ -107,48 +78,34 @@ export function accessLines(
   ];
 }
 
+/** Returns the lines of one account: its own lines, what it imports, and what it exports. */
+const accountLines = (name: string, own: readonly string[], shares: readonly Share[]): string[] => [
+  `  ${name} {`,
+  ...own.map(line => `    ${line}`),
+  ...listLines('imports', shares.filter(({ to }) => to === name).map(importLine)),
+  ...listLines('exports', shares.filter(({ from }) => from === name).map(exportLine)),
+  '  }',
+];
+
+const listLines = (key: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : [`    ${key}: [`, ...lines.map(line => `      ${line}`), '    ]'];
+
+const importLine = ({ kind, from, subject, prefix, local }: Share): string => {
+  const renamed = prefix ? `, prefix: "${prefix.slice(0, -1)}"` : local ? `, to: "${local}"` : '';
+  return `{ ${kind}: { account: ${from}, subject: "${subject}" }${renamed} }`;
+};
+
+const exportLine = ({ kind, to, subject, manyAnswers, answerSeconds }: Share): string => {
+  const answers = manyAnswers ? ', response_type: stream' : '';
+  const threshold = answerSeconds === undefined ? '' : `, response_threshold: "${answerSeconds}s"`;
+  return `{ ${kind}: "${subject}", accounts: [${to}]${answers}${threshold} }`;
+};
+
+const limitsLine = ({ connections, subscriptions, payloadBytes }: AccountLimits): string =>
+  `limits { max_connections: ${connections}, max_subscriptions: ${subscriptions}, max_payload: ${payloadBytes} }`;
+
 const bystanderLines = (key: string) => [
   `  ${bystanderAccount} {`,
   `    users: [ { nkey: ${key}, permissions: { publish: { deny: ">" }, subscribe: { deny: ">" } } } ]`,
   '  }',
 ];
-
-/**
- * Limits for nodes without a key, who share one token: the largest message in bytes, connections of all of them together, and
- * subscriptions of each. A Bacalhau node has one connection, for moments two, and some four subscriptions.
- */
-const unverifiedLimits = { payloadBytes: 256 * 1024, connections: 16_384, subscriptions: 32 };
-
-// Returns the lines for nodes without a key. Their requests come as requests of a service, so that an answer can go
-// nowhere but to who asked; their heartbeats come as a stream, and are never answered.
-function unverifiedLines({ heartbeatTopic, maxConnections }: UnverifiedAccess) {
-  const services = [managementWildcard, controlWildcard, jobMessageWildcard];
-  const heartbeats = heartbeatWildcard(heartbeatTopic);
-  const { payloadBytes, connections, subscriptions } = unverifiedLimits;
-  return {
-    account: [
-      `  ${unverifiedAccount} {`,
-      `    exports: [ { stream: "${heartbeats}", accounts: [${nodesAccount}] } ]`,
-      '    imports: [',
-      ...services.map(
-        subject =>
-          `      { service: { account: ${nodesAccount}, subject: "${unverifiedPrefix}${subject}" }, to: "${subject}" }`,
-      ),
-      '    ]',
-      '    limits {',
-      `      max_payload: ${payloadBytes}`,
-      `      max_connections: ${maxConnections ?? connections}`,
-      `      max_subscriptions: ${subscriptions}`,
-      '    }',
-      '  }',
-    ],
-    exported: [
-      ...services.map(
-        subject => `      { service: "${unverifiedPrefix}${subject}", accounts: [${unverifiedAccount}] }`,
-      ),
-    ],
-    imported: [
-      `      { stream: { account: ${unverifiedAccount}, subject: "${heartbeats}" }, prefix: "${unverifiedPrefix.slice(0, -1)}" }`,
-    ],
-  };
-}

@@ -1,6 +1,6 @@
 // The settings by which both roles reach NATS, and the join code of a new node.
 import { boolean, path, secret, text } from './kind.ts';
-import { servers } from './network.ts';
+import { accountKey, servers } from './network.ts';
 import type { Setting } from './setting.ts';
 
 export const natsSettings = {
@@ -48,6 +48,30 @@ export const natsSettings = {
     reload: false,
     roles: 'both',
     help: 'NATS credentials file (JWT and seed of the user); it is read again at each attempt to connect',
+  },
+  'nats.accounts.muster': {
+    type: accountKey,
+    reload: false,
+    roles: 'requester',
+    help: 'on a NATS with an operator, the key of the account of the requester and the nodes',
+  },
+  'nats.accounts.listen': {
+    type: accountKey,
+    reload: false,
+    roles: 'requester',
+    help: 'on a NATS with an operator, the key of the account of listeners that read stored events',
+  },
+  'nats.accounts.listenLive': {
+    type: accountKey,
+    reload: false,
+    roles: 'requester',
+    help: 'on a NATS with an operator, the key of the account of listeners that hear events as they are sent',
+  },
+  'nats.accounts.unverified': {
+    type: accountKey,
+    reload: false,
+    roles: 'requester',
+    help: 'on a NATS with an operator, the key of the account of nodes without a key',
   },
   'nats.tls.caFile': {
     type: path,

@@ -33,6 +33,14 @@ const allowedPin = '43 characters, the SHA-256 of a public key in base64url';
 /** The kind of a pin, by which a certificate authority is recognized. */
 export const pin: SettingKind<string> = { ...plainText(/^[A-Za-z0-9_-]{43}$/u, allowedPin), name: 'pin' };
 
+const allowedAccount = 'A and 55 letters and digits, the public key of an account of NATS';
+
+/** The kind of the key of an account on a NATS with an operator. */
+export const accountKey: SettingKind<string> = {
+  ...plainText(/^A[A-Z2-7]{55}$/u, allowedAccount),
+  name: 'account',
+};
+
 /** The kind of a host: a host name or an IP address without brackets. */
 export const host: SettingKind<string> = {
   name: 'host',

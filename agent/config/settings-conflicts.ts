@@ -1,5 +1,7 @@
 // Finds settings that are valid alone but do not fit together: faults, and doubtful combinations that get a warning.
 
+import { ProtocolError } from '../protocol/error.ts';
+import { decodePublicKey } from '../protocol/nkey.ts';
 import { overlaps, subjectForAll } from '../protocol/subject-template.ts';
 import { heartbeatWildcard } from '../protocol/subjects.ts';
 import type { Role } from './role.ts';
@@ -31,6 +33,7 @@ export function findConflicts(settings: Settings, role?: Role): SettingsConflict
     ...topics(settings),
     ...approvedSubjects(settings),
     ...login(settings),
+    ...accountsOfOperator(settings),
     ...joinCode(settings),
     ...certificates(settings),
     ...apiToken(settings),
@@ -115,6 +118,50 @@ function* login({ nats }: Settings): Generator<SettingsConflict> {
   if (!password && nats.user !== undefined) {
     const text = 'set without a password; set nats.passwordFile or nats.password too';
     yield fault(text, 'nats.user', 'nats.passwordFile', 'nats.password');
+  }
+}
+
+/** The accounts on a NATS with an operator that every requester needs there. */
+const neededAccounts = ['muster', 'listen', 'listenLive'] as const;
+
+function* accountsOfOperator({ nats, requester }: Settings): Generator<SettingsConflict> {
+  const keys = nats.accounts;
+  const given = ([...neededAccounts, 'unverified'] as const).filter(name => keys[name] !== undefined);
+  const [first] = given;
+  if (first === undefined) return;
+  const missing = neededAccounts.find(name => keys[name] === undefined);
+  if (missing !== undefined) {
+    const text = `set without nats.accounts.${missing}; set all that the script of muster broker config --operator-mode prints`;
+    yield fault(text, `nats.accounts.${first}`, `nats.accounts.${missing}`);
+  }
+  if (requester.unverifiedNodes && keys.unverified === undefined) {
+    const text =
+      'needs nats.accounts.unverified on a NATS with an operator: run the script of muster broker config --operator-mode again';
+    yield fault(text, 'requester.unverifiedNodes', 'nats.accounts.unverified');
+  }
+  for (const name of given)
+    if (!isAccountKey(keys[name] ?? ''))
+      yield fault('is not the key of an account: a letter is wrong or missing', `nats.accounts.${name}`);
+  const again = given.find((name, index) => given.findIndex(other => keys[other] === keys[name]) < index);
+  if (again !== undefined)
+    yield fault(
+      'is also the key of another account of nats.accounts; allowed: a key for each',
+      `nats.accounts.${again}`,
+    );
+  const login = (['token', 'tokenFile', 'user', 'credsFile'] as const).find(name => nats[name] !== undefined);
+  if (login) {
+    const text = `set together with nats.${login}; allowed: one of them, because the requester logs in to these accounts by its own key`;
+    yield fault(text, `nats.accounts.${first}`, `nats.${login}`);
+  }
+}
+
+function isAccountKey(text: string): boolean {
+  try {
+    decodePublicKey(text, 'account');
+    return true;
+  } catch (error) {
+    if (error instanceof ProtocolError) return false;
+    throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 // Reads the questions of a NATS server whether to let a client in, and writes the answers (the auth callout of nats-server).
 import * as v from 'valibot';
+import { type AccountKeys, accountId } from './account-keys.ts';
 import { ProtocolError } from './error.ts';
 import { validate } from './schema.ts';
 import { readSignedToken, type SigningKey, writeSignedToken } from './signed-token.ts';
@@ -111,24 +112,29 @@ export interface CalloutAnswer {
   lastsSeconds?: number | undefined;
 }
 
-/** Writes the answer that lets a client in. `issuer` is the account key that the server's configuration names. */
+/**
+ * Writes the answer that lets a client in. `issuer` is the account key that the server's configuration names, or a signing key
+ * of the accounts if the server has an operator, which knows accounts by the keys in `accounts`.
+ */
 export function writeCalloutAnswer(
   question: CalloutQuestion,
   answer: CalloutAnswer,
   issuer: SigningKey,
+  accounts?: AccountKeys,
 ): string {
   const { user, server, askedAt, offers } = question;
   const { publish, subscribe, mayAnswer } = answer.permissions;
   const jwt = writeSignedToken(
     {
       sub: user,
-      aud: answer.account,
+      aud: accountId(answer.account, accounts),
       name: answer.name ?? [offers.key, answer.mark].filter(Boolean).join(' '),
       iat: askedAt,
       ...(answer.lastsSeconds === undefined ? {} : { exp: askedAt + answer.lastsSeconds }),
       nats: {
         type: 'user',
         version: 2,
+        ...signedFor(answer.account, accounts),
         pub: listOf(publish),
         sub: listOf(subscribe),
         ...(mayAnswer ? { resp: { max: 1, ttl: answerTimeNs } } : {}),
@@ -141,8 +147,18 @@ export function writeCalloutAnswer(
     issuer,
   );
   const response = { sub: user, aud: server, iat: askedAt };
-  return writeSignedToken({ ...response, nats: { type: 'authorization_response', version: 2, jwt } }, issuer);
+  const nats = {
+    type: 'authorization_response',
+    version: 2,
+    ...signedFor(nodesAccount, accounts),
+    jwt,
+  };
+  return writeSignedToken({ ...response, nats }, issuer);
 }
+
+/** A token that another key than that of its account signs must name the account. */
+const signedFor = (account: string, accounts: AccountKeys | undefined) =>
+  accounts ? { issuer_account: accountId(account, accounts) } : {};
 
 /** Time that a client has to answer a request, in nanoseconds. */
 const answerTimeNs = 30_000_000_000;

@@ -5,8 +5,11 @@ import { ProtocolError } from './error.ts';
 // The upper five bits of a prefix make the first letter of the text: S for a seed (nats-io/nkeys).
 const seedPrefix = 18 << 3;
 
-/** The prefix of each kind of key: N for a node, U for a user, A for an account of NATS, X for a key that encrypts. */
-const prefixes = { node: 13 << 3, user: 20 << 3, account: 0, curve: 23 << 3 } as const;
+/**
+ * The prefix of each kind of key: N for a node, U for a user, A for an account of NATS, O for the operator of one, X for a key
+ * that encrypts.
+ */
+const prefixes = { node: 13 << 3, user: 20 << 3, account: 0, operator: 14 << 3, curve: 23 << 3 } as const;
 export type KeyKind = keyof typeof prefixes;
 
 /** Returns the private seed (32 bytes) of a key as text, such as `SN…` for a node. */

@@ -1,4 +1,5 @@
 // Makes the parts of a requester and connects them to each other. Nothing runs yet.
+import type { AccountKeys } from '../protocol/account-keys.ts';
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { SubjectTemplates } from '../protocol/subject-template.ts';
 import type { AuthorityRotation } from './authorities/authority-rotation.ts';
@@ -38,6 +39,8 @@ export interface PartsOptions extends OpenStoreOptions {
   counters: Counters;
   /** Receives the questions of the requester's own broker who is let in; undefined when the broker is another one. */
   callout?: Callout | undefined;
+  /** The accounts on a NATS with an operator; undefined on any other. */
+  accounts?: AccountKeys | undefined;
   /** The tokens of clients without a key. */
   tokens?: ClientTokens | undefined;
   /** The subjects that are opened for approved nodes; without it none are. */

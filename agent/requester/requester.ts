@@ -1,4 +1,5 @@
 // The requester waits for the broker, opens its parts, and sends its last events when it stops.
+import type { AccountKeys } from '../protocol/account-keys.ts';
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { SigningKey } from '../protocol/signed-token.ts';
 import type { SubjectTemplates } from '../protocol/subject-template.ts';
@@ -57,6 +58,8 @@ export interface RequesterOptions {
   calloutBox?: CalloutBox | undefined;
   /** What a NATS of one's own needs; absent when the requester has its own broker, or its keys are not checked. */
   ownNats?: OwnNatsOptions | undefined;
+  /** The accounts on a NATS with an operator; undefined on any other. */
+  accounts?: AccountKeys | undefined;
   /** The tokens of clients of that broker that have no key. */
   tokens?: ClientTokens | undefined;
   /** The subjects that are opened for approved nodes on that broker; without it none are. */

@@ -3,11 +3,13 @@ import { randomBytes } from 'node:crypto';
 import type { OwnNatsAccess } from '../broker/broker-access.ts';
 import { advertisedAddresses, machineNames } from '../broker/tls/names.ts';
 import type { Settings } from '../config/settings.ts';
+import type { AccountKeys } from '../protocol/account-keys.ts';
 import { joinCodeLimits } from '../protocol/join-code.ts';
 import { CalloutBox } from '../requester/enrolment/callout-box.ts';
 import type { BrokerAddresses } from '../requester/enrolment/join-code-desk.ts';
 import { NatsTrial } from '../requester/enrolment/nats-trial.ts';
 import type { OwnNatsOptions } from '../requester/enrolment/own-nats.ts';
+import { systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { isLoopback } from '../system/loopback.ts';
 import { systemRandom } from '../system/random.ts';
@@ -26,6 +28,7 @@ export function ownNatsOptions(
   access: OwnNatsAccess,
   { nats, requester, broker: { approved } }: Settings,
   connection: Connection,
+  accounts?: AccountKeys,
 ): OwnNatsOptions {
   const box = calloutBox(access);
   const trial = new NatsTrial({
@@ -34,6 +37,7 @@ export function ownNatsOptions(
     tls: nats.tls,
     box,
     bystander: access.bystander,
+    operatorMode: accounts && { accounts, requesterKey: access.requester.publicKey, clock: systemClock },
     newKey: () => keyPairOf(randomBytes(32), 'node'),
     knock,
     random: systemRandom,

@@ -50,6 +50,13 @@ export function checkRoleRequirements(
       text: 'set without nats.servers: a requester refuses that, because its own broker knows it by its key',
     });
   }
+  if (nats.accounts.muster !== undefined && ownBroker) {
+    findings.push({
+      severity: role === 'requester' ? 'fault' : 'warning',
+      keys: ['nats.accounts.muster'],
+      text: "set without nats.servers: a requester's own broker has no operator",
+    });
+  }
   return findings;
 }
 

@@ -1,10 +1,12 @@
 // Runs the requester with its own broker in the foreground, until it is told to stop. Everything stops in reverse order.
 import { join } from 'node:path';
 import type { Broker } from '../broker/broker.ts';
+import { accountKeys } from '../broker/broker-access.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { operatorTokenFile, roleFolder } from '../config/paths.ts';
 import { readHostFacts } from '../host/host-facts.ts';
 import { nodeLabels } from '../host/labels.ts';
+import { writeRequesterToken } from '../protocol/requester-token.ts';
 import { startApi } from '../requester/api/server.ts';
 import { Ledger, ledgerFileName } from '../requester/ledger/ledger.ts';
 import { StoreMark, storeMarkFileName } from '../requester/ledger/store-mark.ts';
@@ -107,10 +109,12 @@ async function serveNodes(
   onCreated: (requester: Requester) => void,
 ): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
+  const accounts = accountKeys(settings.nats.accounts, access.issuer);
+  const keyToken = accounts && writeRequesterToken(access.requester.publicKey, accounts, access.issuer);
   const connection = connect({
     servers: broker ? [broker.url] : settings.nats.servers,
     name: node,
-    credentials: () => broker?.credentials ?? { ...settings.nats, key: access.requester },
+    credentials: () => broker?.credentials ?? { ...settings.nats, key: access.requester, keyToken },
     // The nodes are let in only when the requester is back at its own broker.
     ...(broker ? { firstWaitMs: 10 } : {}),
     tls: () => (broker ? broker.tls : settings.nats.tls),
@@ -144,7 +148,8 @@ async function serveNodes(
     ownBroker: broker,
     issuer: broker && access.issuer,
     calloutBox: access.several && calloutBox(access.several),
-    ownNats: access.ownNats && ownNatsOptions(access.ownNats, settings, connection),
+    ownNats: access.ownNats && ownNatsOptions(access.ownNats, settings, connection, accounts),
+    accounts: broker ? undefined : accounts,
     brokerAddresses: () =>
       broker
         ? ownBrokerAddresses(broker, settings.broker.host, authorities?.forNewNodes)

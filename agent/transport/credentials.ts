@@ -21,6 +21,8 @@ export interface Credentials {
   passwordFile?: string | undefined;
   /** The key that opens the connection when none of the others is set. */
   key?: KeyPair | undefined;
+  /** The token that a NATS with an operator wants beside that key. */
+  keyToken?: string | undefined;
   /** The token of a join code, which a node that is new to its cluster shows beside its key. */
   joinToken?: string | undefined;
 }
@@ -50,7 +52,7 @@ export async function readCredentials(credentials: Credentials): Promise<LoadedC
     const text = await readSecret('nats.credsFile', credsFile);
     return { authenticator: parseCreds(text, credsFile), source: `nats.credsFile (${credsFile})` };
   }
-  if (!user && credentials.key) return loadKey(credentials.key, credentials.joinToken);
+  if (!user && credentials.key) return loadKey(credentials.key, credentials);
   if (!user) return undefined;
   const secret = passwordFile ? await readSecret('nats.passwordFile', passwordFile) : password;
   const source = passwordFile
@@ -60,13 +62,18 @@ export async function readCredentials(credentials: Credentials): Promise<LoadedC
 }
 
 // A broker that asks for no signature knows no keys. It is told nothing, and least of all a join code.
-function loadKey(key: KeyPair, joinToken: string | undefined): LoadedCredentials {
+function loadKey(key: KeyPair, { joinToken, keyToken }: Credentials): LoadedCredentials {
   const loaded: LoadedCredentials = {
     authenticator: ((nonce?: string) => {
       if (!nonce) return {};
       loaded.source = keyCredentials;
       const sig = signWith(key, Buffer.from(nonce)).toString('base64url');
-      return { nkey: key.userKey, sig, ...(joinToken ? { auth_token: joinToken } : {}) };
+      return {
+        nkey: key.userKey,
+        sig,
+        ...(joinToken ? { auth_token: joinToken } : {}),
+        ...(keyToken ? { jwt: keyToken } : {}),
+      };
     }) as Authenticator,
     source: undefined,
   };

@@ -52,7 +52,7 @@ node:
     `${path}:3: compute.hartbeatTopic is not a setting; did you mean compute.heartbeatTopic?`,
     `${path}:4: compute.infoUpdateFrequency: a list is not allowed here; allowed: one value`,
     `${path}:6: requester.nodeUnknownAfter: 30s is not longer than requester.nodeDisconnectedAfter; allowed: longer than 45s`,
-    `${path}:7: nats is a group of settings; allowed in it: servers, token, tokenFile, user, password, passwordFile, credsFile, tls`,
+    `${path}:7: nats is a group of settings; allowed in it: servers, token, tokenFile, user, password, passwordFile, credsFile, accounts, tls`,
     `${path}:9: log.level: "loud" is not one of the choices; allowed: trace, debug, info, warn, error, silent`,
     `${path}:12: node.id: "node 1" is not valid; allowed: 1 to 128 letters, digits, - and _`,
     'environment MUSTER_BROKER_PORT: broker.port: "x" is not a port; allowed: 0 to 65535',

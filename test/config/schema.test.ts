@@ -112,6 +112,7 @@ const texts: Record<string, fc.Arbitrary<string>> = {
     ' , ',
     '1',
   ),
+  account: strung(`A${'B'.repeat(55)}`, `A${'2'.repeat(54)}`, 'A', 'N', '7', '1', 'a', ' ', '\n', 'é'),
   host: fc.oneof(
     strung('a', 'host', '-', '_', '.', '1', '127.0.0.1', ':', '[', '%', 'é', 'x'.repeat(63)),
     fc.ipV4(),

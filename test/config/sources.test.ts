@@ -13,8 +13,11 @@ import {
 } from '../../agent/config/keys.ts';
 import { loadSettings } from '../../agent/config/load.ts';
 import type { SettingKey } from '../../agent/config/settings.ts';
+import { encodePublicKey } from '../../agent/protocol/nkey.ts';
 import { defaultSettings } from '../support/default-settings.ts';
 import { configFile, faultsOf, surroundings, temporaryFolder } from './surroundings.ts';
+
+const accountKey = (seed: number) => encodePublicKey(new Uint8Array(32).fill(seed), 'account');
 
 /** Three values of each kind as an operator writes them, with their meaning: for the file, the environment and the flag. */
 const samples: Record<string, [string, unknown][]> = {
@@ -105,6 +108,11 @@ const samples: Record<string, [string, unknown][]> = {
     ['b'.repeat(43), 'b'.repeat(43)],
     ['c'.repeat(43), 'c'.repeat(43)],
   ],
+  account: [
+    [accountKey(1), accountKey(1)],
+    [accountKey(2), accountKey(2)],
+    [accountKey(3), accountKey(3)],
+  ],
   path: [
     ['/one', '/one'],
     ['/two', '/two'],
@@ -117,11 +125,19 @@ const samples: Record<string, [string, unknown][]> = {
   ],
 };
 
+const muster = { 'nats.accounts.muster': accountKey(11) };
+const listen = { 'nats.accounts.listen': accountKey(12) };
+const listenLive = { 'nats.accounts.listenLive': accountKey(13) };
+
 /** Settings that must be set too for a value to be allowed. */
 const companions: Partial<Record<SettingKey, Partial<Record<SettingKey, string>>>> = {
   'nats.user': { 'nats.passwordFile': '/secret' },
   'nats.password': { 'nats.user': 'someone' },
   'nats.passwordFile': { 'nats.user': 'someone' },
+  'nats.accounts.muster': { ...listen, ...listenLive },
+  'nats.accounts.listen': { ...muster, ...listenLive },
+  'nats.accounts.listenLive': { ...muster, ...listen },
+  'nats.accounts.unverified': { ...muster, ...listen, ...listenLive },
   'nats.tls.certFile': { 'nats.tls.keyFile': '/key' },
   'nats.tls.keyFile': { 'nats.tls.certFile': '/cert' },
   'broker.tls.certFile': { 'broker.tls.keyFile': '/key' },
@@ -205,6 +221,7 @@ test('the defaults are the documented ones', () => {
       password: undefined,
       passwordFile: undefined,
       credsFile: undefined,
+      accounts: { muster: undefined, listen: undefined, listenLive: undefined, unverified: undefined },
       tls: { caFile: undefined, certFile: undefined, keyFile: undefined, handshakeFirst: false },
     },
     join: { code: undefined, codeFile: undefined },

@@ -1,5 +1,7 @@
 // Asks the broker, which may be a cluster of servers, for its servers and clients, and ends the connection of a client.
 import * as v from 'valibot';
+import { type AccountKeys, accountId } from '../../protocol/account-keys.ts';
+import { nodesAccount } from '../../protocol/callout.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
 import type { Connection } from '../../transport/port.ts';
@@ -21,8 +23,8 @@ export interface BrokerClient {
   sent: number;
 }
 
-/** The account in which a client is until it is let in. */
-export const nobodysAccount = '$G';
+/** The account in which a client is until it is let in. With an operator, that is the account of the nodes. */
+const nobodysAccount = '$G';
 
 /** Time that the broker has to answer, in milliseconds. */
 const answerTimeoutMs = 5_000;
@@ -51,6 +53,7 @@ const listSchema = v.object({
           ip: text,
           name: text,
           authorized_user: text,
+          issuer_key: text,
           start: text,
           in_msgs: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0)), 0),
         }),
@@ -74,37 +77,70 @@ export async function listServers(connection: Pick<Connection, 'gather'>): Promi
   return [...servers];
 }
 
+export interface ListOptions {
+  /** Only clients that the broker knows by this name. */
+  user?: string;
+  /** The accounts on a NATS with an operator. */
+  accounts?: AccountKeys | undefined;
+}
+
 /**
- * Returns the clients in an account, those of a server that came first before the others; with `user` only those that the
- * broker knows by this name. @throws BrokerError, ProtocolError
+ * Returns the clients that were let in to an account, those of a server that came first before the others.
+ * @throws BrokerError, ProtocolError
  */
 export async function listClients(
   connection: Pick<Connection, 'request' | 'gather'>,
   account: string,
-  user?: string,
+  { user, accounts }: ListOptions = {},
 ): Promise<BrokerClient[]> {
-  const servers = await listServers(connection);
-  return (await Promise.all(servers.map(server => listClientsOf(server, connection, account, user)))).flat();
+  const found = await listAll(connection, accountId(account, accounts), user);
+  // What a client that waits says of itself is proved by nothing, and it is in the list of the account all the same.
+  return accounts ? found.filter(({ signer }) => signer === accounts.signer) : found;
 }
 
-async function listClientsOf(
+/** Returns the clients that are not let in yet, in the same order. @throws BrokerError, ProtocolError */
+export async function listWaiting(
+  connection: Pick<Connection, 'request' | 'gather'>,
+  accounts?: AccountKeys,
+): Promise<BrokerClient[]> {
+  if (!accounts) return listAll(connection, nobodysAccount);
+  const found = await listAll(connection, accountId(nodesAccount, accounts));
+  return found.filter(({ signer }) => signer !== accounts.signer);
+}
+
+async function listAll(
+  connection: Pick<Connection, 'request' | 'gather'>,
+  account: string,
+  user?: string,
+): Promise<ListedClient[]> {
+  const servers = await listServers(connection);
+  return (await Promise.all(servers.map(server => listAllOf(server, connection, account, user)))).flat();
+}
+
+interface ListedClient extends BrokerClient {
+  /** The key that signed who the client is; empty when its configuration says so. */
+  signer: string;
+}
+
+async function listAllOf(
   server: string,
   connection: Pick<Connection, 'request'>,
   account: string,
   user: string | undefined,
-): Promise<BrokerClient[]> {
-  const clients: BrokerClient[] = [];
+): Promise<ListedClient[]> {
+  const clients: ListedClient[] = [];
   for (let offset = 0; ; offset += pageSize) {
     const body = JSON.stringify({ acc: account, user, auth: true, sort: 'cid', limit: pageSize, offset });
     const answer = await connection.request(`$SYS.REQ.SERVER.${server}.CONNZ`, body, answerTimeoutMs);
     const { data } = validate(listSchema, parseJson(answer.data, maxListBytes));
-    for (const { cid, ip, name, authorized_user, start, in_msgs } of data.connections)
+    for (const { cid, ip, name, authorized_user, issuer_key, start, in_msgs } of data.connections)
       clients.push({
         server,
         connection: cid,
         address: ip,
         name,
         user: authorized_user,
+        signer: issuer_key,
         began: start,
         sent: in_msgs,
       });

@@ -1,4 +1,5 @@
 // Receives the broker's questions whether to let a client in, and sends the answers of the gatekeeper.
+import type { AccountKeys } from '../../protocol/account-keys.ts';
 import {
   type CalloutAnswer,
   type CalloutQuestion,
@@ -18,6 +19,8 @@ import type { CalloutBox, OpenedQuestion } from './callout-box.ts';
 export interface CalloutOptions {
   connection: Connection;
   issuer: SigningKey;
+  /** The accounts on a NATS with an operator. */
+  accounts?: AccountKeys | undefined;
   clock: Clock;
   log: Log;
   /** What a NATS of one's own needs besides; absent for the requester's own broker, which only the requester speaks to. */
@@ -99,7 +102,7 @@ export class Callout {
   }
 
   async #answer(message: Message, decide: Decide): Promise<void> {
-    const { connection, issuer, own } = this.#options;
+    const { connection, issuer, accounts, own } = this.#options;
     try {
       const opened = own?.box.open(message);
       const question = readCalloutQuestion(opened?.text ?? message.data);
@@ -110,7 +113,7 @@ export class Callout {
       }
       const decision = await decide(question);
       if (!decision) return;
-      const answer = writeCalloutAnswer(question, decision, issuer);
+      const answer = writeCalloutAnswer(question, decision, issuer, accounts);
       connection.publish(message.reply, opened ? opened.seal(answer) : answer);
     } catch (err) {
       const isUnreadable = err instanceof ProtocolError;

@@ -1,5 +1,6 @@
 // Builds the parts that decide who is let in to the broker, and connects them to each other. It runs once at the start.
 
+import type { AccountKeys } from '../../protocol/account-keys.ts';
 import type { CalloutAnswer, CalloutQuestion } from '../../protocol/callout.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { SubjectTemplates } from '../../protocol/subject-template.ts';
@@ -33,6 +34,8 @@ export interface EnrolmentOptions
     Omit<RetryOptions, 'failureText' | 'onFailure'> {
   /** Receives the broker's questions. */
   callout: Pick<Callout, 'begin' | 'pause'>;
+  /** The accounts on a NATS with an operator. */
+  accounts?: AccountKeys | undefined;
   requesterId: string;
   heartbeatTopic: string;
   /** The tokens of clients without a key. */

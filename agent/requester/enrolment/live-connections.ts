@@ -1,6 +1,7 @@
 // The connections that nodes have now: which process of which node, and how to end one. The broker tells when one came or
 // went.
 import * as v from 'valibot';
+import { type AccountKeys, accountId } from '../../protocol/account-keys.ts';
 import { nodesAccount } from '../../protocol/callout.ts';
 import { readConnectionName } from '../../protocol/connection-name.ts';
 import { ProtocolError } from '../../protocol/error.ts';
@@ -47,8 +48,16 @@ interface Entry extends LiveConnection {
   expectedUntil: number | undefined;
 }
 
+export interface LiveConnectionsOptions {
+  connection: Connection;
+  /** The accounts on a NATS with an operator. */
+  accounts?: AccountKeys | undefined;
+  clock: Clock;
+  log: Log;
+}
+
 export class LiveConnections {
-  readonly #options: { connection: Connection; clock: Clock; log: Log };
+  readonly #options: LiveConnectionsOptions;
   /** The present connection of each use of a key, and the use of each connection by its place at the broker. */
   readonly #byUse = new Map<string, Entry>();
   readonly #uses = new Map<string, string>();
@@ -59,19 +68,18 @@ export class LiveConnections {
   /** Called each time after the connections that the broker has were read. */
   onListed: () => void = () => undefined;
 
-  constructor(options: { connection: Connection; clock: Clock; log: Log }) {
+  constructor(options: LiveConnectionsOptions) {
     this.#options = options;
     this.#limited = limitedLog(options.log, options.clock);
   }
 
   /** Begins to follow the broker, and reads the connections that it has already. */
   start(): void {
-    const { connection } = this.#options;
+    const { connection, accounts } = this.#options;
+    const account = `$SYS.ACCOUNT.${accountId(nodesAccount, accounts)}`;
     this.#subscriptions = [
-      connection.subscribe(`$SYS.ACCOUNT.${nodesAccount}.CONNECT`, message => this.#onEvent(message, true)),
-      connection.subscribe(`$SYS.ACCOUNT.${nodesAccount}.DISCONNECT`, message =>
-        this.#onEvent(message, false),
-      ),
+      connection.subscribe(`${account}.CONNECT`, message => this.#onEvent(message, true)),
+      connection.subscribe(`${account}.DISCONNECT`, message => this.#onEvent(message, false)),
       connection.onState(state => {
         // Who goes meanwhile is not heard of. A broker that was started again has other connections and another id.
         if (state.kind !== 'connected') this.#forgetAll();
@@ -171,10 +179,10 @@ export class LiveConnections {
   }
 
   async #readAll(): Promise<void> {
-    const { connection } = this.#options;
+    const { connection, accounts } = this.#options;
     try {
       const found = new Map<string, Entry>();
-      for (const client of await listClients(connection, nodesAccount)) {
+      for (const client of await listClients(connection, nodesAccount, { accounts })) {
         const name = readConnectionName(client.name);
         const [user = '', mark = ''] = client.user.split(' ');
         const key = nodeKeyOf(user);

@@ -1,5 +1,6 @@
 // Settles what a NATS of one's own is worth: whether it asks this requester whom to let in. If it does, its questions are
 // answered; if not, nothing protects the nodes there, and the requester says so or refuses to serve.
+import type { AccountKeys } from '../../protocol/account-keys.ts';
 import type { SigningKey } from '../../protocol/signed-token.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
@@ -24,6 +25,8 @@ export interface OwnNatsOptions {
 
 export interface OwnNatsWatch extends OwnNatsOptions {
   connection: Connection;
+  /** The accounts on a NATS with an operator. */
+  accounts?: AccountKeys | undefined;
   clock: Clock;
   random: Random;
   log: Log;

@@ -1,14 +1,17 @@
 // Ends the connections of clients whose question nobody heard, because the requester was not at its broker. They would wait
 // for ten seconds, and come again at once when their connection ends.
+import type { AccountKeys } from '../../protocol/account-keys.ts';
 import { readConnectionName } from '../../protocol/connection-name.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Subscription } from '../../transport/port.ts';
-import { type BrokerClient, endClient, listClients, nobodysAccount } from './broker-clients.ts';
+import { type BrokerClient, endClient, listWaiting } from './broker-clients.ts';
 import { nodeKeyOf } from './live-connections.ts';
 
 export interface UnansweredClientsOptions {
   connection: Connection;
+  /** The accounts on a NATS with an operator. */
+  accounts?: AccountKeys | undefined;
   clock: Clock;
   log: Log;
 }
@@ -33,15 +36,15 @@ export function endUnansweredClients(options: UnansweredClientsOptions): Subscri
 }
 
 async function endThem(
-  { connection, clock, log }: UnansweredClientsOptions,
+  { connection, accounts, clock, log }: UnansweredClientsOptions,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    const before = new Set((await listWaiting(connection)).map(placeOf));
+    const before = new Set((await listNodes(connection, accounts)).map(placeOf));
     // Who is in the list only because the answer is on its way is not in the next list.
     await sleep(clock, answeredMs, signal);
     if (signal.aborted || before.size === 0) return;
-    const still = (await listWaiting(connection)).filter(client => before.has(placeOf(client)));
+    const still = (await listNodes(connection, accounts)).filter(client => before.has(placeOf(client)));
     await Promise.all(still.map(client => endClient(connection, client)));
     if (still.length > 0) log.debug({ clients: still.length }, 'clients that nobody answered try again');
   } catch (err) {
@@ -51,8 +54,8 @@ async function endThem(
 }
 
 // A NATS of one's own may have clients of others in this account. Only nodes have such a name and show a key.
-const listWaiting = async (connection: Connection): Promise<BrokerClient[]> =>
-  (await listClients(connection, nobodysAccount)).filter(
+const listNodes = async (connection: Connection, accounts?: AccountKeys): Promise<BrokerClient[]> =>
+  (await listWaiting(connection, accounts)).filter(
     ({ name, user }) => readConnectionName(name) !== undefined && nodeKeyOf(user) !== undefined,
   );
 

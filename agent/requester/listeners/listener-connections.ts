@@ -1,4 +1,5 @@
 // The connections that listeners have at the broker: how many each listener may have, and how all of them are ended.
+import type { AccountKeys } from '../../protocol/account-keys.ts';
 import { listenersAccount, liveAccount, nodesAccount } from '../../protocol/callout.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -18,13 +19,21 @@ const maxConnections = 16;
 /** Time within which a client that was let in appears in the broker's list, in milliseconds. */
 const arrivalMs = 15_000;
 
+export interface ListenerConnectionsOptions {
+  connection: Connection;
+  /** The accounts on a NATS with an operator. */
+  accounts?: AccountKeys | undefined;
+  clock: Clock;
+  log: Log;
+}
+
 export class ListenerConnections {
-  readonly #options: { connection: Connection; clock: Clock };
+  readonly #options: ListenerConnectionsOptions;
   readonly #limited: LimitedLog;
   /** The clients of each listener that were let in a moment ago, and may not be in the broker's list yet. */
   readonly #arriving = new Map<string, { place: Place; until: number }[]>();
 
-  constructor(options: { connection: Connection; clock: Clock; log: Log }) {
+  constructor(options: ListenerConnectionsOptions) {
     this.#options = options;
     this.#limited = limitedLog(options.log, options.clock);
   }
@@ -62,7 +71,8 @@ export class ListenerConnections {
   async sent(): Promise<Map<string, Map<string, number>> | undefined> {
     let found: Map<string, Map<string, number>> | undefined;
     await this.#tell(undefined, async () => {
-      const clients = await listClients(this.#options.connection, listenersAccount);
+      const { connection, accounts: keys } = this.#options;
+      const clients = await listClients(connection, listenersAccount, { accounts: keys });
       found = new Map();
       for (const { server, connection, user, sent } of clients) {
         const name = listenerNameOf(user);
@@ -76,9 +86,11 @@ export class ListenerConnections {
 
   /** Returns the connections of a listener, the oldest first. */
   async #list(name: string): Promise<BrokerClient[]> {
-    const { connection } = this.#options;
+    const { connection, accounts: keys } = this.#options;
     const user = brokerNameOf(name);
-    const lists = await Promise.all(accounts.map(account => listClients(connection, account, user)));
+    const lists = await Promise.all(
+      accounts.map(account => listClients(connection, account, { user, accounts: keys })),
+    );
     const own = lists.flat().filter(client => client.user === user);
     const beganAt = ({ began }: BrokerClient) => Date.parse(began) || 0;
     return own.sort((a, b) => beganAt(a) - beganAt(b) || a.connection - b.connection);

@@ -1,6 +1,7 @@
 // The listeners of a cluster: programs of other people that read its events. Each has a token, of which the store has only
 // the hash, and a durable in the event stream.
 import { randomBytes } from 'node:crypto';
+import type { AccountKeys } from '../../protocol/account-keys.ts';
 import type { CalloutAnswer, CalloutQuestion } from '../../protocol/callout.ts';
 import type { ListenerView } from '../../protocol/http-listeners.ts';
 import {
@@ -37,6 +38,8 @@ const floodBanMs = 60_000;
 
 export interface ListenersOptions {
   connection: Connection;
+  /** The accounts on a NATS with an operator. */
+  accounts?: AccountKeys | undefined;
   bucket: Bucket;
   stream: DurablesOptions['stream'];
   clock: Clock;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startBroker } from '../../../agent/broker/broker.ts';
 import { loadBrokerAccess } from '../../../agent/broker/broker-access.ts';
-import { listClients, nobodysAccount } from '../../../agent/requester/enrolment/broker-clients.ts';
+import { listWaiting } from '../../../agent/requester/enrolment/broker-clients.ts';
 import { endUnansweredClients } from '../../../agent/requester/enrolment/unanswered-clients.ts';
 import { systemClock } from '../../../agent/system/clock.ts';
 import { silentLog } from '../../../agent/system/log.ts';
@@ -40,7 +40,7 @@ test('a client whose question nobody heard is sent away at once, and the request
   });
   const requester = connectTo(broker.url, { credentials: () => broker.credentials });
   await requester.connected();
-  await eventually('the node asks', async () => (await listClients(requester, nobodysAccount)).length === 1);
+  await eventually('the node asks', async () => (await listWaiting(requester)).length === 1);
   const ending = endUnansweredClients({ connection: requester, clock: systemClock, log: silentLog });
   // The broker itself would have refused the key after ten seconds.
   const { fault, reason } = await stateOf(node, 'disconnected');

@@ -4,6 +4,7 @@ import {
   loadOwnNatsAccess,
   type OwnNatsAccess,
 } from '../../../broker/broker-access.ts';
+import { nscScript } from '../../../broker/nsc-script.ts';
 import { neededServer, ownNatsConfig } from '../../../broker/own-nats-config.ts';
 import { text } from '../../../config/kind.ts';
 import { addresses } from '../../../config/network.ts';
@@ -27,6 +28,9 @@ export const flags = {
     kind: addresses,
     help: 'also print the cluster of these servers, with a password and TLS',
   },
+  'operator-mode': {
+    help: 'for servers with an operator: print a script that makes the accounts with nsc',
+  },
   'system-account': {
     value: 'NAME',
     kind: text(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/u, 'a name of letters, digits, _ and -'),
@@ -46,22 +50,30 @@ export const examples: readonly Example[] = [
 export async function run({ load, flags: given }: Argv<typeof flags>): Promise<number> {
   const { settings: loaded } = await load({ role: 'requester' });
   const { unverifiedNodes, heartbeatTopic } = loaded.requester;
-  const access = await accessIn(await dataFolder(loaded));
-  print(
-    ownNatsConfig({
-      access: {
-        ...access,
-        others: loaded.broker.requesters,
-        ...(unverifiedNodes ? { unverified: { heartbeatTopic } } : {}),
-      },
-      systemAccount: given['system-account'],
-      routes: withPorts(given.routes ?? []),
-    }),
-  );
+  const routes = withPorts(given.routes ?? []);
+  if (given['operator-mode'] && routes.length > 0) throw noRoutes();
+  const keys = await accessIn(await dataFolder(loaded));
+  const access = {
+    ...keys,
+    others: loaded.broker.requesters,
+    ...(unverifiedNodes ? { unverified: { heartbeatTopic } } : {}),
+  };
+  const systemAccount = given['system-account'];
+  if (given['operator-mode']) {
+    print(nscScript({ access, systemAccount }));
+    note('Run it as a shell script where nsc has the keys of the operator: sh muster-nsc.sh');
+    return 0;
+  }
+  print(ownNatsConfig({ access, systemAccount, routes }));
   note(`Each server needs it, in nats-server ${neededServer} or newer, and has to be started again.`);
   note('Then set nats.servers of the requester to their addresses, and start it.');
   return 0;
 }
+
+const noRoutes = (): MusterError =>
+  new MusterError('usage', '--routes cannot be given with --operator-mode, which prints no configuration', {
+    hint: 'leave --routes away: the routes of servers with an operator are not different',
+  });
 
 /** Returns the keys of the requester, and makes them when it never ran. */
 async function accessIn(data: string): Promise<OwnNatsAccess> {
