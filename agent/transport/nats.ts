@@ -1,20 +1,14 @@
 // The connection to the broker is made in the background, and again whenever the link is lost.
-import type {
-  NatsConnection as Link,
-  Subscription as LinkSubscription,
-  Msg,
-  MsgHdrs,
-  RequestOptions,
-} from 'nats';
-import { createInbox } from 'nats';
-import { errnoOf, reasonOf } from '../system/errors.ts';
+import type { NatsConnection as Link, Msg, MsgHdrs } from 'nats';
+import { reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
+import { isSubject, messageOf } from './client-message.ts';
 import type { StorageConnection } from './jetstream.ts';
 import { type LinkOptions, maintainLink, prefixOf } from './link.ts';
+import { LinkQuestions } from './link-questions.ts';
 import { Pause } from './pause.ts';
 import {
   BrokerError,
-  type BrokerFault,
   type ConnectionState,
   type CopyingConnection,
   type GatherWait,
@@ -23,6 +17,7 @@ import {
   type StreamCopies,
   type Subscription,
 } from './port.ts';
+import { RoleSubscriptions } from './role-subscriptions.ts';
 import { type Server, serverSource } from './server.ts';
 
 export interface ConnectionOptions extends LinkOptions {
@@ -45,23 +40,19 @@ export function connect(options: ConnectionOptions): CopyingConnection {
   return new NatsConnection(options, find);
 }
 
-/** A subscription of a role. It is made again on each new link. */
-interface RoleSubscription {
-  subject: string;
-  handler: (message: Message) => void;
-  /** The subscription on the present link. */
-  onLink: LinkSubscription | undefined;
-}
-
 class NatsConnection implements CopyingConnection, StorageConnection {
   readonly storeTimeoutMs: number;
   readonly #options: ConnectionOptions;
   readonly #closing = new AbortController();
   readonly #stateListeners = new Set<(state: ConnectionState) => void>();
   readonly #linkListeners = new Set<(link: Link | undefined) => void>();
-  readonly #subscriptions = new Set<RoleSubscription>();
+  readonly #subscriptions: RoleSubscriptions;
+  readonly #questions: LinkQuestions;
   readonly #limitedLog: LimitedLog;
   readonly #pause: Pause;
+  // This is done for each message, so the functions are made once.
+  readonly #answer = (subject: string, data: Uint8Array | string): boolean => this.publish(subject, data);
+  readonly #toMessage = (message: Msg): Message => messageOf(message, this.#answer);
   #state: ConnectionState = { kind: 'connecting' };
   #link: Link | undefined;
   /** A link that is only kept until the broker ends it. */
@@ -72,6 +63,14 @@ class NatsConnection implements CopyingConnection, StorageConnection {
     this.#options = options;
     this.storeTimeoutMs = options.storeTimeoutMs ?? 5_000;
     this.#limitedLog = limitedLog(options.log, options.clock);
+    this.#subscriptions = new RoleSubscriptions(this.#toMessage, this.#limitedLog);
+    this.#questions = new LinkQuestions({
+      link: () => this.link,
+      onLink: fn => this.onLink(fn),
+      disconnectedError: () => this.#disconnectedError(),
+      inboxPrefix: () => prefixOf(options.inboxPrefix),
+      clock: options.clock,
+    });
     const callbacks = {
       onUp: (link: Link, state: ConnectionState) => this.#useLink(link, state),
       onDown: (state: ConnectionState) => this.#setState(state, undefined),
@@ -137,7 +136,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
     reply?: string,
   ): Promise<Message> {
     const to = reply === undefined ? {} : { noMux: true, reply };
-    return this.#toMessage(await this.#ask(subject, data, { timeout: timeoutMs, ...to }));
+    return this.#toMessage(await this.#questions.ask(subject, data, { timeout: timeoutMs, ...to }));
   }
 
   gather(
@@ -146,88 +145,20 @@ class NatsConnection implements CopyingConnection, StorageConnection {
     wait: GatherWait,
     onAnswer: (message: Message) => boolean,
   ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const { link } = this;
-      if (!link) return reject(this.#disconnectedError());
-      const inbox = createInbox(prefixOf(this.#options.inboxPrefix));
-      const settle = (error?: BrokerError) => {
-        timer.cancel();
-        lost.unsubscribe();
-        subscription.unsubscribe();
-        if (error) reject(error);
-        else resolve();
-      };
-      const { clock } = this.#options;
-      let timer = clock.after(wait.firstMs, () =>
-        settle(new BrokerError('timeout', `no answer on ${subject} within ${wait.firstMs} ms`)),
-      );
-      // Who asks as soon as the link is there is still told of that link itself.
-      const lost = this.onLink(now => {
-        if (now !== link) settle(this.#disconnectedError());
-      });
-      const callback = (error: Error | null, message: Msg) => {
-        if (error ?? message.headers?.code === 503)
-          return settle(new BrokerError('no_responders', `nobody listens on ${subject}`));
-        try {
-          if (onAnswer(this.#toMessage(message))) return settle();
-          timer.cancel();
-          timer = clock.after(wait.nextMs, settle);
-        } catch (cause) {
-          settle(new BrokerError('refused', `an answer on ${subject} cannot be read`, { cause }));
-        }
-      };
-      const subscription = link.subscribe(inbox, { callback });
-      link.publish(subject, data, { reply: inbox });
-    });
+    return this.#questions.gather(subject, data, wait, message => onAnswer(this.#toMessage(message)));
   }
 
   requestRaw(subject: string, data: Uint8Array | string, timeoutMs: number, headers?: MsgHdrs): Promise<Msg> {
-    return this.#ask(subject, data, { timeout: timeoutMs, ...(headers ? { headers } : {}) });
-  }
-
-  async #ask(subject: string, data: Uint8Array | string, options: RequestOptions): Promise<Msg> {
-    const { link } = this;
-    if (!link) throw this.#disconnectedError();
-    if (!isSubject(subject)) throw new BrokerError('refused', 'the subject is empty or holds blanks');
-    try {
-      return await link.request(subject, data, options);
-    } catch (error) {
-      throw explainRequestFailure(error, link, subject, options.timeout);
-    }
+    return this.#questions.ask(subject, data, { timeout: timeoutMs, ...(headers ? { headers } : {}) });
   }
 
   subscribe(subject: string, handler: (message: Message) => void): Subscription {
     if (!isSubject(subject)) throw new BrokerError('refused', 'the subject is empty or holds blanks');
-    const subscription: RoleSubscription = { subject, handler, onLink: undefined };
-    this.#subscriptions.add(subscription);
-    if (this.link) this.#subscribeOn(this.link, subscription);
-    return {
-      unsubscribe: () => {
-        this.#subscriptions.delete(subscription);
-        subscription.onLink?.unsubscribe();
-      },
-    };
+    return this.#subscriptions.add(subject, handler, this.link);
   }
 
   flush(timeoutMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const { link } = this;
-      if (!link) return reject(this.#disconnectedError());
-      const finish = (error?: BrokerError) => {
-        timer.cancel();
-        linkListener.unsubscribe();
-        if (error) reject(error);
-        else resolve();
-      };
-      const timer = this.#options.clock.after(timeoutMs, () =>
-        finish(new BrokerError('timeout', `the broker did not answer a ping within ${timeoutMs} ms`)),
-      );
-      const linkListener = this.onLink(() => finish(this.#disconnectedError()));
-      link.flush().then(
-        () => finish(),
-        () => finish(this.#disconnectedError()),
-      );
-    });
+    return this.#questions.flush(timeoutMs);
   }
 
   storage(): Promise<Storage> {
@@ -275,7 +206,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
   #useLink(link: Link, state: ConnectionState): void {
     this.#standby = undefined;
     void this.#logDenials(link);
-    for (const subscription of this.#subscriptions) this.#subscribeOn(link, subscription);
+    this.#subscriptions.makeOn(link);
     this.#setState(state, link);
   }
 
@@ -288,37 +219,6 @@ class NatsConnection implements CopyingConnection, StorageConnection {
       if (this.#options.denialLevel === 'debug') this.#options.log.debug({ subject, operation }, text);
       else this.#limitedLog.warn(`${operation} ${subject}`, { subject, operation }, text);
     }
-  }
-
-  #subscribeOn(link: Link, subscription: RoleSubscription): void {
-    const { subject, handler } = subscription;
-    const callback = (error: Error | null, message: Msg) => {
-      // The error of a denied permission also arrives here. It is logged elsewhere, from the status of the link.
-      if (error) return;
-      try {
-        handler(this.#toMessage(message));
-      } catch (err) {
-        // If the error reached the client, the client would stop reading, and the link would end.
-        this.#limitedLog.warn(
-          `handler ${subject}`,
-          { subject: message.subject, err },
-          'a message could not be handled',
-        );
-      }
-    };
-    subscription.onLink = link.subscribe(subject, { callback });
-  }
-
-  #toMessage(message: Msg): Message {
-    const reply = message.reply ?? '';
-    return {
-      subject: message.subject,
-      data: message.data,
-      reply,
-      header: name => message.headers?.get(name) ?? '',
-      // No inbox begins with $. With such a reply subject we would write to the broker's own API or store.
-      respond: data => reply !== '' && !reply.startsWith('$') && this.publish(reply, data),
-    };
   }
 
   #setState(state: ConnectionState, link: Link | undefined): void {
@@ -343,21 +243,4 @@ class NatsConnection implements CopyingConnection, StorageConnection {
       state.kind === 'disconnected' ? state.reason : 'not connected to the broker yet',
     );
   }
-}
-
-// Returns whether a text can be a subject. In the NATS protocol a blank or a line break would begin another field or
-// command.
-const isSubject = (subject: string) => subject !== '' && !/[\s\u0000-\u001f\u007f]/.test(subject);
-
-function explainRequestFailure(error: unknown, link: Link, subject: string, timeoutMs: number): BrokerError {
-  const [fault, message]: [BrokerFault, string] = link.isClosed()
-    ? ['disconnected', `the broker was lost before it answered on ${subject}`]
-    : errnoOf(error) === '503'
-      ? ['no_responders', `nobody listens on ${subject}`]
-      : errnoOf(error) === 'TIMEOUT'
-        ? ['timeout', `no answer on ${subject} within ${timeoutMs} ms`]
-        : errnoOf(error) === 'PERMISSIONS_VIOLATION'
-          ? ['not_permitted', `the broker does not let us ask on ${subject}`]
-          : ['refused', `the broker refused a request on ${subject}: ${reasonOf(error)}`];
-  return new BrokerError(fault, message, { cause: error });
 }
