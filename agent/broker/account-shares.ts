@@ -1,6 +1,7 @@
 // Says what the accounts on a broker share with each other, and how much each may use. The configuration of nats-server and the
 // accounts of a NATS with an operator are both made from it.
 import { listenersAccount, liveAccount, nodesAccount, unverifiedAccount } from '../protocol/callout.ts';
+import { maxListenerConnections, maxListeners } from '../protocol/listener.ts';
 import {
   ackWildcard,
   controlWildcard,
@@ -46,11 +47,16 @@ export interface UnverifiedAccess {
   readonly maxConnections?: number;
 }
 
+/**
+ * Number of connections in each account of listeners. All that the listeners may have fit in, and a few more of each that
+ * come while its oldest are being ended.
+ */
+const listenerConnections = maxListeners * (maxListenerConnections + 4);
+
 /** The accounts besides that of the nodes, with what each may use. */
 export function accountLimits(unverified: UnverifiedAccess | undefined): Record<string, AccountLimits> {
-  // Who may write something has an account apart from who only hears, and no program may fill the broker. There are at most
-  // a hundred listeners.
-  const listeners = { connections: 1_024, subscriptions: 64, payloadBytes: 4_096 };
+  // Who may write something has an account apart from who only hears, and no program may fill the broker.
+  const listeners = { connections: listenerConnections, subscriptions: 64, payloadBytes: 4_096 };
   return {
     [listenersAccount]: listeners,
     [liveAccount]: listeners,

@@ -59,5 +59,7 @@ export const createdListenerSchema = struct({
   Expires: v.optional(goTime()),
   /** Whether the broker listens on its own machine only. */
   LocalOnly: v.boolean(),
+  /** Whether `broker.approved` opens something for approved nodes; absent when the listener may not speak with them. */
+  WorkOpen: v.optional(v.boolean()),
 });
 export type CreatedListener = v.InferOutput<typeof createdListenerSchema>;

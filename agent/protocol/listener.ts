@@ -3,6 +3,10 @@
 /** The name of a listener. It is a part of its token, of its durable and of a key in the store. */
 export const listenerNamePattern = /^[A-Za-z0-9_-]{1,64}$/;
 
+/** Largest number of listeners, each of which costs the broker work for every event, and of the connections of one of them. */
+export const maxListeners = 100;
+export const maxListenerConnections = 16;
+
 /** Number of random bytes in a token, and in the name of a durable. */
 export const listenerSecretBytes = 32;
 export const durableRandomBytes = 12;

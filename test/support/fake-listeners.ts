@@ -12,6 +12,7 @@ export class FakeListeners {
   readonly records = new Map<string, ListenerRecord>();
   /** The acts of those who made and revoked listeners. */
   readonly acts: string[] = [];
+  isWorkOpen = false;
 
   async list(): Promise<ListenerView[]> {
     return [...this.records].map(

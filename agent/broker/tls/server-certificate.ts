@@ -62,7 +62,8 @@ export async function loadServerCertificate(
   const files = certificateFiles(folder);
   const authority = await loadAuthority(files, log);
   const kept = await readServerFiles(files, authority.certificate);
-  const why = kept ? whyReplace(kept.certificate, names, now()) : 'there is none yet';
+  // The CA may be new, or another one than before.
+  const why = kept ? whyReplace(kept.certificate, names, now()) : 'it had no usable one from this CA';
   if (kept && !why) return describe(files, kept.chain, kept.key, authority.certificate);
   const serverKey = makePrivateKey();
   const key = privateKeyPem(serverKey);

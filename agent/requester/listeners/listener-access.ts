@@ -38,9 +38,12 @@ export function whyNoWork(
 ): string | undefined {
   if (use !== 'work') return undefined;
   if (!work) return 'it was made without --work';
-  const isOpen = approved.publish.length > 0 || approved.subscribe.length > 0;
-  return isOpen ? undefined : 'nothing is opened for them (broker.approved)';
+  return isOpen(approved) ? undefined : 'nothing is opened for them (broker.approved)';
 }
+
+/** Returns whether the settings open anything for approved nodes. */
+export const isOpen = ({ publish, subscribe }: SubjectTemplates): boolean =>
+  publish.length > 0 || subscribe.length > 0;
 
 /** Returns the answer that lets a listener in. `approved` is what is opened for approved nodes. */
 export function listenerAnswer(

@@ -2,6 +2,7 @@
 import type { AccountKeys } from '../../protocol/account-keys.ts';
 import { listenersAccount, liveAccount, nodesAccount } from '../../protocol/callout.ts';
 import { ProtocolError } from '../../protocol/error.ts';
+import { maxListenerConnections } from '../../protocol/listener.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
@@ -14,8 +15,6 @@ type Place = Pick<BrokerClient, 'server' | 'connection'>;
 
 /** The accounts in which a listener may be: to read events, to hear them live, and to speak with approved nodes. */
 const accounts = [listenersAccount, liveAccount, nodesAccount];
-/** Largest number of connections of one listener. A further one ends the oldest, which may be that of a dead program. */
-const maxConnections = 16;
 /** Time within which a client that was let in appears in the broker's list, in milliseconds. */
 const arrivalMs = 15_000;
 
@@ -45,11 +44,13 @@ export class ListenerConnections {
     this.#arriving.set(name, [...others, { place, until: now + arrivalMs }]);
   }
 
-  /** Ends the oldest connections of a listener, so that it may have one more. Never rejects: a fault is logged. */
+  /**
+   * Ends the oldest connections of a listener, which may be those of dead programs, so that it may have one more. Never rejects: a fault is logged.
+   */
   async makeRoom(name: string): Promise<void> {
     await this.#tell(name, async () => {
       const present = await this.#list(name);
-      await this.#end(present.slice(0, Math.max(0, present.length - maxConnections + 1)));
+      await this.#end(present.slice(0, Math.max(0, present.length - maxListenerConnections + 1)));
     });
   }
 

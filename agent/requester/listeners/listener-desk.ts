@@ -21,7 +21,7 @@ export interface ListenerDesk {
 
 export interface ListenerDeskOptions {
   /** Returns the listeners; undefined in shared mode. Throws MusterError `unreachable` while the requester is not ready. */
-  listeners(): Pick<Listeners, 'create' | 'list' | 'revoke'> | undefined;
+  listeners(): Pick<Listeners, 'create' | 'list' | 'revoke' | 'isWorkOpen'> | undefined;
   /** Returns where listeners find the broker; undefined when it does not ask this requester whom to let in. */
   addresses(): BrokerAddresses | undefined | Promise<BrokerAddresses | undefined>;
 }
@@ -44,6 +44,7 @@ export function listenerDesk({ listeners, addresses }: ListenerDeskOptions): Lis
         InboxPrefix: durableInbox(record.durable),
         ...(record.expires ? { Expires: record.expires } : {}),
         LocalOnly: where.localOnly,
+        ...(record.work ? { WorkOpen: kept.isWorkOpen } : {}),
       };
     },
     list: async () => (await listeners()?.list()) ?? [],

@@ -10,6 +10,7 @@ import {
   listenerOf,
   listenerSecretBytes,
   listenerToken,
+  maxListeners,
 } from '../../protocol/listener.ts';
 import { hashToken, isSame } from '../../protocol/secret-hash.ts';
 import type { SubjectTemplates } from '../../protocol/subject-template.ts';
@@ -24,13 +25,11 @@ import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
 import { Durables, type DurablesOptions } from './durables.ts';
 import { FloodWatch, type Traffic } from './flood-watch.ts';
-import { listenerAnswer, shownToken, whyNoWork } from './listener-access.ts';
+import { isOpen, listenerAnswer, shownToken, whyNoWork } from './listener-access.ts';
 import { ListenerConnections } from './listener-connections.ts';
 import { notFound, taken, throwUnrevoked, throwUnwritten, tooMany } from './listener-faults.ts';
 import { type ListenerRecord, listenerRecordSchema } from './listener-record.ts';
 
-/** Largest number of listeners. Each costs the broker work for every event. */
-const maxListeners = 100;
 /** How often a listener may connect. A program that does so all the time would keep the requester busy. */
 const connectLimits = { burst: 20, refillMs: 1_000 };
 /** Time for which a listener that has sent too many requests is kept out, in milliseconds. */
@@ -153,6 +152,11 @@ export class Listeners {
     if (this.#records.get(name) !== record || this.#revoked.has(name) || isOver()) return undefined;
     this.#connections.expect(name, question);
     return listenerAnswer(name, record, use, this.#approved, clock.now());
+  }
+
+  /** Whether anything is opened for approved nodes. Until then no listener is let in to speak with them. */
+  get isWorkOpen(): boolean {
+    return isOpen(this.#approved);
   }
 
   /** Returns the listeners, sorted by name, and what each has not read yet, as far as the broker tells. */

@@ -40,7 +40,7 @@ export async function run({
 }: Argv<typeof flags, keyof typeof operands>): Promise<number> {
   checkName(name, 'a listener');
   const api = await requesterApi(load);
-  let local: readonly string[] = [];
+  const notes: string[] = [];
   await handOutSecret(given.save, async () => {
     const created = await api.listeners.create({
       Name: name,
@@ -49,7 +49,8 @@ export async function run({
       ExpiresInSeconds: given.expires ?? 0,
       Actor: actor(),
     });
-    if (created.LocalOnly) local = localOnlyText(created.Servers);
+    if (created.LocalOnly) notes.push(...localOnlyText(created.Servers));
+    if (created.WorkOpen === false) notes.push(...nothingOpenText);
     return given.output === 'json' ? jsonText(created) : listenerText(created);
   });
   note(
@@ -57,9 +58,14 @@ export async function run({
       ? 'The token is shown only now. Keep it in a file of mode 600.'
       : 'The token is in that file only. Give the file to the program.',
   );
-  for (const line of local) note(line);
+  for (const line of notes) note(line);
   return 0;
 }
+
+const nothingOpenText = [
+  'Nothing is opened for approved nodes yet, so the broker does not let it in as the user work.',
+  'Set broker.approved.publish and broker.approved.subscribe on the requester, and restart it.',
+];
 
 /** Returns what the program needs, a line each, and the CA at the end. */
 export function listenerText(created: CreatedListener): string {

@@ -66,6 +66,19 @@ test('a new listener is printed with all that a program needs, for people and fo
   ]);
 });
 
+test('one that may speak with approved nodes is told while nothing is opened for them', async t => {
+  const { directory, run } = await begin(t);
+  const closed = await run('create', 'early', '--work');
+  assert.equal(closed.code, 0, closed.stderr);
+  assert.match(
+    closed.stderr,
+    /\nNothing is opened for approved nodes yet, .*\nSet broker\.approved\.publish and broker\.approved\.subscribe /,
+  );
+  assert.doesNotMatch((await run('create', 'billing')).stderr, /approved nodes/);
+  directory.keptListeners.isWorkOpen = true;
+  assert.doesNotMatch((await run('create', 'scheduler', '--work')).stderr, /approved nodes/);
+});
+
 test('the list shows no token, and a revoked listener is gone', async t => {
   const { directory, run } = await begin(t);
   assert.match(
