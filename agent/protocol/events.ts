@@ -122,6 +122,8 @@ export type RequesterEventKind =
   | 'listener_revoked'
   | 'join_code_created'
   | 'join_code_revoked'
+  | 'ca_rotated'
+  | 'ca_forgotten'
   | 'banned'
   | 'unbanned';
 

@@ -16,6 +16,8 @@ export const authoritiesSchema = struct({
   /** Number of approved nodes that do not keep the next CA, and the ids of some of them. */
   Missing: count(),
   MissingNodes: v.pipe(v.array(nodeId()), v.maxLength(1_000)),
+  /** The certificates of the present and the next CA, in PEM: what a program has to trust before and after the replacement. */
+  CA: v.optional(v.pipe(v.string(), v.maxLength(65_536)), ''),
   /** Who wants the next CA to be used although some nodes do not keep it. */
   ForcedBy: v.optional(text),
   /** Whether only the HTTP API uses these CAs, because the nodes reach their broker without them. */

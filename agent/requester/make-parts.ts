@@ -118,6 +118,7 @@ export function makeParts(
     hasKey: id => enrolment?.pins.of(id) !== undefined,
   });
   const own = options.authorities ? [options.authorities] : [];
+  options.authorities?.announceBy(ownEvents(options, store));
   const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
   const failureText = 'the store cannot be compared with its events yet; trying again';
   const restore = () => {

@@ -3,6 +3,7 @@
 import { usesTls } from '../broker/tls/choose-certificate.ts';
 import {
   makeNextAuthority,
+  readAuthorityCertificates,
   readAuthorityPins,
   removeFormerAuthority,
   removeNextAuthority,
@@ -47,6 +48,7 @@ export async function openAuthorities(
     onChange,
     store: {
       pins: () => readAuthorityPins(folder),
+      certificates: () => readAuthorityCertificates(folder),
       makeNext: () => makeNextAuthority(folder, log),
       removeNext: () => removeNextAuthority(folder),
       removeFormer: () => removeFormerAuthority(folder),

@@ -13,6 +13,7 @@ import { machineNames } from '../broker/tls/names.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import { roleFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
+import type { AuthorityRotation } from '../requester/authorities/authority-rotation.ts';
 import type { BrokerAddresses } from '../requester/enrolment/join-code-desk.ts';
 import type { ClientTokens } from '../requester/enrolment/token-clients.ts';
 import { loadTokenFile, tokenFiles } from '../requester/enrolment/token-file.ts';
@@ -78,15 +79,17 @@ export async function startOwnBroker(options: OwnBrokerOptions): Promise<Broker 
   });
 }
 
-/** Returns where new nodes and listeners find the requester's own broker. `pins` are those of further CAs. */
-export const ownBrokerAddresses = (
+/** Returns where new nodes and listeners find the requester's own broker. They get the CA that follows, too. */
+export async function ownBrokerAddresses(
   { servers, pin, ca }: Broker,
   host: string,
-  pins: readonly string[] = [],
-): BrokerAddresses => ({
-  servers,
-  // Without TLS there is no pin, even where the API has a certificate.
-  pins: pin === undefined ? [] : [...new Set([pin, ...pins])],
-  ca,
-  localOnly: isLoopback(host),
-});
+  authorities: Pick<AuthorityRotation, 'forNewNodes' | 'certificates'> | undefined,
+): Promise<BrokerAddresses> {
+  return {
+    servers,
+    // Without TLS there is no pin, even where the API has a certificate.
+    pins: pin === undefined ? [] : [...new Set([pin, ...(authorities?.forNewNodes ?? [])])],
+    ca: ca === undefined ? undefined : ((await authorities?.certificates()) ?? ca),
+    localOnly: isLoopback(host),
+  };
+}

@@ -152,7 +152,7 @@ async function serveNodes(
     accounts: broker ? undefined : accounts,
     brokerAddresses: () =>
       broker
-        ? ownBrokerAddresses(broker, settings.broker.host, authorities?.forNewNodes)
+        ? ownBrokerAddresses(broker, settings.broker.host, authorities)
         : ownNatsAddresses(settings, log),
     authorities,
     tokens: access.tokens,

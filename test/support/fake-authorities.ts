@@ -8,6 +8,9 @@ export const fakePins = {
   next: 'B'.repeat(43),
 };
 
+/** The certificates of both, as the API gives them. */
+export const fakeCertificates = 'the present CA\nthe next CA\n';
+
 export class FakeAuthorities {
   /** What happened, with who wanted it. */
   readonly log: string[] = [];
@@ -17,6 +20,7 @@ export class FakeAuthorities {
 
   readonly calls: Directory['authorities'] = {
     view: () => this.#view(),
+    certificates: async () => fakeCertificates,
     rotate: async (isForced, { actor }) => {
       this.log.push(`rotate ${isForced} ${actor}`);
       this.#hasNext = true;
@@ -30,7 +34,7 @@ export class FakeAuthorities {
     },
   };
 
-  #view(): AuthoritiesView {
+  #view(): Omit<AuthoritiesView, 'CA'> {
     return {
       Authorities: [
         { Pin: fakePins.present, Use: 'present' },

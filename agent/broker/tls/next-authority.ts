@@ -44,6 +44,18 @@ export async function readAuthorityPins(folder: string): Promise<AuthorityPins> 
   return { present, next: key && following, former: before };
 }
 
+/** Returns the certificates of the present and the next CA in PEM. @throws MusterError `bad_state` */
+export async function readAuthorityCertificates(
+  folder: string,
+): Promise<Pick<AuthorityPins, 'present' | 'next'>> {
+  const { ca, next } = filesIn(folder);
+  const [present, following] = await Promise.all([readOwnFile(ca), readOwnFile(next.ca)]);
+  return {
+    present: present && readPem(ca, present.data),
+    next: following && readPem(next.ca, following.data),
+  };
+}
+
 /** Makes the next CA, unless it is there, and returns its pin. @throws MusterError `bad_state`, `not_writable` */
 export async function makeNextAuthority(folder: string, log: Log): Promise<string> {
   return caPinOf((await loadAuthority(filesIn(folder).next, log)).certificate);
@@ -106,9 +118,13 @@ async function readPin(path: string): Promise<string | undefined> {
   return kept && pinOf(path, kept.data);
 }
 
-function pinOf(path: string, data: Buffer): string {
+const pinOf = (path: string, data: Buffer): string => caPinOf(readCertificateFile(path, data));
+
+const readPem = (path: string, data: Buffer): string => readCertificateFile(path, data).toString();
+
+function readCertificateFile(path: string, data: Buffer): X509Certificate {
   try {
-    return caPinOf(new X509Certificate(data));
+    return new X509Certificate(data);
   } catch {
     throw new MusterError('bad_state', `${path} does not contain a certificate`, {
       hint: `restore it from a backup, or remove it: rm ${path}`,

@@ -1,5 +1,5 @@
 // The routes for the CAs of the cluster: list them, make the next one, forget one.
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { forgetAuthoritySchema, pinPattern, rotateAuthoritySchema } from '../../protocol/http-authorities.ts';
 import { MusterError } from '../../system/errors.ts';
 import { printable } from '../../system/printable.ts';
@@ -14,14 +14,18 @@ export function authorityRoutes(directory: Directory): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
   const limit = limitBody(maxBodyBytes);
 
-  app.get('/', call => answer(call, directory.authorities.view()));
+  const shown = async (call: Context<ApiEnvironment>) => {
+    const { authorities } = directory;
+    return answer(call, { ...authorities.view(), CA: await authorities.certificates() });
+  };
+
+  app.get('/', shown);
 
   app.post('/', limit, async call => {
     const body = new Uint8Array(await call.req.arrayBuffer());
     const { Force, Actor } = readBody(rotateAuthoritySchema, body);
-    const { authorities } = directory;
-    await authorities.rotate(Force, actOf(call, Actor));
-    return answer(call, authorities.view());
+    await directory.authorities.rotate(Force, actOf(call, Actor));
+    return shown(call);
   });
 
   app.put('/:pin', limit, async call => {
@@ -29,9 +33,8 @@ export function authorityRoutes(directory: Directory): Hono<ApiEnvironment> {
     const { Actor } = readBody(forgetAuthoritySchema, new Uint8Array(await call.req.arrayBuffer()));
     if (!pinPattern.test(pin))
       throw new MusterError('not_found', `there is no CA with the pin ${printable(pin, 64)}`);
-    const { authorities } = directory;
-    await authorities.forget(pin, actOf(call, Actor));
-    return answer(call, authorities.view());
+    await directory.authorities.forget(pin, actOf(call, Actor));
+    return shown(call);
   });
   return app;
 }

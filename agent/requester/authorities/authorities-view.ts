@@ -15,7 +15,7 @@ export function authoritiesView(
   rotation: Rotation | undefined,
   missing: ReadonlySet<string>,
   isForNodes: boolean,
-): AuthoritiesView {
+): Omit<AuthoritiesView, 'CA'> {
   const shown = (Pin: string | undefined, Use: string) => (Pin === undefined ? [] : [{ Pin, Use }]);
   return {
     Authorities: [...shown(present, 'present'), ...shown(rotation?.next, 'next'), ...shown(former, 'former')],

@@ -7,7 +7,7 @@ import { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { StateFile } from '../../system/state-file.ts';
-import type { Act } from '../events/requester-events.ts';
+import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
 import { authoritiesView } from './authorities-view.ts';
 import type { AuthorityPins, AuthorityStore, KnownRecords } from './authority-store.ts';
@@ -34,6 +34,7 @@ export class AuthorityRotation implements RollObserver {
   readonly #nodes: Confirmations;
   #pins: AuthorityPins;
   #timer: Timer | undefined;
+  #announcer: RequesterAnnouncer | undefined;
   #lastChange: Promise<void> = Promise.resolve();
 
   /** Reads the files. @throws MusterError `bad_state` */
@@ -81,9 +82,20 @@ export class AuthorityRotation implements RollObserver {
     return [present, this.#next && next].filter(pin => pin !== undefined);
   }
 
+  /** Returns the certificates in PEM of the CAs that the broker and the API show now and next. @throws MusterError `bad_state` */
+  async certificates(): Promise<string> {
+    const { present, next } = await this.#options.store.certificates();
+    return [present, this.#next && next].filter(pem => pem !== undefined).join('');
+  }
+
   /** What the status says; undefined while no other CA is to follow. */
   get status(): { ready: boolean; missing: number } | undefined {
     return this.#file.value && { ready: this.#isDue, missing: this.#nodes.missing.size };
+  }
+
+  /** Announces from now on what operators do with the CAs. */
+  announceBy(announcer: RequesterAnnouncer): void {
+    this.#announcer = announcer;
   }
 
   /** Begins to watch which nodes are approved. */
@@ -145,6 +157,7 @@ export class AuthorityRotation implements RollObserver {
       ? 'a start of the requester will use the next CA, whoever trusts it'
       : 'the next CA was made';
     log.info({ pin: next, ...act }, what);
+    this.#announcer?.announce('ca_rotated', { ...act, pin: next, forced: isForced });
     this.#compare();
     await this.#write();
   }
@@ -176,11 +189,12 @@ export class AuthorityRotation implements RollObserver {
     }
     this.#pins = await store.pins();
     log.info({ pin, ...act }, 'the nodes are told that a CA is not valid any more');
+    this.#announcer?.announce('ca_forgotten', { ...act, pin });
     this.#options.onChange?.();
   }
 
   /** Returns what operators see. */
-  view(): AuthoritiesView {
+  view(): Omit<AuthoritiesView, 'CA'> {
     return authoritiesView(this.#pins, this.#file.value, this.#nodes.missing, this.#options.isForNodes);
   }
 

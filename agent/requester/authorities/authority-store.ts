@@ -12,6 +12,8 @@ export interface AuthorityPins {
 /** The files of the CAs in the requester's folder. All methods throw MusterError `bad_state` or `not_writable`. */
 export interface AuthorityStore {
   pins(): Promise<AuthorityPins>;
+  /** Returns the certificates of the present and the next CA in PEM; undefined for one that there is not. */
+  certificates(): Promise<Pick<AuthorityPins, 'present' | 'next'>>;
   makeNext(): Promise<string>;
   removeNext(): Promise<void>;
   removeFormer(): Promise<void>;

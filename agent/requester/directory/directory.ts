@@ -28,7 +28,7 @@ export interface Directory {
    * The CAs of the cluster. Reading it throws MusterError `conflict` when the requester has none of its own, and
    * `unreachable` while it starts.
    */
-  readonly authorities: Pick<AuthorityRotation, 'view' | 'rotate' | 'forget'>;
+  readonly authorities: Pick<AuthorityRotation, 'view' | 'certificates' | 'rotate' | 'forget'>;
   status(): RequesterStatus;
   /**
    * Returns every node on the roll, sorted by id.

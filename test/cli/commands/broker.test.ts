@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { cluster, serve } from '../../requester/api/api-fixture.ts';
-import { fakePins } from '../../support/fake-authorities.ts';
+import { fakeCertificates, fakePins } from '../../support/fake-authorities.ts';
 import { tokens } from '../../support/fake-operators.ts';
 import { muster } from '../program.ts';
 
@@ -23,15 +23,19 @@ test('a CA is replaced step by step, and the command says which is next', async 
   const rotated = await run('broker', 'rotate-ca');
   assert.match(
     rotated.stdout,
-    /\n12 approved nodes do not trust the next CA yet: node-10, .*, node-19 and 2 more\.\nA node that runs .*\nTo use it all the same: muster broker rotate-ca --force\n$/,
+    /\n12 approved nodes do not trust the next CA yet: node-10, .*, node-19 and 2 more\.\nA node that runs .*\nGive programs that listen, .*: muster broker ca -o pem\nTo use it all the same: muster broker rotate-ca --force\n$/,
   );
   const forced = await run('broker', 'rotate-ca', '--force');
-  assert.match(forced.stdout, new RegExp(`muster agent trust ${fakePins.next}\nRestart the requester`));
+  assert.match(
+    forced.stdout,
+    new RegExp(`Then restart the requester .*\n.*muster agent trust ${fakePins.next}\n$`),
+  );
   directory.fakeAuthorities.missing = [];
   assert.match(
     (await run('broker', 'ca')).stdout,
-    /Every approved node trusts the next CA\.\nRestart the requester/,
+    /Every approved node trusts the next CA\.\nGive .*\nThen restart the requester/,
   );
+  assert.equal((await run('broker', 'ca', '-o', 'pem')).stdout, fakeCertificates);
   assert.equal((await run('broker', 'forget-ca', fakePins.next)).stdout, 'Ok\n');
   assert.deepEqual(directory.fakeAuthorities.log, [
     'rotate false tester',

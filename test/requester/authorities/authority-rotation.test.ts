@@ -20,6 +20,7 @@ class FakeStore implements AuthorityStore {
   isMaking = false;
 
   pins = async () => ({ ...this.present });
+  certificates = async () => ({ present: 'present\n', next: this.present.next && 'next\n' });
   makeNext = async () => {
     assert.ok(!this.isMaking, 'one change at a time');
     this.isMaking = true;
@@ -54,9 +55,11 @@ async function begin({ isForNodes = true } = {}) {
   const store = new FakeStore();
   const nodes = new Map<string, NodeState>();
   const { log, lines } = recordLog();
+  const events: Record<string, unknown>[] = [];
   const records = { get: (id: string) => nodes.get(id), list: () => nodes.values() };
   const open = async () => {
     const rotation = await AuthorityRotation.open({ store, isForNodes, clock, log });
+    rotation.announceBy({ announce: (kind, data) => void events.push({ kind, ...data }) });
     rotation.start(records);
     return rotation;
   };
@@ -70,7 +73,7 @@ async function begin({ isForNodes = true } = {}) {
     nodes.delete(id);
     rotation.onRemoved(id);
   };
-  return { clock, store, nodes, lines, open, set, remove };
+  return { clock, store, nodes, lines, events, open, set, remove };
 }
 
 test('the next CA is due when every approved node keeps it, and not while one does not', async () => {
@@ -162,7 +165,7 @@ test('many confirmations are written once', async () => {
 });
 
 test('an operator may force it, give it up, and forget the former CA, but not the present one', async () => {
-  const { store, open, set } = await begin();
+  const { store, open, set, events } = await begin();
   let rotation = await open();
   set(rotation, 'a', 'APPROVED');
   await assert.rejects(rotation.forget(pin('A'), act), { code: 'conflict' });
@@ -183,6 +186,30 @@ test('an operator may force it, give it up, and forget the former CA, but not th
   });
   await rotation.forget(pin('A'), act);
   assert.deepEqual(rotation.valid, [pin('B')]);
+  assert.deepEqual(events, [
+    { kind: 'ca_rotated', actor: 'ada', pin: pin('B'), forced: false },
+    { kind: 'ca_forgotten', actor: 'ada', pin: pin('B') },
+    { kind: 'ca_rotated', actor: 'ada', pin: pin('B'), forced: false },
+    { kind: 'ca_rotated', actor: 'ada', pin: pin('B'), forced: true },
+    { kind: 'ca_forgotten', actor: 'ada', pin: pin('A') },
+  ]);
+});
+
+test('who is told of the CA gets the next one too, from the moment when it is to follow until it does', async () => {
+  const { store, open } = await begin();
+  await store.makeNext();
+  let rotation = await open();
+  assert.equal(
+    await rotation.certificates(),
+    'present\n',
+    'nobody has asked for the one that a crash has left',
+  );
+  await rotation.rotate(false, act);
+  assert.equal(await rotation.certificates(), 'present\nnext\n');
+  await rotation.stop();
+  store.restart();
+  rotation = await open();
+  assert.equal(await rotation.certificates(), 'present\n');
 });
 
 test('two operators at the same time make one next CA', async () => {

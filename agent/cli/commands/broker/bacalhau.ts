@@ -4,10 +4,10 @@ import { choice, text } from '../../../config/kind.ts';
 import { jsonText } from '../../../output/data.ts';
 import { handOutSecret, saveFlag } from '../../../output/secret-output.ts';
 import { note, print } from '../../../output/terminal.ts';
-import { MusterError } from '../../../system/errors.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
+import { certificateText } from './authorities-text.ts';
 import { bacalhauConfig, bacalhauNotes } from './bacalhau-config.ts';
 
 export const settings = apiSettings;
@@ -45,7 +45,7 @@ export async function run({ load, flags: given }: Argv<typeof flags>): Promise<n
   const { release, save, 'ca-file': caFile } = given;
   if (given.output === 'ca') {
     const { CA } = await api.bacalhau.access(actor());
-    print(authorityText(CA));
+    print(certificateText(CA));
     return 0;
   }
   await handOutSecret(save, async () => {
@@ -54,16 +54,4 @@ export async function run({ load, flags: given }: Argv<typeof flags>): Promise<n
     return given.output === 'json' ? jsonText(access) : bacalhauConfig(access, release, caFile);
   });
   return 0;
-}
-
-/** Returns the CA as the text of a file. @throws MusterError `not_found` */
-function authorityText(ca: string): string {
-  if (ca !== '')
-    return ca
-      .split('\n')
-      .map(line => printable(line, 256))
-      .join('\n');
-  throw new MusterError('not_found', 'there is no CA to print', {
-    hint: 'the broker uses no TLS, or has a certificate of a public CA, which the nodes know',
-  });
 }

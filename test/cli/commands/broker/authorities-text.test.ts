@@ -13,6 +13,7 @@ function stepsOf(...authorities: [pin: string, use: string][]): string[] {
     Ready: authorities.some(([, use]) => use === 'next'),
     Missing: 0,
     MissingNodes: [],
+    CA: '',
     ApiOnly: true,
   };
   return authoritiesText(view)
@@ -26,7 +27,8 @@ test('a CA that only the API uses is shown as such, and no step is about nodes',
   assert.deepEqual(stepsOf([one, 'present']), [use]);
   assert.deepEqual(stepsOf([one, 'present'], [two, 'next']), [
     use,
-    'Restart the requester to use the next CA.',
+    'Give operators elsewhere what this prints: muster broker ca -o pem',
+    'Then restart the requester to use the next CA.',
   ]);
   const [first, second, ...others] = stepsOf([two, 'present'], [one, 'former']);
   assert.equal(first, use);
