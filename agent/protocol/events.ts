@@ -30,6 +30,8 @@ export interface ConflictingAgent {
   /** The address from which it connects, and the fingerprint of its key; absent where the broker checks no keys. */
   address?: string | undefined;
   fingerprint?: string | undefined;
+  /** `work` for a program that wants to do the node's work; absent for an agent. */
+  use?: 'work' | undefined;
 }
 
 export interface EventData {

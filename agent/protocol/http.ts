@@ -88,6 +88,8 @@ export const musterViewSchema = struct({
             Instance: text(128),
             Address: text(255),
             Fingerprint: text(64),
+            /** `work` for a program that wants to do the node's work; absent for an agent. */
+            Use: v.optional(text(16)),
           }),
         ),
         v.maxLength(2),

@@ -27,6 +27,8 @@ describe('subjects for approved nodes', () => {
       settings: {
         'broker.approved.publish': 'results.{nodeId}',
         'broker.approved.subscribe': 'work.{nodeId}',
+        // Who reads the roll shows a token, as the scheduler has to from another machine.
+        'api.openReads': false,
       },
     });
     await cluster.requester();
@@ -43,10 +45,10 @@ describe('subjects for approved nodes', () => {
   });
 
   /** Connects with the key of the node as a program that wants to work. */
-  const work = async (name = 'node-1') => {
+  const work = async (instance = 'worker') => {
     const key = await loadIdentity(join(cluster.folderOf('node-1'), 'agent'));
     const client = await RawClient.open(cluster.brokerPort, {
-      name: `${name} instance=worker intent=work`,
+      name: `node-1 instance=${instance} intent=work`,
       // A plain client shows the key as it stands in the file.
       key: { ...key, userKey: key.publicKey },
     });
@@ -93,10 +95,19 @@ describe('subjects for approved nodes', () => {
     assert.match(second.complaints.join(), /Permissions Violation/, 'only one program at a time');
     second.client.close();
     assert.equal(await cluster.stateOf('node-1'), 'APPROVED HEALTHY');
-    assert.deepEqual(
-      (await cluster.kindsOf('node-1')).filter(kind => kind === 'conflict'),
-      [],
+    const conflicts = async () => (await cluster.kindsOf('node-1')).filter(kind => kind === 'conflict');
+    assert.deepEqual(await conflicts(), []);
+    // Somebody with a copy of the key takes the place of the worker from the same address, or wants to: that is shown.
+    const thief = await work('thief');
+    assert.match(thief.complaints.join(), /Permissions Violation/);
+    thief.client.close();
+    await eventually('the conflict is announced', async () => (await conflicts()).length === 1);
+    assert.match((await cluster.command('node', 'list', '-o', 'wide')).stdout, /node-1 .* conflict /);
+    assert.match(
+      (await cluster.command('node', 'describe', 'node-1')).stdout.replace(/\s+/g, ' '),
+      /conflict two programs want to work with this key: .* muster agent rotate-key/,
     );
+    assert.ok((await cluster.status()).counters.conflicts > 0);
 
     await cluster.decide('node-1', 'reject');
     await client.closed;
@@ -141,7 +152,17 @@ describe('subjects for approved nodes', () => {
       join(cluster.folder, 'scheduler.mjs'),
       programOf(await readPage('docs/scheduler.md'), 'scheduler.mjs'),
     );
-    const words = ['scheduler.mjs', 'scheduler.json', `http://127.0.0.1:${cluster.apiPort}`];
+    const tokenFile = join(cluster.folder, 'scheduler.token');
+    const reading = await cluster.command(
+      ...['operator', 'create', 'scheduler', '--read-only', '--save', tokenFile],
+    );
+    assert.equal(reading.code, 0, reading.stderr);
+    const words = [
+      'scheduler.mjs',
+      'scheduler.json',
+      'scheduler.token',
+      `http://127.0.0.1:${cluster.apiPort}`,
+    ];
     const { stdout } = await promisify(execFile)(process.execPath, words, {
       cwd: cluster.folder,
       timeout: 30_000,

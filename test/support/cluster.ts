@@ -223,8 +223,12 @@ export class Cluster {
   }
 
   // Each request has a new connection. An earlier connection could lead to a requester that was killed meanwhile.
-  #get(path: string): Promise<Response> {
-    return fetch(`http://127.0.0.1:${this.apiPort}${path}`, { headers: { connection: 'close' } });
+  async #get(path: string): Promise<Response> {
+    const isOpen = this.#options.settings?.['api.openReads'] !== false;
+    const authorization = isOpen ? {} : { authorization: `Bearer ${await this.operatorToken()}` };
+    return fetch(`http://127.0.0.1:${this.apiPort}${path}`, {
+      headers: { connection: 'close', ...authorization },
+    });
   }
 
   /** Writes a new configuration for one role, for a reload. */

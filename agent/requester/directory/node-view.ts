@@ -75,11 +75,12 @@ export function nodeView(
 
 const conflictView = ({ at, agents }: Conflict): MusterView['Conflict'] => ({
   At: at.toISOString(),
-  Agents: agents.map(({ host = '', instance = '', address = '', fingerprint: ofKey = '' }) => ({
+  Agents: agents.map(({ host = '', instance = '', address = '', fingerprint: ofKey = '', use }) => ({
     Host: host,
     Instance: instance,
     Address: address,
     Fingerprint: ofKey,
+    ...(use ? { Use: use } : {}),
   })),
 });
 

@@ -149,7 +149,7 @@ export class Enrolment {
       ...this.#options,
       announcer,
       pinnedKey: id => pins.of(id)?.key,
-      liveConnection: key => this.live.of(key),
+      liveConnection: (key, use) => this.live.of(key, use),
       record: id => roll.get(id),
     });
     const { connection, callout, lease, tokens, heartbeatTopic, admitListener } = this.#options;

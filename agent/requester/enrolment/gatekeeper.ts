@@ -142,7 +142,8 @@ export class Gatekeeper {
     const { live, grantOf } = this.#options;
     const { key, name, question } = applicant;
     const { mark, ...granted } = grantOf(name.node);
-    const facts = { node: name.node, host: question.host, isGranted: mark !== '' };
+    const { node, instance } = name;
+    const facts = { node, instance, host: question.host, isGranted: mark !== '' };
     const refusal = refuseWork({ ...facts, key, agent: live.of(key), other: live.of(key, 'work') });
     if (refusal) return this.#refuse(applicant, refusal);
     live.expect(key, connectionOf(applicant, 'work', mark));
@@ -201,7 +202,8 @@ export class Gatekeeper {
     const fields = { node, host, fingerprint: refusal.fingerprint };
     this.#limited.warn(`refused ${refusal.code}`, fields, `a key was refused: ${refusal.reason}`);
     if (!this.#answers.take(host)) return undefined;
-    refusals.add(key, refusal, { node, instance, hostname, host, server, connection });
+    const use: KeyUse = name.intent === 'work' ? 'work' : 'agent';
+    refusals.add(key, refusal, { node, instance, hostname, host, use, server, connection });
     return answerOf(refusedPermissions(key), refusedSeconds);
   }
 }

@@ -7,7 +7,7 @@ import type { Refusal } from '../../protocol/refusal.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
-import type { LiveConnection } from './live-connections.ts';
+import type { KeyUse, LiveConnection } from './live-connections.ts';
 import type { RefusedApplicant } from './refusals.ts';
 
 /** Least time between two announced conflicts of the same node, in milliseconds. */
@@ -34,9 +34,9 @@ export interface KeyConflictsOptions {
   announcer: {
     announceConflict(id: string, membership: NodeState['Membership'], evidence: Evidence): void;
   };
-  /** Returns the key that is pinned to a node, its present connection, and its record. */
+  /** Returns the key that is pinned to a node, the present connection of a use of it, and the node's record. */
   pinnedKey(id: string): string | undefined;
-  liveConnection(key: string): LiveConnection | undefined;
+  liveConnection(key: string, use: KeyUse): LiveConnection | undefined;
   record(id: string): NodeState | undefined;
 }
 
@@ -71,7 +71,7 @@ export class KeyConflicts {
     const now = clock.monotonic();
     const isDue = now - (before?.announcedAt ?? Number.NEGATIVE_INFINITY) >= announceIntervalMs;
     const isAnnounced = isDue && this.#announced.take('all');
-    const agents = [this.#holder(id, refusal), agentOf(applicant, refusal.fingerprint)];
+    const agents = [this.#holder(id, refusal, applicant.use), agentOf(applicant, refusal.fingerprint)];
     const announcedAt = isAnnounced ? now : (before?.announcedAt ?? Number.NEGATIVE_INFINITY);
     this.#keep(id, { at: now, announcedAt, conflict: { at: clock.now(), agents } });
     if (isAnnounced) this.#announce(id, refusal, agents);
@@ -95,13 +95,14 @@ export class KeyConflicts {
     if (oldest !== undefined) this.#latest.delete(oldest);
   }
 
-  /** Returns what is known of the agent that has the id. */
-  #holder(id: string, { record: known }: Refusal): ConflictingAgent {
+  /** Returns what is known of the agent that has the id, or of the program that does its work. */
+  #holder(id: string, { record: known }: Refusal, use: KeyUse): ConflictingAgent {
     const { pinnedKey, liveConnection, record } = this.#options;
     const key = pinnedKey(id);
-    const live = key === undefined ? undefined : liveConnection(key);
+    const live = key === undefined ? undefined : (liveConnection(key, use) ?? liveConnection(key, 'agent'));
     return withoutGaps({
       host: live?.hostname ?? record(id)?.Info.Hostname,
+      use: shownUse(live?.use),
       instance: live?.instance,
       address: live?.host,
       fingerprint: key === undefined ? known?.fingerprint : fingerprint(key),
@@ -119,13 +120,17 @@ export class KeyConflicts {
       otherHost: refused?.host ?? refused?.address,
       otherAddress: refused?.address,
     };
-    log.warn(fields, `two agents want to be this node: ${reason}`);
+    const what = refused?.use ? 'two programs want the work of this node' : 'two agents want to be this node';
+    log.warn(fields, `${what}: ${reason}`);
     announcer.announceConflict(id, record(id)?.Membership ?? '', { rule: reason, agents });
   }
 }
 
-const agentOf = ({ host, hostname, instance }: RefusedApplicant, ofKey: string): ConflictingAgent =>
-  withoutGaps({ host: hostname, instance, address: host, fingerprint: ofKey });
+const agentOf = ({ host, hostname, instance, use }: RefusedApplicant, ofKey: string): ConflictingAgent =>
+  withoutGaps({ host: hostname, instance, address: host, fingerprint: ofKey, use: shownUse(use) });
+
+/** Most conflicts are of agents, so only the other use is named. */
+const shownUse = (use: KeyUse | undefined) => (use === 'work' ? use : undefined);
 
 const withoutGaps = <T extends object>(value: T): T =>
   Object.fromEntries(Object.entries(value).filter(([, member]) => member)) as T;

@@ -3,6 +3,7 @@ import type { Refusal } from '../../protocol/refusal.ts';
 import { inboxPrefix, whySubject } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Connection, Subscription } from '../../transport/port.ts';
+import type { KeyUse } from './live-connections.ts';
 
 /** Number of refused keys that are remembered. The one that was refused longest ago is forgotten first. */
 const maxRemembered = 10_000;
@@ -16,6 +17,8 @@ export interface RefusedApplicant {
   /** The address of its machine, and the name that the machine gives itself. */
   host: string;
   hostname?: string | undefined;
+  /** What it wanted to do with the key. */
+  use: KeyUse;
   /** The random value of its process. */
   instance: string;
   /** The broker's server, and the number of the connection there. */

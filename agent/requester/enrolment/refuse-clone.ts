@@ -28,7 +28,8 @@ export async function refuseClone(
       );
     if (isAlive && live.of(key) === earlier) return cloneRefusal(key, name.node, earlier, question.host);
   }
-  await live.end(key, ['agent']);
+  // When a machine lost its power, the program beside the agent is gone with it.
+  await live.end(key, earlier.instance === name.instance ? ['agent'] : ['agent', 'work']);
   return undefined;
 }
 

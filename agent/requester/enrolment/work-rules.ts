@@ -9,6 +9,8 @@ export interface WorkFacts {
   key: string;
   /** The address from which the program connects. */
   host: string;
+  /** The random value of its process. */
+  instance: string;
   /** Whether something is opened for the node, which is so only while it is approved. */
   isGranted: boolean;
   /** The present connection of the node's agent, and that of another program of this node. */
@@ -20,7 +22,15 @@ export interface WorkFacts {
  * Returns why the program is refused; undefined when it may work. Whoever copied the key elsewhere gets no work, because the
  * program must come from the address of the agent.
  */
-export function refuseWork({ node, key, host, isGranted, agent, other }: WorkFacts): Refusal | undefined {
+export function refuseWork({
+  node,
+  key,
+  host,
+  instance,
+  isGranted,
+  agent,
+  other,
+}: WorkFacts): Refusal | undefined {
   const refuse = (code: 'unavailable' | 'clone', reason: string, hint: string) =>
     refusalOf(key, code, reason, hint, { id: node, key });
   if (!isGranted)
@@ -42,5 +52,12 @@ export function refuseWork({ node, key, host, isGranted, agent, other }: WorkFac
       'run the program on the machine of the agent, and let both reach the broker by the same address',
     );
   if (!other) return undefined;
-  return refuse('unavailable', `another program works for node ${node} already`, 'stop one of them');
+  // The broker may not have noticed yet that the process lost its earlier connection.
+  if (other.instance === instance)
+    return refuse('unavailable', `this program works for node ${node} already`, 'wait, and connect again');
+  return refuse(
+    'clone',
+    `another program works for node ${node} already`,
+    "stop one of them. If one is not yours, somebody has the node's key: run muster agent rotate-key on the node",
+  );
 }

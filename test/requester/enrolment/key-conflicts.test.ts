@@ -24,24 +24,30 @@ function open() {
     counters,
     announcer: { announceConflict: (id, _membership, evidence) => void announced.push({ id, evidence }) },
     pinnedKey: id => (id.startsWith('node-') ? known : undefined),
-    liveConnection: () => ({
+    liveConnection: (_key, use) => ({
       server: 's',
       connection: 1,
       node: 'node-1',
-      instance: 'i-1',
+      instance: use === 'work' ? 'w-1' : 'i-1',
       host: '10.0.0.1',
-      use: 'agent',
+      use,
       mark: '',
     }),
     record: id => (id.startsWith('node-') ? record(id, 'APPROVED') : undefined),
   });
   const refusals = new RefusalLog(clock, (...refused) => conflicts.onRefused(...refused));
-  const refuse = (id: string, code: Parameters<typeof refusalOf>[1] = 'conflict', key = wanted) =>
+  const refuse = (
+    id: string,
+    code: Parameters<typeof refusalOf>[1] = 'conflict',
+    key = wanted,
+    use: 'agent' | 'work' = 'agent',
+  ) =>
     refusals.add(key, refusalOf(key, code, `node ${id} has another key`, 'do', { id, key: known }), {
       node: id,
       host: '10.0.0.2',
       hostname: 'gpu-2',
       instance: 'i-2',
+      use,
       server: 's',
       connection: 2,
     });
@@ -104,4 +110,16 @@ test('the keys that wanted to be a node are offered for an hour, and no other', 
   assert.deepEqual(refusals.wanting('node-1'), []);
   assert.equal(refusals.take(wanted)?.key, wanted);
   assert.equal(refusals.of(wanted), undefined);
+});
+
+test('a second program that wants the work of a node is shown as one, beside the program that has it', () => {
+  const { announced, conflicts, refuse } = open();
+  refuse('node-1', 'clone', known, 'work');
+  const ofKey = fingerprint(known);
+  const agents = [
+    { instance: 'w-1', address: '10.0.0.1', fingerprint: ofKey, use: 'work' },
+    { host: 'gpu-2', instance: 'i-2', address: '10.0.0.2', fingerprint: ofKey, use: 'work' },
+  ];
+  assert.deepEqual(announced[0]?.evidence.agents, agents);
+  assert.deepEqual(conflicts.latest('node-1')?.agents, agents);
 });

@@ -15,14 +15,26 @@ const agent: LiveConnection = {
   use: 'agent',
   mark: 'm',
 };
-const facts = { node: 'node-1', key, host: '192.0.2.1', isGranted: true, agent, other: undefined };
+const facts = {
+  node: 'node-1',
+  key,
+  host: '192.0.2.1',
+  instance: 'worker',
+  isGranted: true,
+  agent,
+  other: undefined,
+};
 
 test('a program beside the agent of an approved node may work, and is alone', () => {
   assert.equal(refuseWork(facts), undefined);
   assert.match(refuseWork({ ...facts, isGranted: false })?.reason ?? '', /not approved/);
   assert.match(refuseWork({ ...facts, agent: undefined })?.reason ?? '', /is not connected/);
-  const other: LiveConnection = { ...agent, use: 'work' };
-  assert.match(refuseWork({ ...facts, other })?.reason ?? '', /works for node node-1 already/);
+  const other: LiveConnection = { ...agent, instance: 'other', use: 'work' };
+  const refusal = refuseWork({ ...facts, other });
+  assert.match(refusal?.reason ?? '', /^another program works for node node-1 already/);
+  assert.equal(refusal?.code, 'clone', 'it is shown, because one of them may be a thief');
+  // The broker may still have the connection that this very process has lost.
+  assert.equal(refuseWork({ ...facts, other: { ...other, instance: 'worker' } })?.code, 'unavailable');
 });
 
 test('whoever copied the key to another machine gets no work, and is shown as a copy', () => {

@@ -78,6 +78,8 @@ function conflictText({ Info, Muster }: ShownNode, now: Date): string | undefine
   const [holder, refused] = Agents;
   if (holder && refused?.Fingerprint) {
     const noticed = `last noticed ${timeText(At, now)}`;
+    if (refused.Use === 'work')
+      return `two programs want to work with this key: one is ${placeText(holder)}, the other ${placeText(refused)}; ${noticed}. Stop one of them. If one is not yours, somebody has the key; replace it on the node: muster agent rotate-key`;
     if (holder.Fingerprint === refused.Fingerprint)
       return `two agents use this key: one is ${placeText(holder)}, the other ${placeText(refused)}; ${noticed}. Stop one of them, or make the copy a node of its own, on its machine: muster agent reset-identity`;
     const known = holder.Fingerprint
