@@ -41,6 +41,15 @@ for (const page of pages) {
       }
     });
 
+    it('has no line of a program or a command with more than a hundred columns', () => {
+      const blocks = text.matchAll(/^```(?:sh|js|json|yaml)\n([\s\S]*?)^```/gm);
+      const lines = [...blocks].flatMap(([, block = '']) => block.split('\n'));
+      assert.deepEqual(
+        lines.filter(line => line.length > 100),
+        [],
+      );
+    });
+
     it('has only tables that are shown as tables', () => {
       const parts = text.replaceAll(/```[\s\S]*?```/g, '').split(/\n(?!\|)/);
       for (const part of parts) {

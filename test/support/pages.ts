@@ -22,6 +22,8 @@ export interface Call {
 export function musterCalls(text: string): Call[] {
   const blocks = [...text.matchAll(/```(console|sh)\n([\s\S]*?)```/g)].flatMap(([, kind, block = '']) =>
     block
+      // A line with a backslash at its end goes on in the next one.
+      .replaceAll(/ \\\n +/g, ' ')
       .split('\n')
       .filter(line => kind === 'sh' || line.startsWith('$ '))
       .map(line => line.replace(/^\$ /, '')),
