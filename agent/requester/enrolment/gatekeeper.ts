@@ -18,7 +18,7 @@ import {
 } from './access-rules.ts';
 import { type Applicant, connectionOf, hasSigned, readApplicant } from './applicant.ts';
 import type { Grant } from './grants.ts';
-import type { LiveConnections } from './live-connections.ts';
+import type { KeyUse, LiveConnections } from './live-connections.ts';
 import { nodePermissions, refusedPermissions, workPermissions } from './permissions.ts';
 import type { Pins } from './pins.ts';
 import type { RefusalLog } from './refusals.ts';
