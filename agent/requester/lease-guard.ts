@@ -10,43 +10,29 @@ export function guardStorage(storage: Storage, lease: Pick<Lease, 'confirm'>): S
   };
 }
 
-function guardBucket(bucket: Bucket, lease: Pick<Lease, 'confirm'>): Bucket {
-  const confirmed = async <T>(write: () => Promise<T>): Promise<T> => {
-    await lease.confirm();
-    return write();
-  };
-  return {
-    state: () => bucket.state(),
-    get: key => bucket.get(key),
-    watch: (...args) => bucket.watch(...args),
-    put: (...args) => confirmed(() => bucket.put(...args)),
-    purge: (...args) => confirmed(() => bucket.purge(...args)),
-    remove: (...args) => confirmed(() => bucket.remove(...args)),
-  };
-}
+/** Does a write once the lease is confirmed. */
+const confirmed = async <T>(lease: Pick<Lease, 'confirm'>, write: () => Promise<T>): Promise<T> => {
+  await lease.confirm();
+  return write();
+};
 
-function guardStream(stream: EventStream, lease: Pick<Lease, 'confirm'>): EventStream {
-  return {
-    publish: async (...args) => {
-      await lease.confirm();
-      return stream.publish(...args);
-    },
-    removeBefore: async (...args) => {
-      await lease.confirm();
-      return stream.removeBefore(...args);
-    },
-    ensureDurable: async (...args) => {
-      await lease.confirm();
-      return stream.ensureDurable(...args);
-    },
-    removeDurable: async (...args) => {
-      await lease.confirm();
-      return stream.removeDurable(...args);
-    },
-    durables: (...args) => stream.durables(...args),
-    fill: () => stream.fill(),
-    oldest: (...args) => stream.oldest(...args),
-    lastPerSubject: (...args) => stream.lastPerSubject(...args),
-    follow: (...args) => stream.follow(...args),
-  };
-}
+const guardBucket = (bucket: Bucket, lease: Pick<Lease, 'confirm'>): Bucket => ({
+  state: () => bucket.state(),
+  get: key => bucket.get(key),
+  watch: (...args) => bucket.watch(...args),
+  put: (...args) => confirmed(lease, () => bucket.put(...args)),
+  purge: (...args) => confirmed(lease, () => bucket.purge(...args)),
+  remove: (...args) => confirmed(lease, () => bucket.remove(...args)),
+});
+
+const guardStream = (stream: EventStream, lease: Pick<Lease, 'confirm'>): EventStream => ({
+  publish: (...args) => confirmed(lease, () => stream.publish(...args)),
+  removeBefore: (...args) => confirmed(lease, () => stream.removeBefore(...args)),
+  ensureDurable: (...args) => confirmed(lease, () => stream.ensureDurable(...args)),
+  removeDurable: (...args) => confirmed(lease, () => stream.removeDurable(...args)),
+  durables: (...args) => stream.durables(...args),
+  fill: () => stream.fill(),
+  oldest: (...args) => stream.oldest(...args),
+  lastPerSubject: (...args) => stream.lastPerSubject(...args),
+  follow: (...args) => stream.follow(...args),
+});
