@@ -76,6 +76,10 @@ function answer(name: string, read: (value: unknown) => unknown, valid: fc.Arbit
   };
 }
 
+/** Returns objects with one member of this name. */
+const member = <T>(name: string, values: fc.Arbitrary<T>): fc.Arbitrary<Record<string, T>> =>
+  values.map(value => ({ [name]: value }));
+
 const joinCodeViews = fc.record(
   {
     ID: fc.constant('abcdefgh23'),
@@ -164,16 +168,8 @@ export const apiDecoders: readonly Decoder[] = [
       return validate(loginDataSchema, parseMessage(Buffer.from(MethodData, 'base64')));
     },
   },
-  answer(
-    'nodes',
-    readNodes,
-    fc.array(shownNodes, { minLength: 1, maxLength: 2 }).map(Nodes => ({ Nodes })),
-  ),
-  answer(
-    'a node',
-    readOneNode,
-    shownNodes.map(Node => ({ Node })),
-  ),
+  answer('nodes', readNodes, member('Nodes', fc.array(shownNodes, { minLength: 1, maxLength: 2 }))),
+  answer('a node', readOneNode, member('Node', shownNodes)),
   answer('an event', readEvent, cloudEvents),
   answer('the state of the requester', readRequesterState, fc.constant({ state: 'ready', reason: '' })),
   answer(
@@ -186,13 +182,9 @@ export const apiDecoders: readonly Decoder[] = [
   answer(
     'join codes',
     readJoinCodes,
-    joinCodeViews.map(view => ({ JoinCodes: [view] })),
+    member('JoinCodes', fc.array(joinCodeViews, { minLength: 1, maxLength: 2 })),
   ),
-  answer(
-    'a revoked join code',
-    readJoinCode,
-    joinCodeViews.map(JoinCode => ({ JoinCode })),
-  ),
+  answer('a revoked join code', readJoinCode, member('JoinCode', joinCodeViews)),
   answer(
     'a new join code',
     readCreatedJoinCode,
@@ -220,16 +212,8 @@ export const apiDecoders: readonly Decoder[] = [
     readOperators,
     times.map(At => ({ Operators: [{ Name: 'ada', ReadOnly: false, Expires: At, CreatedBy: 'local', At }] })),
   ),
-  answer(
-    'a new token',
-    readNewToken,
-    word.map(Token => ({ Token })),
-  ),
-  answer(
-    'the place of a token',
-    readTokenFile,
-    word.map(Path => ({ Path })),
-  ),
+  answer('a new token', readNewToken, member('Token', word)),
+  answer('the place of a token', readTokenFile, member('Path', word)),
   answer('a proof', readProof, fc.constant({ Proof: 'A'.repeat(43) })),
   answer(
     'a problem',
