@@ -12,10 +12,9 @@ import {
   whySubject,
 } from '../../agent/protocol/subjects.ts';
 import type { KeyPair } from '../../agent/transport/key-pair.ts';
-import type { Connection } from '../../agent/transport/port.ts';
-import { Cluster } from '../support/cluster.ts';
+import { type AttackedCluster, startAttackedCluster, strangeReplies } from '../support/attacked-cluster.ts';
+import type { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { connectAsRequester, pinKeys } from '../support/pinned-keys.ts';
 import type { Program } from '../support/program.ts';
 import { newKey, RawClient, type RawLogin } from '../support/raw-client.ts';
 import { infoOf, mayNotPublish, mayNotSubscribe, messagesOf, RawNode } from '../support/raw-node.ts';
@@ -25,31 +24,23 @@ const attacker = 'attacker';
 
 let cluster: Cluster;
 let requester: Program;
-let keys: Map<string, KeyPair>;
+let keys: ReadonlyMap<string, KeyPair>;
 let honest: RawNode;
 let hostile: RawNode;
-/** Sees everything that is sent in the account of the nodes. */
-let witness: Connection;
-const seen: { subject: string; reply: string }[] = [];
+let seen: AttackedCluster['seen'];
+let rowOf: AttackedCluster['rowOf'];
+let release: (() => Promise<void>) | undefined;
 
 before(async () => {
-  cluster = await Cluster.create();
-  const first = await cluster.requester();
-  keys = await pinKeys(cluster, [victim, attacker]);
-  await first.stop();
-  requester = await cluster.requester();
-  witness = await connectAsRequester(cluster);
-  witness.subscribe('>', ({ subject, reply }) => void seen.push({ subject, reply }));
-  await witness.flush(5_000);
-  honest = await RawNode.open(cluster.brokerPort, victim, keys.get(victim) as KeyPair);
-  hostile = await RawNode.open(cluster.brokerPort, attacker, keys.get(attacker) as KeyPair);
+  ({ cluster, requester, keys, seen, rowOf, release } = await startAttackedCluster([victim, attacker]));
+  honest = await RawNode.open(cluster.brokerPort, victim, keyOf(victim));
+  hostile = await RawNode.open(cluster.brokerPort, attacker, keyOf(attacker));
   await cluster.decide(victim, 'approve');
 });
 
 after(async () => {
   for (const client of [honest?.client, hostile?.client]) client?.close();
-  await witness?.close(0);
-  await cluster?.release();
+  await release?.();
 });
 
 describe('a node with a key of its own', () => {
@@ -164,7 +155,9 @@ describe('a node with a key of its own', () => {
   });
 
   it('gets its answers in its own inbox and nowhere else', async () => {
-    for (const reply of strangeReplies()) {
+    const own = inboxPrefix(hostile.key.publicKey);
+    const replies = [...strangeReplies(victim, keyOf(victim)), own, `${own}x.1`, requesterInbox()];
+    for (const reply of replies) {
       const from = seen.length;
       hostile.client.publish(`node.management.${attacker}.UpdateNodeInfo/v1`, infoOf(attacker), reply);
       await hostile.client.complaints();
@@ -186,7 +179,7 @@ describe('a node with a key of its own', () => {
 
 describe('a client that shows what is not its own', () => {
   it('is not let in with another signature, name or way of connecting', async () => {
-    const key = keys.get(victim) as KeyPair;
+    const key = keyOf(victim);
     const login = (more: RawLogin): RawLogin => ({ key, name: `${victim} instance=x`, ...more });
     const replayed = honest.client.connectLine;
     const requesterKey = /nkey: (U\w+)/.exec(
@@ -301,31 +294,7 @@ describe('a client that shows what is not its own', () => {
   });
 });
 
-/** Returns what the roll says of a node, without what only shows that somebody tried. */
-const rowOf = async (id: string): Promise<unknown> => {
-  const node = await cluster.node(id);
-  return { ...node, Muster: { ...node?.Muster, LastHeardAt: undefined, Conflict: undefined } };
-};
-
-/** Subjects that must never get an answer, whoever asks. */
-function strangeReplies(): string[] {
-  const other = inboxPrefix(keys.get(victim)?.publicKey ?? '');
-  return [
-    `${other}.1`,
-    inboxPrefix(hostile.key.publicKey),
-    `${inboxPrefix(hostile.key.publicKey)}x.1`,
-    `node.management.${victim}.Leave/v1`,
-    `node.events.${victim}.deleted`,
-    `$KV.node_v1.${victim}`,
-    `$KV.muster_v1.pin.${victim}`,
-    '$JS.ACK.NODE_EVENTS.1.1.1.1.1.1',
-    '$JS.API.STREAM.PURGE.NODE_EVENTS',
-    '$SYS.REQ.SERVER.PING.CONNZ',
-    '$SYS.REQ.USER.AUTH',
-    'requester.echo.1',
-    requesterInbox(),
-  ];
-}
+const keyOf = (id: string): KeyPair => keys.get(id) as KeyPair;
 
 /** The inbox of the requester, which an event shows to its node. */
 const requesterInbox = (): string =>

@@ -9,6 +9,7 @@ import type { CreatedListener, ListenerView } from '../../agent/protocol/http-li
 import type { Connection } from '../../agent/transport/port.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { makeListener } from '../support/make-listener.ts';
 import { readPage } from '../support/pages.ts';
 import { connectAsRequester } from '../support/pinned-keys.ts';
 import { Program } from '../support/program.ts';
@@ -23,12 +24,8 @@ before(async () => {
 });
 after(() => cluster?.release());
 
-/** Makes a listener by the command, and returns what it prints for a program. */
-async function create(name: string, ...flags: string[]): Promise<CreatedListener> {
-  const { code, stdout, stderr } = await cluster.command('listener', 'create', name, '-o', 'json', ...flags);
-  assert.equal(code, 0, stderr);
-  return JSON.parse(stdout);
-}
+/** Makes a listener, and returns what its program needs. */
+const create = (name: string, ...flags: string[]) => makeListener(cluster, name, ...flags);
 
 /** Returns the ids of all stored events, the oldest first. */
 const storedIds = async () => (await cluster.events()).map(({ id }) => id);

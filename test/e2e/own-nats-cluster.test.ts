@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { type ConnectionOptions, connect, type Msg, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
-import type { CreatedListener } from '../../agent/protocol/http-listeners.ts';
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
 import { type Certificate, makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
+import { makeListener } from '../support/make-listener.ts';
 import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
 import { printOwnNatsConfig } from '../support/own-nats.ts';
 import { muster, type Program } from '../support/program.ts';
@@ -133,9 +133,7 @@ describe('a cluster of three NATS servers of your own', () => {
   });
 
   it('opens subjects for an approved node and its next key, and closes them on every server', async t => {
-    const made = await cluster.command('listener', 'create', 'scheduler', '--work', '-o', 'json');
-    assert.equal(made.code, 0, made.stderr);
-    const { Token } = JSON.parse(made.stdout) as CreatedListener;
+    const { Token } = await makeListener(cluster, 'scheduler', '--work');
     const scheduler = await connectTo(t, 0, { user: 'work', pass: Token });
     const data = cluster.folderOf('node-2');
     /** Connects a program beside the agent; undefined when it is not let in. */

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { connect } from 'nats';
 import { loadOwnNatsAccess } from '../../agent/broker/broker-access.ts';
-import type { CreatedListener } from '../../agent/protocol/http-listeners.ts';
 import { type JoinCode, readJoinCode } from '../../agent/protocol/join-code.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
+import { makeListener } from '../support/make-listener.ts';
 import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
 import { printOwnNatsConfig } from '../support/own-nats.ts';
 import type { Program } from '../support/program.ts';
@@ -75,16 +75,7 @@ describe('a NATS server of your own', () => {
   });
 
   it('lets listeners in, each with the events of its durable alone, and cuts one off that is revoked', async () => {
-    const { stdout, stderr } = await cluster.command(
-      'listener',
-      'create',
-      'billing',
-      '--from-oldest',
-      '-o',
-      'json',
-    );
-    assert.notEqual(stdout, '', stderr);
-    const { Servers, Token, Durable } = JSON.parse(stdout) as CreatedListener;
+    const { Servers, Token, Durable } = await makeListener(cluster, 'billing', '--from-oldest');
     const broker = await connect({
       servers: Servers,
       token: Token,

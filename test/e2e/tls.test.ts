@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { connect } from 'nats';
 import { parse } from 'yaml';
-import type { CreatedListener } from '../../agent/protocol/http-listeners.ts';
 import { capture } from '../support/captures.ts';
 import { makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { Cluster } from '../support/cluster.ts';
+import { makeListener } from '../support/make-listener.ts';
 import { muster } from '../support/program.ts';
 import { type ProxyOptions, type RecordingProxy, startProxy } from '../support/recording-proxy.ts';
 
@@ -84,18 +84,10 @@ test('an agent tells nothing to somebody with another CA, or who strips TLS, and
 });
 
 test("a listener's program reads by TLS with what the command printed, and trusts no other broker", async () => {
-  const { stdout, stderr } = await cluster.command(
-    'listener',
-    'create',
-    'billing',
-    '--from-oldest',
-    '-o',
-    'json',
-  );
-  const { Servers, Token, CA, Durable } = JSON.parse(stdout) as CreatedListener;
+  const { Servers, Token, CA, Durable } = await makeListener(cluster, 'billing', '--from-oldest');
   assert.ok(
     Servers.every(server => server.startsWith('tls://')),
-    stderr,
+    Servers.join(),
   );
   assert.equal(CA, await readFile(join(state, 'requester', 'ca.pem'), 'utf8'));
   const login = { servers: Servers, token: Token, inboxPrefix: `_INBOX.${Durable}` };

@@ -14,11 +14,10 @@ import {
   whySubject,
 } from '../../agent/protocol/subjects.ts';
 import type { KeyPair } from '../../agent/transport/key-pair.ts';
-import type { Connection } from '../../agent/transport/port.ts';
+import { type AttackedCluster, startAttackedCluster, strangeReplies } from '../support/attacked-cluster.ts';
 import { capture, envelopeOf } from '../support/captures.ts';
-import { Cluster } from '../support/cluster.ts';
+import type { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { connectAsRequester, pinKeys } from '../support/pinned-keys.ts';
 import type { Program } from '../support/program.ts';
 import { newKey, RawClient } from '../support/raw-client.ts';
 import { infoOf, mayNotPublish, mayNotSubscribe, messagesOf, RawNode } from '../support/raw-node.ts';
@@ -31,28 +30,20 @@ const recorded = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
 let cluster: Cluster;
 let requester: Program;
 let token: string;
-let keys: Map<string, KeyPair>;
+let keys: ReadonlyMap<string, KeyPair>;
 /** A node with a key. */
 let honest: RawNode;
 /** Two clients with the token of Bacalhau's nodes. */
 let bacalhau: TokenClient;
 let hostile: TokenClient;
-/** Sees everything that is sent in the account of the nodes with keys. */
-let witness: Connection;
-const seen: { subject: string; reply: string }[] = [];
+let seen: AttackedCluster['seen'];
+let rowOf: AttackedCluster['rowOf'];
+let release: (() => Promise<void>) | undefined;
 
 before(async () => {
-  cluster = await Cluster.create({
-    settings: { 'requester.unverifiedNodes': true, 'requester.maxPending': maxPending },
-  });
-  const first = await cluster.requester();
-  keys = await pinKeys(cluster, [victim]);
-  await first.stop();
-  requester = await cluster.requester();
+  const settings = { 'requester.unverifiedNodes': true, 'requester.maxPending': maxPending };
+  ({ cluster, requester, keys, seen, rowOf, release } = await startAttackedCluster([victim], { settings }));
   token = (await readFile(join(cluster.folderOf('node-0'), 'requester/bacalhau.token'), 'utf8')).trim();
-  witness = await connectAsRequester(cluster);
-  witness.subscribe('>', ({ subject, reply }) => void seen.push({ subject, reply }));
-  await witness.flush(5_000);
   honest = await RawNode.open(cluster.brokerPort, victim, keys.get(victim) as KeyPair);
   bacalhau = await TokenClient.open('a');
   hostile = await TokenClient.open('b');
@@ -61,8 +52,7 @@ before(async () => {
 
 after(async () => {
   for (const each of [honest, bacalhau, hostile]) each?.client.close();
-  await witness?.close(0);
-  await cluster?.release();
+  await release?.();
 });
 
 describe('a node of Bacalhau with the token', () => {
@@ -239,7 +229,7 @@ describe('a client with the token of the Bacalhau nodes', () => {
   it('makes the requester send nothing to a subject that it chose', async () => {
     const id = 'bac-1';
     await hostile.ask(`node.management.${id}.RegisterNode/v1`, infoOf(id));
-    for (const reply of strangeReplies()) {
+    for (const reply of strangeReplies(victim, keys.get(victim) as KeyPair)) {
       const from = seen.length;
       hostile.client.publish(`node.management.${id}.UpdateNodeInfo/v1`, infoOf(id), reply);
       hostile.client.publish(
@@ -440,31 +430,4 @@ async function joinToken(): Promise<string> {
   const reading = readJoinCode(await cluster.joinCode());
   assert.ok(reading.kind === 'valid');
   return reading.code.token;
-}
-
-/** Returns what the roll says of a node, without what only shows that somebody tried. */
-const rowOf = async (id: string): Promise<unknown> => {
-  const node = await cluster.node(id);
-  return { ...node, Muster: { ...node?.Muster, LastHeardAt: undefined, Conflict: undefined } };
-};
-
-/** Subjects that must never get an answer, whoever asks. */
-function strangeReplies(): string[] {
-  const other = inboxPrefix(keys.get(victim)?.publicKey ?? '');
-  return [
-    `${other}.1`,
-    `node.management.${victim}.Leave/v1`,
-    `node.management.${victim}.RegisterNode/v1`,
-    heartbeatSubject(defaultHeartbeatTopic, victim),
-    `unverified.node.management.${victim}.Leave/v1`,
-    `node.alive.${victim}`,
-    `node.events.${victim}.deleted`,
-    `$KV.node_v1.${victim}`,
-    `$KV.muster_v1.pin.${victim}`,
-    '$JS.ACK.NODE_EVENTS.1.1.1.1.1.1',
-    '$JS.API.STREAM.PURGE.NODE_EVENTS',
-    '$SYS.REQ.SERVER.PING.CONNZ',
-    '$SYS.REQ.USER.AUTH',
-    'requester.echo.1',
-  ];
 }
