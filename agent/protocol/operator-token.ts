@@ -7,6 +7,13 @@ export const operatorNamePattern = /^[A-Za-z0-9_-]{1,64}$/;
 /** The operator whose token the requester makes for its own machine: whoever may read its file. */
 export const firstOperator = 'local';
 
+const furtherPrefix = `${firstOperator}-`;
+/** Returns the operator whose token a further requester makes for its own machine. */
+export const firstOperatorOf = (requesterId: string): string => `${furtherPrefix}${requesterId}`;
+/** Returns whether a requester makes the token of this operator for its own machine. */
+export const isFirstOperator = (name: string): boolean =>
+  name === firstOperator || name.startsWith(furtherPrefix);
+
 /** Number of random bytes in a token. */
 export const operatorSecretBytes = 32;
 

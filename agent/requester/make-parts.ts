@@ -15,7 +15,7 @@ import { LastSeenStore } from './health/last-seen-store.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { Listeners } from './listeners/listeners.ts';
 import { type OpenStore, type OpenStoreOptions, restoreStore } from './open-store.ts';
-import type { FirstTokenFile } from './operators/first-token.ts';
+import type { FirstTokenFile } from './operators/first-token-file.ts';
 import { Operators } from './operators/operators.ts';
 import { announcedReader, type Past } from './past.ts';
 import type { RollPolicy } from './roll/admission.ts';
@@ -111,7 +111,12 @@ export function makeParts(
   const settlingMs = settings.nodeDisconnectedAfter;
   const conflicts = new ConflictDetector({ clock, log, counters, settlingMs, health, announcer: events });
   const resources = new ResourceStore();
-  const operators = new Operators({ ...options, bucket: store.cluster, events: ownEvents(options, store) });
+  const operators = new Operators({
+    ...options,
+    requesterId,
+    bucket: store.cluster,
+    events: ownEvents(options, store),
+  });
   const waiting = new WaitingList({
     listeningMs: () => health.listeningMs(),
     silentAfterMs: settings.nodeDisconnectedAfter,

@@ -23,7 +23,7 @@ import { type Holder, tookOver } from './lease.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
 import type { PartsSettings } from './make-parts.ts';
-import type { FirstTokenFile } from './operators/first-token.ts';
+import type { FirstTokenFile } from './operators/first-token-file.ts';
 import { openParts, type Parts } from './parts.ts';
 import type { RollPolicy } from './roll/admission.ts';
 import { type Counters, newCounters } from './status/counters.ts';

@@ -25,7 +25,7 @@ export async function loadRoll(
     await listeners?.open();
     await enrolment?.settle(roll.records, roll, {
       olderSince: storeMark?.older?.at,
-      isOwnStore: brokerFolder !== undefined,
+      isOwnStore: brokerFolder !== undefined && !operators.knowsOtherRequesters,
     });
     authorities?.start(roll.records);
     if (signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');

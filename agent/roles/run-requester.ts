@@ -10,7 +10,7 @@ import { writeRequesterToken } from '../protocol/requester-token.ts';
 import { startApi } from '../requester/api/server.ts';
 import { Ledger, ledgerFileName } from '../requester/ledger/ledger.ts';
 import { StoreMark, storeMarkFileName } from '../requester/ledger/store-mark.ts';
-import { firstTokenFile } from '../requester/operators/first-token.ts';
+import { firstTokenFile } from '../requester/operators/first-token-file.ts';
 import { Requester } from '../requester/requester.ts';
 import { requesterInfo } from '../requester/roll/own-info.ts';
 import type { StatusNotifier } from '../service/notifier.ts';

@@ -299,6 +299,7 @@ export const storeDecoders: readonly Decoder[] = [
         clock,
         log: silentLog,
         counters: newCounters(),
+        requesterId: 'node-0',
         events: { announce: () => undefined } as never,
       });
       for (const set of operators.sets) set.onEntry(entryOf('operator.ada', input as Buffer));

@@ -3,7 +3,7 @@ import { fingerprint } from '../../protocol/nkey.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { Bucket } from '../../transport/port.ts';
-import { RecordSet } from '../cluster/record-set.ts';
+import { RecordSet, wasChanged } from '../cluster/record-set.ts';
 import type { LedgerMirror } from '../ledger/ledger.ts';
 import { banSchema, type LedgerEntry } from '../ledger/ledger-entries.ts';
 
@@ -44,7 +44,10 @@ export class Bans {
         hint: 'lift some bans: muster node bans, muster node unban FINGERPRINT',
       });
     }
-    await this.set.set(key, ban);
+    await this.set.set(key, ban).catch(error => {
+      // Another requester has banned it at the same moment.
+      if (!wasChanged(error) || !this.set.get(key)) throw error;
+    });
   }
 
   /** Lifts a ban. @throws BrokerError */

@@ -87,7 +87,7 @@ export class Enrolment {
       deleted,
       live: this.live,
       turns: this.#turns,
-      onGaveWay: code => joinCodes.onGaveWay(code),
+      onGaveWay: (code, pin) => joinCodes.onGaveWay(code, pin),
       onExchanged: (id, key) => this.#onExchanged(id, key),
     });
     this.decisions = new KeyDecisions({

@@ -9,6 +9,7 @@ import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
+import { wasChanged } from '../cluster/record-set.ts';
 import {
   type AccessDecision,
   type AccessFacts,
@@ -58,6 +59,8 @@ export interface GatekeeperOptions {
 
 /** Time after which a client that still waits for its turn has been turned away by the broker, in milliseconds. */
 const maxWaitMs = 9_000;
+/** Number of attempts to decide while another requester decides about the same key or node. */
+const attempts = 3;
 /** Number of refused keys of one machine that are let in to ask why. */
 const refusalLimits = { burst: 50, refillMs: 1_000 };
 /** Time for which a refused key may ask why, in seconds. */
@@ -107,7 +110,7 @@ export class Gatekeeper {
     });
   }
 
-  async #admit(applicant: Applicant): Promise<CalloutAnswer | undefined> {
+  async #admit(applicant: Applicant, attempt = 1): Promise<CalloutAnswer | undefined> {
     const { log, onPinned } = this.#options;
     const { key, name, question } = applicant;
     const decision = this.#decision(applicant);
@@ -117,7 +120,13 @@ export class Gatekeeper {
       case 'refuse':
         return this.#refuse(applicant, decision.refusal);
       case 'pin':
-        await this.#pin(applicant, decision.code);
+        try {
+          await this.#pin(applicant, decision.code);
+        } catch (error) {
+          // Another requester has let in the same key, or a node of the same id, at the same moment.
+          if (!wasChanged(error) || attempt === attempts) throw error;
+          return this.#admit(applicant, attempt + 1);
+        }
         log.info(
           { node: name.node, fingerprint: fingerprint(key), code: decision.code, host: question.host },
           'a new key was pinned to a node',

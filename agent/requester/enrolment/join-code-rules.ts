@@ -7,6 +7,9 @@ import { parseIpNetwork } from '../../system/ip-network.ts';
 
 const name = v.pipe(v.string(), v.maxLength(256));
 
+/** Number of pins of nodes that gave way that a record remembers. */
+const maxGoneMarks = 32;
+
 /** Members that this version does not know stay in the record when it is written again. */
 export const joinCodeSchema = v.looseObject({
   /** The SHA-256 of the token, in base64url. The token itself is stored nowhere. */
@@ -31,6 +34,8 @@ export const joinCodeSchema = v.looseObject({
   revoked: v.optional(v.object({ at: goTime(), by: name })),
   /** Number of nodes that used it and gave way to newcomers since. Their keys are forgotten, and their uses are not. */
   gaveWay: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+  /** Marks of the last pins that are counted there, so that each is counted once, whoever counts it. */
+  goneMarks: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(16))), v.maxLength(maxGoneMarks))),
 });
 export type JoinCodeRecord = v.InferOutput<typeof joinCodeSchema>;
 
@@ -43,6 +48,22 @@ export function stateOf(code: JoinCodeRecord, used: number, now: Date): JoinCode
   if (used >= code.uses) return 'spent';
   return now.getTime() >= Date.parse(code.endsAt) ? 'expired' : 'valid';
 }
+
+/**
+ * Returns the record after a node that used the code gave way, which had the pin of `mark`; undefined when that is counted
+ * already, by an earlier attempt or another requester.
+ */
+export function withNodeGone(code: JoinCodeRecord, mark: string): JoinCodeRecord | undefined {
+  const { gaveWay = 0, goneMarks = [] } = code;
+  if (goneMarks.includes(mark)) return undefined;
+  return { ...code, gaveWay: gaveWay + 1, goneMarks: [mark, ...goneMarks].slice(0, maxGoneMarks) };
+}
+
+/** Returns the record of a code that is being revoked; undefined when it is revoked already. */
+export const withRevoked = (
+  code: JoinCodeRecord,
+  revoked: NonNullable<JoinCodeRecord['revoked']>,
+): JoinCodeRecord | undefined => (code.revoked ? undefined : { ...code, revoked });
 
 /** Returns whether the code lets in a node that connects from `address`. */
 export const allowsAddress = ({ network }: JoinCodeRecord, address: string): boolean =>

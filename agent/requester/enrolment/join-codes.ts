@@ -1,6 +1,7 @@
 // Keeps the join codes of a cluster: makes and revokes them, and says of a token that a node shows whether it lets the node
 // in.
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { codeIdOf, joinToken } from '../../protocol/join-code.ts';
 import { hashToken, isSame } from '../../protocol/secret-hash.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -19,7 +20,10 @@ import {
   joinCodeSchema,
   maxCodes,
   stateOf,
+  withNodeGone,
+  withRevoked,
 } from './join-code-rules.ts';
+import type { Pin } from './pins.ts';
 
 export interface JoinCode {
   id: string;
@@ -73,7 +77,14 @@ export class JoinCodes {
   constructor(options: JoinCodesOptions) {
     const { bucket, log } = options;
     this.#options = options;
-    this.set = new RecordSet({ bucket, prefix: 'code.', schema: joinCodeSchema, log });
+    this.set = new RecordSet({
+      bucket,
+      prefix: 'code.',
+      schema: joinCodeSchema,
+      log,
+      // Only codes that let nobody in are forgotten, so a requester that has not heard of it yet lets nobody in either.
+      mayVanish: (id, record) => this.#listed(id, record, options.clock.now()).state !== 'valid',
+    });
   }
 
   /**
@@ -159,17 +170,16 @@ export class JoinCodes {
     const isRepeated = this.#doubtful.delete(id);
     if (state !== 'valid' && !isRepeated) throw notValid(id, state);
     // The first attempt may stand, so a repeated one writes the same.
-    const record: JoinCodeRecord = {
-      ...found,
-      revoked: found.revoked ?? { at: now.toISOString(), by: act.actor },
-    };
+    const revoked = found.revoked ?? { at: now.toISOString(), by: act.actor };
+    const record: JoinCodeRecord = { ...found, revoked };
     // It lets nobody in from now on, even while the store does not answer.
     this.#revoked.set(id, record);
     try {
-      await this.set.set(id, record);
+      const stored = await this.set.update(id, newest => newest && withRevoked(newest, revoked));
       this.#revoked.delete(id);
+      if (stored?.revoked && !isDeepStrictEqual(stored.revoked, revoked)) throw notValid(id, 'revoked');
     } catch (error) {
-      if (!(await this.#isStored(id, record)))
+      if (!(error instanceof BrokerError) || !(await this.#isStored(id, record)))
         throwStoreError(error, `the join code ${id} may be revoked or not`, 'repeat the command');
     }
     await this.#keepOver(id);
@@ -177,10 +187,13 @@ export class JoinCodes {
     return this.#listed(id, record, now);
   }
 
-  /** Counts the use of a node whose pin is removed because the node gave way to newcomers. @throws BrokerError */
-  async onGaveWay(id: string): Promise<void> {
-    const record = this.recordOf(id);
-    if (record) await this.set.set(id, { ...record, gaveWay: (record.gaveWay ?? 0) + 1 });
+  /**
+   * Counts the use of a node whose pin is removed because the node gave way to newcomers. Each pin counts once. @throws
+   * BrokerError; MusterError `conflict`
+   */
+  async onGaveWay(id: string, { key, at }: Pick<Pin, 'key' | 'at'>): Promise<void> {
+    const mark = hash('sha256', `${key} ${at}`, 'base64url').slice(0, 16);
+    await this.set.update(id, record => record && withNodeGone(record, mark));
   }
 
   /** Keeps outside of the store that a code is used up, after a node has used it. */
@@ -199,7 +212,7 @@ export class JoinCodes {
     for (const { id, record, state } of this.list()) {
       const isOlder = olderSince !== undefined && Date.parse(record.at) < Date.parse(olderSince);
       if (state !== 'valid' || !(isOlder || ledger?.get('code', id))) continue;
-      await this.set.set(id, { ...record, revoked });
+      await this.set.update(id, newest => (newest && !newest.revoked ? { ...newest, revoked } : undefined));
       log.warn({ code: id }, 'a join code is void, because the store is older than it was');
     }
   }

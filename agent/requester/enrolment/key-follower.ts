@@ -4,6 +4,7 @@ import { ProtocolError } from '../../protocol/error.ts';
 import { decodePublicKey, fingerprint } from '../../protocol/nkey.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { Log } from '../../system/log.ts';
+import { wasChanged } from '../cluster/record-set.ts';
 import { type RetryOptions, retryOnBrokerError } from '../cluster/retry.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
 import { keyOf, type StoredRecord } from '../roll/stored-record.ts';
@@ -17,8 +18,8 @@ export interface KeyFollowerOptions extends Omit<RetryOptions, 'failureText' | '
   deleted: DeletedNodes;
   live: Pick<LiveConnections, 'end'>;
   turns: Turns;
-  /** Keeps a use of a join code counted although its node gave way. @throws BrokerError */
-  onGaveWay(code: string): Promise<void>;
+  /** Keeps a use of a join code counted although its node gave way. @throws BrokerError; MusterError `conflict` */
+  onGaveWay(code: string, pin: Pin): Promise<void>;
   /** Called after a node got another key, to let the agent with that key in at once. */
   onExchanged(id: string, key: string): Promise<void>;
 }
@@ -29,6 +30,9 @@ export interface FollowedRecords {
   list(): Iterable<NodeState>;
 }
 
+/** Number of attempts to follow a record while another requester does so too. */
+const attempts = 4;
+
 export class KeyFollower implements RollObserver {
   readonly #options: KeyFollowerOptions;
   #records: FollowedRecords | undefined;
@@ -36,8 +40,6 @@ export class KeyFollower implements RollObserver {
   readonly #pending = new Map<string, Promise<void>>();
   /** What the records of deleted nodes said last, until their keys are remembered. */
   readonly #last = new Map<string, NodeState>();
-  /** The nodes that gave way, whose uses of join codes are counted already. */
-  readonly #counted = new Set<string>();
 
   constructor(options: KeyFollowerOptions) {
     this.#options = options;
@@ -92,15 +94,26 @@ export class KeyFollower implements RollObserver {
       ...[pins.of(id)?.key, this.#keyInRecord(id)].flatMap(key => (key ? keyTurn(key) : [])),
     ];
     await turns.run(names, async () => {
-      if (!this.#isBehind(id)) return;
-      const stored = this.#records?.stored(id);
-      const pin = pins.of(id);
-      if (stored?.kind === 'deleted' && pin) await this.#retire(id, stored, pin);
-      if (stored?.kind === 'absent' && pin) await this.#forget(id, pin);
-      const key = this.#keyInRecord(id);
-      if (key) await this.#exchange(id, key, pin);
+      for (let attempt = 1; this.#isBehind(id); attempt++) {
+        try {
+          return await this.#followOnce(id);
+        } catch (error) {
+          // Another requester follows the same record, and was first. Memory has what it wrote.
+          if (!wasChanged(error) || attempt === attempts) throw error;
+        }
+      }
     });
     this.#last.delete(id);
+  }
+
+  async #followOnce(id: string): Promise<void> {
+    const { pins } = this.#options;
+    const stored = this.#records?.stored(id);
+    const pin = pins.of(id);
+    if (stored?.kind === 'deleted' && pin) await this.#retire(id, stored, pin);
+    if (stored?.kind === 'absent' && pin) await this.#forget(id, pin);
+    const key = this.#keyInRecord(id);
+    if (key) await this.#exchange(id, key, pin);
   }
 
   #isBehind(id: string): boolean {
@@ -146,10 +159,8 @@ export class KeyFollower implements RollObserver {
   async #forget(id: string, pin: Pin): Promise<void> {
     const { pins, live, onGaveWay } = this.#options;
     const { code } = codeOf(pin, 'code');
-    if (code !== undefined && !this.#counted.has(id)) await onGaveWay(code);
-    this.#counted.add(id);
+    if (code !== undefined) await onGaveWay(code, pin);
     await pins.remove(id);
-    this.#counted.delete(id);
     await live.end(pin.key);
   }
 

@@ -23,6 +23,8 @@ export class Durables {
   readonly #limited: LimitedLog;
   #timer: Timer | undefined;
   #stopped = false;
+  /** The durables that belonged to nobody when they were looked at last. */
+  #orphans: ReadonlySet<string> = new Set();
   /** Whether the broker may have a durable of nobody. */
   #mayHaveOrphans = true;
 
@@ -54,8 +56,11 @@ export class Durables {
         if (!present.has(record.durable)) await this.#make(name, record);
       // A listener may have been made meanwhile, and its durable too.
       const wanted = new Set([...records()].map(([, { durable }]) => durable));
-      for (const durable of present) if (!wanted.has(durable)) await stream.removeDurable(durable);
-      this.#mayHaveOrphans = false;
+      const orphans = [...present].filter(durable => !wanted.has(durable));
+      // Another requester may have made a listener a moment ago.
+      for (const durable of orphans) if (this.#orphans.has(durable)) await stream.removeDurable(durable);
+      this.#orphans = new Set(orphans);
+      this.#mayHaveOrphans = orphans.length > 0;
     });
   }
 

@@ -56,13 +56,18 @@ export class ListenerConnections {
 
   /** Ends all connections of a listener. Never rejects: a fault is logged. */
   async endAll(name: string): Promise<void> {
+    await this.endArriving(name);
+    await this.#tell(name, async () => this.#end(await this.#list(name)));
+  }
+
+  /**
+   * Ends the connections of a listener that were let in a moment ago, by their places, because the broker's list may not have
+   * them yet. Never rejects: a fault is logged.
+   */
+  async endArriving(name: string): Promise<void> {
     const arriving = (this.#arriving.get(name) ?? []).map(({ place }) => place);
     this.#arriving.delete(name);
-    await this.#tell(name, async () => {
-      // Those that arrive are ended by their place, because the list may not have them yet.
-      await this.#end(arriving);
-      await this.#end(await this.#list(name));
-    });
+    if (arriving.length > 0) await this.#tell(name, () => this.#end(arriving));
   }
 
   /**

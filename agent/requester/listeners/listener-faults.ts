@@ -1,6 +1,7 @@
 // The errors about listeners that operators see: a name that is taken, and what the store did not do.
 import { MusterError } from '../../system/errors.ts';
 import { BrokerError, isRefusal } from '../../transport/port.ts';
+import { wasChanged } from '../cluster/record-set.ts';
 import { storeFault } from '../status/store-fault.ts';
 import { throwIfTakenOver } from '../status/took-over.ts';
 
@@ -14,11 +15,17 @@ export const tooMany = (maxListeners: number): MusterError =>
     hint: 'revoke those that are not needed: muster listener revoke NAME',
   });
 
+const changedMeanwhile = (name: string): MusterError =>
+  new MusterError('conflict', `the listener ${name} was replaced at another requester meanwhile`, {
+    hint: `see muster listener list; if it must be void, repeat: muster listener revoke ${name}`,
+  });
+
 export const notFound = (name: string): MusterError =>
   new MusterError('not_found', `there is no listener ${name}`, { hint: 'list them: muster listener list' });
 
 /** Throws what is wrong when a new listener was not stored, or may not be. */
 export function throwUnwritten(error: unknown, name: string): never {
+  if (wasChanged(error)) throw taken(name);
   throwOther(error);
   const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
   if (hasAnswered(error))
@@ -34,6 +41,7 @@ export function throwUnwritten(error: unknown, name: string): never {
 
 /** Throws what is wrong when the store did not forget a listener, or may not have. */
 export function throwUnrevoked(error: unknown, name: string): never {
+  if (wasChanged(error)) throw changedMeanwhile(name);
   throwOther(error);
   const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
   const text = `the token of the listener ${name} may be valid again after a restart of the requester: ${fault}`;

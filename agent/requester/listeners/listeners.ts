@@ -20,7 +20,7 @@ import type { Log } from '../../system/log.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import type { Bucket, Connection } from '../../transport/port.ts';
-import { RecordSet } from '../cluster/record-set.ts';
+import { RecordSet, wasChanged } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
 import { Durables, type DurablesOptions } from './durables.ts';
@@ -77,7 +77,13 @@ export class Listeners {
   constructor(options: ListenersOptions) {
     const { bucket, clock, log } = options;
     this.#options = options;
-    this.#records = new RecordSet({ bucket, prefix: 'listener.', schema: listenerRecordSchema, log });
+    this.#records = new RecordSet({
+      bucket,
+      prefix: 'listener.',
+      schema: listenerRecordSchema,
+      log,
+      onOthersChange: (...change) => void this.#onOthersChange(...change),
+    });
     this.#durables = new Durables({ ...options, records: () => this.#valid() });
     this.#connections = new ListenerConnections(options);
     this.#connects = new TokenBuckets(connectLimits, () => clock.monotonic());
@@ -98,6 +104,7 @@ export class Listeners {
   async open(): Promise<void> {
     const { ledger, log } = this.#options;
     await removeVoidTokens(this.#records, 'listener', ledger, log);
+    this.#records.tellChanges();
   }
 
   /** Begins to keep the durables, and to watch what listeners send. Returns a function that ends it. */
@@ -227,12 +234,27 @@ export class Listeners {
     written.catch(() => undefined);
     // A store that does not answer keeps no connection open.
     await this.#connections.endAll(name);
-    await written.catch(error => throwUnrevoked(error, name));
+    await written.catch(error => {
+      if (wasChanged(error)) this.#revoked.delete(name);
+      throwUnrevoked(error, name);
+    });
     await keepVoid(ledger, `listener ${name}`, record, clock.now());
     this.#revoked.delete(name);
     await this.#durables.remove(record.durable);
     log.info({ listener: name, ...act }, 'a listener was revoked');
     events.announce('listener_revoked', { ...act, listener: name });
+  }
+
+  // The requester that revokes a listener ends its connections, save those that this one is just letting in.
+  async #onOthersChange(
+    name: string,
+    before: ListenerRecord | undefined,
+    after: ListenerRecord | undefined,
+  ): Promise<void> {
+    if (!before || before.hash === after?.hash || this.#revoked.has(name)) return;
+    const { ledger, clock } = this.#options;
+    await keepVoid(ledger, `listener ${name}`, before, clock.now());
+    await this.#connections.endArriving(name);
   }
 
   async #traffic(): Promise<ReadonlyMap<string, Traffic> | undefined> {

@@ -10,6 +10,8 @@ export const operatorRecordSchema = v.object({
   expires: v.optional(goTime()),
   /** The operator who made it, or `requester`. */
   createdBy: v.pipe(v.string(), v.maxLength(256)),
+  /** The node id of the requester that made it for its own machine; absent for a token that an operator made. */
+  requester: v.optional(v.pipe(v.string(), v.maxLength(128))),
   at: goTime(),
 });
 export type OperatorRecord = v.InferOutput<typeof operatorRecordSchema>;

@@ -1,24 +1,20 @@
 // The operators' tokens of a cluster: read from the store at the start, made, and revoked. The store has only their hashes.
 import { randomBytes } from 'node:crypto';
 import type { OperatorView } from '../../protocol/http.ts';
-import {
-  firstOperator,
-  operatorOf,
-  operatorSecretBytes,
-  operatorToken,
-} from '../../protocol/operator-token.ts';
+import { isFirstOperator, operatorSecretBytes, operatorToken } from '../../protocol/operator-token.ts';
 import { hashToken } from '../../protocol/secret-hash.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import { BrokerError, type Bucket } from '../../transport/port.ts';
-import { RecordSet } from '../cluster/record-set.ts';
+import { RecordSet, wasChanged } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
 import type { Counters } from '../status/counters.ts';
 import { storeFault } from '../status/store-fault.ts';
-import { type FirstTokenFile, whyNotFirstToken } from './first-token.ts';
+import { FirstToken } from './first-token.ts';
+import type { FirstTokenFile } from './first-token-file.ts';
 import { type OperatorRecord, operatorRecordSchema } from './operator-record.ts';
 import { OperatorTable, type TokenCheck } from './operator-table.ts';
 
@@ -30,6 +26,8 @@ export interface OperatorsOptions {
   clock: Clock;
   log: Log;
   counters: Pick<Counters, 'refusedTokens'>;
+  /** The node id of this requester. */
+  requesterId: string;
   /** The file of the first token; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
   events: RequesterAnnouncer;
@@ -51,11 +49,20 @@ export class Operators {
   /** The operators whose tokens were revoked, and whose records the store has not forgotten yet. */
   readonly #revoked = new Set<string>();
   readonly #table: OperatorTable;
+  readonly #first: FirstToken | undefined;
 
   constructor(options: OperatorsOptions) {
-    const { bucket, log } = options;
+    const { bucket, log, firstToken: file } = options;
     this.#options = options;
-    this.#records = new RecordSet({ bucket, prefix: 'operator.', schema: operatorRecordSchema, log });
+    this.#records = new RecordSet({
+      bucket,
+      prefix: 'operator.',
+      schema: operatorRecordSchema,
+      log,
+      onOthersChange: (...change) => void this.#onOthersChange(...change),
+    });
+    const keepVoid = this.#keepVoid.bind(this);
+    this.#first = file && new FirstToken({ ...options, file, records: this.#records, keepVoid });
     this.#table = new OperatorTable({
       get: name => (this.#revoked.has(name) ? undefined : this.#records.get(name)),
     });
@@ -73,31 +80,16 @@ export class Operators {
   async open(): Promise<void> {
     const { ledger, log } = this.#options;
     await removeVoidTokens(this.#records, 'operator', ledger, log);
-    await this.#ensureFirstToken();
+    await this.#first?.ensure();
+    this.#records.tellChanges();
   }
 
-  // Makes the first token, unless its file and the store agree. The old one is void then: somebody else may have the file
-  // that is not here any more.
-  async #ensureFirstToken(): Promise<void> {
-    const { firstToken: file, log } = this.#options;
-    if (!file) return;
-    const record = this.#records.get(firstOperator);
-    const why = await whyNotFirstToken(file, record);
-    if (why === undefined || (!record && (await this.#keepFirstToken(file)))) return;
-    await this.#makeFirstToken(file);
-    const { path } = file;
-    if (!record && why === 'there is no file')
-      log.info({ path }, "the operator's token of this machine was made");
-    else log.warn({ path, why }, "the operator's token of this machine was made anew; the old one is void");
-  }
-
-  // Lets the store know the token in the file again, because the requester was killed between the two, or the store was lost.
-  // Returns false when the file has none.
-  async #keepFirstToken(file: FirstTokenFile): Promise<boolean> {
-    const token = await file.read().catch(() => undefined);
-    if (token === undefined || operatorOf(token) !== firstOperator) return false;
-    await this.#records.set(firstOperator, this.#firstRecord(token));
-    return true;
+  /** Whether another requester has a token for its own machine, so that there are or were several. */
+  get knowsOtherRequesters(): boolean {
+    const { requesterId } = this.#options;
+    return [...this.#records.entries()].some(
+      ([, { requester }]) => (requester ?? requesterId) !== requesterId,
+    );
   }
 
   /** Says whose token `text` is, and counts one that is not valid. */
@@ -133,6 +125,7 @@ export class Operators {
   async create({ name, readOnly, validMs }: NewOperator, act: Act): Promise<string> {
     const { clock, events, log } = this.#options;
     if (this.#records.get(name)) throw taken(name);
+    if (isFirstOperator(name)) throw reserved(name);
     if (this.#records.size >= maxOperators) throw tooMany();
     const now = clock.now();
     const token = newToken(name);
@@ -156,18 +149,19 @@ export class Operators {
   }
 
   /**
-   * Makes the token of an operator void. The first token is made anew at once. @throws MusterError `not_found`;
+   * Makes the token of an operator void. That of a requester's own machine is made anew at once by that requester. @throws MusterError `not_found`;
    * `unreachable` or `failed` when the store did not forget it: then it is void only until the requester starts again.
    */
   async revoke(name: string, act: Act): Promise<void> {
-    const { events, log, firstToken } = this.#options;
+    const { events, log } = this.#options;
     const before = this.#records.get(name);
     if (!before) throw notFound(name);
     this.#revoked.add(name);
     try {
-      if (name === firstOperator && firstToken) await this.#makeFirstToken(firstToken);
+      if (this.#first?.isOwn(name, before)) await this.#first.make(name);
       else await this.#records.delete(name);
     } catch (error) {
+      if (wasChanged(error)) this.#revoked.delete(name);
       throwUnrevoked(error, name);
     }
     await this.#keepVoid(name, before);
@@ -186,19 +180,22 @@ export class Operators {
     return keepVoid(ledger, `operator ${name}`, record, clock.now());
   }
 
-  // The file is written first. After a crash between the two, the next start makes another token.
-  async #makeFirstToken(file: FirstTokenFile): Promise<void> {
-    const before = this.#records.get(firstOperator);
-    const token = newToken(firstOperator);
-    await file.write(token);
-    await this.#records.set(firstOperator, this.#firstRecord(token));
-    if (before) await this.#keepVoid(firstOperator, before);
-  }
-
-  #firstRecord(token: string): OperatorRecord {
-    const hash = hashToken(token).toString('base64url');
-    const at = this.#options.clock.now().toISOString();
-    return { hash, readOnly: false, createdBy: 'requester', at };
+  // The token of a record that another requester has removed or replaced is void here too.
+  async #onOthersChange(
+    name: string,
+    before: OperatorRecord | undefined,
+    after: OperatorRecord | undefined,
+  ): Promise<void> {
+    if (!before || before.hash === after?.hash) return;
+    this.#revoked.delete(name);
+    await this.#keepVoid(name, before);
+    if (after || !this.#first?.isOwn(name, before)) return;
+    const { log } = this.#options;
+    await this.#first.ensure().catch(err => {
+      const text =
+        "the operator's token of this machine was revoked and could not be made anew; restart the requester";
+      log.warn({ operator: name, err }, text);
+    });
   }
 }
 
@@ -213,6 +210,20 @@ const taken = (name: string): MusterError =>
     hint: `choose another name, or revoke that token first: muster operator revoke ${name}`,
   });
 
+const reserved = (name: string): MusterError =>
+  new MusterError(
+    'conflict',
+    `an operator ${name} is one whose token a requester makes for its own machine`,
+    {
+      hint: 'choose another name',
+    },
+  );
+
+const changedMeanwhile = (name: string): MusterError =>
+  new MusterError('conflict', `the token of operator ${name} was replaced at another requester meanwhile`, {
+    hint: `see muster operator list; if it must be void, repeat: muster operator revoke ${name}`,
+  });
+
 const tooMany = (): MusterError =>
   new MusterError('conflict', `there are ${maxOperators} operators already`, {
     hint: 'revoke those that are not needed: muster operator revoke NAME',
@@ -222,6 +233,7 @@ const notFound = (name: string): MusterError =>
   new MusterError('not_found', `there is no operator ${name}`, { hint: 'list them: muster operator list' });
 
 function throwUnwritten(error: unknown, name: string): never {
+  if (wasChanged(error)) throw taken(name);
   if (!(error instanceof BrokerError)) throw error;
   const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
   if (hasAnswered(error))
@@ -236,6 +248,7 @@ function throwUnwritten(error: unknown, name: string): never {
 }
 
 function throwUnrevoked(error: unknown, name: string): never {
+  if (wasChanged(error)) throw changedMeanwhile(name);
   if (!(error instanceof BrokerError)) throw error;
   const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
   const text = `the token of operator ${name} may be valid again after a restart of the requester: ${fault}`;

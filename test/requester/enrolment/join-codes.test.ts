@@ -104,7 +104,7 @@ describe('a code', () => {
     const { codes, pins, open } = await begin();
     const { token, code } = await codes.create(wish(), ada);
     pins.push(code.id);
-    await codes.onGaveWay(code.id);
+    await codes.onGaveWay(code.id, { key: 'NKEY', at: '2026-01-01T00:00:00Z' });
     pins.pop();
     assert.equal(kindOf(codes, token), 'spent');
     const [again] = (await open()).list();

@@ -40,7 +40,7 @@ async function open(broker: FakeBroker, clock: FakeClock, records: Map<string, S
     deleted,
     live: { end: async key => void ended.push(key) },
     turns: new Turns(),
-    onGaveWay: async code => void ended.push(`counted ${code}`),
+    onGaveWay: async (code, { key }) => void ended.push(`counted ${code} of ${key}`),
     onExchanged: async (id, key) => void ended.push(`called ${id} ${key}`),
   });
   const list = () => [...records.values()].flatMap(each => (each.kind === 'record' ? each.state : []));
@@ -157,7 +157,8 @@ test('a node that gave way loses its pin, the use of its code stays counted, and
     [pins.of('node-1'), pins.nodeOf(one), deleted.of('node-1')],
     [undefined, undefined, undefined],
   );
-  assert.deepEqual(ended, ['counted c', one]);
+  // Each attempt counts it, and the record of the code knows that it is the same pin.
+  assert.deepEqual(ended, [`counted c of ${one}`, `counted c of ${one}`, one]);
   assert.equal(pins.of('newcomer')?.key, two);
 
   // It came back with another code before the marker was removed.

@@ -4,9 +4,10 @@ import { chmod, readFile, stat, symlink, unlink, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { operatorToken } from '../../../agent/protocol/operator-token.ts';
-import { firstTokenFile } from '../../../agent/requester/operators/first-token.ts';
+import { firstTokenFile } from '../../../agent/requester/operators/first-token-file.ts';
 import { Operators } from '../../../agent/requester/operators/operators.ts';
 import { newCounters } from '../../../agent/requester/status/counters.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
@@ -23,20 +24,21 @@ async function begin() {
   const { log, lines } = recordLog();
   const events: object[] = [];
   const counters = newCounters();
-  const open = async () => {
+  const open = async (requesterId = 'node-0', file = path) => {
     const operators = new Operators({
       bucket,
+      requesterId,
       clock,
       log,
       counters,
-      firstToken: firstTokenFile(path),
+      firstToken: firstTokenFile(file),
       events: { announce: (kind, data) => void events.push({ kind, ...data }) },
     });
     await followSets(broker, bucket, operators.sets);
     await operators.open();
     return operators;
   };
-  const token = async () => (await readFile(path, 'utf8')).trim();
+  const token = async (file = path) => (await readFile(file, 'utf8')).trim();
   return { clock, broker, bucket, path, lines, events, counters, open, token };
 }
 
@@ -178,4 +180,104 @@ test('a record that cannot be read lets nobody in, and does not stop the start',
   const operators = await open();
   assert.equal(operators.check(operatorToken('eve', Buffer.alloc(32))).kind, 'unknown');
   assert.ok(lines.some(({ message }) => /cannot be read/.test(message)));
+});
+
+/** Lets the file system and the broker work until `isDone`. */
+async function until(clock: FakeClock, what: string, isDone: () => Promise<boolean>): Promise<void> {
+  await eventually(what, async () => {
+    await clock.settle();
+    return isDone();
+  });
+}
+
+test('two requesters each keep a token of their own machine, over their restarts, and know that of the other', async () => {
+  const { open, token, path, lines } = await begin();
+  const other = `${path}.1`;
+  const first = await open();
+  const second = await open('node-1', other);
+  const [one, two] = [await token(), await token(other)];
+  assert.deepEqual(
+    first
+      .list()
+      .map(({ Name }) => Name)
+      .sort(),
+    ['local', 'local-node-1'],
+  );
+  for (const [id, file] of [
+    ['node-1', other],
+    ['node-0', path],
+    ['node-1', other],
+  ] as const) {
+    const operators = await open(id, file);
+    for (const each of [operators, first, second])
+      assert.deepEqual([each.check(one).kind, each.check(two).kind], ['valid', 'valid']);
+  }
+  assert.deepEqual([first.knowsOtherRequesters, second.knowsOtherRequesters], [true, true]);
+  assert.deepEqual(
+    lines.filter(({ level }) => level === 'warn'),
+    [],
+  );
+});
+
+test('two requesters that make their first tokens at the same time do not take the one of the other', async () => {
+  const { open, token, path } = await begin();
+  const other = `${path}.1`;
+  const both = await Promise.all([open(), open('node-1', other)]);
+  for (const each of both)
+    for (const text of [await token(), await token(other)]) assert.equal(each.check(text).kind, 'valid');
+});
+
+test('the token in a store of an older version stays, and a second requester makes its own beside it', async () => {
+  const { bucket, open, token, path } = await begin();
+  await open();
+  const made = await token();
+  const entry = await bucket.get('operator.local');
+  const { requester, ...older } = JSON.parse(Buffer.from(entry?.value ?? []).toString());
+  assert.equal(requester, 'node-0');
+  await bucket.put('operator.local', Buffer.from(JSON.stringify(older)), entry?.revision ?? 0);
+  const first = await open();
+  const second = await open('node-1', `${path}.1`);
+  assert.deepEqual([first.check(made).kind, second.check(made).kind], ['valid', 'valid']);
+  assert.equal(await token(), made);
+});
+
+test('a token of a machine that is revoked at another requester is void, and made anew by its own, also after a restart', async () => {
+  const { clock, open, token, path } = await begin();
+  const other = `${path}.1`;
+  const first = await open();
+  const second = await open('node-1', other);
+  const old = await token(other);
+  await first.revoke('local-node-1', act);
+  await until(clock, 'another token', async () => (await token(other)) !== old);
+  await until(clock, 'it counts', async () => first.check(await token(other)).kind === 'valid');
+  for (const each of [first, second]) assert.equal(each.check(old).kind, 'unknown');
+  // A requester whose token is revoked while it does not run finds that at its start.
+  const file = firstTokenFile(`${path}.2`);
+  const made = operatorToken('local-node-2', Buffer.alloc(32, 5));
+  await file.write(made);
+  await open('node-2', file.path);
+  assert.equal(first.check(made).kind, 'valid');
+  await writeFile(`${path}.3`, made, { mode: 0o600 });
+  await first.revoke('local-node-2', act);
+  await until(clock, 'another token', async () => (await token(file.path)) !== made);
+  await open('node-2', `${path}.3`);
+  assert.equal(first.check(made).kind, 'unknown');
+});
+
+test('two operators who make or revoke one name at two requesters at once get one token, and a plain refusal', async () => {
+  const { clock, open, path } = await begin();
+  const [first, second] = [await open(), await open('node-1', `${path}.1`)];
+  const made = await Promise.allSettled(
+    [first, second].map(each => each.create({ name: 'ada', readOnly: false }, act)),
+  );
+  const tokens = made.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []));
+  const refusals = made.flatMap(each => (each.status === 'rejected' ? [each.reason] : []));
+  assert.equal(tokens.length, 1);
+  assert.match(refusals[0]?.message, /^there is an operator ada already$/);
+  await clock.settle();
+  for (const each of [first, second]) assert.equal(each.check(tokens[0] ?? '').kind, 'valid');
+  await Promise.all([first.revoke('ada', act), second.revoke('ada', act)]);
+  await clock.settle();
+  for (const each of [first, second]) assert.equal(each.check(tokens[0] ?? '').kind, 'unknown');
+  await assert.rejects(first.create({ name: 'local-desk', readOnly: false }, act), { code: 'conflict' });
 });

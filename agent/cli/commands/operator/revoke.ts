@@ -1,7 +1,7 @@
 // `muster operator revoke` makes the token of an operator void.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { note, print } from '../../../output/terminal.ts';
-import { firstOperator } from '../../../protocol/operator-token.ts';
+import { firstOperator, isFirstOperator } from '../../../protocol/operator-token.ts';
 import type { Argv, Example } from '../../line/command.ts';
 import { actor } from '../actor.ts';
 import { checkName } from '../check-name.ts';
@@ -22,6 +22,6 @@ export async function run({
   checkName(name, 'an operator');
   await (await requesterApi(load)).operators.revoke(name, actor());
   print('Ok\n');
-  if (name === firstOperator) note('The requester has made another token for its own machine at once.');
+  if (isFirstOperator(name)) note('The requester of that machine makes another token for it at once.');
   return 0;
 }
