@@ -3,7 +3,7 @@ import { MusterError } from '../../system/errors.ts';
 import { BrokerError, isRefusal } from '../../transport/port.ts';
 import { UnwrittenError } from '../roll/record-writer.ts';
 import type { Counters } from '../status/counters.ts';
-import { roomHint, storeFault } from '../status/store-fault.ts';
+import { isKnownToHaveFailed, roomHint, storeFault } from '../status/store-fault.ts';
 import { throwIfTakenOver } from '../status/took-over.ts';
 
 export interface DirectoryFaultsOptions {
@@ -25,8 +25,8 @@ export class DirectoryFaults {
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
     const fault = storeFault(error);
-    // Only a store that answered, or that got no decision, is known not to have stored it.
-    if (error instanceof UnwrittenError || error.fault === 'no_space' || isRefusal(error)) {
+    // A store that got no decision has not stored it either.
+    if (error instanceof UnwrittenError || isKnownToHaveFailed(error)) {
       const hint = this.#unstoredHint(error);
       const text = `the decision about node ${name} was not stored: ${fault} (${error.message})`;
       throw new MusterError('failed', text, { hint, cause: error });

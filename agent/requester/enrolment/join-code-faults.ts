@@ -1,8 +1,5 @@
-// The errors about join codes that operators see: a code that is not valid, and what the store did not do.
+// The errors about join codes that operators see: too many, and a code that is not valid.
 import { MusterError } from '../../system/errors.ts';
-import { BrokerError } from '../../transport/port.ts';
-import { storeFault } from '../status/store-fault.ts';
-import { throwIfTakenOver } from '../status/took-over.ts';
 import { type JoinCodeState, maxCodes } from './join-code-rules.ts';
 
 export const listHint = 'list the codes by: muster join-code list';
@@ -15,16 +12,4 @@ export const tooMany = (): MusterError =>
 export function notValid(id: string, state: Exclude<JoinCodeState, 'valid'>): MusterError {
   const why = { revoked: 'is revoked already', spent: 'is used up', expired: 'has expired' }[state];
   return new MusterError('conflict', `the join code ${id} ${why}: it lets nobody in`, { hint: listHint });
-}
-
-/** Throws what is wrong when the store did not do something, or may not have; `what` says what. */
-export function throwStoreError(error: unknown, what: string, hint = 'try again in a moment'): never {
-  throwIfTakenOver(error);
-  if (!(error instanceof BrokerError)) throw error;
-  const isDefinite = error.fault === 'no_space' || error.fault === 'refused';
-  throw new MusterError(
-    isDefinite ? 'failed' : 'unreachable',
-    `${what}: ${storeFault(error, 'the cluster store')} (${error.message})`,
-    { hint, cause: error },
-  );
 }

@@ -11,7 +11,8 @@ import { BrokerError } from '../../transport/port.ts';
 import { type RecordBucket, RecordSet } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import type { Ledger } from '../ledger/ledger.ts';
-import { listHint, notValid, throwStoreError, tooMany } from './join-code-faults.ts';
+import { throwUnstored } from '../status/unstored.ts';
+import { listHint, notValid, tooMany } from './join-code-faults.ts';
 import {
   allowsAddress,
   codesToForget,
@@ -153,7 +154,9 @@ export class JoinCodes {
       labels,
       ...(network === undefined ? {} : { network }),
     };
-    await this.set.set(id, record).catch(error => throwStoreError(error, 'no join code was made'));
+    await this.set
+      .set(id, record)
+      .catch(error => throwUnstored(error, { what: 'no join code was made', hint: 'try again in a moment' }));
     this.#tell('join_code_created', { id, record }, act);
     return { token, code: this.#listed(id, record, now) };
   }
@@ -180,7 +183,10 @@ export class JoinCodes {
       if (stored?.revoked && !isDeepStrictEqual(stored.revoked, revoked)) throw notValid(id, 'revoked');
     } catch (error) {
       if (!(error instanceof BrokerError) || !(await this.#isStored(id, record)))
-        throwStoreError(error, `the join code ${id} may be revoked or not`, 'repeat the command');
+        throwUnstored(error, {
+          what: `the join code ${id} may be revoked or not`,
+          hint: 'repeat the command',
+        });
     }
     await this.#keepOver(id);
     this.#tell('join_code_revoked', { id, record }, act);

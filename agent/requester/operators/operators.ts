@@ -4,17 +4,16 @@ import type { OperatorView } from '../../protocol/http.ts';
 import { isFirstOperator, operatorSecretBytes, operatorToken } from '../../protocol/operator-token.ts';
 import { hashToken } from '../../protocol/secret-hash.ts';
 import type { Clock } from '../../system/clock.ts';
-import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { rememberSecret } from '../../system/secrets.ts';
-import { BrokerError, type Bucket } from '../../transport/port.ts';
+import type { Bucket } from '../../transport/port.ts';
 import { RecordSet, wasChanged } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
 import type { Counters } from '../status/counters.ts';
-import { storeFault } from '../status/store-fault.ts';
 import { FirstToken } from './first-token.ts';
 import type { FirstTokenFile } from './first-token-file.ts';
+import { notFound, reserved, taken, throwUnrevoked, throwUnwritten, tooMany } from './operator-faults.ts';
 import { type OperatorRecord, operatorRecordSchema } from './operator-record.ts';
 import { OperatorTable, type TokenCheck } from './operator-table.ts';
 
@@ -126,7 +125,7 @@ export class Operators {
     const { clock, events, log } = this.#options;
     if (this.#records.get(name)) throw taken(name);
     if (isFirstOperator(name)) throw reserved(name);
-    if (this.#records.size >= maxOperators) throw tooMany();
+    if (this.#records.size >= maxOperators) throw tooMany(maxOperators);
     const now = clock.now();
     const token = newToken(name);
     const expires = validMs === undefined ? undefined : new Date(now.getTime() + validMs).toISOString();
@@ -204,59 +203,3 @@ function newToken(name: string): string {
   rememberSecret(token);
   return token;
 }
-
-const taken = (name: string): MusterError =>
-  new MusterError('conflict', `there is an operator ${name} already`, {
-    hint: `choose another name, or revoke that token first: muster operator revoke ${name}`,
-  });
-
-const reserved = (name: string): MusterError =>
-  new MusterError(
-    'conflict',
-    `an operator ${name} is one whose token a requester makes for its own machine`,
-    {
-      hint: 'choose another name',
-    },
-  );
-
-const changedMeanwhile = (name: string): MusterError =>
-  new MusterError('conflict', `the token of operator ${name} was replaced at another requester meanwhile`, {
-    hint: `see muster operator list; if it must be void, repeat: muster operator revoke ${name}`,
-  });
-
-const tooMany = (): MusterError =>
-  new MusterError('conflict', `there are ${maxOperators} operators already`, {
-    hint: 'revoke those that are not needed: muster operator revoke NAME',
-  });
-
-const notFound = (name: string): MusterError =>
-  new MusterError('not_found', `there is no operator ${name}`, { hint: 'list them: muster operator list' });
-
-function throwUnwritten(error: unknown, name: string): never {
-  if (wasChanged(error)) throw taken(name);
-  if (!(error instanceof BrokerError)) throw error;
-  const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
-  if (hasAnswered(error))
-    throw new MusterError('failed', `the token of operator ${name} was not stored: ${fault}`, {
-      hint: 'the log of the requester says more',
-      cause: error,
-    });
-  throw new MusterError('unreachable', `operator ${name} may exist or not: ${fault}`, {
-    hint: `see muster operator list; when it is there, revoke it and create it again, because nobody saw its token`,
-    cause: error,
-  });
-}
-
-function throwUnrevoked(error: unknown, name: string): never {
-  if (wasChanged(error)) throw changedMeanwhile(name);
-  if (!(error instanceof BrokerError)) throw error;
-  const fault = `${storeFault(error, 'the cluster store')} (${error.message})`;
-  const text = `the token of operator ${name} may be valid again after a restart of the requester: ${fault}`;
-  throw new MusterError(hasAnswered(error) ? 'failed' : 'unreachable', text, {
-    hint: `try again: muster operator revoke ${name}`,
-    cause: error,
-  });
-}
-
-// Only a store that answered is known not to have stored something.
-const hasAnswered = ({ fault }: BrokerError): boolean => fault === 'no_space' || fault === 'refused';

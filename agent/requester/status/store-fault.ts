@@ -1,15 +1,19 @@
 // Says in words why the broker did not store something.
-import type { BrokerError } from '../../transport/port.ts';
+import { type BrokerError, isRefusal } from '../../transport/port.ts';
 
 /** Where something could not be stored. */
 export type StorePart = 'the node info store' | 'the event stream' | 'the cluster store';
 
 /** Returns what is wrong with a part of the store. One that refused has answered, so it is not called silent. */
-export function storeFault({ fault }: BrokerError, part: StorePart = 'the node info store'): string {
-  if (fault === 'no_space') return `the disk of ${part} is full`;
-  if (fault === 'refused' || fault === 'not_permitted') return `${part} refuses what should be stored`;
+export function storeFault(error: BrokerError, part: StorePart = 'the node info store'): string {
+  if (error.fault === 'no_space') return `the disk of ${part} is full`;
+  if (isRefusal(error)) return `${part} refuses what should be stored`;
   return `${part} does not answer`;
 }
+
+/** Returns whether a write has failed for sure. A store that gave no answer may have stored it. */
+export const isKnownToHaveFailed = (error: BrokerError): boolean =>
+  error.fault === 'no_space' || isRefusal(error);
 
 /** Returns what to do about a full disk. `brokerFolder` is the folder of the requester's own broker, if it has one. */
 export const roomHint = (brokerFolder: string | undefined): string =>
