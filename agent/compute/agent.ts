@@ -61,6 +61,8 @@ export interface AgentStatus {
   pid: number;
   /** The phase of the registration; `refused` while the requester refuses the node for a reason that has no phase. */
   state: Phase | 'refused';
+  /** Present while the requester has not confirmed the state since the agent started, or lost its connection. */
+  unconfirmed?: true | undefined;
   /** The operator's reason for rejecting or deleting the node, or the reason in the requester's words. */
   reason?: string | undefined;
   /** Why the requester does not let the key of this node in; absent while it does. */
@@ -167,7 +169,7 @@ export class Agent {
     const { connection, node, log, identity } = this.#options;
     log.info({ node, fingerprint: identity.fingerprint }, 'the agent starts');
     this.#stateSubscription = connection.onState(state => {
-      if (state.kind !== 'connected') return;
+      if (state.kind !== 'connected') return this.#client.onConnectionLost();
       this.#client.restartSilence();
       if (this.#wasConnected) this.#reports.sendAfterReconnect();
       if (this.#options.connectsByKey) void this.#registration.onConnectedAgain();
@@ -254,6 +256,7 @@ export class Agent {
       version,
       pid,
       state: refused || refusal ? 'refused' : phase,
+      ...(this.#client.hasAnswered || refused || refusal ? {} : { unconfirmed: true as const }),
       reason: refusal?.reason || operatorReason || reason || undefined,
       refusal: refusal?.code,
       troubles: troubles.length > 0 ? troubles : undefined,

@@ -41,7 +41,7 @@ const states: Partial<Record<AgentStatus['state'], string>> = {
 
 function agentRows(status: AgentStatus): Row[] {
   const { state, reason, troubles = [] } = status;
-  const stateText = states[state] ?? state;
+  const stateText = `${states[state] ?? state}${status.unconfirmed ? asOfText(status) : ''}`;
   const approve = `to let it take part, run on the requester's machine: muster node approve ${status.node}`;
   return [
     // A reason that is a trouble stands above already.
@@ -57,6 +57,13 @@ function agentRows(status: AgentStatus): Row[] {
     ),
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
+}
+
+// A node may have been rejected or deleted while it had no connection.
+function asOfText({ state, lastAcknowledged }: AgentStatus): string {
+  if (state === 'registering' || state === 'deleted') return '';
+  const since = lastAcknowledged === undefined ? 'before this start' : ago(lastAcknowledged);
+  return `, as of ${since}: the requester has not confirmed it since`;
 }
 
 function heartbeatsText({ heartbeats = 0, lastHeartbeat }: AgentStatus): string {

@@ -75,6 +75,7 @@ export class RequesterClient {
   onAuthoritiesKept: () => void = () => undefined;
   #isMuster = false;
   #lastAcknowledged: Date | undefined;
+  #hasAnswered = false;
   /** Time from which the silence of the requester is counted, in monotonic milliseconds. */
   #silentSince: number;
   /** The error of the last request; undefined when it was answered. */
@@ -97,6 +98,16 @@ export class RequesterClient {
   /** Time when a request was last carried out, by the wall clock. */
   get lastAcknowledged(): Date | undefined {
     return this.#lastAcknowledged;
+  }
+
+  /** Whether the requester has answered since the connection was lost. Before, nobody knows what it decided meanwhile. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered;
+  }
+
+  /** Notes that the connection was lost. The agent calls it. */
+  onConnectionLost(): void {
+    this.#hasAnswered = false;
   }
 
   /** Time since the last answer, in milliseconds, and why the last request got none; undefined when it got one. */
@@ -180,6 +191,7 @@ export class RequesterClient {
         throw error;
       });
     this.restartSilence();
+    this.#hasAnswered = true;
     // Both kinds of requester can refuse without the member `Muster`, so such a refusal does not show the kind.
     if (answer.accepted || answer.muster) this.#isMuster = answer.muster !== undefined;
     if (answer.accepted) this.#lastAcknowledged = clock.now();

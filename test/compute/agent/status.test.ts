@@ -1,6 +1,7 @@
 // Tests what the agent shows of itself: to an operator by its status, and to a watchdog.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { statusText } from '../../../agent/cli/commands/status-text.ts';
 import { version } from '../../../agent/system/version.ts';
 import { seededRandom } from '../../support/steady-random.ts';
 import { newFolder } from '../../support/temporary.ts';
@@ -43,10 +44,31 @@ test('the status shows the state of the registration, the broker and the reports
   assert.deepEqual([state, reason, cluster, requester], ['approved', undefined, 'c-1', 'node-0']);
   assert.ok(heartbeats >= 4);
   for (const time of [lastHeartbeat, lastAcknowledged]) assert.match(time ?? '', /^2026-01-01T00:00:/);
+  assert.equal(bench.agent.status().unconfirmed, undefined);
   bench.broker.stop();
   assert.equal(bench.agent.status().broker, 'the broker at fake:// is stopped');
+  assert.equal(bench.agent.status().unconfirmed, true, 'nobody knows what was decided meanwhile');
   await bench.connection.close();
   assert.equal(bench.agent.status().broker, 'closed');
+  await bench.agent.stop();
+});
+
+test('a node that lost its connection shows its state as an earlier one, until the requester has answered again', async () => {
+  const bench = await startedTo('approved', accepting('APPROVED'));
+  const shown = () => statusText(bench.agent.status());
+  assert.match(shown(), /^ +state +approved$/m);
+  bench.connection.drop();
+  assert.match(
+    shown().replace(/\s+/g, ' '),
+    / state approved, as of \d+ \w+ ago: the requester has not confirmed it since /,
+  );
+  bench.reply = silent;
+  bench.connection.regain();
+  await bench.clock.advance(2_000);
+  assert.match(shown(), /approved, as of /, 'who is let in only to be refused is connected too');
+  bench.reply = refusing('rejected');
+  await bench.clock.advance(60_000);
+  assert.match(shown(), /^ +state +rejected/m);
   await bench.agent.stop();
 });
 
