@@ -30,10 +30,18 @@ setTransportFactory({ factory: () => new SocketTransport() });
 
 export interface Dialled {
   link: NatsConnection;
-  /** Resolves when the link ends, with a sentence that gives the reason. */
-  lost: Promise<string>;
+  /** Resolves when the link ends. */
+  lost: Promise<Loss>;
   /** Whether nobody in between can read what is sent. */
   isEncrypted: boolean;
+}
+
+/** How a link was lost. */
+export interface Loss {
+  /** A sentence. */
+  reason: string;
+  /** Whether the other end closed the connection. It also does that when the requester ends it, to change its permissions. */
+  isClosed: boolean;
 }
 
 /** Connects to `server`. It stops when `signal` aborts. @throws ConnectFailure */
@@ -82,7 +90,7 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
       signal,
     };
     const link = await NatsConnectionImpl.connect(options);
-    const lost = link.closed().then(error => explainLoss(attempt, error ?? undefined));
+    const lost = link.closed().then(error => lossOf(attempt, error ?? undefined));
     return { link, lost, isEncrypted: attempt.isEncrypted };
   } catch (error) {
     attempt.credentials = credentials?.source;
@@ -90,7 +98,14 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
   }
 }
 
-function explainLoss({ label, stage }: Attempt, error: Error | undefined): string {
-  if (error) return `the connection to the broker at ${label} broke: ${printable(reasonOf(error), 200)}`;
-  return `the broker at ${label} ${stage === 'silent' ? 'stopped answering' : 'closed the connection'}`;
+function lossOf({ label, stage }: Attempt, error: Error | undefined): Loss {
+  if (error) {
+    const reason = `the connection to the broker at ${label} broke: ${printable(reasonOf(error), 200)}`;
+    return { reason, isClosed: false };
+  }
+  const isClosed = stage !== 'silent';
+  return {
+    reason: `the broker at ${label} ${isClosed ? 'closed the connection' : 'stopped answering'}`,
+    isClosed,
+  };
 }

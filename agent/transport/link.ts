@@ -84,6 +84,7 @@ async function connectOnce(
   const { name, inboxPrefix, credentials, tls, clock } = options;
   const { connectTimeoutMs: timeoutMs = 5_000, pingIntervalMs = 5_000 } = options;
   let wasUp = false;
+  let isClosed = false;
   try {
     const settings = {
       name: typeof name === 'string' ? name : name(),
@@ -98,14 +99,16 @@ async function connectOnce(
     wasUp = true;
     try {
       if (!signal.aborted) outage.end(server, link, isEncrypted);
-      throw new ConnectFailure('unreachable', await lost);
+      const loss = await lost;
+      isClosed = loss.isClosed;
+      throw new ConnectFailure('unreachable', loss.reason);
     } finally {
       await link.close();
     }
   } catch (error) {
     const failure =
       error instanceof ConnectFailure ? error : new ConnectFailure('unreachable', reasonOf(error));
-    if (!signal.aborted) outage.add(server, failure, wasUp && pause.isAhead);
+    if (!signal.aborted) outage.add(server, failure, { isPlanned: wasUp && pause.isAhead, isClosed });
   }
   return wasUp;
 }
@@ -131,14 +134,23 @@ class Outage {
     this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
-  /** Notes a failure. `isPlanned` tells that we closed the link ourselves, and will connect again. */
-  add(server: Server, { fault, message: reason }: ConnectFailure, isPlanned: boolean): void {
+  /**
+   * Notes a failure. `isPlanned` tells that we closed the link ourselves, and will connect again, and `isClosed` that the other
+   * end closed it.
+   */
+  add(
+    server: Server,
+    { fault, message: reason }: ConnectFailure,
+    { isPlanned, isClosed }: { isPlanned: boolean; isClosed: boolean },
+  ): void {
     const { clock, log } = this.#options;
     const fields = { server: server.label, fault };
     if (isPlanned) {
       log.debug(fields, 'closed the connection to the broker for a while');
     } else if (this.#everUp && this.#since === undefined) {
-      log.warn(fields, `lost the broker: ${reason}`);
+      // The requester ends a connection whose permissions change, and the next one comes at once. If it does not, that is a
+      // warning.
+      log[isClosed ? 'info' : 'warn'](fields, `lost the broker: ${reason}`);
     } else {
       const key = `${server.label} ${reason}`;
       this.#limitedLog.warn(key, fields, `cannot connect to the broker: ${reason}`);

@@ -126,6 +126,8 @@ describe('subjects for approved nodes', () => {
       kinds.filter(kind => /^(?:un)?healthy|unknown|left$/.test(kind)),
       ['healthy'],
     );
+    // Being connected anew is planned, and no reason to warn somebody.
+    assert.doesNotMatch(agent.stderr, /"level":"warn".*"lost the broker/);
   });
 
   it('serve the worker of docs/scheduler.md, as it stands on the page', async () => {
