@@ -4,11 +4,11 @@ import { isDeepStrictEqual } from 'node:util';
 export interface StateFileOptions<T> {
   /** The value until the file was read, and when there is no file. */
   initial: T;
-  /** Reads the file. Returns `initial` when there is none. */
-  read(): Promise<T>;
+  /** Reads the file. Returns `initial` when there is none. Left out where `initial` is what the file contains. */
+  read?(): Promise<T>;
   write(value: T): Promise<void>;
   /** Called when the file could not be read. The value stays `initial`. */
-  onReadError(error: unknown): void;
+  onReadError?(error: unknown): void;
   /** Called when `value` could not be written; `isRepeated` is true when the attempt before failed too. */
   onWriteError(error: unknown, value: T, isRepeated: boolean): void;
   /** Compares two values; deep equality by default. */
@@ -43,10 +43,11 @@ export class StateFile<T> {
 
   /** Reads the file and returns its value. Never rejects. */
   async load(): Promise<T> {
+    const { read, onReadError } = this.#options;
     try {
-      this.#value = this.#stored = await this.#options.read();
+      if (read) this.#value = this.#stored = await read();
     } catch (error) {
-      this.#options.onReadError(error);
+      onReadError?.(error);
     }
     return this.#value;
   }
@@ -55,6 +56,12 @@ export class StateFile<T> {
   set(value: T): Promise<void> {
     this.#value = value;
     return this.sync();
+  }
+
+  /** Sets another value as `set` does, and rejects with the reason when it could not be written. */
+  async setOrThrow(value: T): Promise<void> {
+    await this.set(value);
+    if (this.#failure) throw this.#failure.error;
   }
 
   /** Writes the value unless the file already contains it. Resolves as `set` does. */

@@ -163,13 +163,11 @@ export class ClusterFile {
   constructor({ folder, known, node, limitedLog }: ClusterFileOptions) {
     this.#file = new StateFile<KnownCluster | undefined>({
       initial: known,
-      read: async () => known,
       write: async value => {
         if (!value) return;
         this.#writing++;
         await writeClusterFile(folder, value).finally(() => this.#writing--);
       },
-      onReadError: () => undefined,
       onWriteError: err => {
         const text = 'what this node knows of its cluster could not be written; it is tried again later';
         limitedLog.warn('cluster file', { node, err }, text);
@@ -183,8 +181,7 @@ export class ClusterFile {
 
   /** Takes a code. @throws MusterError `not_writable`; then the code is used all the same until this process ends. */
   async take(code: JoinCode): Promise<void> {
-    await this.#file.set(withCode(this.known, code));
-    if (this.#file.failure) throw this.#file.failure.error;
+    await this.#file.setOrThrow(withCode(this.known, code));
   }
 
   /** Drops the code, because `cluster` has admitted this node. Does nothing when the code is for another cluster. */
@@ -213,8 +210,7 @@ export class ClusterFile {
 
   /** Trusts a CA that somebody on this machine names. @throws MusterError as `withTrusted`, and `not_writable` */
   async trust(pin: string): Promise<void> {
-    await this.#file.set(withTrusted(this.known, pin));
-    if (this.#file.failure) throw this.#file.failure.error;
+    await this.#file.setOrThrow(withTrusted(this.known, pin));
   }
 
   /** Keeps a certificate authority that has one of the pins. `ca` is in PEM. */

@@ -55,9 +55,7 @@ export class AuthorityRotation implements RollObserver {
     this.#nodes = new Confirmations(options.isForNodes, rotation?.confirmed ?? []);
     this.#file = new StateFile<Rotation | undefined>({
       initial: rotation,
-      read: async () => rotation,
       write: value => options.store.writeRotation(value),
-      onReadError: () => undefined,
       onWriteError: err => {
         this.#limited.warn(
           'rotation',
@@ -151,8 +149,7 @@ export class AuthorityRotation implements RollObserver {
       confirmed: [],
       isReady: false,
     };
-    await this.#file.set(isForced ? { ...rotation, forcedBy: act.actor } : rotation);
-    if (this.#file.failure) throw this.#file.failure.error;
+    await this.#file.setOrThrow(isForced ? { ...rotation, forcedBy: act.actor } : rotation);
     const what = isForced
       ? 'a start of the requester will use the next CA, whoever trusts it'
       : 'the next CA was made';
@@ -176,8 +173,7 @@ export class AuthorityRotation implements RollObserver {
       });
     }
     if (pin === this.#next) {
-      await this.#file.set(undefined);
-      if (this.#file.failure) throw this.#file.failure.error;
+      await this.#file.setOrThrow(undefined);
       await store.removeNext();
       this.#nodes.clear();
     } else if (pin === former) {

@@ -31,7 +31,8 @@ export interface ApplyLedgerOptions {
 
 /**
  * Makes the store say what the ledger says. It is for a store that nobody else writes, and for an older one. @throws
- * BrokerError when the store does not take something; then it may be called again */
+ * BrokerError when the store does not take something; then it may be called again
+ */
 export async function applyLedger(options: ApplyLedgerOptions): Promise<void> {
   const { ledger, bans, log } = options;
   for (const [key, ban] of ledger.entries('ban')) {

@@ -70,9 +70,7 @@ export class StoreMark {
     this.#limited = limitedLog(options.log, options.clock);
     this.#file = new StateFile<Mark | undefined>({
       initial,
-      read: async () => initial,
       write: async mark => mark && (await writeMarkFile(options.path, mark)),
-      onReadError: () => undefined,
       onWriteError: err => {
         const what = 'how far the store is could not be written; an older copy of it might not be noticed';
         this.#limited.warn('mark', { file: options.path, err }, what);
@@ -118,8 +116,7 @@ export class StoreMark {
   async confirm(): Promise<boolean> {
     const { older, ...mark } = this.#file.value ?? {};
     if (!older) return false;
-    await this.#set({ ...(mark as Mark), revision: this.#revision });
-    if (this.#file.failure) throw this.#file.failure.error;
+    await this.#file.setOrThrow({ ...(mark as Mark), revision: this.#revision });
     return true;
   }
 

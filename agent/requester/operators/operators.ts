@@ -148,8 +148,9 @@ export class Operators {
   }
 
   /**
-   * Makes the token of an operator void. That of a requester's own machine is made anew at once by that requester. @throws MusterError `not_found`;
-   * `unreachable` or `failed` when the store did not forget it: then it is void only until the requester starts again.
+   * Makes the token of an operator void. That of a requester's own machine is made anew at once by that requester. @throws
+   * MusterError `not_found`; `unreachable` or `failed` when the store did not forget it: then it is void only until the
+   * requester starts again.
    */
   async revoke(name: string, act: Act): Promise<void> {
     const { events, log } = this.#options;
