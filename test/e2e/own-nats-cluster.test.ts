@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { type ConnectionOptions, connect, type Msg, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
+import type { BacalhauAccess } from '../../agent/protocol/http-bacalhau.ts';
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
 import { type Certificate, makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { Cluster } from '../support/cluster.ts';
@@ -110,9 +111,11 @@ describe('a cluster of three NATS servers of your own', () => {
   };
 
   it('lets a node without a key in on any server, which speaks for no node with a key', async t => {
-    const file = join(cluster.folderOf('node-0'), 'requester', 'bacalhau.token');
-    const token = (await readFile(file, 'utf8')).trim();
-    const bare = await connectTo(t, 2, { token, name: 'n-bare' });
+    const printed = await cluster.command('broker', 'bacalhau', '-o', 'json');
+    assert.equal(printed.code, 0, printed.stderr);
+    const { Servers, Token, CA } = JSON.parse(printed.stdout) as BacalhauAccess;
+    assert.deepEqual([Servers.join(), CA], [urlsFrom(0), await readFile(ca.certFile, 'utf8')]);
+    const bare = await connectTo(t, 2, { token: Token, name: 'n-bare' });
     const register = async (id: string) =>
       (await bare.request(`node.management.${id}.RegisterNode/v1`, infoOf(id), { timeout: 10_000 })).string();
     assert.match(await register('n-bare'), /"Accepted":true/);

@@ -1,5 +1,5 @@
 // Knows the servers of a broker of one's own. Only their questions whether to let a client in are answered.
-import type { Clock } from '../../system/clock.ts';
+import { type Clock, sleep } from '../../system/clock.ts';
 import type { Connection } from '../../transport/port.ts';
 import { listServers } from './broker-clients.ts';
 
@@ -10,7 +10,10 @@ export class BrokerServers {
   readonly #connection: Pick<Connection, 'gather'>;
   readonly #clock: Clock;
   #known: ReadonlySet<string> = new Set();
+  /** Ends when the list was read that was begun last. */
   #listing: Promise<void> | undefined;
+  /** Ends when the list was read that somebody waits for, and that has not begun. */
+  #next: Promise<void> | undefined;
   #listedAt = Number.NEGATIVE_INFINITY;
 
   constructor(connection: Pick<Connection, 'gather'>, clock: Clock) {
@@ -19,19 +22,26 @@ export class BrokerServers {
   }
 
   /**
-   * Returns whether the server with this id belongs to the broker. It asks the broker again about a server that it does not
-   * know, at most once a second. @throws BrokerError when the broker does not answer.
+   * Returns whether the server with this id belongs to the broker. It waits for a new list when it does not know the server,
+   * which is read at most once a second. @throws BrokerError when the broker does not answer.
    */
   async has(server: string): Promise<boolean> {
     if (this.#known.has(server)) return true;
-    if (!this.#listing) {
-      if (this.#clock.monotonic() - this.#listedAt < listedAgainMs) return false;
-      this.#listing = this.#list().finally(() => {
-        this.#listing = undefined;
-      });
-    }
-    await this.#listing;
+    await this.#listing?.catch(() => undefined);
+    if (this.#known.has(server)) return true;
+    // That list may be older than the server.
+    this.#next ??= this.#listNext();
+    await this.#next;
     return this.#known.has(server);
+  }
+
+  async #listNext(): Promise<void> {
+    const waitMs = this.#listedAt + listedAgainMs - this.#clock.monotonic();
+    // This runs later than the assignment in `has`, also when nothing has to be waited for.
+    await (waitMs > 0 ? sleep(this.#clock, waitMs) : null);
+    this.#next = undefined;
+    this.#listing = this.#list();
+    await this.#listing;
   }
 
   async #list(): Promise<void> {
