@@ -39,6 +39,10 @@ export function readNode(value: unknown) {
 /** Returns HEALTHY, UNHEALTHY or UNKNOWN. A Bacalhau orchestrator only knows CONNECTED and DISCONNECTED. */
 export const statusOf = (node: ShownNode): string => node.Muster?.Health ?? node.Connection;
 
+/** Returns whether a requester of muster checks no key of this node. A Bacalhau orchestrator does not tell. */
+export const isUnverified = ({ Info, Muster }: ShownNode): boolean =>
+  Info.NodeType !== 'Requester' && Muster !== undefined && !Muster.Fingerprint;
+
 /** Reads the list of nodes. @throws ProtocolError */
 export const readNodes = (value: unknown): ShownNode[] => validate(nodeListSchema, value).Nodes.map(readNode);
 /** Reads the answer with one node. @throws ProtocolError */

@@ -102,14 +102,15 @@ export class ApiClient {
 
   /**
    * Approves, rejects, deletes or rekeys the node with exactly this id. A beginning of an id is `not_found`. An approval
-   * names the key that the node has now, so that it counts for no other key.
+   * names the key that the node has now, so that it counts for no other key. Returns the node as it was, if it could be read.
    */
-  async decide(id: string, decision: Omit<DecisionBody, 'Exact'>): Promise<void> {
+  async decide(id: string, decision: Omit<DecisionBody, 'Exact'>): Promise<ShownNode | undefined> {
     if (decision.Fingerprint !== undefined) requireFingerprint(decision.Fingerprint);
     const found = await this.#refuseBeginning(id);
     const Fingerprint = decision.Action === 'approve' ? found?.Muster?.Fingerprint : undefined;
     const body = { ...(Fingerprint ? { Fingerprint } : {}), ...decision, Exact: true };
     await this.#requests.decide(nodePath(id), body satisfies DecisionBody, id);
+    return found;
   }
 
   /** Returns the nodes whose records the store lost. */

@@ -1,5 +1,5 @@
 // Defines the columns of `node list`, in Bacalhau's formats.
-import { type ShownNode, statusOf } from '../../../api/answers.ts';
+import { isUnverified, type ShownNode, statusOf } from '../../../api/answers.ts';
 import { shortDuration, sizeText } from '../../../output/units.ts';
 import { zeroTime } from '../../../protocol/node-info.ts';
 import type { Resources } from '../../../protocol/resources.ts';
@@ -8,12 +8,17 @@ import { printable } from '../../../system/printable.ts';
 type Column = readonly [title: string, cell: (node: ShownNode) => string];
 
 /** The columns of the default table. */
-export const narrow: readonly Column[] = [
+const narrow: readonly Column[] = [
   ['ID', node => node.Info.NodeID],
   ['TYPE', node => node.Info.NodeType || none],
   ['APPROVAL', node => node.Membership || none],
   ['STATUS', statusOf],
 ];
+
+/** Returns the columns of the default table for these nodes: with the notes when there are any. */
+export function narrowFor(nodes: readonly ShownNode[]): readonly Column[] {
+  return nodes.some(node => notes(node) !== none) ? [...narrow, ['NOTE', notes]] : narrow;
+}
 
 /** The columns of the wide table. The labels are last, because long labels would hide the columns after them. */
 export const wide: readonly Column[] = [
@@ -32,6 +37,12 @@ export const wide: readonly Column[] = [
 ];
 
 const none = '-';
+
+/** Returns what to know before the node is approved. */
+function notes(node: ShownNode): string {
+  const all = [node.Muster?.Conflict ? 'conflict' : '', isUnverified(node) ? 'unverified' : ''];
+  return all.filter(note => note !== '').join(',') || none;
+}
 
 /** Returns the types of the conditions. `node describe` shows the reasons. */
 function conditions({ Info }: ShownNode): string {

@@ -1,6 +1,7 @@
 // `muster node approve`, `reject` and `delete` send an operator's decision about one node.
+import { isUnverified } from '../../../api/answers.ts';
 import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { print } from '../../../output/terminal.ts';
+import { print, warn } from '../../../output/terminal.ts';
 import type { Argv, Command, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
 
@@ -46,7 +47,7 @@ export function decision(action: Action): Command {
     async run(argv: Argv<typeof common & Partial<typeof deleting>, keyof typeof operands>) {
       const api = await requesterApi(argv.load);
       const { message = '', fingerprint, ban } = argv.flags;
-      await api.decide(argv.operands.id, {
+      const node = await api.decide(argv.operands.id, {
         Action: action,
         Message: message,
         Actor: actor(),
@@ -54,8 +55,12 @@ export function decision(action: Action): Command {
         ...(fingerprint === undefined ? {} : { Fingerprint: fingerprint }),
         ...(ban ? { Ban: true } : {}),
       });
+      if (action === 'approve' && node && isUnverified(node)) warn(unverifiedText(node.Info.NodeID));
       print('Ok\n');
       return 0;
     },
   };
 }
+
+const unverifiedText = (id: string): string =>
+  `no key of ${id} is checked (unverified): whoever has the token of the Bacalhau nodes, or may speak at a NATS that does not ask the requester, can be this node`;

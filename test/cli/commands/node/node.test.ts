@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { hostname, userInfo } from 'node:os';
 import { test } from 'node:test';
 import { parse } from 'yaml';
+import { encodePublicKey } from '../../../../agent/protocol/nkey.ts';
 import { emptyComputeNodeInfo } from '../../../../agent/protocol/node-info.ts';
 import { MusterError } from '../../../../agent/system/errors.ts';
 import { cluster, node, serve } from '../../../requester/api/api-fixture.ts';
@@ -16,6 +17,7 @@ const fails = (code: number, stderr: string) => ({ code, stdout: '', stderr });
 
 test('an operator lists, rejects, approves and deletes nodes', async t => {
   const directory = cluster();
+  for (const id of ['node-1', 'node-2', 'node-3']) withKey(directory, id);
   const api = await serve(t, directory);
   const run = (...args: string[]) =>
     muster(t, ['node', ...args], {
@@ -46,6 +48,39 @@ node-3  Compute    REJECTED  HEALTHY
   const claimed = `${userInfo().username}@${hostname()}`;
   assert.deepEqual([Reason, Actor, ClaimedActor], ['malicious node?', 'tester', claimed]);
 });
+
+test('a node whose key nobody checks is marked in the list, and an approval says who can be it', async t => {
+  const directory = cluster();
+  withKey(directory, 'node-2');
+  const api = await serve(t, directory);
+  const run = (...args: string[]) =>
+    muster(t, ['node', ...args], {
+      env: { MUSTER_API_PORT: String(api.port), MUSTER_API_TOKEN: tokens.tester },
+    });
+  assert.deepEqual(
+    await run('list'),
+    ok(`ID      TYPE       APPROVAL  STATUS   NOTE
+node-0  Requester  APPROVED  UNKNOWN  -
+node-1  Compute    PENDING   HEALTHY  unverified
+node-2  Compute    PENDING   HEALTHY  -
+node-3  Compute    PENDING   HEALTHY  unverified
+`),
+  );
+  const unverified = await run('approve', 'node-1');
+  assert.deepEqual([unverified.code, unverified.stdout], [0, 'Ok\n']);
+  assert.match(
+    unverified.stderr,
+    /^Warning: no key of node-1 is checked .*whoever has the token of the Bacalhau nodes/,
+  );
+  assert.deepEqual(await run('approve', 'node-2'), ok('Ok\n'));
+  assert.deepEqual(await run('reject', 'node-3'), ok('Ok\n'));
+});
+
+/** Pins a key to a node of the directory. */
+function withKey(directory: FakeDirectory, id: string): void {
+  const { state } = directory.nodes.get(id) ?? assert.fail(id);
+  state.Muster = { ...state.Muster, PublicKey: encodePublicKey(Buffer.alloc(32, 1)) };
+}
 
 /** Returns a directory in which every column has a value. */
 function colourful(): FakeDirectory {
