@@ -18,7 +18,7 @@ import type { BrokerAccess, OwnNatsLines } from './access-lines.ts';
 
 /** The files of the keys in the requester's folder. */
 export const accessFiles = { requester: 'requester.nk', issuer: 'issuer.nk' } as const;
-/** The file of the key that decrypts what the broker asks. It is made only for those of which `OwnNatsAccess` says so. */
+/** The file of the key that decrypts what the broker asks. It is made where `OwnNatsAccess` is needed. */
 export const boxFile = 'callout.xk';
 
 const hint = 'restore it from a backup, or remove it to have a new one made';

@@ -10,7 +10,7 @@ import { programSettings } from './program-settings.ts';
 import { requesterSettings } from './requester-settings.ts';
 import type { Setting } from './setting.ts';
 
-/** All settings. Each section has a file of its own; in this order they stand on every page. */
+/** All settings. Each section has a file of its own. Every page lists the settings in this order. */
 export const table = {
   ...computeSettings,
   ...requesterSettings,

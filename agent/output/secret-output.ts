@@ -52,7 +52,7 @@ function standardOutput(): { mode: number; isFile: boolean } {
     const stats = fstatSync(1);
     return { mode: stats.mode, isFile: stats.isFile() };
   } catch {
-    // It may be closed.
+    // Standard output may be closed.
     return { mode: 0, isFile: false };
   }
 }

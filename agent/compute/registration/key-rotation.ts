@@ -93,7 +93,7 @@ export class KeyRotation {
     try {
       const signature = signWith(next, text).toString('base64url');
       const answer = await client.rotateKey(next.publicKey, signature);
-      // A refusal of the old key may have told it meanwhile.
+      // A refusal of the old key may have said meanwhile that the requester knows the new one.
       if (key.next !== next || this.#isStopped) return;
       if (answer.accepted) return await this.#change(next);
       if (answer.muster?.Code === 'unavailable') throw new Error(answer.reason);

@@ -77,7 +77,7 @@ async function ownFindings(
 /** Number of CAs whose pins are named. */
 const maxNamed = 4;
 
-// Operators compare these pins, and type them on nodes. What is wrong with the file says the check of the configuration.
+// Operators compare these pins, and type them on nodes. The check of the configuration says what is wrong with the file.
 async function trustedFindings(caFile: string | undefined): Promise<Finding[]> {
   const text = caFile === undefined ? undefined : await readBounded(caFile).catch(() => undefined);
   if (!text) return [];

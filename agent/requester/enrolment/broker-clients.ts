@@ -94,7 +94,7 @@ export async function listClients(
   { user, accounts }: ListOptions = {},
 ): Promise<BrokerClient[]> {
   const found = await listAll(connection, accountId(account, accounts), user);
-  // What a client that waits says of itself is proved by nothing, and it is in the list of the account all the same.
+  // The list of such an account also has the clients that wait. Nothing proves what those say of themselves.
   return accounts ? found.filter(({ signer }) => signer === accounts.signer) : found;
 }
 

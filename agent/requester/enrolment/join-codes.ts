@@ -70,7 +70,7 @@ export class JoinCodes {
   readonly #options: JoinCodesOptions;
   /** The records of revoked codes that the store has not taken yet. */
   readonly #revoked = new Map<string, JoinCodeRecord>();
-  /** The revoked codes of which the store did not tell whether it took that. Their revocation may be repeated. */
+  /** The codes whose revocation the store may have or not, because it gave no answer. It may be repeated. */
   readonly #doubtful = new Set<string>();
   /** Number of enrolments with a code whose pin is being written. */
   readonly #held = new Map<string, number>();

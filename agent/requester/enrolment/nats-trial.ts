@@ -71,12 +71,11 @@ export class NatsTrial {
   readonly #options: NatsTrialOptions;
   /** The knocks that wait for the question about them, by the name of their connection. */
   readonly #waiting = new Map<string, (asked: Asked) => void>();
-
   /** Resolves when the servers tell that a client has come. */
   #hasCome = Promise.withResolvers<void>();
   /** Number of questions that were not written for this requester. */
   #unreadable = 0;
-  /** Whether a server has ever asked. From then on, one that says nothing is only slow. */
+  /** Whether a server has ever asked. After that, a server that says nothing is only slow. */
   #hasAsked = false;
 
   constructor(options: NatsTrialOptions) {
@@ -246,7 +245,7 @@ export class NatsTrial {
       const question = readCalloutQuestion(text);
       this.#waiting.get(question.offers.name)?.({ question, isEncrypted });
     } catch (error) {
-      // Nobody can tell about whom it is. Then the knock is not answered, which says enough.
+      // Nobody can tell which knock this question is about. That knock then counts as one about which nobody asks.
       if (!(error instanceof ProtocolError)) throw error;
       this.#unreadable++;
     }

@@ -130,7 +130,8 @@ export class Ledger {
     }
   }
 
-  // Two at the same time would write the older state last. Those that come before it begins share one.
+  // Of two rewrites at the same time, the one with the older state could end last. So one waits for the other, and all changes
+  // that come before it begins share it.
   #writeAnew(): Promise<void> {
     this.#nextAnew ??= this.#writing.then(async () => {
       this.#nextAnew = undefined;

@@ -31,8 +31,8 @@ export type OlderStore = NonNullable<Mark['older']>;
 const writeAfterMs = 1_000;
 
 /**
- * Returns what an older store that stands beside `mark` is like; undefined when the store is not older. `state` is that of
- * the bucket before this start wrote to it.
+ * Compares a store with its mark. Returns the revision of an older store and the one that it should have; undefined when the
+ * store is not older. The third parameter is the state of the bucket before this start wrote to it.
  */
 export function findOlder(
   mark: Mark | undefined,
@@ -128,7 +128,7 @@ export class StoreMark {
     });
   }
 
-  /** Returns a bucket beside `muster_v1`. Each write to it also has the mark written. */
+  /** Returns a bucket that is not `muster_v1`. Each write to it has the mark written, too. */
   touchedBy(bucket: Bucket): Bucket {
     return observeWrites(bucket, () => this.touch());
   }

@@ -25,7 +25,7 @@ export class Durables {
   #stopped = false;
   /** The durables that belonged to nobody when they were looked at last. */
   #orphans: ReadonlySet<string> = new Set();
-  /** Whether the broker may have a durable of nobody. */
+  /** Whether the broker may have a durable that belongs to no listener. */
   #mayHaveOrphans = true;
 
   constructor(options: DurablesOptions) {

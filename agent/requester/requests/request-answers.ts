@@ -38,9 +38,10 @@ export interface RequestResult {
   muster: AnsweringRequester | undefined;
 }
 
-/** The node that an answer is for, and what its agent said of itself; undefined for a node of Bacalhau. */
+/** The node that an answer is for. */
 export interface Asker {
   id: string;
+  /** What the agent said of itself; undefined for a node of Bacalhau. */
   sender: Sender | undefined;
 }
 

@@ -1,5 +1,5 @@
 // The two protocols in which nodes ask: bprotocol, which muster and every Bacalhau speak, and ncl, which Bacalhau's nodes
-// from 1.6 on speak when nobody answered the first. Both lead to the same four requests.
+// from 1.6 on speak when nobody answered the first. Both lead to the same requests.
 import { encodeEmptyResponse, encodeErrorResponse, encodeRegisterResponse } from '../../protocol/answers.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { encodeControlAnswer, encodeControlError, readControlRequest } from '../../protocol/ncl.ts';

@@ -51,7 +51,7 @@ export function bacalhauNotes(access: BacalhauAccess, release: Release, caFile: 
   ];
 }
 
-// With a CA of its own the node insists on TLS by itself. Without one, the scheme makes it.
+// With a CA, the node uses TLS whatever the address says. Without one, the scheme of the address decides.
 const serversOf = ({ Servers, CA }: BacalhauAccess): string[] =>
   Servers.map(server => quoted(CA === '' ? server : server.replace(/^tls:/, 'nats:')));
 
