@@ -86,6 +86,8 @@ export const requesterEventSubject = (requesterId: string, kind: string): string
 export const nodeEventsWildcard = 'node.events.>';
 export const requesterEventsWildcard = 'requester.events.>';
 
+/** The subject in that stream on which a requester notes that it watches from now on. */
+export const watchSubject = 'muster.watch';
 /** The stream in which the broker stores the events of nodes. */
 export const eventStreamName = 'NODE_EVENTS';
 /** Returns the subject on which the owner of a durable in the event stream asks the broker for events. */
@@ -95,10 +97,12 @@ export const pullSubject = (durable = '>'): string =>
 export const ackWildcard = (durable?: string): string =>
   durable === undefined ? `$JS.ACK.${eventStreamName}.>` : `$JS.ACK.${eventStreamName}.${durable}.>`;
 
-/** Returns the subject on which the acting requester of a cluster answers that it is alive. */
+/** The queue group of all requesters of a roll: one of them gets each message. */
+export const requestersQueue = 'requesters';
+/** Returns the subject on which the requesters of a roll tell each other that they are there. */
+export const peersSubject = (clusterId: string): string => `requester.peers.${clusterId}`;
+/** Returns the subject on which the requester that watches over a roll answers that it is alive. */
 export const leaseSubject = (clusterId: string): string => `requester.lease.${clusterId}`;
-/** Returns the subject on which the requesters of a roll tell each other which keys they have refused. */
-export const refusedSubject = (clusterId: string): string => `requester.refused.${clusterId}`;
 /** Returns the subject on which a requester receives the messages that it sends to itself to test the broker. */
 export const echoSubject = (instance: string): string => `requester.echo.${instance}`;
 

@@ -61,11 +61,12 @@ export async function listDurables(
 export async function ensureDurable(
   connection: StorageConnection,
   stream: string,
-  { name, description, since }: DurableConfig,
+  { name, description, filter, since }: DurableConfig,
 ): Promise<void> {
   const info = await callApi(connection, `CONSUMER.INFO.${stream}.${name}`).catch(noneIfAbsent);
   const existing = info.config as Record<string, unknown> | undefined;
-  if (existing && Object.entries(limits).every(([key, value]) => existing[key] === value)) return;
+  const present = { ...limits, filter_subject: filter };
+  if (existing && Object.entries(present).every(([key, value]) => existing[key] === value)) return;
   const start = since
     ? { deliver_policy: 'by_start_time', opt_start_time: since.toISOString() }
     : { deliver_policy: 'all' };
@@ -77,7 +78,7 @@ export async function ensureDurable(
     replay_policy: 'instant',
     ...start,
   };
-  const config = { ...(existing ?? wanted), ...limits };
+  const config = { ...(existing ?? wanted), ...present };
   await callApi(connection, `CONSUMER.DURABLE.CREATE.${stream}.${name}`, { stream_name: stream, config });
 }
 

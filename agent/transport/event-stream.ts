@@ -12,7 +12,7 @@ import {
   type StreamInfo,
   updateStream,
 } from './jetstream.ts';
-import { BrokerError, type EventStream, type StreamConfig } from './port.ts';
+import { BrokerError, type EventStream, type Fence, type StreamConfig } from './port.ts';
 import { readStoredMessage } from './stored-message.ts';
 
 /** Opens the stream. Creates it when it does not exist, and changes it to `config` if needed. Throws BrokerError. */
@@ -27,7 +27,8 @@ export async function openStream(
   await ensure();
   const secret = environment.random.uuid();
   return {
-    publish: (subject, data, id) => publishOnce(environment, stream, secret, ensure, { subject, data, id }),
+    publish: (subject, data, id, fence) =>
+      publishOnce(environment, stream, secret, ensure, { subject, data, id, fence }),
     lastPerSubject: (filter, fn) =>
       readOnce(environment, { stream, filters: [filter], from: 'newest_of_each_subject' }, fn),
     fill: async () => {
@@ -48,12 +49,13 @@ export async function openStream(
       await ensureDurable(environment.connection, stream, durable);
     },
     removeDurable: durable => removeDurable(environment.connection, stream, durable),
-    follow: ({ filter, since }, fn) => {
+    follow: ({ filter, since, after = 0 }, fn) => {
       let before: { created: string; sequence: number } | undefined;
       const nextRead = async () => {
         const { created, state } = await ensure();
         const isSameStream = before?.created === created && state.last_seq >= before.sequence;
-        if (!isSameStream) before = { created, sequence: 0 };
+        // The place to begin at says nothing about a stream that was made anew.
+        if (!isSameStream) before = { created, sequence: before ? 0 : Math.min(after, state.last_seq) };
         const next = (before?.sequence ?? 0) + 1;
         const from = next > 1 ? { sequence: next } : since ? { time: since } : ('all' as const);
         return { stream, filters: [filter], from };
@@ -77,10 +79,12 @@ async function publishOnce(
   stream: string,
   secret: string,
   ensure: () => Promise<unknown>,
-  { subject, data, id }: { subject: string; data: string; id: string },
+  { subject, data, id, fence }: { subject: string; data: string; id: string; fence: Fence | undefined },
 ): Promise<{ sequence: number; duplicate: boolean }> {
-  const publish = (messageId: string) =>
-    publishStored(connection, stream, subject, data, { 'Nats-Msg-Id': messageId }, ensure);
+  const publish = (messageId: string) => {
+    const fields = { 'Nats-Msg-Id': messageId, ...(fence ? fenceFields(fence) : {}) };
+    return publishStored(connection, stream, subject, data, fields, ensure);
+  };
   const first = await publish(id);
   if (!first.duplicate) return first;
   const stored = await readStoredMessage(connection, stream, { seq: first.sequence });
@@ -130,6 +134,11 @@ async function ensureStream(
     }
   }
 }
+
+const fenceFields = ({ subject, sequence }: Fence): Record<string, string> => ({
+  'Nats-Expected-Last-Subject-Sequence': String(sequence),
+  'Nats-Expected-Last-Subject-Sequence-Subject': subject,
+});
 
 function streamConfig({ subjects, maxAgeMs, maxBytes }: StreamConfig): Record<string, unknown> {
   return {

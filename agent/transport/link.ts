@@ -174,6 +174,8 @@ class Outage {
     this.#isPlanned = false;
     this.#since = undefined;
     this.#reasons.clear();
-    this.#callbacks.onUp(link, { kind: 'connected', server: server.label, version, isEncrypted });
+    const isClustered = (link.info as { cluster?: string } | undefined)?.cluster !== undefined;
+    const state = { kind: 'connected', server: server.label, version, isEncrypted, isClustered } as const;
+    this.#callbacks.onUp(link, state);
   }
 }

@@ -152,9 +152,9 @@ class NatsConnection implements CopyingConnection, StorageConnection {
     return this.#questions.ask(subject, data, { timeout: timeoutMs, ...(headers ? { headers } : {}) });
   }
 
-  subscribe(subject: string, handler: (message: Message) => void): Subscription {
+  subscribe(subject: string, handler: (message: Message) => void, queue?: string): Subscription {
     if (!isSubject(subject)) throw new BrokerError('refused', 'the subject is empty or holds blanks');
-    return this.#subscriptions.add(subject, handler, this.link);
+    return this.#subscriptions.add({ subject, handler, queue }, this.link);
   }
 
   flush(timeoutMs: number): Promise<void> {

@@ -51,7 +51,8 @@ export type ConnectFault = 'unreachable' | 'unauthorized' | 'tls' | 'credentials
 
 export type ConnectionState =
   | { kind: 'connecting' }
-  | { kind: 'connected'; server: string; version: string; isEncrypted: boolean }
+  /** `isClustered` is true for a server that belongs to a cluster of several. */
+  | { kind: 'connected'; server: string; version: string; isEncrypted: boolean; isClustered?: boolean }
   /** `reason` is a sentence for the operator; `since` is the time of the loss, in milliseconds of the monotonic clock. */
   | { kind: 'disconnected'; fault: ConnectFault; reason: string; since: number }
   | { kind: 'closed' };
@@ -95,9 +96,10 @@ export interface Connection {
   ): Promise<void>;
   /**
    * Calls `handler` with each message on `subject`, which may contain wildcards, also after reconnections. `handler` must
-   * not throw. @throws BrokerError `refused` when `subject` is not a subject.
+   * not throw. Of the subscribers in one `queue`, only one gets each message. @throws BrokerError `refused` when `subject`
+   * is not a subject.
    */
-  subscribe(subject: string, handler: (message: Message) => void): Subscription;
+  subscribe(subject: string, handler: (message: Message) => void, queue?: string): Subscription;
   /**
    * Sends a ping and resolves when the broker has answered it. The broker then also has everything that was sent before.
    * Throws BrokerError.
@@ -220,21 +222,33 @@ export interface StreamMessage {
   time: Date;
 }
 
+/** A condition for storing an event: the newest message of `subject` in the stream has this sequence. */
+export interface Fence {
+  subject: string;
+  sequence: number;
+}
+
 export interface EventStream {
   /**
    * Publishes an event and waits until it is stored. The same event with the same `id` is stored once within 2 minutes. A
-   * different message that was stored under this `id` before does not suppress it.
+   * different message that was stored under this `id` before does not suppress it. Throws BrokerError `revision_conflict`
+   * when the fence does not hold; a fence needs nats-server 2.12.
    */
-  publish(subject: string, data: string, id: string): Promise<{ sequence: number; duplicate: boolean }>;
+  publish(
+    subject: string,
+    data: string,
+    id: string,
+    fence?: Fence,
+  ): Promise<{ sequence: number; duplicate: boolean }>;
   /** Calls `fn` with the newest message of each subject that matches `filter`, the oldest first. */
   lastPerSubject(filter: string, fn: (message: StreamMessage) => void): Promise<void>;
   /**
-   * Calls `fn` with every stored message that matches `filter` from `since` on, and then with each new one, until it is
-   * stopped. Each message comes once and in order, also after reconnections. `ready` is as for `Bucket.watch`. When `fn`
+   * Calls `fn` with every stored message that matches `filter` from `since` on, or after the sequence `after`, and then
+   * with each new one, until it is stopped. Each message comes once and in order, also after reconnections. `ready` is as for `Bucket.watch`. When `fn`
    * returns a promise, the next message waits until the promise is settled.
    */
   follow(
-    options: { filter: string; since?: Date | undefined },
+    options: { filter: string; since?: Date | undefined; after?: number | undefined },
     fn: (message: StreamMessage) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }>;
   /** Returns how full the stream is, and the sequence of its newest message. */
@@ -256,6 +270,8 @@ export interface DurableConfig {
   name: string;
   /** A text for people who look at the broker. */
   description: string;
+  /** The subjects that it reads. */
+  filter: string;
   /** The time of the first message that it reads; undefined for the oldest that is stored. */
   since?: Date | undefined;
 }

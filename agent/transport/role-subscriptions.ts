@@ -6,6 +6,8 @@ import type { Message, Subscription } from './port.ts';
 interface RoleSubscription {
   subject: string;
   handler: (message: Message) => void;
+  /** The queue group, of whose members one gets each message; undefined for none. */
+  queue: string | undefined;
   /** The subscription on the present link. */
   onLink: LinkSubscription | undefined;
 }
@@ -21,8 +23,8 @@ export class RoleSubscriptions {
   }
 
   /** Adds a subscription, and makes it on the present link, if there is one. */
-  add(subject: string, handler: (message: Message) => void, link: Link | undefined): Subscription {
-    const subscription: RoleSubscription = { subject, handler, onLink: undefined };
+  add({ subject, handler, queue }: Omit<RoleSubscription, 'onLink'>, link: Link | undefined): Subscription {
+    const subscription: RoleSubscription = { subject, handler, queue, onLink: undefined };
     this.#all.add(subscription);
     if (link) this.#subscribeOn(link, subscription);
     return {
@@ -43,7 +45,7 @@ export class RoleSubscriptions {
   }
 
   #subscribeOn(link: Link, subscription: RoleSubscription): void {
-    const { subject, handler } = subscription;
+    const { subject, handler, queue } = subscription;
     const callback = (error: Error | null, message: Msg) => {
       // The error of a denied permission also arrives here. It is logged elsewhere, from the status of the link.
       if (error) return;
@@ -58,6 +60,6 @@ export class RoleSubscriptions {
         );
       }
     };
-    subscription.onLink = link.subscribe(subject, { callback });
+    subscription.onLink = link.subscribe(subject, { callback, ...(queue === undefined ? {} : { queue }) });
   }
 }

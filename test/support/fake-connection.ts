@@ -68,6 +68,8 @@ export class FakeBroker {
   storeFault: ((operation: StoreOperation, key: string) => StoreFault | undefined) | undefined;
   /** A function that is called for each message and each answer. If it returns false, the message is lost. */
   deliver: ((subject: string, data: Uint8Array) => boolean) | undefined;
+  /** Whether connections hear that the server belongs to a cluster. */
+  isClustered = false;
   readonly connections = new Set<FakeConnection>();
   readonly buckets = new Map<string, StoredBucket>();
   readonly streams = new Map<string, StoredStream>();
@@ -168,8 +170,10 @@ export class FakeBroker {
       if (stream.subjects.some(each => matches(each, subject))) this.#store(stream, subject, bytes);
     }
     let received = false;
+    // Of the subscribers in one queue, the first that is connected gets the message.
+    const queues = new Set<string>();
     for (const connection of this.connections)
-      received = connection.receive(subject, bytes, reply, headers) || received;
+      received = connection.receive(subject, bytes, reply, headers, queues) || received;
     return received;
   }
 
@@ -198,6 +202,8 @@ interface Follower {
   fn: (message: StreamMessage) => void;
   stream: StoredStream | undefined;
   last: number;
+  /** The sequence after which it begins, in the stream that it follows first. */
+  after: number;
   since: Date | undefined;
 }
 
@@ -205,7 +211,11 @@ export class FakeConnection implements Connection {
   readonly #broker: FakeBroker;
   #state: ConnectionState = { kind: 'connecting' };
   readonly #listeners = new Set<(state: ConnectionState) => void>();
-  readonly #subscriptions = new Set<{ subject: string; handler: (message: Message) => void }>();
+  readonly #subscriptions = new Set<{
+    subject: string;
+    handler: (message: Message) => void;
+    queue: string | undefined;
+  }>();
   readonly #requests = new Map<string, { answer: (m: Message) => void; fail: (e: BrokerError) => void }>();
   readonly #losses = new Set<() => void>();
   readonly #watchers = new Set<Watcher>();
@@ -254,7 +264,14 @@ export class FakeConnection implements Connection {
     for (const name of this.#open.buckets) this.#broker.openBucket(name);
     for (const config of this.#open.streams.values()) this.#broker.openStream(config);
     for (const { subject } of this.#subscriptions) this.#isPermitted(subject);
-    this.#change({ kind: 'connected', server: 'fake://', version: '2.12.0', isEncrypted: false });
+    const { isClustered } = this.#broker;
+    this.#change({
+      kind: 'connected',
+      server: 'fake://',
+      version: '2.12.0',
+      isEncrypted: false,
+      isClustered,
+    });
     for (const watcher of this.#watchers) this.#pass(watcher);
     for (const follower of this.#followers) this.#catchUp(follower);
   }
@@ -350,8 +367,8 @@ export class FakeConnection implements Connection {
     });
   }
 
-  subscribe(subject: string, handler: (message: Message) => void): Subscription {
-    const subscription = { subject, handler };
+  subscribe(subject: string, handler: (message: Message) => void, queue?: string): Subscription {
+    const subscription = { subject, handler, queue };
     this.#subscriptions.add(subscription);
     if (this.#connected) this.#isPermitted(subject);
     return { unsubscribe: () => void this.#subscriptions.delete(subscription) };
@@ -397,7 +414,8 @@ export class FakeConnection implements Connection {
     subject: string,
     data: Uint8Array,
     reply: string,
-    headers: Readonly<Record<string, string>> = {},
+    headers: Readonly<Record<string, string>>,
+    queues: Set<string>,
   ): boolean {
     if (!this.#connected) return false;
     const message: Message = {
@@ -412,6 +430,9 @@ export class FakeConnection implements Connection {
     let received = waiting !== undefined;
     for (const each of this.#subscriptions) {
       if (!matches(each.subject, subject)) continue;
+      const queue = each.queue && `${each.queue} ${each.subject}`;
+      if (queue && queues.has(queue)) continue;
+      if (queue) queues.add(queue);
       received = true;
       queueMicrotask(() => {
         if (this.#connected && this.#subscriptions.has(each)) each.handler(message);
@@ -497,9 +518,12 @@ export class FakeConnection implements Connection {
     await this.#operate('stream', config.name, () => this.#broker.openStream(config));
     this.#open.streams.set(config.name, config);
     return {
-      publish: (subject, data, id) =>
+      publish: (subject, data, id, fence) =>
         this.#operate('publish', subject, () => {
           const stream = this.#broker.openStream(config);
+          const mark = stream.messages.findLast(message => message.subject === fence?.subject);
+          if (fence && mark?.sequence !== fence.sequence)
+            throw new BrokerError('revision_conflict', `wrong last sequence: ${mark?.sequence}`);
           const now = this.#broker.clock.monotonic();
           const known = stream.ids.get(id);
           const isSame = (message: StreamMessage) =>
@@ -559,9 +583,9 @@ export class FakeConnection implements Connection {
             fn(message);
           });
         }),
-      follow: ({ filter, since }, fn) =>
+      follow: ({ filter, since, after = 0 }, fn) =>
         this.#operate('follow', filter, () => {
-          const follower: Follower = { config, filter, fn, stream: undefined, last: 0, since };
+          const follower: Follower = { config, filter, fn, stream: undefined, last: 0, after, since };
           this.#followers.add(follower);
           const ready = this.#catchUp(follower);
           return { ready, stop: () => void this.#followers.delete(follower) };
@@ -587,7 +611,8 @@ export class FakeConnection implements Connection {
 
   #catchUp(follower: Follower): Promise<void> {
     const stream = this.#broker.openStream(follower.config);
-    if (follower.stream !== stream) follower.last = 0;
+    if (follower.stream !== stream)
+      follower.last = follower.stream ? 0 : Math.min(follower.after, stream.sequence);
     follower.stream = stream;
     const { since } = follower;
     for (const message of stream.messages) {

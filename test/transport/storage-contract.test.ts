@@ -227,8 +227,59 @@ for (const [name, broker] of Object.entries({ real, fake })) {
     });
   });
 
+  describe(`a queue of the ${name} broker`, () => {
+    test('gives each message to one of its subscribers, and to all others too', async () => {
+      const [one, two, sender] = await Promise.all([1, 2, 3].map(() => broker.connection()));
+      assert.ok(one && two && sender);
+      const received: string[] = [];
+      one.subscribe('work.>', ({ data }) => void received.push(`one ${text(data)}`), 'all');
+      two.subscribe('work.>', ({ data }) => void received.push(`two ${text(data)}`), 'all');
+      two.subscribe('work.>', ({ data }) => void received.push(`heard ${text(data)}`));
+      for (const each of [one, two]) await each.flush(5_000);
+      for (let i = 0; i < 20; i++) sender.publish('work.x', String(i));
+      await eventually('all came', () => received.length === 40);
+      assert.equal(received.filter(each => each.startsWith('heard')).length, 20);
+      assert.equal(new Set(received.map(each => each.split(' ')[1])).size, 20);
+    });
+  });
+
   describe(`an event stream of the ${name} broker`, () => {
     const config = { name: 'EVENTS', subjects: ['events.>'], maxAgeMs: 86_400_000, maxBytes: 16_777_216 };
+
+    test('stores an event behind a fence only while the fence holds', async () => {
+      const stream = await (await (await broker.connection()).storage()).stream({
+        ...config,
+        name: 'FENCED',
+        subjects: ['fenced.>'],
+      });
+      const { sequence } = await stream.publish('fenced.mark', 'a', 'mark:1');
+      const fence = { subject: 'fenced.mark', sequence };
+      await Promise.all(
+        Array.from({ length: 20 }, (_, i) => stream.publish(`fenced.n.${i}`, 'x', `n:${i}`, fence)),
+      );
+      assert.equal((await stream.publish('fenced.n.0', 'x', 'n:0', fence)).duplicate, true);
+      await stream.publish('fenced.mark', 'b', 'mark:2');
+      await assert.rejects(stream.publish('fenced.n.1', 'y', 'm:1', fence), { fault: 'revision_conflict' });
+      assert.equal((await stream.fill()).lastSequence, 22);
+    });
+
+    test('is followed from a sequence on', async () => {
+      const stream = await (await (await broker.connection()).storage()).stream({
+        ...config,
+        name: 'LATER',
+        subjects: ['later.>'],
+      });
+      for (const each of ['1', '2', '3']) await stream.publish('later.x', each, each);
+      const received: string[] = [];
+      const follow = await stream.follow({ filter: 'later.>', after: 2 }, ({ data }) => {
+        received.push(text(data));
+      });
+      await follow.ready;
+      await stream.publish('later.x', '4', '4');
+      await eventually('two came', () => received.length === 2);
+      assert.deepEqual(received, ['3', '4']);
+      follow.stop();
+    });
 
     test('stores each id once, delivers to plain subscribers, and is followed through a restart', async () => {
       const connection = await broker.connection();

@@ -70,7 +70,7 @@ describe('a copy of a stream', () => {
       maxBytes: -1,
     });
     for (const at of [1, 2, 3]) await stream.publish(`copied.${at}`, `event ${at}`, `id-${at}`);
-    await stream.ensureDurable({ name: 'reader', description: 'a reader' });
+    await stream.ensureDurable({ name: 'reader', description: 'a reader', filter: '>' });
     const copies = await from.copies();
     const bucketCopy = await take(copies, 'KV_copied');
     const streamCopy = await take(copies, 'COPIED');

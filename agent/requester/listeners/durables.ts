@@ -1,5 +1,6 @@
 // Keeps a durable in the event stream for each listener: makes those that are missing, and removes those that nobody has.
 import { durablePrefix } from '../../protocol/listener.ts';
+import { nodeEventsWildcard } from '../../protocol/subjects.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
@@ -88,6 +89,7 @@ export class Durables {
   #make(name: string, { durable, since }: ListenerRecord): Promise<void> {
     return this.#options.stream.ensureDurable({
       name: durable,
+      filter: nodeEventsWildcard,
       description: `the events that the listener ${name} has not read yet`,
       since: since === undefined ? undefined : new Date(since),
     });

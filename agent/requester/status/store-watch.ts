@@ -52,7 +52,7 @@ export class StoreWatch {
 
   #watchStream(stream: EventStream): EventStream {
     return {
-      publish: (subject, data, id) => this.#follow('events', stream.publish(subject, data, id)),
+      publish: (...args) => this.#follow('events', stream.publish(...args)),
       lastPerSubject: (filter, fn) => stream.lastPerSubject(filter, fn),
       fill: () => stream.fill(),
       oldest: filter => stream.oldest(filter),
