@@ -23,6 +23,7 @@ import { ResourceStore } from './roll/resource-store.ts';
 import { Roll } from './roll/roll.ts';
 import { WaitingList } from './roll/waiting-list.ts';
 import type { Counters } from './status/counters.ts';
+import { watchersBucket } from './watcher/lease-guard.ts';
 
 export interface PartsSettings {
   /** Time between two heartbeats, in milliseconds. The next two have the same unit. */
@@ -76,11 +77,10 @@ export function makeParts(
   { enrolment, listeners }: Partial<Gate> = {},
 ) {
   const { self, settings, counters, clock, log, me, onStatusChange } = options;
-  const { clusterId, lease } = store;
+  const { clusterId, lease, peers } = store;
   const requesterId = self.NodeID;
   const events = new EventPublisher({
     ...options,
-    lease,
     clusterId,
     requesterId,
     instance: me.instance,
@@ -102,14 +102,20 @@ export function makeParts(
     {
       clock,
       log,
-      bucket: store.cluster,
+      bucket: watchersBucket(store.cluster, lease),
       nodes: () => health.nodes(),
       lastSeenAt: id => health.liveness(id)?.lastSeenAt,
     },
     past.lastSeen.revisions,
   );
   const settlingMs = settings.nodeDisconnectedAfter;
-  const conflicts = new ConflictDetector({ clock, log, counters, settlingMs, health, announcer: events });
+  // All requesters hear the same messages, so one of them tells of a conflict.
+  const announcer: Pick<EventPublisher, 'announceConflict'> = {
+    announceConflict: (...found) => {
+      if (lease.isHeld) events.announceConflict(...found);
+    },
+  };
+  const conflicts = new ConflictDetector({ clock, log, counters, settlingMs, health, announcer });
   const resources = new ResourceStore();
   const operators = new Operators({
     ...options,
@@ -130,7 +136,6 @@ export function makeParts(
     lastSeen.markAllChanged();
     void restoreStore(store, { ...options, roll, operators, enrolment, listeners });
   };
-  lease.onRemoved = restore;
   const roll: Roll = new Roll({
     ...options,
     bucket: store.nodes,
@@ -139,6 +144,8 @@ export function makeParts(
     requesterId,
     joinedBy: id => enrolment?.joinedBy(id),
     waiting,
+    watches: () => lease.isHeld,
+    hasPeers: () => peers.mayHaveWritten,
     // The last-seen store asks the health watch about a node before that forgets it.
     observers: [
       lastSeen,
@@ -156,15 +163,14 @@ export function makeParts(
     persist: work => retryOnBrokerError(work, { ...options, failureText }),
     onLossesChange: onStatusChange,
   });
-  return { events, health, lastSeen, conflicts, resources, operators, waiting, roll };
+  return { events, health, lastSeen, conflicts, resources, operators, waiting, roll, restore };
 }
 
 /** Returns what announces the deeds of operators that are no decisions about nodes. */
-export function ownEvents(options: PartsOptions, { clusterId, lease }: OpenStore): RequesterAnnouncer {
+export function ownEvents(options: PartsOptions, { clusterId }: OpenStore): RequesterAnnouncer {
   const { self, me } = options;
   return requesterEvents({
     ...options,
-    lease,
     clusterId,
     requesterId: self.NodeID,
     instance: me.instance,

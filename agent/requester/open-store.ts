@@ -1,7 +1,8 @@
-// Takes the lease of the store, opens its buckets and its event stream, and reads what was known before this start. It also
-// sets the store up again when it was lost.
+// Finds the other requesters of the roll, opens the buckets and the event stream, and reads what was known before this start.
+// It also sets the store up again when it was lost.
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { Random } from '../system/random.ts';
+import { version } from '../system/version.ts';
 import type { Bucket, EventStream, Storage } from '../transport/port.ts';
 import { clusterBucket, ensureClusterId } from './cluster/cluster-bucket.ts';
 import { type RetryOptions, retryOnBrokerError } from './cluster/retry.ts';
@@ -9,17 +10,17 @@ import { readEventHistory } from './events/event-history.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
 import { readLastSeen } from './health/last-seen-store.ts';
 import { Incarnation } from './incarnation.ts';
-import { type Holder, type Lease, type LeaseOptions, takeLease } from './lease.ts';
-import { guardStorage } from './lease-guard.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
 import type { Operators } from './operators/operators.ts';
 import type { Past } from './past.ts';
 import type { Roll } from './roll/roll.ts';
 import { nodeBucket } from './roll/store.ts';
 import type { StoreWatch } from './status/store-watch.ts';
+import { Lease, type LeaseOptions } from './watcher/lease.ts';
+import { Peers } from './watcher/peers.ts';
+import { refuseBesideOldServer } from './watcher/server-version.ts';
 
-export interface OpenStoreOptions
-  extends Pick<LeaseOptions, 'connection' | 'me' | 'clock' | 'log' | 'signal'> {
+export interface OpenStoreOptions extends Pick<LeaseOptions, 'connection' | 'me' | 'clock' | 'log'> {
   random: Random;
   /** Watches whether the store carries out each write. */
   storeWatch: StoreWatch;
@@ -27,14 +28,13 @@ export interface OpenStoreOptions
   storeMark?: StoreMark | undefined;
   /** Called with a text that says what the start waits for. */
   onWait(what: string): void;
-  /** Called when another requester took the lease. */
-  onLeaseLost(holder: Holder): void;
 }
 
 export interface OpenStore {
   storage: Storage;
   clusterId: string;
   lease: Lease;
+  peers: Peers;
   /** The bucket that holds what is not about one node. */
   cluster: Bucket;
   stream: EventStream;
@@ -43,23 +43,24 @@ export interface OpenStore {
 }
 
 /**
- * Takes the lease and reads the store, except for its nodes. @throws BrokerError when the store does not answer; then the
- * lease is given back. MusterError as `takeLease`.
+ * Finds the other requesters of the roll and who of all watches, and reads the store, except for its nodes. @throws
+ * BrokerError when the store does not answer; then the lease is given back. MusterError `in_use` when another requester has
+ * the id of this one, or when the broker is too old for several.
  */
 export async function openStore(options: OpenStoreOptions): Promise<{ store: OpenStore; past: Past }> {
-  const { connection, random, storeWatch, onWait, onLeaseLost, log, storeMark } = options;
-  const unguarded = storeWatch.watch(await connection.storage());
-  const opened = await unguarded.bucket(clusterBucket);
+  const { connection, random, storeWatch, onWait, log, storeMark } = options;
+  const storage = storeWatch.watch(await connection.storage());
+  const opened = await storage.bucket(clusterBucket);
   const stateBefore = await opened.state();
   const leaseBucket = storeMark?.follow(opened, { isLease: true }) ?? opened;
   const clusterId = await ensureClusterId(leaseBucket, random);
-  onWait('the lease of the acting requester');
-  const lease = await takeLease({ ...options, bucket: leaseBucket, clusterId, onLost: onLeaseLost });
-  const storage = guardStorage(unguarded, lease);
+  onWait('the other requesters of this roll');
+  const peers = await Peers.open({ ...options, clusterId, version });
+  const lease = await Lease.open({ ...options, bucket: leaseBucket, clusterId });
   try {
+    if (!lease.isHeld) refuseBesideOldServer(connection.state, lease.holder);
     await storeMark?.compare(clusterId, stateBefore);
-    const guarded = await storage.bucket(clusterBucket);
-    const cluster = storeMark?.follow(guarded) ?? guarded;
+    const cluster = storeMark?.follow(opened) ?? opened;
     onWait('the event stream to be read');
     const stream = await storage.stream(eventStreamConfig);
     const history = await readEventHistory(stream);
@@ -69,7 +70,7 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
     const lastSeen = await readLastSeen(cluster, log);
     const life = await Incarnation.open({ ...options, cluster, nodes }, history.newestRevision);
     return {
-      store: { storage, clusterId, lease, cluster, stream, nodes, life },
+      store: { storage, clusterId, lease, peers, cluster, stream, nodes, life },
       past: { history, lastSeen, incarnation: await life.find() },
     };
   } catch (error) {

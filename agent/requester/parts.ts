@@ -1,4 +1,4 @@
-// Opens a requester: takes the lease, reads the store, makes the parts and starts them. This runs once at the start.
+// Opens a requester: reads the store, makes the parts and starts them. This runs once at the start.
 import { followRecords } from './cluster/record-follower.ts';
 import type { DirectoryParts } from './directory/node-directory.ts';
 import type { Conflict } from './events/conflict-detector.ts';
@@ -8,10 +8,19 @@ import { type MadeParts, makeParts, type PartsOptions } from './make-parts.ts';
 import { type OpenStore, openStore } from './open-store.ts';
 import type { Past } from './past.ts';
 import { endParts, loadRoll, startParts } from './start-parts.ts';
+import type { Lease } from './watcher/lease.ts';
+import type { Peers } from './watcher/peers.ts';
+import type { WatchDuty } from './watcher/watch-duty.ts';
 
 export interface Parts extends DirectoryParts {
   clusterId: string;
   events: EventPublisher;
+  /** The other requesters of the roll. */
+  peers: Peers;
+  /** Says whether this requester watches over the roll. */
+  duty: Pick<WatchDuty, 'watches'>;
+  /** Says which requester watches, as far as this one knows. */
+  lease: Pick<Lease, 'holder'>;
   /** Ends the subscriptions to nodes and the watch of the store. */
   silence(): void;
   /** Calls `silence`, waits at most `timeoutMs` until the waiting events are sent, and gives the lease back. */
@@ -19,8 +28,8 @@ export interface Parts extends DirectoryParts {
 }
 
 /**
- * Takes the lease, reads the store and starts to answer nodes. @throws BrokerError when the store does not answer; then
- * everything is undone and this may be called again. MusterError as `takeLease`.
+ * Reads the store and starts to answer nodes. @throws BrokerError when the store does not answer; then everything is undone
+ * and this may be called again. MusterError as `openStore`.
  */
 export async function openParts(options: PartsOptions): Promise<Parts> {
   const { store, past } = await openStore(options);
@@ -39,16 +48,13 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
   const made = { ...makeParts(options, store, past, gate), enrolment, listeners };
   const sets = [...made.operators.sets, ...(enrolment?.sets ?? []), ...(listeners?.sets ?? [])];
   const following = await followRecords(store.cluster, sets, options);
-  try {
-    await loadRoll(options, made, past);
-  } catch (error) {
+  const started = await loadAndStart(options, store, made, past).catch(error => {
     following.stop();
     throw error;
-  }
-  made.events.start(stream);
-  const stopParts = startParts(options, store, made);
+  });
+  const { duty } = started;
   const silence = () => {
-    stopParts();
+    started.end();
     following.stop();
   };
   const { roll, health, resources, events, operators } = made;
@@ -71,11 +77,19 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     conflicts,
     keys,
     events,
+    peers: store.peers,
+    duty,
+    lease: store.lease,
     operators,
     stream,
     silence,
     stop,
   };
+}
+
+async function loadAndStart(options: PartsOptions, store: OpenStore, made: MadeParts, past: Past) {
+  await loadRoll(options, made, past);
+  return startParts(options, store, made, past.history.lastSequence);
 }
 
 /** Returns the later one of the last conflict of two processes and the last one of two keys. */

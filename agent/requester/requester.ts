@@ -19,7 +19,6 @@ import type { CalloutBox } from './enrolment/callout-box.ts';
 import type { BrokerAddresses } from './enrolment/join-code-desk.ts';
 import { OwnNats, type OwnNatsOptions } from './enrolment/own-nats.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
-import { type Holder, tookOver } from './lease.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
 import type { PartsSettings } from './make-parts.ts';
@@ -30,7 +29,6 @@ import { type Counters, newCounters } from './status/counters.ts';
 import type { RequesterStatus } from './status/requester-status.ts';
 import { requesterTroubles } from './status/requester-troubles.ts';
 import { type StoreFailure, StoreWatch } from './status/store-watch.ts';
-import { asUnreachable } from './status/took-over.ts';
 
 export interface RequesterSettings extends PartsSettings, RollPolicy {}
 
@@ -77,7 +75,7 @@ export interface RequesterOptions {
   authorities?: AuthorityRotation | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
-  /** Called when another requester took over. This one no longer answers, and the process should end. */
+  /** Called when the NATS changed so that this requester may serve it no longer. It answers no more, and the process should end. */
   onLost(error: MusterError): void;
   /** Called when something that `status` shows has changed. */
   onStatusChange?(): void;
@@ -153,7 +151,6 @@ export class Requester {
         onWait: what => {
           this.#waitingFor = what;
         },
-        onLeaseLost: holder => this.#onLeaseLost(holder),
       });
       // The requester may have been stopped, or have lost the lease, while the parts were opened.
       if (signal.aborted) await parts.stop(0);
@@ -233,7 +230,9 @@ export class Requester {
         unreadable: parts.roll.records.unreadable,
         lost,
       },
-      eventsWaiting: parts?.events.waiting,
+      watcher: parts?.lease.holder?.requester,
+      peers: parts?.peers.list().map(({ requester, host, watches }) => ({ requester, host, watches })),
+      eventsWaiting: parts?.duty.watches ? parts.events.waiting : undefined,
       counters: { ...this.#counters },
     };
   }
@@ -241,10 +240,6 @@ export class Requester {
   get #trust(): RequesterStatus['trust'] {
     if (this.#ownNats) return this.#ownNats.trust ?? 'unknown';
     return this.#callout ? 'keys' : 'shared';
-  }
-
-  #onLeaseLost(holder: Holder): void {
-    this.#stopServing(tookOver(holder));
   }
 
   #stopServing(reason: MusterError): void {
@@ -257,7 +252,8 @@ export class Requester {
 
   #readyParts(): Parts {
     if (this.#parts && !this.#stopping.signal.aborted) return this.#parts;
-    if (this.#endedBy) throw asUnreachable(this.#endedBy);
+    const { message, hint } = this.#endedBy ?? {};
+    if (message !== undefined) throw new MusterError('unreachable', message, { hint, cause: this.#endedBy });
     if (this.#parts)
       throw new MusterError('unreachable', 'the requester is stopping', {
         hint: 'ask it again when it runs',

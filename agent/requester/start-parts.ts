@@ -10,6 +10,9 @@ import type { OpenStore } from './open-store.ts';
 import { catchUp, type Past } from './past.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
 import { StoreProbe } from './roll/store-probe.ts';
+import { watchersStream } from './watcher/lease-guard.ts';
+import { WatchDuty } from './watcher/watch-duty.ts';
+import { WatchFence } from './watcher/watch-fence.ts';
 
 /** Reads the records of nodes and operators. @throws BrokerError when the store does not answer or the start is aborted */
 export async function loadRoll(
@@ -35,53 +38,104 @@ export async function loadRoll(
   }
 }
 
-/** Starts to listen to nodes and everything that runs in the background. Returns a function that ends it. */
-export function startParts(options: PartsOptions, store: OpenStore, made: MadeParts): () => void {
-  const { self, settings, clock, log } = options;
-  const { clusterId, lease, stream, nodes } = store;
+/**
+ * Starts to listen to nodes and everything that runs in the background. `lastSequence` is that of the newest event that was
+ * read at the start. Returns what tells of the watch, and a function that ends everything. @throws BrokerError
+ */
+export async function startParts(
+  options: PartsOptions,
+  store: OpenStore,
+  made: MadeParts,
+  lastSequence: number,
+): Promise<{ duty: WatchDuty; end: () => void }> {
+  const { self, settings, clock, log, onStatusChange } = options;
+  const { clusterId, lease, peers, stream, nodes } = store;
   const { roll, health, lastSeen, enrolment, listeners } = made;
   const topic = settings.heartbeatTopic;
   const hasUnverified = options.tokens?.unverified !== undefined;
   const common = { ...options, ...made, requesterId: self.NodeID, hasUnverified };
-  const subscriptions = [
-    subscribeToHeartbeats({
-      ...common,
-      topic,
-      records: roll.records,
-      hasKey: id => enrolment?.pins.of(id) !== undefined,
-    }),
-    answerNodeRequests({
-      ...common,
-      ...settings,
-      clusterId,
-      lease,
-      rotations: enrolment && new KeyRotations({ ...common, pins: enrolment.pins, bans: enrolment.bans }),
-      isShared: enrolment === undefined,
-      mayAnswer: (id, reply, isVerified) => enrolment?.mayAnswer(id, reply, isVerified) ?? true,
-    }),
-  ];
+  const requests = answerNodeRequests({
+    ...common,
+    ...settings,
+    clusterId,
+    peers,
+    refreshKey: async id => await enrolment?.pins.refresh(id),
+    rotations: enrolment && new KeyRotations({ ...common, pins: enrolment.pins, bans: enrolment.bans }),
+    isShared: enrolment === undefined,
+    mayAnswer: (id, reply, isVerified) => enrolment?.mayAnswer(id, reply, isVerified) ?? true,
+  });
+  const heartbeats = subscribeToHeartbeats({
+    ...common,
+    topic,
+    records: roll.records,
+    hasKey: id => enrolment?.pins.of(id) !== undefined,
+  });
   const stopEnrolment = enrolment?.start(roll.records, made.events);
   const stopListeners = listeners?.start();
   health.start();
-  const room = keepRoom({ stream, reopen: () => store.storage.stream(eventStreamConfig), clock, log });
-  lastSeen.start();
-  const probe = new StoreProbe({
+  const reopen = () => store.storage.stream(eventStreamConfig);
+  const fence = new WatchFence({ ...options, stream, right: lease });
+  const announced = watchersStream(stream, lease, fence);
+  const duty = new WatchDuty({
     ...options,
-    bucket: nodes,
-    countKnown: () => roll.knownKeys,
-    onShortage: () => roll.readAgain(),
+    lease,
+    stream,
+    health,
+    events: {
+      begin: begin => {
+        fence.forget();
+        made.events.start(announced, begin);
+      },
+      pause: () => made.events.pause(),
+      dropAnnounced: due => made.events.dropAnnounced(due),
+      onAnnounced: (node, event) => made.events.onAnnounced(node, event),
+    },
+    work: [
+      ({ isTakeover }) => {
+        lastSeen.start();
+        if (isTakeover) lastSeen.markAllChanged();
+        return { stop: () => lastSeen.pause() };
+      },
+      () => keepRoom({ stream: announced, reopen, clock, log }),
+      () => {
+        const countKnown = () => roll.knownKeys;
+        const onShortage = () => roll.readAgain();
+        const probe = new StoreProbe({ ...options, bucket: nodes, countKnown, onShortage });
+        probe.start();
+        return probe;
+      },
+    ],
+    onChange: () => {
+      peers.tell();
+      onStatusChange?.();
+    },
   });
-  probe.start();
-  return () => {
+  lease.follow({ onChange: () => duty.onLease(), onRemoved: made.restore });
+  peers.start(
+    () => duty.watches,
+    () => {
+      requests.onPeersChange();
+      onStatusChange?.();
+    },
+  );
+  requests.onPeersChange();
+  const end = () => {
     stopEnrolment?.();
     stopListeners?.();
-    for (const subscription of subscriptions) subscription.unsubscribe();
+    for (const subscription of [heartbeats, requests]) subscription.unsubscribe();
+    peers.stop();
     health.stop();
+    duty.stop();
     lastSeen.stop();
-    room.stop();
-    probe.stop();
     roll.stop();
   };
+  try {
+    await duty.start(lastSequence);
+  } catch (error) {
+    end();
+    throw error;
+  }
+  return { duty, end };
 }
 
 /** Stores and sends what still waits, for `timeoutMs` at most, and gives the lease back. */

@@ -1,4 +1,4 @@
-// A requester that is killed during registrations, restarted or suspended loses nothing, and a second one is refused.
+// A requester that is killed during registrations, restarted or suspended loses nothing.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Connection } from '../../agent/transport/port.ts';
@@ -106,50 +106,44 @@ describe('a requester that fails', () => {
     assert.equal(await silenceEvents(), before);
   });
 
-  it('decides and announces nothing after it was suspended until another one took over', async () => {
-    // The request must be on its way before the requester wakes, so nothing may be awaited before it.
-    const token = await cluster.operatorToken();
-    const decision = async () => {
-      const answer = await fetch(`http://127.0.0.1:${cluster.apiPort}/api/v1/orchestrator/nodes/node-1`, {
-        method: 'PUT',
-        headers: {
-          connection: 'close',
-          'content-type': 'application/json',
-          authorization: `Bearer ${token}`,
-        },
-        body: JSON.stringify({ Action: 'reject', Message: 'too late', Actor: 'a test' }),
-      });
-      return `${answer.status} ${await answer.text()}`;
-    };
+  it('stands by after it was suspended until another one took over, and tells nothing twice', async () => {
     const other = await Cluster.create({ servers: broker.url });
+    const watcherOf = (of: Cluster) => of.status().then(({ watcher }) => watcher);
     try {
-      requester.signal('SIGSTOP');
       await other.requester({}, { id: 'node-00' });
-      const earlier = await other.events();
-      // The former holder may end before it takes the request. Then there is no answer, and no decision either.
-      const answer = decision().catch(() => 'no answer');
+      assert.equal(await watcherOf(other), 'node-0');
+      const earlier = new Set((await other.events()).map(({ id }) => id));
+      requester.signal('SIGSTOP');
+      await eventually('the other one watches', async () => (await watcherOf(other)) === 'node-00');
+      await other.decide('node-1', 'reject', { message: 'it was stopped', requester: 'node-00' });
       requester.signal('SIGCONT');
-      assert.match(await answer, /^no answer$|^503 .*requester node-00 \(process \d+ on .*took over/);
-      const { code, stderr } = await requester.finished;
-      assert.equal(code, 1);
-      assert.match(stderr, /requester node-00 .*took over/);
-      await other.until('node-1', 'APPROVED HEALTHY');
-      const ids = new Set(earlier.map(({ id }) => id));
-      const fromFormer = (await other.events()).filter(
-        ({ id, data }) => !ids.has(id) && data.reason === 'too late',
+      await cluster.decide('node-1', 'approve', { message: 'it is back' });
+      await eventually('it stands by', async () => (await watcherOf(cluster)) === 'node-00');
+      for (const each of [cluster, other]) await each.until('node-1', 'APPROVED HEALTHY');
+      const told = () => other.events().then(list => list.filter(({ id }) => !earlier.has(id)));
+      const kinds = async () => (await told()).map(({ type }) => type.split('.').at(-1));
+      await eventually('both decisions are told', async () => (await kinds()).includes('approved'));
+      assert.deepEqual(
+        (await told()).filter(({ subject }) => subject === 'node-1').map(({ data }) => data.reason),
+        ['it was stopped', 'it is back'],
       );
-      assert.deepEqual(fromFormer, []);
     } finally {
+      requester.signal('SIGCONT');
       await other.release();
     }
-    requester = await cluster.requester();
+    await eventually('it watches again', async () => (await watcherOf(cluster)) === 'node-0');
   });
 
-  it('is refused on a store that another requester uses, and names that one', async () => {
-    const second = await cluster.requester({ 'api.port': 0 }, { wait: false, id: 'node-00' });
+  it('is refused under the id of another requester of the store, and names that one', async () => {
+    const { folder } = cluster;
+    const options = { 'api.port': 0, dataDir: `${folder}/second`, 'node.id': 'node-0' };
+    const second = await cluster.requester(options, { wait: false, id: 'node-00' });
     const { code, stderr } = await second.finished;
     assert.equal(code, 1);
-    assert.match(stderr, /requester node-0 \(process \d+ on .*already keeps this cluster's roll/);
+    assert.match(
+      stderr,
+      /requester node-0 \(process \d+ on .*already keeps this cluster's roll, under the id/,
+    );
   });
 
   it('is refused in a folder that another requester uses, and names that one', async () => {

@@ -11,10 +11,8 @@ import { DeletedNodes } from '../../agent/requester/enrolment/deleted-nodes.ts';
 import { JoinCodes } from '../../agent/requester/enrolment/join-codes.ts';
 import { LiveConnections } from '../../agent/requester/enrolment/live-connections.ts';
 import { Pins } from '../../agent/requester/enrolment/pins.ts';
-import { RefusalExchange } from '../../agent/requester/enrolment/refusal-exchange.ts';
 import { readLastSeen } from '../../agent/requester/health/last-seen-store.ts';
 import { Incarnation } from '../../agent/requester/incarnation.ts';
-import { type Holder, takeLease } from '../../agent/requester/lease.ts';
 import {
   type LedgerLine,
   readLedgerLine,
@@ -24,6 +22,8 @@ import { listenerRecordSchema } from '../../agent/requester/listeners/listener-r
 import { Operators } from '../../agent/requester/operators/operators.ts';
 import { readEntry } from '../../agent/requester/roll/store.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
+import { type Holder, Lease } from '../../agent/requester/watcher/lease.ts';
+import { Peers } from '../../agent/requester/watcher/peers.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 import { type Log, silentLog } from '../../agent/system/log.ts';
 import { readStreamInfo, type StorageConnection } from '../../agent/transport/jetstream.ts';
@@ -96,6 +96,12 @@ const holders: fc.Arbitrary<Holder> = fc.record(
   { requester: word, instance: fc.uuid(), host: word, pid: fc.nat(), since: times },
   plain,
 );
+/** What a requester needs of its connection besides. */
+const quiet: Pick<Connection, 'state' | 'subscribe' | 'onState'> = {
+  state: { kind: 'connected', server: 'x', version: '2.12.0', isEncrypted: false },
+  subscribe: () => ({ unsubscribe: () => undefined }),
+  onState: () => ({ unsubscribe: () => undefined }),
+};
 const me: Holder = { requester: 'me', instance: 'mine', host: 'here', pid: 1, since: '2026-01-01T00:00:00Z' };
 
 /** Returns a decoder of the record of a set, which leaves out what it cannot read. */
@@ -321,17 +327,17 @@ export const storeDecoders: readonly Decoder[] = [
   },
   {
     what: 'the lease',
-    covers: ['requester/lease.ts'],
+    covers: ['requester/watcher/lease.ts'],
     form: 'json',
     valid: holders,
     isExpected,
-    mayRefuseValid: true,
-    read: input => {
-      const bucket = bucketWith('lease', input as Buffer);
+    read: async input => {
       const connection = {
+        ...quiet,
         request: () => Promise.resolve(answerOf(input as Buffer)),
       } as unknown as Connection;
-      return takeLease({
+      const bucket = bucketWith('lease', input as Buffer);
+      const lease = await Lease.open({
         bucket,
         connection,
         clusterId: 'c',
@@ -339,8 +345,24 @@ export const storeDecoders: readonly Decoder[] = [
         me,
         clock,
         log: silentLog,
-        onLost: () => undefined,
       });
+      await lease.release();
+      return lease.holder;
+    },
+  },
+  {
+    what: 'what another requester tells of itself',
+    covers: ['requester/watcher/peers.ts'],
+    form: 'json',
+    valid: holders.map(holder => ({ ...holder, version: '1.0.0', watches: true })),
+    isExpected,
+    read: async input => {
+      const connection = {
+        ...quiet,
+        gather: async (_subject, _data, _wait, onAnswer) => void onAnswer(answerOf(input as Buffer)),
+      } as Partial<Connection> as Connection;
+      const options = { connection, clusterId: 'c', me, version: '1', clock, log: silentLog };
+      return (await Peers.open(options)).list()[0];
     },
   },
   {
@@ -440,47 +462,6 @@ export const storeDecoders: readonly Decoder[] = [
       new LiveConnections({ connection, clock, log: silentLog }).start();
       for (const handle of handlers) handle(answerOf(input as Buffer));
       return true;
-    },
-  },
-  {
-    what: 'what another requester tells of a refused key',
-    covers: ['requester/enrolment/refusal-exchange.ts'],
-    form: 'json',
-    valid: fc.record(
-      {
-        by: nodeIds,
-        key: fc.constant(clientKey.publicKey),
-        refusal: fc.record(
-          { code: fc.constant('conflict'), reason: word, hint: word, fingerprint: word, replacedAt: times },
-          { ...plain, requiredKeys: ['code', 'reason', 'hint', 'fingerprint'] },
-        ),
-        applicant: fc.record(
-          {
-            node: nodeIds,
-            host: word,
-            hostname: word,
-            use: fc.constantFrom('agent', 'work'),
-            instance: word,
-            server: fc.constant(`N${'A'.repeat(55)}`),
-            connection: fc.nat(),
-          },
-          { ...plain, requiredKeys: ['node', 'host', 'use', 'instance', 'server', 'connection'] },
-        ),
-      },
-      plain,
-    ),
-    read: input => {
-      const heard: object[] = [];
-      const connection = {
-        publish: () => true,
-        subscribe: (_: string, handle: (message: Message) => void) => {
-          handle(answerOf(input as Buffer));
-          return { unsubscribe: () => undefined };
-        },
-      };
-      const options = { connection, log: silentLog, clusterId: 'c', requesterId: '', hasPeers: () => true };
-      new RefusalExchange(options).start(refused => heard.push(refused));
-      return heard[0];
     },
   },
   {

@@ -174,7 +174,9 @@ export class RequesterFixture {
   /** Returns every event that the stream holds. */
   events(): CloudEvent[] {
     const messages = this.broker.streams.get('NODE_EVENTS')?.messages ?? [];
-    return messages.map(({ data }) => JSON.parse(Buffer.from(data).toString()));
+    return messages
+      .filter(({ subject }) => subject.startsWith('node.events.'))
+      .map(({ data }) => JSON.parse(Buffer.from(data).toString()));
   }
 
   /** Returns `<node> <kind>` for each event, without those about the requester itself. */

@@ -139,16 +139,20 @@ export class Cluster {
     return (await readFile(join(this.folderOf(id), 'requester', 'operator.token'), 'utf8')).trim();
   }
 
-  /** Sends an operator's decision to the API, as the command does. */
-  async decide(id: string, action: 'approve' | 'reject' | 'delete'): Promise<void> {
+  /** Sends an operator's decision to the API, as the command does. `requester` is the one whose token is shown. */
+  async decide(
+    id: string,
+    action: 'approve' | 'reject' | 'delete',
+    { message = '', requester = 'node-0' } = {},
+  ): Promise<void> {
     const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/nodes/${id}`, {
       method: 'PUT',
       headers: {
         connection: 'close',
         'content-type': 'application/json',
-        authorization: `Bearer ${await this.operatorToken()}`,
+        authorization: `Bearer ${await this.operatorToken(requester)}`,
       },
-      body: JSON.stringify({ Action: action, Message: '', Actor: 'a test' }),
+      body: JSON.stringify({ Action: action, Message: message, Actor: 'a test' }),
     });
     if (!answer.ok) throw new Error(`${action} ${id}: ${await answer.text()}`);
   }

@@ -97,8 +97,19 @@ function requesterRows(status: RequesterStatus): Row[] {
         ? `${counters.heartbeats} received, ${counters.heartbeatsUnknown} of them from nodes not on the roll`
         : '',
     ],
-    ['events', eventsText(status.eventsWaiting ?? 0)],
+    ...requestersRows(status),
+    ['events', status.eventsWaiting === undefined ? '' : eventsText(status.eventsWaiting)],
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
+  ];
+}
+
+// A single requester always watches, so nothing is said of that.
+function requestersRows({ node, watcher, peers = [] }: RequesterStatus): Row[] {
+  if (peers.length === 0 && (watcher === undefined || watcher === node)) return [];
+  const others = peers.map(({ requester, host }) => `${requester} on ${host}`).join(', ');
+  return [
+    ['watches', watcher === node ? 'this requester' : (watcher ?? 'not known')],
+    ['beside it', others || 'no other requester is heard'],
   ];
 }
 

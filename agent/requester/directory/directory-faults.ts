@@ -4,7 +4,6 @@ import { BrokerError, isRefusal } from '../../transport/port.ts';
 import { UnwrittenError } from '../roll/record-writer.ts';
 import type { Counters } from '../status/counters.ts';
 import { isKnownToHaveFailed, roomHint, storeFault } from '../status/store-fault.ts';
-import { throwIfTakenOver } from '../status/took-over.ts';
 
 export interface DirectoryFaultsOptions {
   counters: Pick<Counters, 'storeFailures'>;
@@ -21,7 +20,6 @@ export class DirectoryFaults {
 
   /** Throws the error for a decision that the store did not carry out, or whose answer was lost. */
   throwUndecided(error: unknown, name: string): never {
-    throwIfTakenOver(error);
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
     const fault = storeFault(error);

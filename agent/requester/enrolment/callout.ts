@@ -9,6 +9,7 @@ import {
 } from '../../protocol/callout.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import type { SigningKey } from '../../protocol/signed-token.ts';
+import { requestersQueue } from '../../protocol/subjects.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
@@ -60,7 +61,11 @@ export class Callout {
   constructor(options: CalloutOptions) {
     this.#options = options;
     this.#limited = limitedLog(options.log, options.clock);
-    this.#subscription = options.connection.subscribe(calloutSubject, message => this.#receive(message));
+    this.#subscription = options.connection.subscribe(
+      calloutSubject,
+      message => this.#receive(message),
+      requestersQueue,
+    );
   }
 
   /** Answers the questions that wait, and from now on each one when it comes. */

@@ -12,6 +12,8 @@ import { noisyKinds, oldestNoise } from './stream-room.ts';
 
 /** The newest events of each node. */
 export interface EventHistory {
+  /** The sequence of the newest message when the reading began. */
+  lastSequence: number;
   /** Returns whether the newest event of this kind of the node says the same. */
   wasAnnounced(node: string, event: ChangeEvent): boolean;
   /** Returns the newest revision of this incarnation of the store that an event names; 0 when there is none. */
@@ -31,6 +33,7 @@ export interface EventHistory {
 export async function readEventHistory(stream: EventStream): Promise<EventHistory> {
   const healths = new Map<string, Health>();
   const changes = new MembershipHistory();
+  const { lastSequence, isTrimmed } = await stream.fill();
   await stream.lastPerSubject(eventWildcard(), ({ subject, data }) => {
     const { node, kind } = parseEventSubject(subject);
     // The newest event comes last.
@@ -39,9 +42,9 @@ export async function readEventHistory(stream: EventStream): Promise<EventHistor
     const changeKind = changeKinds.get(kind);
     if (changeKind) changes.add(node, changeKind, data);
   });
-  const { isTrimmed } = await stream.fill();
   const noiseSince = isTrimmed ? (await oldestNoise(stream))?.time : undefined;
   return {
+    lastSequence,
     noiseSince,
     wasAnnounced: (node, event) => changes.has(node, event),
     newestRevision: incarnation => changes.newestRevision(incarnation),

@@ -1,5 +1,6 @@
-// The event publisher announces each change to other systems. It keeps the order of each node's events, and repeats an event
-// until the broker has stored it.
+// The event publisher announces each change to other systems, while its requester watches. It keeps the order of each node's
+// events, and repeats an event until the broker has stored it. While another requester watches, it keeps the changes that
+// the other one has not announced yet.
 import {
   cloudEvent,
   type EventData,
@@ -17,7 +18,7 @@ import type { Connection, EventStream } from '../../transport/port.ts';
 import type { HealthAnnouncer, HealthChange } from '../health/health-announcements.ts';
 import type { ChangeAnnouncer } from '../roll/roll-observer.ts';
 import type { AnnouncedMemberships } from './announced-memberships.ts';
-import { type ChangeEvent, changeEvent } from './change-event.ts';
+import { type ChangeEvent, changeEvent, digestOf } from './change-event.ts';
 import { type RequesterAnnouncer, requesterEvents } from './requester-events.ts';
 import { isStored } from './stored-event.ts';
 
@@ -29,14 +30,16 @@ import { isStored } from './stored-event.ts';
 const maxWaiting = 63;
 /** Number of nodes whose events are sent at the same time. In a large cluster all nodes may change at once. */
 const maxSending = 256;
+/** Time after a takeover for which each change may have been announced by the requester before, in milliseconds. */
+const carefulMs = 60_000;
+/** Number of events of another requester that are remembered until the records with their changes come. */
+const maxEarly = 10_000;
 
 export interface EventPublisherOptions {
   clock: Clock;
   random: Random;
   log: Log;
   connection: Connection;
-  /** Tells whether this requester may announce something. */
-  lease: { confirm(): Promise<void> };
   clusterId: string;
   requesterId: string;
   /** A random value of this process. Together with a number it makes the ids of health events unique. */
@@ -70,7 +73,12 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   /** Nodes with events that are not being sent yet. */
   readonly #queued = new Set<string>();
   #sending = 0;
+  /** The stream to which events are sent; undefined while another requester announces. */
   #stream: EventStream | undefined;
+  /** While another requester announces: its events that came before the records with their changes, by their digests. */
+  readonly #early = new Map<string, string>();
+  /** The monotonic time until which each change may have been announced by another requester. */
+  #carefulUntil = Number.NEGATIVE_INFINITY;
   #number = 0;
   #dropped = 0;
   #coalesced = 0;
@@ -82,14 +90,70 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
-  /** Starts to send. Until then events wait. */
-  start(stream: EventStream): void {
+  /**
+   * Starts to send. Until then the events of changes wait. After a takeover, changes may still come that the requester
+   * before has announced.
+   */
+  start(stream: EventStream, { isTakeover = false } = {}): void {
     this.#stream = stream;
+    this.#early.clear();
+    this.#carefulUntil = isTakeover ? this.#options.clock.monotonic() + carefulMs : Number.NEGATIVE_INFINITY;
     this.#sendQueued();
+  }
+
+  /** Sends nothing more until the next start, because another requester announces now. */
+  pause(): void {
+    this.#stream = undefined;
+    for (const [node, list] of this.#waiting) {
+      // Findings of this requester are of no use later. The first may be on its way.
+      const kept = list.filter(({ change }, index) => change || index === 0);
+      list.splice(0, list.length, ...kept);
+      if (list.length > 0) this.#queued.add(node);
+    }
+  }
+
+  /**
+   * Drops the changes that are announced already, before this requester starts to send. `due` returns those of a node's
+   * changes that are not.
+   */
+  dropAnnounced(due: (node: string, changes: RecordedChange[]) => RecordedChange[]): void {
+    for (const [node, list] of this.#waiting) {
+      const changes = this.unacknowledgedChanges(node);
+      const left = due(node, changes).map(change => ({
+        ...waitingEvent(node, change),
+        earlier: changeEvent(node, change),
+      }));
+      list.splice(0, list.length, ...left);
+      if (left.length > 0) continue;
+      this.#waiting.delete(node);
+      this.#queued.delete(node);
+    }
+  }
+
+  /** Notes an event that another requester has announced. It tells of a change that this one has, or will hear of soon. */
+  onAnnounced(node: string, event: ChangeEvent): void {
+    if (this.#stream) return;
+    const digest = digestOf(event);
+    const list = this.#waiting.get(node) ?? [];
+    const at = list.findIndex(({ change }) => change && digestOf(changeEvent(node, change)) === digest);
+    if (at < 0) {
+      this.#early.set(digest, node);
+      const [oldest] = this.#early.size > maxEarly ? this.#early.keys() : [];
+      if (oldest !== undefined) this.#early.delete(oldest);
+      return;
+    }
+    // The events of a node are announced in order, so those before it are announced too.
+    list.splice(0, at + 1);
+    if (list.length > 0) return;
+    this.#waiting.delete(node);
+    this.#queued.delete(node);
   }
 
   /** Resolves when no event waits, or after `timeoutMs`. Returns how many events still wait. */
   async stop(timeoutMs: number): Promise<number> {
+    // What waits while another requester announces is for that one to send.
+    if (!this.#stream) this.#stopped.abort();
+    if (!this.#stream) return 0;
     const deadline = this.#options.clock.monotonic() + timeoutMs;
     while (
       this.#waiting.size > 0 &&
@@ -109,15 +173,22 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
 
   /** Announces a change that is in the store. The id of its event names the revision and the incarnation. */
   announceChange(node: string, change: RecordedChange): void {
-    this.#enqueue(node, waitingEvent(node, change));
+    if (this.#options.clock.monotonic() < this.#carefulUntil) this.announceEarlierChange(node, change);
+    else if (!this.#isEarly(node, change)) this.#enqueue(node, waitingEvent(node, change));
   }
 
-  /** Announces a change that was in the store at the start, unless its event turns out to be in the stream. */
+  /** Announces a change that is not the newest one in the store, unless its event turns out to be in the stream. */
   announceEarlierChange(node: string, change: RecordedChange): void {
+    if (this.#isEarly(node, change)) return;
     this.#enqueue(node, { ...waitingEvent(node, change), earlier: changeEvent(node, change) });
   }
 
-  /** Announces a change of health. Such a change is not in the store. */
+  /** Returns whether another requester's event of this change came before the change, and forgets that. */
+  #isEarly(node: string, change: RecordedChange): boolean {
+    return this.#early.size > 0 && this.#early.delete(digestOf(changeEvent(node, change)));
+  }
+
+  /** Announces a change of health. Such a change is not in the store, so only the requester that watches announces it. */
   announceHealth({ node, kind, previous, current, evidence }: HealthChange): void {
     this.#announceFinding(node, kind, {
       node,
@@ -127,10 +198,17 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     });
   }
 
-  /** Announces that two agents use the id of `node`. */
+  /** Announces that two agents use the id of `node`. Only this requester may know it, so it tells it in any case. */
   announceConflict(node: string, membership: Membership | '', evidence: Evidence): void {
     const state = membership ? { membership } : {};
-    this.#announceFinding(node, 'conflict', { node, previous: state, current: state, evidence });
+    const data = { node, previous: state, current: state, evidence };
+    if (this.#stream) {
+      this.#announceFinding(node, 'conflict', data);
+      return;
+    }
+    const time = this.#options.clock.now().toISOString();
+    const body = cloudEvent('conflict', this.#nextId(node), this.#source, time, data);
+    this.#options.connection.publish(eventSubject(node, 'conflict'), JSON.stringify(body));
   }
 
   /**
@@ -155,14 +233,22 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
       for (const { change } of list) {
         if (!change) continue;
         const write = { incarnation: change.Store, revision: change.Revision };
+        // A record that came back has changes which are older than what was announced.
+        const known = memberships.nodes.get(node)?.write;
+        if (known?.incarnation === write.incarnation && known && known.revision > write.revision) continue;
         memberships.add(node, { ...changeEvent(node, change), ...write, source: this.#source });
       }
     }
   }
 
   #announceFinding(node: string, kind: EventKind, data: EventData): void {
-    const id = `${node}:${this.#options.instance}:${++this.#number}`;
+    if (!this.#stream) return;
+    const id = this.#nextId(node);
     this.#enqueue(node, { kind, id, time: this.#options.clock.now().toISOString(), data });
+  }
+
+  #nextId(node: string): string {
+    return `${node}:${this.#options.instance}:${++this.#number}`;
   }
 
   #enqueue(node: string, event: WaitingEvent): void {
@@ -170,7 +256,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     if (!list) {
       this.#waiting.set(node, [event]);
       this.#queued.add(node);
-      if (this.#stream) this.#sendQueued();
+      this.#sendQueued();
       return;
     }
     list.push(event);
@@ -208,7 +294,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
 
   #sendQueued(): void {
     for (const node of this.#queued) {
-      if (this.#sending >= maxSending || this.#stopped.signal.aborted) return;
+      if (!this.#stream || this.#sending >= maxSending || this.#stopped.signal.aborted) return;
       this.#queued.delete(node);
       this.#sending++;
       void this.#sendAll(node).finally(() => {
@@ -225,26 +311,27 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     const list = this.#waiting.get(node) ?? [];
     let failures = 0;
     for (let event = list[0]; event; event = list[0]) {
-      if (signal.aborted) return;
+      const stream = this.#stream;
+      if (signal.aborted || !stream) return;
       try {
         const inForce = event.change && untilInForce?.(node);
         if (inForce) await inForce;
         await connection.connected(signal);
         const { earlier } = event;
-        if (!earlier || !this.#stream || !(await isStored(this.#stream, node, earlier))) {
+        if (!earlier || !(await isStored(stream, node, earlier))) {
           const body = cloudEvent(event.kind, event.id, this.#source, event.time, event.data);
-          await this.#stream?.publish(eventSubject(node, event.kind), JSON.stringify(body), event.id);
+          await stream.publish(eventSubject(node, event.kind), JSON.stringify(body), event.id);
         }
-        list.shift();
+        if (list[0] === event) list.shift();
         failures = 0;
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted || !this.#stream) return;
         const text = 'an event was not acknowledged; it is sent again';
         this.#limitedLog.warn('failed', { node, err: error }, text);
         await sleep(clock, backoff(random, failures++, 100, 10_000), signal);
       }
     }
-    this.#waiting.delete(node);
+    if (this.#waiting.get(node) === list) this.#waiting.delete(node);
   }
 }
 

@@ -26,8 +26,6 @@ export interface RequesterAnnouncer {
 export interface RequesterEventsOptions {
   clock: Clock;
   connection: Connection;
-  /** Tells whether this requester may announce something. */
-  lease: { confirm(): Promise<void> };
   clusterId: string;
   requesterId: string;
   /** A random value of this process. Together with a number it makes the ids of events unique. */
@@ -36,7 +34,7 @@ export interface RequesterEventsOptions {
 
 /** Returns the announcer of one requester. */
 export function requesterEvents(options: RequesterEventsOptions): RequesterAnnouncer {
-  const { clock, connection, lease, clusterId, requesterId, instance } = options;
+  const { clock, connection, clusterId, requesterId, instance } = options;
   const source = eventSource(clusterId, requesterId);
   let number = 0;
   return {
@@ -44,10 +42,7 @@ export function requesterEvents(options: RequesterEventsOptions): RequesterAnnou
       const id = `${instance}:${kind}:${++number}`;
       const time = clock.now().toISOString();
       const event = requesterEvent(kind, id, source, time, { requester: requesterId, ...data });
-      const publish = () =>
-        connection.publish(requesterEventSubject(requesterId, kind), JSON.stringify(event));
-      // After the loss of the lease it is for the other requester to say.
-      void lease.confirm().then(publish, () => undefined);
+      connection.publish(requesterEventSubject(requesterId, kind), JSON.stringify(event));
     },
   };
 }

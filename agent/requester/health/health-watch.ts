@@ -1,4 +1,5 @@
-// The health watch receives the nodes' signs of life, notices silence, and announces each change of health.
+// The health watch receives the nodes' signs of life and notices silence. It announces each change of health, while its
+// requester is the one that watches over the roll.
 import type { Health, NodeState } from '../../protocol/node-state.ts';
 import { echoSubject } from '../../protocol/subjects.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
@@ -40,6 +41,8 @@ export class HealthWatch {
   readonly #graceUntil: number;
   readonly #announcements: HealthAnnouncements;
   #graceOver = false;
+  /** Whether this requester announces health. Another one of the same roll may do so. */
+  #isAnnouncing = true;
   #echoSent = 0;
   #echoReceived = 0;
   #degradedReason: string | undefined;
@@ -80,6 +83,18 @@ export class HealthWatch {
    */
   add(id: string, announced: Health = 'UNKNOWN', lastSeenAt?: number): void {
     this.#nodes.add(id, announced, lastSeenAt);
+  }
+
+  /** Announces nothing more, because another requester watches over the roll. */
+  standBy(): void {
+    this.#isAnnouncing = false;
+  }
+
+  /** Announces health from now on. `announced` returns what was announced last of a node. */
+  takeOver(announced: (id: string) => Health): void {
+    for (const node of this.#nodes.values()) node.announced = announced(node.id);
+    this.#isAnnouncing = true;
+    if (this.#graceOver) this.#judgeAll('first judgement of the requester that took over the watch');
   }
 
   /** Watches a compute node that has a new record. */
@@ -215,7 +230,7 @@ export class HealthWatch {
   #expire(): void {
     const now = this.#listening.now();
     if (now < this.#graceUntil) return;
-    if (!this.#graceOver) this.#endGrace(now);
+    if (!this.#graceOver) this.#endGrace();
     for (const { node, health } of this.#nodes.expired(now)) {
       this.#noteSilence(node);
       if (node.announced !== health) this.#announce(node, health, this.#ruleOf(health));
@@ -232,9 +247,13 @@ export class HealthWatch {
     this.#options.onSilent?.(node.id);
   }
 
-  #endGrace(now: number): void {
+  #endGrace(): void {
     this.#graceOver = true;
-    const rule = 'first judgement, one requester.nodeDisconnectedAfter after the requester started';
+    this.#judgeAll('first judgement, one requester.nodeDisconnectedAfter after the requester started');
+  }
+
+  #judgeAll(rule: string): void {
+    const now = this.#listening.now();
     for (const node of this.#nodes.values()) {
       const health = this.#nodes.health(node, now);
       if (node.announced !== health) this.#announce(node, health, rule);
@@ -249,6 +268,6 @@ export class HealthWatch {
   }
 
   #announce(node: Liveness, current: Health, rule: string): void {
-    if (this.#graceOver) this.#announcements.announce(node, current, rule);
+    if (this.#graceOver && this.#isAnnouncing) this.#announcements.announce(node, current, rule);
   }
 }

@@ -77,6 +77,7 @@ export class LastSeenStore {
   #hourly: Timer | undefined;
   #writing: Promise<void> | undefined;
   #stopped = false;
+  #isPaused = false;
 
   /** `revisions` are those that were read at the start. */
   constructor(options: LastSeenStoreOptions, revisions: Map<number, number>) {
@@ -85,11 +86,22 @@ export class LastSeenStore {
     this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
+  /** Begins to write, when this requester begins to watch. */
   start(): void {
+    this.#isPaused = false;
     this.#hourly = this.#options.clock.after(longestMs, () => {
       this.markAllChanged();
       this.start();
     });
+  }
+
+  /** Writes nothing until the next start, because another requester watches and writes the times. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#changed.clear();
+    this.#delay?.cancel();
+    this.#delay = undefined;
+    this.#hourly?.cancel();
   }
 
   /** Forgets a node that is being removed from the roll. */
@@ -124,7 +136,7 @@ export class LastSeenStore {
   }
 
   #plan(): void {
-    if (this.#delay || this.#writing || this.#stopped || this.#changed.size === 0) return;
+    if (this.#delay || this.#writing || this.#stopped || this.#isPaused || this.#changed.size === 0) return;
     this.#delay = this.#options.clock.after(delayMs, () => {
       this.#delay = undefined;
       this.#writing = this.#write().finally(() => {

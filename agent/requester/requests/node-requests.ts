@@ -1,10 +1,16 @@
 // Receives the requests of nodes and answers each of them, also those that are refused.
 import { ProtocolError } from '../../protocol/error.ts';
 import { jobMessageReceived } from '../../protocol/ncl.ts';
-import { jobMessageWildcard, nodeInOutSubject, unverifiedPrefix } from '../../protocol/subjects.ts';
+import {
+  jobMessageWildcard,
+  nodeInOutSubject,
+  requestersQueue,
+  unverifiedPrefix,
+} from '../../protocol/subjects.ts';
 import { MusterError } from '../../system/errors.ts';
 import { limitedLog } from '../../system/limited-log.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
+import type { Peers } from '../watcher/peers.ts';
 import { RequestHandler, type RequestHandlerOptions } from './request-handler.ts';
 import { bprotocol, ncl, type RequestProtocol } from './request-protocols.ts';
 
@@ -15,14 +21,22 @@ import { bprotocol, ncl, type RequestProtocol } from './request-protocols.ts';
  */
 const maxAtOnce = { verified: 4096, unverified: 512 };
 
+/** Number of keys that are read again from the store at once. */
+const maxRefreshing = 64;
+
 export interface NodeRequestsOptions extends RequestHandlerOptions {
   connection: Connection;
   /** Whether nodes without a key are let in, whose requests come on subjects of their own. */
   hasUnverified: boolean;
   /** Whether the broker is another one than the requester's own, on which nodes of Bacalhau need no subjects of their own. */
   isShared: boolean;
-  /** Tells whether this requester may answer nodes. */
-  lease: { confirm(): Promise<void> };
+  /** The other requesters of the roll. */
+  peers: Pick<Peers, 'areThere' | 'mayHaveWritten'>;
+  /**
+   * Reads again from the store which key a node has, before a request is refused for it: another requester may just have
+   * let the node in. @throws BrokerError
+   */
+  refreshKey(nodeId: string): Promise<void>;
   /**
    * Tells whether a request about a node may be answered on a subject. `isVerified` tells whether the broker has checked
    * that the node's own key sent it.
@@ -30,16 +44,35 @@ export interface NodeRequestsOptions extends RequestHandlerOptions {
   mayAnswer(nodeId: string, reply: string, isVerified: boolean): boolean;
 }
 
-/** Subscribes to the requests of all nodes. */
-export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
-  const { connection, counters, log, clock, lease, mayAnswer, hasUnverified, isShared } = options;
+export interface NodeRequests extends Subscription {
+  /** Begins or ceases to hear the requests that other requesters answer, because a peer came or went. */
+  onPeersChange(): void;
+}
+
+/** Subscribes to the requests of all nodes. One requester of the roll gets each of them. */
+export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
+  const { connection, counters, log, clock, peers, mayAnswer, refreshKey, hasUnverified, isShared } = options;
   const limited = limitedLog(log, clock);
   const handler = new RequestHandler(options);
   const atOnce = { verified: 0, unverified: 0 };
+  let refreshing = 0;
 
-  // Returns whether the request may be answered. One that may not is refused here.
-  const isPermitted = (message: Message, node: string, isVerified: boolean, protocol: RequestProtocol) => {
-    if (mayAnswer(node, message.reply, isVerified)) return true;
+  // Returns whether a request may be answered that does not look so. Another requester may just have let its node in.
+  const mayBeAnsweredYet = async (message: Message, node: string, isVerified: boolean): Promise<boolean> => {
+    if (!peers.mayHaveWritten || refreshing >= maxRefreshing) return false;
+    refreshing++;
+    try {
+      await refreshKey(node);
+      return mayAnswer(node, message.reply, isVerified);
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      return false;
+    } finally {
+      refreshing--;
+    }
+  };
+
+  const refuse = (message: Message, node: string, isVerified: boolean, protocol: RequestProtocol) => {
     counters.requestsRefused++;
     const fields = { node, reply: message.reply.slice(0, 200) };
     if (isVerified) {
@@ -48,7 +81,6 @@ export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
       limited.warn('key', fields, 'a sender without a key names a node that has one; it is refused');
       message.respond(protocol.encodeError(`node ${node} has a key, and only that key speaks for it`));
     }
-    return false;
   };
 
   const answer = async (
@@ -61,7 +93,9 @@ export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
     // Bacalhau does not answer on other subjects either.
     if (nodeId === undefined) return;
     counters.requests++;
-    if (!isPermitted(message, nodeId, isVerified, protocol)) return;
+    const isPermitted =
+      mayAnswer(nodeId, message.reply, isVerified) || (await mayBeAnsweredYet(message, nodeId, isVerified));
+    if (!isPermitted) return refuse(message, nodeId, isVerified, protocol);
     const kind = isVerified ? 'verified' : 'unverified';
     if (atOnce[kind] >= maxAtOnce[kind]) {
       counters.requestsRefused++;
@@ -70,16 +104,11 @@ export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
     }
     atOnce[kind]++;
     try {
-      await lease.confirm();
-      // The node may have got a key meanwhile.
-      if (!isPermitted(message, nodeId, isVerified, protocol)) return;
       const { method, body, encode } = protocol.read(subject, message.data);
       const hasSender = isVerified;
       const result = await handler.handle({ method, nodeId, body, hasSender });
       message.respond(encode(result, clock.now()));
     } catch (error) {
-      // Another requester took over. It has received the same request, and answers.
-      if (error instanceof MusterError && error.code === 'in_use') return;
       if (error instanceof ProtocolError) counters.requestsMalformed++;
       else if (error instanceof BrokerError) counters.storeFailures++;
       const key = error instanceof ProtocolError ? 'malformed' : 'failed';
@@ -96,17 +125,29 @@ export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
     if (mayAnswer(nodeInOutSubject(subject), message.reply, isVerified)) message.respond(jobMessageReceived);
   };
 
+  // Notes a request that another requester answers.
+  const note = (message: Message, protocol: RequestProtocol, subject = message.subject): void => {
+    const isVerified = subject === message.subject;
+    const nodeId = protocol.nodeIn(subject);
+    if (nodeId === undefined || !mayAnswer(nodeId, message.reply, isVerified)) return;
+    try {
+      const { method, body } = protocol.read(subject, message.data);
+      handler.note({ method, nodeId, body, hasSender: isVerified });
+    } catch (error) {
+      // The requester that answers counts it, and logs it.
+      if (!(error instanceof ProtocolError)) throw error;
+    }
+  };
+
+  const within = (message: Message) => message.subject.slice(unverifiedPrefix.length);
+  // On the requester's own broker, a node with a key may not speak the newer protocol of Bacalhau.
+  const verified = isShared ? [bprotocol, ncl] : [bprotocol];
   const subscriptions: Subscription[] = [];
   const subscribe = (subject: string, handle: (message: Message) => void) =>
-    void subscriptions.push(connection.subscribe(subject, handle));
-  subscribe(bprotocol.wildcard, message => void answer(message, bprotocol));
-  // On the requester's own broker, a node with a key may not speak the newer protocol of Bacalhau.
-  if (isShared) {
-    subscribe(ncl.wildcard, message => void answer(message, ncl));
-    subscribe(jobMessageWildcard, message => acknowledge(message));
-  }
+    void subscriptions.push(connection.subscribe(subject, handle, requestersQueue));
+  for (const protocol of verified) subscribe(protocol.wildcard, message => void answer(message, protocol));
+  if (isShared) subscribe(jobMessageWildcard, message => acknowledge(message));
   if (hasUnverified) {
-    const within = (message: Message) => message.subject.slice(unverifiedPrefix.length);
     for (const protocol of [bprotocol, ncl])
       subscribe(
         `${unverifiedPrefix}${protocol.wildcard}`,
@@ -114,7 +155,27 @@ export function answerNodeRequests(options: NodeRequestsOptions): Subscription {
       );
     subscribe(`${unverifiedPrefix}${jobMessageWildcard}`, message => acknowledge(message, within(message)));
   }
-  return { unsubscribe: () => subscriptions.forEach(subscription => void subscription.unsubscribe()) };
+
+  let heard: Subscription[] = [];
+  const hear = (protocol: RequestProtocol): Subscription[] =>
+    protocol.toAll.map(subject => connection.subscribe(subject, message => note(message, protocol)));
+  const hearUnverified = (protocol: RequestProtocol): Subscription[] =>
+    protocol.toAll.map(subject =>
+      connection.subscribe(`${unverifiedPrefix}${subject}`, message =>
+        note(message, protocol, within(message)),
+      ),
+    );
+  const end = (list: Subscription[]) => list.forEach(subscription => void subscription.unsubscribe());
+  return {
+    unsubscribe: () => end([...subscriptions, ...heard]),
+    onPeersChange: () => {
+      if (peers.areThere === heard.length > 0) return;
+      end(heard);
+      heard = peers.areThere
+        ? [...verified.flatMap(hear), ...(hasUnverified ? [bprotocol, ncl].flatMap(hearUnverified) : [])]
+        : [];
+    },
+  };
 }
 
 function textOf(error: unknown): string {

@@ -70,11 +70,9 @@ export class RequestHandler {
    * Carries out one request and returns what to answer. @throws ProtocolError for a message that cannot be read, or that
    * names another node than its subject.
    */
-  async handle({ method, nodeId, body, hasSender }: NodeRequest): Promise<RequestResult> {
-    const read = <T extends NodeMessage>(schema: v.GenericSchema<unknown, T>): T => {
-      const message = ofNode(nodeId, validate(schema, body));
-      return hasSender ? message : { ...message, Muster: undefined };
-    };
+  async handle(asked: NodeRequest): Promise<RequestResult> {
+    const { method, nodeId } = asked;
+    const read = <T extends NodeMessage>(schema: v.GenericSchema<unknown, T>) => readBody(asked, schema);
     const orRefuse = (request: NodeMessage, result: Promise<RequestResult>) =>
       result.catch(error => this.#answers.refuseWithoutStore({ id: nodeId, sender: request.Muster }, error));
     switch (method) {
@@ -86,14 +84,32 @@ export class RequestHandler {
         const request = read(registerRequestSchema);
         return orRefuse(request, this.#updateInfo(request));
       }
-      case 'UpdateResources/v1':
-        return this.#updateResources(read(updateResourcesRequestSchema));
-      case 'Leave/v1':
-        return this.#leave(read(leaveRequestSchema));
+      case 'UpdateResources/v1': {
+        const request = read(updateResourcesRequestSchema);
+        return orRefuse(request, this.#updateResources(request));
+      }
+      case 'Leave/v1': {
+        const request = read(leaveRequestSchema);
+        return orRefuse(request, this.#leave(request));
+      }
       case 'RotateKey/v1': {
         const request = read(rotateKeyRequestSchema);
         return orRefuse(request, this.#rotateKey(request));
       }
+    }
+  }
+
+  /**
+   * Notes what a node tells all requesters, in a request that another one answers: what it has free, and that it stops.
+   * @throws ProtocolError as `handle`
+   */
+  note(asked: NodeRequest): void {
+    if (asked.method === 'UpdateResources/v1') {
+      const update = readBody(asked, updateResourcesRequestSchema);
+      if (this.#isCurrent(asked.nodeId, update.Muster)) this.#noteResources(update);
+    } else if (asked.method === 'Leave/v1') {
+      const { Reason: reason, Muster: sender } = readBody(asked, leaveRequestSchema);
+      if (this.#isCurrent(asked.nodeId, sender)) this.#options.health.markLeft(asked.nodeId, reason);
     }
   }
 
@@ -115,7 +131,7 @@ export class RequestHandler {
 
   async #updateInfo({ Info, Muster }: RegisterRequest): Promise<RequestResult> {
     const asker = { id: Info.NodeID, sender: Muster };
-    const refusal = this.#refusalOf(asker, Info.Hostname);
+    const refusal = await this.#refusalOf(asker, Info.Hostname);
     if (refusal) return this.#answers.refuse(asker, refusal);
     const outcome = await this.#options.roll.updateInfo(Info);
     if (outcome.code === 'handshake_required' || outcome.code === 'deleted') {
@@ -125,10 +141,10 @@ export class RequestHandler {
     return this.#answers.membership(asker, outcome);
   }
 
-  #updateResources(update: UpdateResourcesRequest): RequestResult {
+  async #updateResources(update: UpdateResourcesRequest): Promise<RequestResult> {
     const asker = { id: update.NodeID, sender: update.Muster };
-    const { roll, resources, health, waiting, clock } = this.#options;
-    const refusal = this.#refusalOf(asker);
+    const { roll } = this.#options;
+    const refusal = await this.#refusalOf(asker);
     if (refusal) return this.#answers.refuse(asker, refusal);
     if (roll.records.get(asker.id)?.Membership === 'REJECTED') {
       return this.#answers.refuse(asker, {
@@ -137,20 +153,25 @@ export class RequestHandler {
         reason: reasons.updateRejected,
       });
     }
-    resources.set(asker.id, {
-      available: update.AvailableCapacity,
-      queued: update.QueueUsedCapacity,
-      usage: update.Usage,
-      at: clock.now(),
-    });
-    health.markAlive(asker.id);
-    waiting.markHeard(asker.id);
+    this.#noteResources(update);
     return this.#answers.done(asker, 'known');
   }
 
-  #leave({ NodeID: id, Reason: reason, Muster: sender }: LeaveRequest): RequestResult {
+  #noteResources({
+    NodeID: id,
+    AvailableCapacity: available,
+    QueueUsedCapacity: queued,
+    Usage: usage,
+  }: UpdateResourcesRequest): void {
+    const { resources, health, waiting, clock } = this.#options;
+    resources.set(id, { available, queued, usage, at: clock.now() });
+    health.markAlive(id);
+    waiting.markHeard(id);
+  }
+
+  async #leave({ NodeID: id, Reason: reason, Muster: sender }: LeaveRequest): Promise<RequestResult> {
     const asker = { id, sender };
-    const refusal = this.#refusalOf(asker);
+    const refusal = await this.#refusalOf(asker);
     if (refusal) return this.#answers.refuse(asker, refusal);
     this.#options.health.markLeft(id, reason);
     return this.#answers.done(asker, 'left');
@@ -163,11 +184,24 @@ export class RequestHandler {
     return this.#answers.done(asker, outcome.code);
   }
 
+  /** Returns whether the sender speaks for the node as it is on the roll. */
+  #isCurrent(id: string, sender: Sender | undefined): boolean {
+    const state = this.#options.roll.records.get(id);
+    return (
+      state?.Info.NodeType === 'Compute' &&
+      state.Membership !== 'REJECTED' &&
+      state.Muster?.Session === sender?.Session
+    );
+  }
+
   // Returns the refusal that makes the sender register first: the node is not on the roll, or the message names another
-  // session. Otherwise it returns undefined.
-  #refusalOf(asker: Asker, host?: string): RequestOutcome | undefined {
+  // session. Otherwise it returns undefined. The record is read again before, if another requester may have written it.
+  async #refusalOf(asker: Asker, host?: string): Promise<RequestOutcome | undefined> {
     const { roll, conflicts } = this.#options;
     const { id, sender } = asker;
+    const known = roll.records.get(id);
+    const isSure = known && known.Muster?.Session === sender?.Session && known.Membership !== 'REJECTED';
+    if (!isSure) await roll.refresh(id);
     const state = roll.records.get(id);
     if (!state) return roll.refuseUnknown(id);
     if (state.Info.NodeType === 'Requester') return usesRequesterId(id);
@@ -184,6 +218,15 @@ const agentOf = ({ sender }: Asker, host: string | undefined): MessageSender => 
   instance: sender?.Instance,
   host,
 });
+
+// Reads the body of a request. What a client without a key says of itself does not count.
+function readBody<T extends NodeMessage>(
+  { nodeId, body, hasSender }: NodeRequest,
+  schema: v.GenericSchema<unknown, T>,
+): T {
+  const message = ofNode(nodeId, validate(schema, body));
+  return hasSender ? message : { ...message, Muster: undefined };
+}
 
 // Refuses a message that names another node than its subject, because the broker's permissions protect only the id in the
 // subject.

@@ -5,6 +5,7 @@ import { parseJson } from '../../protocol/json.ts';
 import { encodeControlAnswer, encodeControlError, readControlRequest } from '../../protocol/ncl.ts';
 import {
   controlWildcard,
+  managementSubject,
   managementWildcard,
   nodeInOutSubject,
   parseManagementSubject,
@@ -21,6 +22,8 @@ export interface ReadRequest extends Pick<NodeRequest, 'method' | 'body'> {
 export interface RequestProtocol {
   /** The subject of the requests of all nodes. */
   readonly wildcard: string;
+  /** The subjects of the requests that every requester has to hear, although one answers: a sign of life, and a stop. */
+  readonly toAll: readonly string[];
   /** Returns the node in the subject of a request; undefined when it is the subject of another program. */
   nodeIn(subject: string): string | undefined;
   /** Reads a request, on a subject that names a node. @throws ProtocolError */
@@ -31,6 +34,7 @@ export interface RequestProtocol {
 
 export const bprotocol: RequestProtocol = {
   wildcard: managementWildcard,
+  toAll: [managementSubject('*', 'UpdateResources/v1'), managementSubject('*', 'Leave/v1')],
   nodeIn: subject => parseManagementSubject(subject)?.nodeId,
   read(subject, data) {
     const target = parseManagementSubject(subject);
@@ -42,6 +46,7 @@ export const bprotocol: RequestProtocol = {
 
 export const ncl: RequestProtocol = {
   wildcard: controlWildcard,
+  toAll: [controlWildcard],
   nodeIn: nodeInOutSubject,
   read(_subject, data) {
     const request = readControlRequest(data);

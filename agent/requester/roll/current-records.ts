@@ -6,7 +6,7 @@ import type { ChangeAnnouncer, RollObserver } from './roll-observer.ts';
 import { changesOf, readEntry } from './store.ts';
 import type { StoreComparison } from './store-comparison.ts';
 import type { StoreLife } from './store-life.ts';
-import { operationOf, type StoredRecord } from './stored-record.ts';
+import { incarnationOf, operationOf, type StoredRecord } from './stored-record.ts';
 
 export interface CurrentRecordsOptions {
   life: StoreLife;
@@ -47,25 +47,35 @@ export class CurrentRecords {
   }
 
   /**
-   * Applies an entry of the store that came from the watch or from a read. A write whose answer was lost is seen only here.
-   * `former` is what memory had under this id, also when it was removed because the store was lost.
+   * Applies an entry of the store that came from the watch or from a read. A write whose answer was lost is seen only here,
+   * and so are the writes of other requesters. `former` is what memory had under this id, also when it was removed because
+   * the store was lost. `mayBeOlder` tells that the entry may be one that came back, so that its changes may have been
+   * announced long ago.
    */
-  applyEntry(entry: BucketEntry, former: StoredRecord): void {
+  applyEntry(entry: BucketEntry, former: StoredRecord, { mayBeOlder = false } = {}): void {
     const stored = readEntry(entry);
-    const change = changesOf(entry, stored).find(each => each.Revision === entry.revision);
-    this.apply(entry.key, stored, change && isAnnounced(stored, change, former) ? undefined : change);
+    const changes = changesOf(entry, stored).filter(change => isNew(change, stored, former));
+    this.apply(entry.key, stored, changes, { mayBeOlder });
   }
 
   /**
-   * Applies a record, unless its revision is already in memory, and announces `change`. The revision may come from a
-   * write, a read or the watch.
+   * Applies a record, unless its revision is already in memory, and announces `changes`. The revision may come from a
+   * write, a read or the watch. `mayBeOlder` is as in `applyEntry`.
    */
-  apply(id: string, stored: StoredRecord, change: RecordedChange | undefined): void {
+  apply(
+    id: string,
+    stored: StoredRecord,
+    changes: readonly RecordedChange[],
+    { mayBeOlder = false } = {},
+  ): void {
     if (this.#table.stored(id).revision >= stored.revision) return;
     const { announcer, comparison } = this.#options;
     const judged = comparison.judge(id, stored);
     this.#take(id, judged);
-    if (change && judged === stored) announcer.announceChange(id, change);
+    if (judged !== stored) return;
+    for (const change of changes)
+      if (change.Revision === stored.revision && !mayBeOlder) announcer.announceChange(id, change);
+      else announcer.announceEarlierChange(id, change);
   }
 
   /** Replaces a record, for example by a lost one, and takes the node from the roll. */
@@ -107,10 +117,17 @@ export class CurrentRecords {
   }
 }
 
-// Returns whether the newest change of a record was announced when memory had `former`. A record that another program copied
-// still contains our change and our operation. A backup contains changes that are older than those in memory.
-function isAnnounced(stored: StoredRecord, change: RecordedChange, former: StoredRecord): boolean {
-  if (operationOf(stored) !== undefined && operationOf(stored) === operationOf(former)) return true;
-  if (former.kind !== 'record' || change.Store === undefined) return false;
-  return former.state.Muster?.Store === change.Store && change.Revision <= former.revision;
+// Returns whether memory has not had a change in a record yet, when it had `former`. The store keeps one revision of each
+// record, so a record also brings the changes of revisions that were replaced before they came here. A record that another
+// program copied still contains our changes and our operation. A backup contains changes that are older than those in memory.
+function isNew({ Store, Revision }: RecordedChange, stored: StoredRecord, former: StoredRecord): boolean {
+  if (operationOf(stored) !== undefined && operationOf(stored) === operationOf(former)) return false;
+  if (Revision === stored.revision)
+    return (
+      former.kind !== 'record' ||
+      Store === undefined ||
+      former.state.Muster?.Store !== Store ||
+      Revision > former.revision
+    );
+  return Store !== undefined && Store === incarnationOf(stored) && Revision > former.revision;
 }

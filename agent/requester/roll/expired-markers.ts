@@ -11,10 +11,15 @@ export interface ExpiredMarkersOptions {
    * the change is not acknowledged yet. @throws BrokerError
    */
   remove(id: string, revision: number): Promise<boolean>;
+  /** Whether this requester watches, and so removes the markers from the store. */
+  watches(): boolean;
 }
 
-/** Time that a marker stays at least, and time between two rounds, in milliseconds. */
-const keptMs = 60_000;
+/**
+ * Time that a marker stays at least, and time between two rounds, in milliseconds. A requester that does not watch forgets
+ * a marker earlier, so that it misses none that was removed.
+ */
+const keptMs = { watching: 60_000, otherwise: 45_000 };
 const roundMs = 5_000;
 /** The largest number of markers that are removed in one round, and at the same time. */
 const perRound = 1_000;
@@ -54,7 +59,8 @@ export class ExpiredMarkers {
   }
 
   async #removeDue(): Promise<void> {
-    const until = this.#options.clock.monotonic() - keptMs;
+    const { clock, watches } = this.#options;
+    const until = clock.monotonic() - (watches() ? keptMs.watching : keptMs.otherwise);
     const oldest = this.#markers.entries().take(perRound);
     const due = oldest.filter(([, { at }]) => at <= until).toArray();
     // When the store does not answer, the next round tries again.

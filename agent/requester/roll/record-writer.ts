@@ -21,6 +21,8 @@ export interface RecordWriterOptions {
   random: Random;
   announcer: ChangeAnnouncer;
   follower: StoreFollower;
+  /** Whether this requester watches. Another one removes the markers otherwise. */
+  watches(): boolean;
 }
 
 /** What a rule says of a change. Without `write`, nothing changes. */
@@ -59,16 +61,17 @@ export class RecordWriter {
   }
 
   /**
-   * Removes a marker from the store, unless something newer is under its id. Returns false when it is too early, because
-   * the event of the change is not acknowledged yet. @throws BrokerError
+   * Removes a marker from the store, unless something newer is under its id, and forgets it. A requester that does not watch
+   * only forgets it. Returns false when it is too early, because the event of the change is not acknowledged yet. @throws
+   * BrokerError
    */
   async removeMarker(id: string, revision: number): Promise<boolean> {
-    const { bucket, announcer, follower } = this.#options;
+    const { bucket, announcer, follower, watches } = this.#options;
     const endTurn = await this.#queue.begin(id);
     try {
       const isNewest = () => follower.records.stored(id).revision === revision;
       if (isNewest() && announcer.unacknowledgedChanges(id).length > 0) return false;
-      await bucket.remove(id, revision);
+      if (watches()) await bucket.remove(id, revision);
       if (isNewest()) follower.forgetMarker(id);
       return true;
     } finally {

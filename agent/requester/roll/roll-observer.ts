@@ -20,6 +20,8 @@ export interface RollObserver {
 /** Announces changes that are in the store to other systems. */
 export interface ChangeAnnouncer {
   announceChange(id: string, change: RecordedChange): void;
+  /** Announces a change that may have been announced already, unless its event turns out to be stored. */
+  announceEarlierChange(id: string, change: RecordedChange): void;
   /** Returns the changes of `id` whose events the broker has not acknowledged. They are written into the record. */
   unacknowledgedChanges(id: string): RecordedChange[];
 }

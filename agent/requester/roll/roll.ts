@@ -25,6 +25,7 @@ import { ownRecord } from './own-record.ts';
 import { rebuiltRecord } from './rebuilt-record.ts';
 import type { Records } from './record-table.ts';
 import { RecordWriter } from './record-writer.ts';
+import { isNodeKey } from './store.ts';
 import { StoreFollower, type StoreFollowerOptions } from './store-follower.ts';
 import { type AnnouncedMembership, type StoredRecord, sessionOf } from './stored-record.ts';
 import type { WaitingList } from './waiting-list.ts';
@@ -40,6 +41,10 @@ export interface RollOptions extends Omit<StoreFollowerOptions, 'onApplied'> {
   joinedBy?: ((id: string) => JoinedBy | undefined) | undefined;
   /** The id of the requester, which the event of a node that gives way names. */
   requesterId: string;
+  /** Whether this requester watches over the roll. */
+  watches(): boolean;
+  /** Whether another requester may have written what this one has not heard of yet. */
+  hasPeers(): boolean;
   /** Returns the key that is pinned to a node; undefined when there is none, or the broker checks no keys. */
   publicKeyOf(id: string): string | undefined;
 }
@@ -68,7 +73,7 @@ export class Roll {
     });
     this.#admission = new Admission({ ...options, pending: () => this.records.pending });
     const remove = (id: string, revision: number) => this.#writer.removeMarker(id, revision);
-    this.#markers = new ExpiredMarkers({ clock, remove });
+    this.#markers = new ExpiredMarkers({ clock, remove, watches: options.watches });
   }
 
   /** The records of all nodes, as the store has them. */
@@ -101,6 +106,14 @@ export class Roll {
     this.#follower.stop();
     this.#held.stop();
     this.#markers.stop();
+  }
+
+  /**
+   * Reads the record of a node from the store, if another requester may have written it. Call it before a refusal that such
+   * a write would make wrong. @throws BrokerError when the store does not answer
+   */
+  async refresh(id: string): Promise<void> {
+    if (this.#options.hasPeers()) await this.#writer.change(id, () => ({}));
   }
 
   /** Refuses a node that is not on the roll. */
@@ -195,6 +208,7 @@ export class Roll {
       await this.#follower.compared().catch(error => {
         throw comparing(error);
       });
+    if (isNodeKey(name) && !this.records.get(name)) await this.refresh(name);
     const id = decision.isExact ? this.records.resolveExact(name) : this.records.resolve(name);
     await this.#writer.change(id, stored => rule(stored, name, decision, this.#now()));
     return id;

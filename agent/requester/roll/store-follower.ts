@@ -150,7 +150,7 @@ export class StoreFollower {
 
   /** Applies a record that this requester wrote, and announces its change. */
   applyWrite(id: string, stored: StoredRecord, change: RecordedChange | undefined): void {
-    this.#current.apply(id, stored, change);
+    this.#current.apply(id, stored, change ? [change] : []);
   }
 
   /** Forgets a marker that this requester removed from the store. */
@@ -170,10 +170,11 @@ export class StoreFollower {
     if (former.revision > entry.revision) this.#older.add(key);
     if (former.revision >= entry.revision) return;
     // A marker that was removed may have come back, or the record that it replaced.
-    if (this.#missing && !onFirst && former.revision === 0 && entry.revision <= this.#newestBefore)
-      this.#comparison.require();
+    const mayBeOlder =
+      this.#missing !== undefined && former.revision === 0 && entry.revision <= this.#newestBefore;
+    if (mayBeOlder && !onFirst) this.#comparison.require();
     if (onFirst) this.#current.load(entry, onFirst);
-    else this.#current.applyEntry(entry, this.#lost?.get(key) ?? former);
+    else this.#current.applyEntry(entry, this.#lost?.get(key) ?? former, { mayBeOlder });
   }
 
   #beginPass(lost: boolean): void {
@@ -221,7 +222,7 @@ export class StoreFollower {
         const entry = await bucket.get(id);
         if ((entry?.revision ?? 0) >= this.records.stored(id).revision) continue;
         this.#current.remove(id);
-        if (entry) this.#current.apply(id, readEntry(entry), undefined);
+        if (entry) this.#current.apply(id, readEntry(entry), []);
       }
       await this.#runComparison();
     };

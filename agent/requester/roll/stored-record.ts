@@ -67,3 +67,9 @@ export const keyOf = (stored: StoredRecord): string | undefined =>
 /** Returns the random mark of the write that made the record. */
 export const operationOf = (stored: StoredRecord): string | undefined =>
   stored.kind === 'record' ? stored.state.Muster?.Operation : undefined;
+
+/** Returns the incarnation of the store in which the record or the marker was written; undefined when it names none. */
+export function incarnationOf(stored: StoredRecord): string | undefined {
+  if (stored.kind === 'record') return stored.state.Muster?.Store;
+  return stored.kind === 'absent' || stored.kind === 'deleted' ? stored.incarnation : undefined;
+}

@@ -33,7 +33,11 @@ export interface RequesterStatus {
   nextAuthority?: { ready: boolean; missing: number } | undefined;
   clusterId?: string | undefined;
   nodes?: { total: number; pending: number; unreadable: number; lost?: number } | undefined;
-  /** Number of nodes with events that the broker has not acknowledged. */
+  /** The id of the requester that watches over the roll, as far as this one knows: it announces what changes. */
+  watcher?: string | undefined;
+  /** The other requesters of the roll. */
+  peers?: { requester: string; host: string; watches: boolean }[] | undefined;
+  /** Number of nodes with events that the broker has not acknowledged; absent when another requester announces. */
   eventsWaiting?: number | undefined;
   counters: Counters;
 }

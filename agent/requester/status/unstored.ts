@@ -2,7 +2,6 @@
 import { MusterError } from '../../system/errors.ts';
 import { BrokerError } from '../../transport/port.ts';
 import { isKnownToHaveFailed, storeFault } from './store-fault.ts';
-import { throwIfTakenOver } from './took-over.ts';
 
 /** What an operator is told: what did not happen, and what to do. */
 export interface UnstoredText {
@@ -12,10 +11,9 @@ export interface UnstoredText {
 
 /**
  * Throws MusterError `failed` with `known` when the store is known not to have stored something, and `unreachable` with
- * `unknown` when it may have stored it, or when another requester took over. It throws other errors as they are.
+ * `unknown` when it may have stored it. It throws other errors as they are.
  */
 export function throwUnstored(error: unknown, known: UnstoredText, unknown: UnstoredText = known): never {
-  throwIfTakenOver(error);
   if (!(error instanceof BrokerError)) throw error;
   const hasFailed = isKnownToHaveFailed(error);
   const { what, hint } = hasFailed ? known : unknown;

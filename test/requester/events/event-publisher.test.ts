@@ -44,7 +44,6 @@ async function begin() {
     random: counting(),
     log,
     connection,
-    lease: { confirm: async () => undefined },
     clusterId: 'c-1',
     requesterId: 'node-0',
     instance: 'i-1',

@@ -25,7 +25,8 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
   /** The calls of the health watch and the conflict detector. */
   const calls: string[] = [];
   const subscription = answerNodeRequests({
-    lease: { confirm: async () => undefined },
+    peers: { areThere: false, mayHaveWritten: false },
+    refreshKey: async () => undefined,
     mayAnswer: () => true,
     hasUnverified: false,
     isShared: true,

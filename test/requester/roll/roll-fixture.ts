@@ -71,6 +71,8 @@ export async function openRoll(
     waiting,
     requesterId: 'node-0',
     publicKeyOf,
+    watches: () => true,
+    hasPeers: () => false,
     bucket,
     life: { find: async () => 's1', doubt: () => undefined, onRevision: () => undefined },
     clock,
@@ -79,6 +81,7 @@ export async function openRoll(
     policy: { manualApproval, maxPending },
     announcer: {
       announceChange: (id, change) => void open.announced.push({ id, change }),
+      announceEarlierChange: (id, change) => void open.announced.push({ id, change }),
       unacknowledgedChanges: id => open.unacknowledged.get(id) ?? [],
     },
     observers: [

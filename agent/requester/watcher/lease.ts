@@ -1,0 +1,296 @@
+// The lease says which of the requesters of a roll watches: that one announces and tidies. The others stand by, and one of
+// them takes the lease when its holder has not renewed it for a while.
+import * as v from 'valibot';
+import { ProtocolError } from '../../protocol/error.ts';
+import { parseJson } from '../../protocol/json.ts';
+import { validate } from '../../protocol/schema.ts';
+import { leaseSubject } from '../../protocol/subjects.ts';
+import type { Clock, Timer } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
+import type { Log } from '../../system/log.ts';
+import type { Random } from '../../system/random.ts';
+import { BrokerError, type Bucket, type Connection, type Subscription } from '../../transport/port.ts';
+import { decode, encode, ensureClusterId } from '../cluster/cluster-bucket.ts';
+
+const leaseKey = 'lease';
+
+/**
+ * Times in milliseconds: how often the holder renews the lease; how often the others look at it; how long the holder may
+ * act after it sent a renewal; how long the lease must not have been renewed until another requester takes it; and how long
+ * one question to the holder waits for its answer.
+ */
+export const leaseTimesMs = { renew: 2_000, look: 1_000, sure: 4_000, expiry: 6_000, answer: 1_000 };
+
+const short = v.pipe(v.string(), v.maxLength(256));
+/** A process that is a requester of the roll. */
+export const holderSchema = v.object({
+  requester: short,
+  instance: short,
+  host: short,
+  pid: v.number(),
+  since: short,
+});
+export type Holder = v.InferOutput<typeof holderSchema>;
+
+export interface LeaseOptions {
+  /** The bucket that contains the lease. */
+  bucket: Bucket;
+  connection: Connection;
+  clusterId: string;
+  random: Random;
+  me: Holder;
+  clock: Clock;
+  log: Log;
+}
+
+/** What happens to the lease. */
+export interface LeaseEvents {
+  /** Called when this requester got the lease, or another one took it from it. */
+  onChange(): void;
+  /** Called when somebody had removed the lease from the store, and perhaps what is beside it. */
+  onRemoved(): void;
+}
+
+/** Whether this requester may do what only the watcher does. */
+export interface WatchRight {
+  /**
+   * Resolves when this requester holds the lease: it renewed the lease a short time ago, or does so now. A process that
+   * slept, or lost the broker, may have lost the lease without knowing it. With `anew` it renews the lease in any case.
+   * @throws MusterError `in_use` when another requester holds it; BrokerError when the store does not answer.
+   */
+  confirm(options?: { anew?: boolean }): Promise<void>;
+}
+
+export class Lease implements WatchRight {
+  readonly #options: LeaseOptions;
+  #events: LeaseEvents | undefined;
+  #isHeld = false;
+  #holder: Holder | undefined;
+  #revision = 0;
+  /** When the last successful renewal was sent; undefined while that proves nothing. */
+  #renewedAt: Times | undefined;
+  /** The revision that another requester wrote last, and the monotonic time when this one saw it first. */
+  #seen: { revision: number; instance: string; at: number } | undefined;
+  #working: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #isReleased = false;
+  /** Answers whoever asks for the holder. A requester that stands by must not be there. */
+  #answering: Subscription | undefined;
+  #listening: Subscription | undefined;
+
+  /**
+   * Takes the lease, or finds out who holds it. A holder that has ended does not delay the start: nobody answers for it.
+   * @throws BrokerError; MusterError `bad_state` when the stored lease cannot be read.
+   */
+  static async open(options: LeaseOptions): Promise<Lease> {
+    const lease = new Lease(options);
+    await lease.#look({ isStart: true });
+    lease.#begin();
+    return lease;
+  }
+
+  private constructor(options: LeaseOptions) {
+    this.#options = options;
+  }
+
+  /** Tells from now on what happens to the lease. */
+  follow(events: LeaseEvents): void {
+    this.#events = events;
+  }
+
+  // Begins to renew the lease, or to look whether it can be taken.
+  #begin(): void {
+    // Another requester may take the lease at once from a holder that has no connection.
+    this.#listening = this.#options.connection.onState(({ kind }) => {
+      if (kind !== 'connected') this.#renewedAt = undefined;
+    });
+    this.#plan();
+  }
+
+  /** Whether this requester holds the lease, as far as it knows. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** The requester that holds the lease, as far as this one knows. */
+  get holder(): Holder | undefined {
+    return this.#isHeld ? this.#options.me : this.#holder;
+  }
+
+  async confirm({ anew = false } = {}): Promise<void> {
+    if (this.#isReleased) throw new BrokerError('disconnected', 'the lease was given back');
+    if (!anew && this.#isHeld && isRecent(this.#renewedAt, this.#options.clock)) return;
+    if (this.#isHeld) await this.#work();
+    if (!this.#isHeld) throw notWatching(this.#holder);
+    // The connection may have been lost since the renewal was sent.
+    if (!this.#renewedAt) throw new BrokerError('disconnected', 'the lease could not be renewed');
+  }
+
+  /** Gives the lease back, so that the next requester takes it without a wait, and ends. */
+  async release(): Promise<void> {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#timer?.cancel();
+    this.#answering?.unsubscribe();
+    this.#listening?.unsubscribe();
+    await this.#working?.catch(() => undefined);
+    if (!this.#isHeld) return;
+    await this.#options.bucket.purge(leaseKey, this.#revision, {}).catch(error => {
+      const text = 'the lease could not be given back; the next requester finds that nobody renews it';
+      this.#options.log.debug({ err: error }, text);
+    });
+  }
+
+  #plan(): void {
+    const { clock, log } = this.#options;
+    this.#timer = clock.after(this.#isHeld ? leaseTimesMs.renew : leaseTimesMs.look, () => {
+      void this.#work()
+        .catch(err => log.debug({ err }, 'the lease could not be renewed or read; it is tried again'))
+        .finally(() => {
+          if (!this.#isReleased) this.#plan();
+        });
+    });
+  }
+
+  #work(): Promise<void> {
+    this.#working ??= (this.#isHeld ? this.#renew() : this.#look({ isStart: false })).finally(() => {
+      this.#working = undefined;
+    });
+    return this.#working;
+  }
+
+  // Takes the lease if nobody holds it, or its holder is silent.
+  async #look({ isStart }: { isStart: boolean }): Promise<void> {
+    const { bucket, me } = this.#options;
+    for (;;) {
+      const entry = await bucket.get(leaseKey);
+      const holder = entry && !entry.marker ? decode(leaseKey, holderSchema, entry.value) : undefined;
+      const isOther = holder !== undefined && holder.instance !== me.instance;
+      if (entry && isOther && !(await this.#isOver(holder, entry.revision, isStart))) {
+        this.#holder = holder;
+        return;
+      }
+      if (this.#isReleased) return;
+      if (await this.#take(entry?.revision ?? 0)) return;
+    }
+  }
+
+  /** Writes the lease. Returns false when somebody else wrote first. */
+  async #take(revision: number): Promise<boolean> {
+    const { bucket, me, clock, connection, clusterId } = this.#options;
+    const askedAt = timesOf(clock);
+    try {
+      this.#revision = await bucket.put(leaseKey, encode(me), revision);
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
+      return false;
+    }
+    this.#renewedAt = askedAt;
+    this.#seen = undefined;
+    this.#isHeld = true;
+    this.#answering?.unsubscribe();
+    this.#answering = connection.subscribe(
+      leaseSubject(clusterId),
+      message => void message.respond(encode(me)),
+    );
+    this.#events?.onChange();
+    return true;
+  }
+
+  /** Returns whether another requester may take the lease from this holder. */
+  async #isOver(holder: Holder, revision: number, isStart: boolean): Promise<boolean> {
+    const { clock } = this.#options;
+    const { instance } = holder;
+    if (this.#seen?.revision !== revision || this.#seen.instance !== instance)
+      this.#seen = { revision, instance, at: clock.monotonic() };
+    const silentMs = clock.monotonic() - this.#seen.at;
+    if (silentMs >= leaseTimesMs.expiry) return true;
+    const isLate = isStart || silentMs > leaseTimesMs.renew + leaseTimesMs.look;
+    return isLate && (await this.#hasEnded());
+  }
+
+  // Asks whether the holder has a connection. In a cluster of servers that proves nothing, because the holder may be on the
+  // other side of a cut.
+  async #hasEnded(): Promise<boolean> {
+    const { connection, clusterId } = this.#options;
+    const { state } = connection;
+    if (state.kind !== 'connected' || state.isClustered) return false;
+    try {
+      await connection.request(leaseSubject(clusterId), '', leaseTimesMs.answer);
+      return false;
+    } catch (error) {
+      if (error instanceof ProtocolError) return false;
+      if (!(error instanceof BrokerError)) throw error;
+      if (error.fault === 'no_responders') return true;
+      if (error.fault === 'timeout') return false;
+      throw error;
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { bucket, me, clock, random, clusterId } = this.#options;
+    const askedAt = timesOf(clock);
+    try {
+      this.#revision = await bucket.put(leaseKey, encode(me), this.#revision);
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
+      const holder = await this.#readHolder();
+      if (holder && holder.instance !== me.instance) return this.#isReleased ? undefined : this.#lose(holder);
+      // The lease is written again at once, before another requester can take it.
+      this.#revision = await bucket.put(leaseKey, encode(me), this.#revision);
+      this.#renewedAt = askedAt;
+      // The answer to our own write was lost.
+      if (holder) return;
+      // Who removed the lease may have removed the cluster id too. The next start would make another one without a word.
+      await ensureClusterId(bucket, random, clusterId);
+      this.#events?.onRemoved();
+    }
+    this.#renewedAt = askedAt;
+  }
+
+  // Returns who holds the lease, as the store says; undefined when the store was lost, or another program has written the
+  // value.
+  async #readHolder(): Promise<Holder | undefined> {
+    const { bucket, log } = this.#options;
+    const entry = await bucket.get(leaseKey);
+    this.#revision = entry?.revision ?? 0;
+    if (!entry || entry.marker) return undefined;
+    try {
+      return validate(holderSchema, parseJson(entry.value));
+    } catch (error) {
+      log.warn({ err: error }, 'the lease in the store cannot be read; it is written again');
+      return undefined;
+    }
+  }
+
+  #lose(holder: Holder): void {
+    this.#isHeld = false;
+    this.#answering?.unsubscribe();
+    this.#holder = holder;
+    this.#renewedAt = undefined;
+    this.#events?.onChange();
+  }
+}
+
+/** A moment on both clocks, in milliseconds. The monotonic clock stands still while the machine sleeps. */
+interface Times {
+  monotonic: number;
+  wall: number;
+}
+
+const timesOf = (clock: Clock): Times => ({ monotonic: clock.monotonic(), wall: clock.now().getTime() });
+
+function isRecent(times: Times | undefined, clock: Clock): boolean {
+  if (!times) return false;
+  const now = timesOf(clock);
+  const { sure } = leaseTimesMs;
+  return now.monotonic - times.monotonic < sure && Math.abs(now.wall - times.wall) < sure;
+}
+
+const notWatching = (holder: Holder | undefined): MusterError =>
+  new MusterError(
+    'in_use',
+    holder
+      ? `requester ${holder.requester} (process ${holder.pid} on ${holder.host}) watches over this roll`
+      : 'another requester watches over this roll',
+  );

@@ -1,0 +1,193 @@
+// The peers are the other requesters of the same roll. Each tells the others every few seconds that it is there.
+import * as v from 'valibot';
+import { parseJson } from '../../protocol/json.ts';
+import { validate } from '../../protocol/schema.ts';
+import { peersSubject } from '../../protocol/subjects.ts';
+import type { Clock, Timer } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
+import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
+import { encode } from '../cluster/cluster-bucket.ts';
+import { type Holder, holderSchema } from './lease.ts';
+
+/**
+ * Times in milliseconds: how often each requester tells that it is there; the silence after which it counts as gone; how
+ * long a start waits for the first and for each further answer; and how long a peer that has gone may still have written
+ * what this requester has not heard of.
+ */
+const timesMs = { tell: 2_000, gone: 7_000, firstAnswer: 1_000, nextAnswer: 200, late: 30_000 };
+/** Largest number of peers that are remembered. On a NATS of one's own anybody may pretend to be one. */
+const maxPeers = 32;
+
+const peerSchema = v.object({
+  ...holderSchema.entries,
+  version: v.pipe(v.string(), v.maxLength(64)),
+  /** Whether it watches. */
+  watches: v.boolean(),
+  /** Whether it tells this for the last time, because it stops. */
+  leaves: v.optional(v.boolean(), false),
+});
+
+/** Another requester of the roll. */
+export type Peer = Omit<v.InferOutput<typeof peerSchema>, 'leaves'>;
+
+export interface PeersOptions {
+  connection: Connection;
+  clusterId: string;
+  me: Holder;
+  version: string;
+  clock: Clock;
+  log: Log;
+}
+
+export class Peers {
+  readonly #options: PeersOptions;
+  readonly #limited: LimitedLog;
+  readonly #peers = new Map<string, { peer: Peer; at: number }>();
+  #lateUntil = Number.NEGATIVE_INFINITY;
+  #watches: () => boolean = () => false;
+  #onChange: () => void = () => undefined;
+  #subscription: Subscription | undefined;
+  #timer: Timer | undefined;
+
+  /**
+   * Asks who is there. @throws MusterError `in_use` when another requester has the id of this one; BrokerError when the
+   * connection is lost.
+   */
+  static async open(options: PeersOptions): Promise<Peers> {
+    const peers = new Peers(options);
+    await peers.#ask();
+    const { requester } = options.me;
+    const same = peers.list().find(peer => peer.requester === requester);
+    if (same) throw sameId(same);
+    return peers;
+  }
+
+  private constructor(options: PeersOptions) {
+    this.#options = options;
+    this.#limited = limitedLog(options.log, options.clock);
+  }
+
+  /**
+   * Begins to tell the others that this requester is there. `watches` says whether it watches; `onChange` is called when a
+   * peer comes, goes, or begins or ceases to watch.
+   */
+  start(watches: () => boolean, onChange: () => void): void {
+    const { connection, clusterId } = this.#options;
+    this.#watches = watches;
+    this.#onChange = onChange;
+    this.#subscription = connection.subscribe(peersSubject(clusterId), message => this.#receive(message));
+    this.#repeat();
+  }
+
+  /** Tells the others that this requester stops. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#subscription?.unsubscribe();
+    if (this.#subscription) this.#tell({ leaves: true });
+  }
+
+  /** Tells the others at once, because this requester began or ceased to watch. */
+  tell(): void {
+    if (this.#subscription) this.#tell();
+  }
+
+  /** Whether there is another requester. */
+  get areThere(): boolean {
+    return this.#peers.size > 0;
+  }
+
+  /** Whether another requester may have written what this one has not heard of yet. */
+  get mayHaveWritten(): boolean {
+    return this.areThere || this.#options.clock.monotonic() < this.#lateUntil;
+  }
+
+  /** Returns the peers, sorted by id. */
+  list(): Peer[] {
+    return [...this.#peers.values()]
+      .map(({ peer }) => peer)
+      .sort((a, b) => (a.requester < b.requester ? -1 : 1));
+  }
+
+  async #ask(): Promise<void> {
+    const { connection, clusterId } = this.#options;
+    const wait = { firstMs: timesMs.firstAnswer, nextMs: timesMs.nextAnswer };
+    try {
+      await connection.gather(peersSubject(clusterId), '', wait, message => {
+        this.#keep(message);
+        return false;
+      });
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.fault === 'disconnected') throw error;
+      // Nobody answers, so nobody is there.
+    }
+  }
+
+  #receive(message: Message): void {
+    // A requester that starts sends nothing and wants an answer. Any other message tells that its sender is there.
+    if (message.data.length === 0) message.respond(this.#presence());
+    else this.#keep(message);
+  }
+
+  #keep({ data }: Message): void {
+    const { me, clock } = this.#options;
+    let told: v.InferOutput<typeof peerSchema>;
+    try {
+      told = validate(peerSchema, parseJson(data));
+    } catch (err) {
+      this.#limited.warn('peer', { err }, 'a message of another requester cannot be read');
+      return;
+    }
+    const { leaves, ...peer } = told;
+    if (peer.instance === me.instance) return;
+    const before = this.#peers.get(peer.instance);
+    if (leaves) {
+      if (this.#peers.delete(peer.instance)) this.#changed(peer, 'another requester of this roll stops');
+      return;
+    }
+    if (!before && this.#peers.size >= maxPeers) return;
+    this.#peers.set(peer.instance, { peer, at: clock.monotonic() });
+    if (!before) this.#changed(peer, 'another requester keeps this roll too');
+    else if (before.peer.watches !== peer.watches) this.#onChange();
+  }
+
+  #repeat(): void {
+    this.#forgetSilent();
+    this.#tell();
+    this.#timer = this.#options.clock.after(timesMs.tell, () => this.#repeat());
+  }
+
+  #forgetSilent(): void {
+    const oldest = this.#options.clock.monotonic() - timesMs.gone;
+    for (const [instance, { peer, at }] of this.#peers) {
+      if (at > oldest) continue;
+      this.#peers.delete(instance);
+      this.#changed(peer, 'another requester of this roll is not heard any more');
+    }
+  }
+
+  #changed({ requester, host, pid }: Peer, text: string): void {
+    this.#lateUntil = this.#options.clock.monotonic() + timesMs.late;
+    this.#options.log.info({ requester, host, pid }, text);
+    this.#onChange();
+  }
+
+  #tell(more: { leaves?: boolean } = {}): void {
+    this.#options.connection.publish(peersSubject(this.#options.clusterId), this.#presence(more));
+  }
+
+  #presence(more: { leaves?: boolean } = {}): Uint8Array {
+    const { me, version } = this.#options;
+    return encode({ ...me, version, watches: this.#watches(), ...more });
+  }
+}
+
+const sameId = ({ requester, pid, host, since }: Peer): MusterError =>
+  new MusterError(
+    'in_use',
+    `requester ${requester} (process ${pid} on ${host}, since ${since}) already keeps this cluster's roll, under the id of this one`,
+    {
+      hint: 'stop it first; or give this one another node.id, so that both keep the roll; or point it to another broker with nats.servers',
+    },
+  );

@@ -1,0 +1,240 @@
+// Two requesters keep one roll: both answer and decide, one of them announces, and the other one takes over.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Requester } from '../../../agent/requester/requester.ts';
+import type { FakeConnection } from '../../support/fake-connection.ts';
+import { assertNoDoubles, RequesterFixture } from '../requester-fixture.ts';
+import { computeInfo, requesterNode, sender } from '../samples.ts';
+
+/** A roll with a watcher, `node-0`, and `node-9`, which stands by. */
+class Pair extends RequesterFixture {
+  /** The connection of the requester that stands by. */
+  second!: FakeConnection;
+  standBy!: Requester;
+
+  static async begin(): Promise<Pair> {
+    const pair = new Pair();
+    await pair.finish(pair.requester.start());
+    await pair.join();
+    return pair;
+  }
+
+  /** Starts the second requester. */
+  async join(): Promise<void> {
+    this.second = this.broker.connect();
+    this.standBy = this.newRequester(this.second, { self: requesterNode('node-9'), host: 'host-9' });
+    await this.finish(this.standBy.start());
+    await this.clock.advance(1_000);
+  }
+
+  decide(what: 'approve' | 'reject' | 'delete', id: string, at = this.standBy): Promise<void> {
+    return this.finish(at.directory[what](id, { reason: '', actor: 'bob' }));
+  }
+
+  /** Returns what each requester lists: id, approval and health of the compute nodes. */
+  lists(): string[][] {
+    return [this.requester, this.standBy].map(each =>
+      each.directory
+        .list()
+        .filter(({ Info }) => Info.NodeType === 'Compute')
+        .map(({ Info, Membership, Muster }) => `${Info.NodeID} ${Membership} ${Muster.Health}`),
+    );
+  }
+
+  /** Returns the kinds of the events of the compute nodes. */
+  told(): string[] {
+    return this.announced().filter(line => !line.startsWith('node-9'));
+  }
+}
+
+describe('two requesters', () => {
+  test('answer and decide both, and each change is announced once', async () => {
+    const pair = await Pair.begin();
+    await pair.register('node-1');
+    await pair.heartbeat('node-1');
+    await pair.decide('approve', 'node-1');
+    await pair.reject('node-1');
+    await pair.decide('approve', 'node-1');
+    await pair.live(1_000);
+    const [one, other] = pair.lists();
+    assert.deepEqual(one, ['node-1 APPROVED HEALTHY']);
+    assert.deepEqual(other, one);
+    assert.deepEqual(pair.told(), [
+      'node-1 registered',
+      'node-1 approved',
+      'node-1 rejected',
+      'node-1 approved',
+    ]);
+    assertNoDoubles(pair);
+    assert.equal(pair.standBy.status().state, 'ready');
+  });
+
+  test('answer each request of a node once', async () => {
+    const pair = await Pair.begin();
+    const answers: string[] = [];
+    pair.broker.connect().subscribe('answers', ({ data }) => void answers.push(String(Buffer.from(data))));
+    const body = JSON.stringify({ Info: computeInfo('node-1') });
+    pair.broker.inject('node.management.node-1.RegisterNode/v1', body, 'answers');
+    await pair.live(1_000);
+    assert.equal(answers.length, 1);
+  });
+
+  test('hear both what a node has free and that it stops, although one answers', async () => {
+    const pair = await Pair.begin();
+    await pair.register('node-1');
+    const Muster = sender(pair.sessions.get('node-1'));
+    const capacity = { CPU: 4, Memory: 1, Disk: 1, GPU: 0, GPUs: [] };
+    const update = { NodeID: 'node-1', AvailableCapacity: capacity, QueueUsedCapacity: capacity, Muster };
+    await pair.ask('node-1', 'UpdateResources/v1', update);
+    for (const { directory } of [pair.requester, pair.standBy]) {
+      assert.equal(directory.get('node-1').Muster.Health, 'HEALTHY');
+      assert.equal(directory.get('node-1').Info.ComputeNodeInfo?.AvailableCapacity.CPU, 4);
+    }
+    await pair.ask('node-1', 'Leave/v1', { NodeID: 'node-1', Reason: 'r', Muster });
+    for (const { directory } of [pair.requester, pair.standBy])
+      assert.equal(directory.get('node-1').Muster.Health, 'UNKNOWN');
+  });
+
+  test('with one id: the second is refused', async () => {
+    const pair = await Pair.begin();
+    const third = pair.newRequester(pair.broker.connect(), { self: requesterNode('node-9') });
+    await assert.rejects(pair.finish(third.start()), { code: 'in_use', message: /requester node-9/ });
+  });
+
+  test('know each other, and who watches', async () => {
+    const pair = await Pair.begin();
+    assert.deepEqual(pair.requester.status().peers, [
+      { requester: 'node-9', host: 'host-9', watches: false },
+    ]);
+    assert.deepEqual(pair.standBy.status().peers, [{ requester: 'node-0', host: 'host-1', watches: true }]);
+    assert.equal(pair.requester.status().watcher, 'node-0');
+    assert.equal(pair.standBy.status().watcher, 'node-0');
+    await pair.finish(pair.requester.stop());
+    await pair.clock.advance(1_000);
+    assert.deepEqual(pair.standBy.status().peers, []);
+    assert.equal(pair.standBy.status().watcher, 'node-9');
+  });
+});
+
+describe('the requester that stands by', () => {
+  test('takes over from one that was killed, and tells the verdicts', async () => {
+    const pair = await Pair.begin();
+    await pair.register('node-1');
+    await pair.register('node-2');
+    await pair.live(60_000, ['node-1', 'node-2']);
+    const before = pair.told().length;
+    await pair.kill();
+    await pair.live(75_000, ['node-1']);
+    assert.deepEqual(pair.told().slice(before), ['node-2 unhealthy']);
+    await pair.register('node-3');
+    await pair.live(1_000);
+    assert.deepEqual(pair.told().slice(before), ['node-2 unhealthy', 'node-3 registered']);
+    assertNoDoubles(pair);
+  });
+
+  test('tells what the killed one has stored and not told', async () => {
+    const pair = await Pair.begin();
+    pair.broker.storeFault = operation => (operation === 'publish' ? { fault: 'timeout' } : undefined);
+    await pair.register('node-1');
+    await pair.decide('approve', 'node-1');
+    await pair.kill();
+    pair.broker.storeFault = undefined;
+    await pair.live(15_000, ['node-1']);
+    assert.deepEqual(pair.told().slice(0, 2), ['node-1 registered', 'node-1 approved']);
+    assertNoDoubles(pair);
+  });
+
+  test('tells nothing again that the killed one has told, also when it had not heard of it', async () => {
+    const pair = await Pair.begin();
+    await pair.register('node-1');
+    // The store and the events do not reach it any more.
+    const { notifyFollowers, notifyWatchers } = pair.second;
+    pair.second.notifyFollowers = () => undefined;
+    await pair.decide('approve', 'node-1', pair.requester);
+    pair.second.notifyWatchers = () => undefined;
+    await pair.decide('reject', 'node-1', pair.requester);
+    await pair.live(1_000);
+    assert.deepEqual(pair.told(), ['node-1 registered', 'node-1 approved', 'node-1 rejected']);
+    Object.assign(pair.second, { notifyFollowers, notifyWatchers });
+    await pair.kill();
+    await pair.live(15_000);
+    await pair.decide('approve', 'node-1');
+    await pair.live(1_000);
+    assert.deepEqual(pair.told().slice(3), ['node-1 approved']);
+    assertNoDoubles(pair);
+  });
+
+  test('announces none of its own findings', async () => {
+    const pair = await Pair.begin();
+    await pair.register('node-1');
+    await pair.live(300_000);
+    const told = pair.told();
+    assert.deepEqual(told, ['node-1 registered']);
+    await pair.heartbeat('node-1');
+    await pair.live(120_000);
+    assert.deepEqual(pair.told().slice(1), ['node-1 healthy', 'node-1 unhealthy', 'node-1 unknown']);
+  });
+
+  test('does not send a node away that it has not heard of yet', async () => {
+    const pair = await Pair.begin();
+    pair.second.notifyWatchers = () => undefined;
+    await pair.register('node-1');
+    await pair.decide('approve', 'node-1', pair.requester);
+    // From now on the other one gets the requests.
+    await pair.requester.stop();
+    const Muster = sender(pair.sessions.get('node-1'));
+    const answer = await pair.ask('node-1', 'UpdateNodeInfo/v1', { Info: computeInfo('node-1'), Muster });
+    assert.equal(answer.value?.Muster?.Code, 'known');
+    await pair.decide('reject', 'node-1');
+    assert.equal(pair.standBy.directory.get('node-1').Membership, 'REJECTED');
+  });
+
+  test('keeps the changes of the other one in a record that it writes, until they are told', async () => {
+    const pair = await Pair.begin();
+    pair.broker.storeFault = operation => (operation === 'publish' ? { fault: 'timeout' } : undefined);
+    await pair.register('node-1');
+    await pair.decide('approve', 'node-1', pair.requester);
+    await pair.decide('reject', 'node-1');
+    const value = pair.broker.openBucket('node_v1').entries.get('node-1')?.value;
+    const { Muster } = JSON.parse(String(Buffer.from(value ?? [])));
+    assert.deepEqual(
+      Muster.Changes.map(({ Kind }: { Kind: string }) => Kind),
+      ['registered', 'approved', 'rejected'],
+    );
+    pair.broker.storeFault = undefined;
+    await pair.live(30_000);
+    await pair.decide('approve', 'node-1');
+    const later = JSON.parse(
+      String(Buffer.from(pair.broker.openBucket('node_v1').entries.get('node-1')?.value ?? [])),
+    );
+    assert.deepEqual(
+      later.Muster.Changes.map(({ Kind }: { Kind: string }) => Kind),
+      ['approved'],
+      'what was told is not kept',
+    );
+    await pair.live(1_000);
+    assertNoDoubles(pair);
+  });
+});
+
+describe('a watcher that was cut off', () => {
+  test('stands by when it is back, and tells nothing twice', async () => {
+    const pair = await Pair.begin();
+    await pair.register('node-1');
+    await pair.live(60_000, ['node-1']);
+    pair.connection.drop();
+    await pair.live(15_000, ['node-1']);
+    pair.connection.regain();
+    await pair.live(15_000, ['node-1']);
+    assert.equal(pair.requester.status().watcher, 'node-9');
+    assert.equal(pair.requester.status().state, 'ready');
+    const before = pair.told();
+    await pair.decide('approve', 'node-1', pair.requester);
+    await pair.live(75_000);
+    assert.deepEqual(pair.told().slice(before.length), ['node-1 approved', 'node-1 unhealthy']);
+    await pair.finish(pair.standBy.stop());
+    await pair.live(60_000);
+    assert.deepEqual(pair.told().slice(before.length + 2), ['node-1 unknown']);
+    assertNoDoubles(pair);
+  });
+});
