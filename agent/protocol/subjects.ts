@@ -103,6 +103,8 @@ export const requestersQueue = 'requesters';
 export const peersSubject = (clusterId: string): string => `requester.peers.${clusterId}`;
 /** Returns the subject on which the requester that watches over a roll answers that it is alive. */
 export const leaseSubject = (clusterId: string): string => `requester.lease.${clusterId}`;
+/** Returns the subject on which the requesters of a roll tell each other which keys they have refused. */
+export const refusedSubject = (clusterId: string): string => `requester.refused.${clusterId}`;
 /** Returns the subject on which a requester receives the messages that it sends to itself to test the broker. */
 export const echoSubject = (instance: string): string => `requester.echo.${instance}`;
 

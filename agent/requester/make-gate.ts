@@ -14,7 +14,7 @@ export function makeGate(
 ): { enrolment: Enrolment; listeners: Listeners } | undefined {
   const { callout, self, settings, tokens = {}, approved = { publish: [], subscribe: [] } } = options;
   if (!callout) return undefined;
-  const { cluster: bucket, stream, lease } = store;
+  const { cluster: bucket, stream, lease, clusterId } = store;
   const events = ownEvents(options, store);
   const listeners = new Listeners({ ...options, bucket, stream, events });
   const enrolment = new Enrolment({
@@ -28,6 +28,9 @@ export function makeGate(
     bucket,
     lease,
     requesterId: self.NodeID,
+    clusterId,
+    // One requester acts on a store, and a second one is refused.
+    hasPeers: () => false,
   });
   return { enrolment, listeners };
 }

@@ -11,6 +11,7 @@ import { DeletedNodes } from '../../agent/requester/enrolment/deleted-nodes.ts';
 import { JoinCodes } from '../../agent/requester/enrolment/join-codes.ts';
 import { LiveConnections } from '../../agent/requester/enrolment/live-connections.ts';
 import { Pins } from '../../agent/requester/enrolment/pins.ts';
+import { RefusalExchange } from '../../agent/requester/enrolment/refusal-exchange.ts';
 import { readLastSeen } from '../../agent/requester/health/last-seen-store.ts';
 import { Incarnation } from '../../agent/requester/incarnation.ts';
 import {
@@ -462,6 +463,47 @@ export const storeDecoders: readonly Decoder[] = [
       new LiveConnections({ connection, clock, log: silentLog }).start();
       for (const handle of handlers) handle(answerOf(input as Buffer));
       return true;
+    },
+  },
+  {
+    what: 'what another requester tells of a refused key',
+    covers: ['requester/enrolment/refusal-exchange.ts'],
+    form: 'json',
+    valid: fc.record(
+      {
+        by: nodeIds,
+        key: fc.constant(clientKey.publicKey),
+        refusal: fc.record(
+          { code: fc.constant('conflict'), reason: word, hint: word, fingerprint: word, replacedAt: times },
+          { ...plain, requiredKeys: ['code', 'reason', 'hint', 'fingerprint'] },
+        ),
+        applicant: fc.record(
+          {
+            node: nodeIds,
+            host: word,
+            hostname: word,
+            use: fc.constantFrom('agent', 'work'),
+            instance: word,
+            server: fc.constant(`N${'A'.repeat(55)}`),
+            connection: fc.nat(),
+          },
+          { ...plain, requiredKeys: ['node', 'host', 'use', 'instance', 'server', 'connection'] },
+        ),
+      },
+      plain,
+    ),
+    read: input => {
+      const heard: object[] = [];
+      const connection = {
+        publish: () => true,
+        subscribe: (_: string, handle: (message: Message) => void) => {
+          handle(answerOf(input as Buffer));
+          return { unsubscribe: () => undefined };
+        },
+      };
+      const options = { connection, log: silentLog, clusterId: 'c', requesterId: '', hasPeers: () => true };
+      new RefusalExchange(options).start(refused => heard.push(refused));
+      return heard[0];
     },
   },
   {

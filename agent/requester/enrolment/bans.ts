@@ -12,12 +12,25 @@ export type Ban = LedgerEntry<'ban'>;
 /** Largest number of bans. Nobody bans as many machines by hand, and the requester holds all of them in memory. */
 const maxBans = 10_000;
 
+export interface BansOptions {
+  /** Keeps the bans outside of the store too. */
+  mirror?: LedgerMirror<Ban> | undefined;
+  /** Called after another requester has banned a key. */
+  onOthersBan?: ((key: string) => void) | undefined;
+}
+
 export class Bans {
   readonly set: RecordSet<Ban>;
 
-  /** `mirror` keeps the bans outside of the store too. */
-  constructor(bucket: Bucket, log: Log, mirror?: LedgerMirror<Ban>) {
-    this.set = new RecordSet({ bucket, prefix: 'ban.', schema: banSchema, log, mirror });
+  constructor(bucket: Bucket, log: Log, { mirror, onOthersBan }: BansOptions = {}) {
+    this.set = new RecordSet({
+      bucket,
+      prefix: 'ban.',
+      schema: banSchema,
+      log,
+      mirror,
+      onOthersChange: (key, _, after) => after && onOthersBan?.(key),
+    });
   }
 
   of(key: string): Ban | undefined {

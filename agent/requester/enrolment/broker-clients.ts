@@ -39,7 +39,7 @@ const maxListBytes = 4 * 1024 * 1024;
 export const serverId = v.pipe(v.string(), v.regex(/^N[A-Z2-7]{55}$/));
 export const connectionNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
-const text = v.optional(v.pipe(v.string(), v.maxLength(1_024)), '');
+export const text = v.optional(v.pipe(v.string(), v.maxLength(1_024)), '');
 const statsSchema = v.object({
   server: v.object({ id: serverId }),
   statsz: v.object({ active_servers: v.optional(v.number(), 1) }),

@@ -3,16 +3,19 @@ import type { Bucket } from '../../transport/port.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { JoinedBy } from '../roll/membership.ts';
 import type { CodeCheck } from './access-rules.ts';
-import { Bans } from './bans.ts';
+import { Bans, type BansOptions } from './bans.ts';
 import { DeletedNodes } from './deleted-nodes.ts';
 import { JoinCodes, type JoinCodesOptions } from './join-codes.ts';
-import { Pins } from './pins.ts';
+import { Pins, type PinsOptions } from './pins.ts';
 
 export interface EnrolmentRecordsOptions extends Omit<JoinCodesOptions, 'usesOf' | 'ledger'> {
   /** The bucket that holds what is not about one node. */
   bucket: Bucket;
   /** Keeps outside of the store what an older store must not undo; undefined when nothing does. */
   ledger?: Ledger | undefined;
+  /** See PinsOptions and BansOptions. */
+  onOthersPin?: PinsOptions['onOthersChange'];
+  onOthersBan?: BansOptions['onOthersBan'];
 }
 
 export class EnrolmentRecords {
@@ -22,9 +25,9 @@ export class EnrolmentRecords {
   readonly joinCodes: JoinCodes;
 
   constructor(options: EnrolmentRecordsOptions) {
-    const { bucket, log, ledger } = options;
-    this.pins = new Pins(bucket, log, ledger?.mirror('replaced'));
-    this.bans = new Bans(bucket, log, ledger?.mirror('ban'));
+    const { bucket, log, ledger, onOthersPin, onOthersBan } = options;
+    this.pins = new Pins(bucket, log, { replaced: ledger?.mirror('replaced'), onOthersChange: onOthersPin });
+    this.bans = new Bans(bucket, log, { mirror: ledger?.mirror('ban'), onOthersBan });
     this.deleted = new DeletedNodes({
       bucket,
       log,
@@ -37,6 +40,11 @@ export class EnrolmentRecords {
   /** All of them, to be read from the store and to follow it. */
   get sets() {
     return [...this.pins.sets, this.bans.set, this.deleted.set, this.joinCodes.set] as const;
+  }
+
+  /** Lets what other requesters change have its effects from now on. Before, the store was read, which may be an older one. */
+  tellChanges(): void {
+    for (const set of this.sets) set.tellChanges();
   }
 
   /** Writes the records again, because the store was lost. @throws BrokerError */

@@ -23,7 +23,8 @@ import { KeyConflicts, type KeyConflictsOptions } from './key-conflicts.ts';
 import { KeyDecisions } from './key-decisions.ts';
 import { type FollowedRecords, KeyFollower } from './key-follower.ts';
 import { LiveConnections } from './live-connections.ts';
-import type { Pins } from './pins.ts';
+import type { Pin, Pins } from './pins.ts';
+import { RefusalExchange } from './refusal-exchange.ts';
 import { answerWhy, RefusalLog } from './refusals.ts';
 import { admitByToken, type ClientTokens } from './token-clients.ts';
 import { Turns } from './turns.ts';
@@ -46,6 +47,9 @@ export interface EnrolmentOptions
   admitListener(question: CalloutQuestion): Promise<CalloutAnswer | undefined>;
   counters: Counters;
   lease: { confirm(): Promise<void> };
+  clusterId: string;
+  /** Returns whether other requesters act on the same store. */
+  hasPeers(): boolean;
 }
 
 /** What the enrolment asks the roll. */
@@ -67,11 +71,16 @@ export class Enrolment {
   readonly #grants: Grants;
   readonly #turns = new Turns();
   readonly #refusals: RefusalLog;
+  readonly #exchange: RefusalExchange;
   #conflicts: KeyConflicts | undefined;
 
   constructor(options: EnrolmentOptions) {
     const { log, clock } = options;
-    const records = new EnrolmentRecords(options);
+    const records = new EnrolmentRecords({
+      ...options,
+      onOthersPin: (...change) => void this.#onOthersPin(...change),
+      onOthersBan: key => void this.live.end(key),
+    });
     const { pins, bans, deleted, joinCodes } = records;
     this.#options = options;
     this.#records = records;
@@ -80,7 +89,11 @@ export class Enrolment {
     this.joinCodes = joinCodes;
     this.live = new LiveConnections(options);
     this.#grants = new Grants({ ...options, pins, live: this.live });
-    this.#refusals = new RefusalLog(clock, (...refused) => this.#conflicts?.onRefused(...refused));
+    this.#exchange = new RefusalExchange(options);
+    this.#refusals = new RefusalLog(clock, refused => {
+      this.#conflicts?.onRefused(refused);
+      this.#exchange.tell(refused);
+    });
     this.follower = new KeyFollower({
       ...options,
       pins,
@@ -140,6 +153,7 @@ export class Enrolment {
     if (ledger && (isOwnStore || olderSince !== undefined)) await applyLedger({ ...parts, ledger });
     else if (ledger) await followStore({ ...parts, ledger });
     await joinCodes.revokeOlder(olderSince);
+    this.#records.tellChanges();
   }
 
   /** Begins to let clients in. Returns a function that ends it. */
@@ -152,7 +166,7 @@ export class Enrolment {
       liveConnection: (key, use) => this.live.of(key, use),
       record: id => roll.get(id),
     });
-    const { connection, callout, lease, tokens, heartbeatTopic, admitListener } = this.#options;
+    const { connection, callout, lease, tokens, heartbeatTopic, admitListener, hasPeers } = this.#options;
     const gatekeeper = new Gatekeeper({
       ...this.#options,
       pins,
@@ -169,7 +183,10 @@ export class Enrolment {
     });
     this.live.start();
     this.#grants.start(roll);
-    const why = answerWhy(connection, this.#refusals);
+    const why = answerWhy(connection, this.#refusals, hasPeers);
+    const exchange = this.#exchange.start(refused => {
+      this.#conflicts?.onRefused(this.#refusals.keep(refused), { isOwn: false });
+    });
     callout.begin(async question => {
       await lease.confirm().catch(ignoreSilentStore);
       return (
@@ -183,6 +200,7 @@ export class Enrolment {
       callout.pause();
       unanswered.unsubscribe();
       why.unsubscribe();
+      exchange.unsubscribe();
       this.live.stop();
     };
   }
@@ -213,6 +231,14 @@ export class Enrolment {
       const text = 'what was remembered of a deleted node stays, because it could not be removed';
       this.#options.log.warn({ node: id, err }, text);
     });
+  }
+
+  // Another requester let a key in, exchanged or removed one. It ends the connections that it knows of, as this one does.
+  async #onOthersPin(id: string, before: Pin | undefined, after: Pin | undefined): Promise<void> {
+    const ended = before && this.live.end(before.key);
+    if (after) await this.#onExchanged(id, after.key);
+    if (after?.code !== undefined) await this.#records.joinCodes.onUsed(after.code);
+    await ended;
   }
 
   // The agent waits on the connection on which its key was refused. When that ends, it connects again at once.

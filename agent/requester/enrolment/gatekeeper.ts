@@ -19,7 +19,7 @@ import {
 } from './access-rules.ts';
 import { type Applicant, connectionOf, hasSigned, readApplicant } from './applicant.ts';
 import type { Grant } from './grants.ts';
-import type { KeyUse, LiveConnections } from './live-connections.ts';
+import { type KeyUse, type LiveConnections, refusedMark } from './live-connections.ts';
 import { nodePermissions, refusedPermissions, workPermissions } from './permissions.ts';
 import type { Pins } from './pins.ts';
 import type { RefusalLog } from './refusals.ts';
@@ -134,7 +134,7 @@ export class Gatekeeper {
         await onPinned(name.node, key);
         break;
       case 'known':
-        if (name.intent === 'check') return answerOf(refusedPermissions(key), refusedSeconds);
+        if (name.intent === 'check') return refusedAnswer(key);
         if (name.intent === 'work') return this.#admitToWork(applicant);
     }
     const clone = await refuseClone(applicant, this.#options);
@@ -213,12 +213,17 @@ export class Gatekeeper {
     if (!this.#answers.take(host)) return undefined;
     const use: KeyUse = name.intent === 'work' ? 'work' : 'agent';
     refusals.add(key, refusal, { node, instance, hostname, host, use, server, connection });
-    return answerOf(refusedPermissions(key), refusedSeconds);
+    return refusedAnswer(key);
   }
 }
 
-const answerOf = (permissions: CalloutAnswer['permissions'], lastsSeconds?: number): CalloutAnswer => ({
+const answerOf = (permissions: CalloutAnswer['permissions']): CalloutAnswer => ({
   account: nodesAccount,
   permissions,
-  lastsSeconds,
+});
+
+const refusedAnswer = (key: string): CalloutAnswer => ({
+  ...answerOf(refusedPermissions(key)),
+  mark: refusedMark,
+  lastsSeconds: refusedSeconds,
 });

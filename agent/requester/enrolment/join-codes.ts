@@ -83,6 +83,9 @@ export class JoinCodes {
       prefix: 'code.',
       schema: joinCodeSchema,
       log,
+      onOthersChange: (id, before, after) => {
+        if (after?.revoked && !before?.revoked) void this.#keepOver(id);
+      },
       // Only codes that let nobody in are forgotten, so a requester that has not heard of it yet lets nobody in either.
       mayVanish: (id, record) => this.#listed(id, record, options.clock.now()).state !== 'valid',
     });

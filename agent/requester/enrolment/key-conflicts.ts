@@ -8,7 +8,7 @@ import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import type { KeyUse, LiveConnection } from './live-connections.ts';
-import type { RefusedApplicant } from './refusals.ts';
+import type { RefusedApplicant, RefusedKey } from './refusals.ts';
 
 /** Least time between two announced conflicts of the same node, in milliseconds. */
 const announceIntervalMs = 60_000;
@@ -58,21 +58,25 @@ export class KeyConflicts {
     this.#announced = new TokenBuckets(announcedLimits, () => options.clock.monotonic());
   }
 
-  /** Notes a refused key. Refusals for other reasons than a conflict are ignored. */
-  onRefused(refusal: Refusal, applicant: RefusedApplicant): void {
+  /**
+   * Notes a refused key. Refusals for other reasons than a conflict are ignored. Another requester announces what it has
+   * refused itself.
+   */
+  onRefused({ refusal, applicant }: Omit<RefusedKey, 'at'>, { isOwn } = { isOwn: true }): void {
     if ((refusal.code !== 'conflict' && refusal.code !== 'clone') || !refusal.record) return;
     const { clock, counters, pinnedKey, record } = this.#options;
     const { replacedAt } = refusal;
     if (replacedAt !== undefined && clock.now().getTime() - Date.parse(replacedAt) < exchangeMs) return;
     const { node } = applicant;
     const id = pinnedKey(node) !== undefined || record(node) ? node : refusal.record.id;
-    counters.conflicts++;
+    if (isOwn) counters.conflicts++;
     const before = this.#latest.get(id);
     const now = clock.monotonic();
     const isDue = now - (before?.announcedAt ?? Number.NEGATIVE_INFINITY) >= announceIntervalMs;
-    const isAnnounced = isDue && this.#announced.take('all');
+    const isAnnounced = isOwn && isDue && this.#announced.take('all');
     const agents = [this.#holder(id, refusal, applicant.use), agentOf(applicant, refusal.fingerprint)];
-    const announcedAt = isAnnounced ? now : (before?.announcedAt ?? Number.NEGATIVE_INFINITY);
+    const announcedAt =
+      isAnnounced || (!isOwn && isDue) ? now : (before?.announcedAt ?? Number.NEGATIVE_INFINITY);
     this.#keep(id, { at: now, announcedAt, conflict: { at: clock.now(), agents } });
     if (isAnnounced) this.#announce(id, refusal, agents);
   }

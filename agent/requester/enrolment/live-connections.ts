@@ -12,11 +12,18 @@ import type { Clock, Timer } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Message, Subscription } from '../../transport/port.ts';
-import { connectionNumber, endClient, listClients, serverId } from './broker-clients.ts';
+import {
+  type BrokerClient,
+  connectionNumber,
+  endClient,
+  listClients,
+  serverId,
+  text,
+} from './broker-clients.ts';
 
 /** Who uses a node's key: its agent, or the program beside the agent that does the work of an approved node. */
-export type KeyUse = 'agent' | 'work';
-const keyUses: readonly KeyUse[] = ['agent', 'work'];
+export const keyUses = ['agent', 'work'] as const;
+export type KeyUse = (typeof keyUses)[number];
 
 export interface LiveConnection {
   /** The id of the broker's server, and the number of the connection there. */
@@ -33,17 +40,29 @@ export interface LiveConnection {
   mark: string;
 }
 
+/** The mark of a connection that may only ask why its key was refused. */
+export const refusedMark = 'refused';
+
 /** Time after which a client that was let in must have come, in monotonic milliseconds. */
 const arrivalTimeoutMs = 15_000;
+/**
+ * Time after which one of two processes with the same key is ended, if both are still there, in milliseconds: the end of the
+ * first may be told later than the beginning of the second.
+ */
+const secondProcessMs = 2_000;
 /** Time until a list that could not be read is asked for again, in milliseconds. */
 const retryMs = 10_000;
 
+// Of a client with a longer name nothing else is known than that it came or went.
+const shown = v.fallback(text, '');
 const eventSchema = v.object({
   server: v.object({ id: serverId }),
-  client: v.object({ id: connectionNumber }),
+  client: v.object({ id: connectionNumber, host: shown, name: shown, user: shown, start: shown }),
 });
 
 interface Entry extends LiveConnection {
+  /** When it came, RFC 3339, by its server's clock; empty while that is not known. */
+  began: string;
   /** Time until which a client that was let in may still come; undefined once it came. */
   expectedUntil: number | undefined;
 }
@@ -61,6 +80,8 @@ export class LiveConnections {
   /** The present connection of each use of a key, and the use of each connection by its place at the broker. */
   readonly #byUse = new Map<string, Entry>();
   readonly #uses = new Map<string, string>();
+  /** Connections of another process with the key of a present one, which came later, by their places. */
+  readonly #seconds = new Map<string, { use: string; entry: Entry }>();
   readonly #limited: LimitedLog;
   #subscriptions: Subscription[] = [];
   #reading: Promise<void> | undefined;
@@ -117,6 +138,7 @@ export class LiveConnections {
   expect(key: string, live: LiveConnection): void {
     this.#set(useOf(key, live.use), {
       ...live,
+      began: '',
       expectedUntil: this.#options.clock.monotonic() + arrivalTimeoutMs,
     });
   }
@@ -159,6 +181,7 @@ export class LiveConnections {
   #forgetAll(): void {
     this.#byUse.clear();
     this.#uses.clear();
+    this.#seconds.clear();
   }
 
   #read(): void {
@@ -170,12 +193,37 @@ export class LiveConnections {
   }
 
   #onEvent(message: Message, came: boolean): void {
-    const { server, client: about } = validate(eventSchema, parseJson(message.data));
-    const use = this.#uses.get(placeOf({ server: server.id, connection: about.id })) ?? '';
+    const { server, client } = validate(eventSchema, parseJson(message.data));
+    const place = placeOf({ server: server.id, connection: client.id });
+    const use = this.#uses.get(place) ?? '';
     const entry = this.#byUse.get(use);
-    if (!entry) return;
-    if (came) entry.expectedUntil = undefined;
-    else this.#forget(use, entry);
+    if (!came) {
+      this.#seconds.delete(place);
+      if (entry) this.#forget(use, entry);
+    } else if (entry) {
+      entry.expectedUntil = undefined;
+      entry.began = client.start;
+    } else {
+      const { id: connection, host: address, name, user, start: began } = client;
+      const other = entryOf({ server: server.id, connection, address, name, user, began });
+      if (other) this.#onOthersClient(useOf(other.key, other.entry.use), other.entry);
+    }
+  }
+
+  // Another requester has let it in. When both let in a process of the same key at the same time, the one that came first
+  // stays: the other is ended, comes again, and is then told of the first.
+  #onOthersClient(use: string, entry: Entry): void {
+    const present = this.#byUse.get(use);
+    const isSecond = present !== undefined && present.instance !== entry.instance;
+    const [first, second] = isSecond && isLater(entry, present) ? [present, entry] : [entry, present];
+    if (first === entry) this.#set(use, entry);
+    if (!isSecond || !second) return;
+    this.#seconds.set(placeOf(second), { use, entry: second });
+    this.#options.clock.after(secondProcessMs, () => {
+      if (!this.#seconds.delete(placeOf(second))) return;
+      if (this.#byUse.get(use) === first) void this.endAt(second);
+      else if (!this.#byUse.has(use)) this.#set(use, second);
+    });
   }
 
   async #readAll(): Promise<void> {
@@ -183,26 +231,11 @@ export class LiveConnections {
     try {
       const found = new Map<string, Entry>();
       for (const client of await listClients(connection, nodesAccount, { accounts })) {
-        const name = readConnectionName(client.name);
-        const [user = '', mark = ''] = client.user.split(' ');
-        const key = nodeKeyOf(user);
-        if (!name || !key || name.intent === 'check') continue;
-        const use: KeyUse = name.intent === 'work' ? 'work' : 'agent';
-        // A key that was refused has a second connection, which came later.
-        if (found.has(useOf(key, use))) continue;
-        const { server, connection: number, address: host } = client;
-        const { node, instance, host: hostname } = name;
-        found.set(useOf(key, use), {
-          server,
-          connection: number,
-          node,
-          instance,
-          host,
-          hostname,
-          use,
-          mark,
-          expectedUntil: undefined,
-        });
+        const listed = entryOf(client);
+        if (!listed) continue;
+        const use = useOf(listed.key, listed.entry.use);
+        // Two processes of one key may have come at the same time. The first one counts.
+        if (!found.has(use)) found.set(use, listed.entry);
       }
       // Who was let in while the list was read is newer than the list.
       for (const [use, entry] of [...this.#byUse])
@@ -220,6 +253,39 @@ export class LiveConnections {
     this.#retry?.cancel();
     this.#retry = clock.after(retryMs, () => connection.state.kind === 'connected' && this.#read());
   }
+}
+
+/** Returns what a client of the broker is; undefined for one that is no node's, and for one that may only ask something. */
+function entryOf(client: Omit<BrokerClient, 'sent'>): { key: string; entry: Entry } | undefined {
+  const name = readConnectionName(client.name);
+  const [user = '', mark = ''] = client.user.split(' ');
+  const key = nodeKeyOf(user);
+  if (!name || !key || name.intent === 'check' || mark === refusedMark) return undefined;
+  const { server, connection, address: host, began } = client;
+  const { node, instance, host: hostname } = name;
+  const use: KeyUse = name.intent === 'work' ? 'work' : 'agent';
+  const entry = {
+    server,
+    connection,
+    node,
+    instance,
+    host,
+    hostname,
+    use,
+    mark,
+    began,
+    expectedUntil: undefined,
+  };
+  return { key, entry };
+}
+
+/** Returns whether `one` came after `other`. Each says when by the clock of its own server. */
+function isLater(one: Entry, other: Entry): boolean {
+  if (one.server === other.server) return one.connection > other.connection;
+  return (
+    Date.parse(one.began) - Date.parse(other.began) > 0 ||
+    (one.began === other.began && one.server > other.server)
+  );
 }
 
 const placeOf = ({ server, connection }: Pick<LiveConnection, 'server' | 'connection'>) =>

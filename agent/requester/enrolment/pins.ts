@@ -28,6 +28,13 @@ const pinSchema = v.object({
 export type Pin = v.InferOutput<typeof pinSchema>;
 const ownerSchema = v.object({ id: short });
 
+export interface PinsOptions {
+  /** Keeps outside of the store which keys were replaced. */
+  replaced?: LedgerMirror<LedgerEntry<'replaced'>> | undefined;
+  /** Called after another requester gave a node another key, its first one, or none. */
+  onOthersChange?: ((id: string, before: Pin | undefined, after: Pin | undefined) => void) | undefined;
+}
+
 export class Pins {
   /** The pin of each node. */
   readonly #pins: RecordSet<Pin>;
@@ -37,8 +44,7 @@ export class Pins {
 
   readonly #replaced: LedgerMirror<LedgerEntry<'replaced'>> | undefined;
 
-  /** `replaced` keeps outside of the store which keys were replaced. */
-  constructor(bucket: Bucket, log: Log, replaced?: LedgerMirror<LedgerEntry<'replaced'>>) {
+  constructor(bucket: Bucket, log: Log, { replaced, onOthersChange }: PinsOptions = {}) {
     this.#replaced = replaced;
     this.#pins = new RecordSet({
       bucket,
@@ -46,6 +52,11 @@ export class Pins {
       schema: pinSchema,
       log,
       onChange: (before, after) => this.countUses(codeOf(before), codeOf(after)),
+      onOthersChange: (id, before, after) => {
+        if (before?.key === after?.key) return;
+        void this.#followOthers(id, before, after);
+        onOthersChange?.(id, before, after);
+      },
     });
     this.#owners = new RecordSet({ bucket, prefix: 'key.', schema: ownerSchema, log });
   }
@@ -116,6 +127,13 @@ export class Pins {
     if (!pin) return;
     await this.#pins.delete(id);
     await this.#free(pin.key, id);
+  }
+
+  // Keeps in the ledger what another requester did. A key that is gone with its node was not replaced.
+  async #followOthers(id: string, before: Pin | undefined, after: Pin | undefined): Promise<void> {
+    if (!after) return;
+    await this.#replaced?.remove(after.key);
+    if (before) await this.#replaced?.put(before.key, { node: id, by: after.key, at: after.at });
   }
 
   // Another requester may have pinned the key to another node since.

@@ -38,19 +38,26 @@ export interface RefusedKey {
 export class RefusalLog {
   readonly #clock: Clock;
   readonly #refused = new Map<string, RefusedKey>();
-  readonly #onRefused: (refusal: Refusal, applicant: RefusedApplicant) => void;
+  readonly #onRefused: (refused: RefusedKey) => void;
 
-  constructor(clock: Clock, onRefused: (refusal: Refusal, applicant: RefusedApplicant) => void) {
+  /** `onRefused` is called with each key that this requester refuses. */
+  constructor(clock: Clock, onRefused: (refused: RefusedKey) => void) {
     this.#clock = clock;
     this.#onRefused = onRefused;
   }
 
   add(key: string, refusal: Refusal, applicant: RefusedApplicant): void {
-    this.#refused.delete(key);
-    this.#refused.set(key, { key, refusal, applicant, at: this.#clock.monotonic() });
+    this.#onRefused(this.keep({ key, refusal, applicant }));
+  }
+
+  /** Remembers a key that another requester has refused. */
+  keep(refused: Omit<RefusedKey, 'at'>): RefusedKey {
+    const kept = { ...refused, at: this.#clock.monotonic() };
+    this.#refused.delete(refused.key);
+    this.#refused.set(refused.key, kept);
     const [oldest] = this.#refused.size > maxRemembered ? this.#refused.keys() : [];
     if (oldest !== undefined) this.#refused.delete(oldest);
-    this.#onRefused(refusal, applicant);
+    return kept;
   }
 
   of(key: string): Refusal | undefined {
@@ -73,12 +80,20 @@ export class RefusalLog {
   }
 }
 
-/** Answers the keys that ask why they were refused. Each gets the answer only in its own inbox. */
-export function answerWhy(connection: Connection, refusals: RefusalLog): Subscription {
+/**
+ * Answers the keys that ask why they were refused. Each gets the answer only in its own inbox. What this requester does not
+ * know, another one may know, if `hasPeers` says that there is one.
+ */
+export function answerWhy(
+  connection: Connection,
+  refusals: RefusalLog,
+  hasPeers: () => boolean,
+): Subscription {
   const prefix = whySubject('');
   return connection.subscribe(whySubject(), message => {
     const key = message.subject.slice(prefix.length);
-    if (message.reply.startsWith(`${inboxPrefix(key)}.`))
-      message.respond(JSON.stringify(refusals.of(key) ?? {}));
+    const refusal = refusals.of(key);
+    if (message.reply.startsWith(`${inboxPrefix(key)}.`) && (refusal || !hasPeers()))
+      message.respond(JSON.stringify(refusal ?? {}));
   });
 }

@@ -35,7 +35,7 @@ function open() {
     }),
     record: id => (id.startsWith('node-') ? record(id, 'APPROVED') : undefined),
   });
-  const refusals = new RefusalLog(clock, (...refused) => conflicts.onRefused(...refused));
+  const refusals = new RefusalLog(clock, refused => conflicts.onRefused(refused));
   const refuse = (
     id: string,
     code: Parameters<typeof refusalOf>[1] = 'conflict',

@@ -366,3 +366,31 @@ test('a record that cannot be read lets nobody in, and does not stop the start',
   assert.equal(await listeners.admit(question({ token: listenerToken('eve', Buffer.alloc(32)) })), undefined);
   assert.ok(lines.some(({ message }) => /cannot be read/.test(message)));
 });
+
+test('a listener that is revoked at one requester is refused at the other, and one that it was just letting in is ended', async t => {
+  const { open, clock, clients } = await begin(t);
+  const [{ listeners: first }, { listeners: second }] = [await open(), await open()];
+  const { token } = await first.create({ name: 'billing', fromOldest: false }, act);
+  await clock.settle();
+  const admitted = { ...question({ token }), connection: 77 };
+  const letting = second.admit(admitted);
+  await clock.advance(1_000);
+  assert.ok(await letting);
+  await first.revoke('billing', act);
+  await clock.advance(1_000);
+  assert.ok(clients.ended.includes(77));
+  assert.equal(await second.admit(question({ token })), undefined);
+  assert.deepEqual(await second.list(), []);
+});
+
+test('of two listeners of one name that are made at two requesters at once, one is made', async t => {
+  const { open, clock, durables } = await begin(t);
+  const both = [await open(), await open()];
+  const made = await Promise.allSettled(
+    both.map(({ listeners }) => listeners.create({ name: 'billing', fromOldest: false }, act)),
+  );
+  const refused = made.flatMap(each => (each.status === 'rejected' ? [each.reason.message] : []));
+  assert.deepEqual(refused, ['there is a listener billing already']);
+  await clock.advance(90_000);
+  assert.equal(durables().length, 1);
+});
