@@ -8,6 +8,7 @@ import { RecordSet } from '../../agent/requester/cluster/record-set.ts';
 import { Bans } from '../../agent/requester/enrolment/bans.ts';
 import { listClients, listServers } from '../../agent/requester/enrolment/broker-clients.ts';
 import { DeletedNodes } from '../../agent/requester/enrolment/deleted-nodes.ts';
+import { ExpiredNodes } from '../../agent/requester/enrolment/expired-nodes.ts';
 import { JoinCodes } from '../../agent/requester/enrolment/join-codes.ts';
 import { LiveConnections } from '../../agent/requester/enrolment/live-connections.ts';
 import { Pins } from '../../agent/requester/enrolment/pins.ts';
@@ -222,6 +223,16 @@ export const storeDecoders: readonly Decoder[] = [
     (value, log) => {
       const nodes = new DeletedNodes({ bucket: bucketWith('', value), log, onChange: () => undefined });
       nodes.set.onEntry(entryOf('deleted.node-1', value));
+      return nodes.of('node-1');
+    },
+  ),
+  record(
+    'the record of a node that gave way',
+    ['requester/enrolment/expired-nodes.ts'],
+    fc.record({ key: word, at: times }, { ...plain, requiredKeys: ['key', 'at'] }),
+    (value, log) => {
+      const nodes = new ExpiredNodes(bucketWith('', value), log);
+      nodes.set.onEntry(entryOf('expired.node-1', value));
       return nodes.of('node-1');
     },
   ),

@@ -27,6 +27,8 @@ export interface AccessFacts {
   ban: { actor: string; at: string; reason?: string | undefined } | undefined;
   /** The key of a node of this id that was deleted, and who deleted it; undefined when there was none. */
   deleted: { key: string; actor: string; at: string; reason?: string | undefined } | undefined;
+  /** The key of a node of this id that gave way to newcomers; undefined when there was none. */
+  expiredKey?: string | undefined;
   /** What the join code is worth that came with the key. */
   code: CodeCheck;
 }
@@ -34,7 +36,7 @@ export interface AccessFacts {
 export type AccessDecision =
   /** The key is pinned to the id. */
   | { kind: 'known' }
-  /** The key may be pinned to the id: with a code, or because its node was deleted and is told to come back. */
+  /** The key may be pinned to the id: with a code, or because its node gave way, or was deleted and is told to come back. */
   | { kind: 'pin'; code: string | undefined }
   | { kind: 'refuse'; refusal: Refusal }
   /** Nobody knows the key. It gets no answer at all. */
@@ -66,6 +68,9 @@ export function decideAccess(facts: AccessFacts): AccessDecision {
     const reason = `node ${id} was deleted by ${deleted.actor} at ${deleted.at}`;
     return withReason(deleted.reason, refuse(key, 'deleted', reason, hints.deleted));
   }
+  // Such a node does nothing wrong, and nobody decided about it. The use of the code with which it first came still counts.
+  const isAgent = intent !== 'check' && intent !== 'work';
+  if (facts.expiredKey === key && code.kind !== 'valid' && isAgent) return { kind: 'pin', code: undefined };
   return decideByCode(facts);
 }
 

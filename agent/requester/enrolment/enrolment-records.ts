@@ -1,10 +1,11 @@
-// The enrolment records are what the store knows of keys: pins, bans, deleted nodes and join codes.
+// The enrolment records are what the store knows of keys: pins, bans, deleted and expired nodes, and join codes.
 import type { Bucket } from '../../transport/port.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { JoinedBy } from '../roll/membership.ts';
 import type { CodeCheck } from './access-rules.ts';
 import { Bans, type BansOptions } from './bans.ts';
 import { DeletedNodes } from './deleted-nodes.ts';
+import { ExpiredNodes } from './expired-nodes.ts';
 import { JoinCodes, type JoinCodesOptions } from './join-codes.ts';
 import { Pins, type PinsOptions } from './pins.ts';
 
@@ -22,6 +23,7 @@ export class EnrolmentRecords {
   readonly pins: Pins;
   readonly bans: Bans;
   readonly deleted: DeletedNodes;
+  readonly expired: ExpiredNodes;
   readonly joinCodes: JoinCodes;
 
   constructor(options: EnrolmentRecordsOptions) {
@@ -34,12 +36,19 @@ export class EnrolmentRecords {
       mirror: ledger?.mirror('deleted'),
       onChange: (...codes) => this.pins.countUses(...codes),
     });
+    this.expired = new ExpiredNodes(bucket, log);
     this.joinCodes = new JoinCodes({ ...options, usesOf: id => this.pins.usesOf(id) });
   }
 
   /** All of them, to be read from the store and to follow it. */
   get sets() {
-    return [...this.pins.sets, this.bans.set, this.deleted.set, this.joinCodes.set] as const;
+    return [
+      ...this.pins.sets,
+      this.bans.set,
+      this.deleted.set,
+      this.expired.set,
+      this.joinCodes.set,
+    ] as const;
   }
 
   /** Lets what other requesters change have its effects from now on. Before, the store was read, which may be an older one. */
@@ -52,6 +61,7 @@ export class EnrolmentRecords {
     await this.pins.restore();
     await this.bans.set.restore();
     await this.deleted.set.restore();
+    await this.expired.set.restore();
     await this.joinCodes.set.restore();
   }
 

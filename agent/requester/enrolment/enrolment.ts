@@ -81,7 +81,7 @@ export class Enrolment {
       onOthersPin: (...change) => void this.#onOthersPin(...change),
       onOthersBan: key => void this.live.end(key),
     });
-    const { pins, bans, deleted, joinCodes } = records;
+    const { pins, bans, deleted, expired, joinCodes } = records;
     this.#options = options;
     this.#records = records;
     this.pins = pins;
@@ -98,6 +98,7 @@ export class Enrolment {
       ...options,
       pins,
       deleted,
+      expired,
       live: this.live,
       turns: this.#turns,
       onGaveWay: (code, pin) => joinCodes.onGaveWay(code, pin),
@@ -158,7 +159,7 @@ export class Enrolment {
 
   /** Begins to let clients in. Returns a function that ends it. */
   start(roll: EnrolmentRoll, announcer: KeyConflictsOptions['announcer']): () => void {
-    const { pins, bans, deleted, joinCodes } = this.#records;
+    const { pins, bans, deleted, expired, joinCodes } = this.#records;
     this.#conflicts = new KeyConflicts({
       ...this.#options,
       announcer,
@@ -178,6 +179,7 @@ export class Enrolment {
       holdCode: id => joinCodes.hold(id),
       banOf: key => bans.of(key),
       deletedNode: id => deleted.of(id),
+      expiredKey: id => expired.of(id)?.key,
       grantOf: id => this.#grants.of(id),
       onPinned: (id, key) => this.#onPinned(id, key),
     });
@@ -220,17 +222,18 @@ export class Enrolment {
     return this.#conflicts?.latest(id);
   }
 
-  // A deleted node that came back is remembered by its pin again.
+  // A node that was deleted or gave way and came back is remembered by its pin again.
   async #onPinned(id: string, key: string): Promise<void> {
     this.#conflicts?.delete(id);
-    const { pins, deleted, joinCodes } = this.#records;
+    const { pins, deleted, expired, joinCodes } = this.#records;
     const { code } = pins.of(id) ?? {};
     if (code !== undefined) await joinCodes.onUsed(code);
-    if (deleted.of(id)?.key !== key) return;
-    await deleted.remove(id).catch(err => {
-      const text = 'what was remembered of a deleted node stays, because it could not be removed';
+    const onFailure = (err: unknown) => {
+      const text = 'what was remembered of a deleted or expired node stays, because it could not be removed';
       this.#options.log.warn({ node: id, err }, text);
-    });
+    };
+    if (expired.of(id)) await expired.remove(id).catch(onFailure);
+    if (deleted.of(id)?.key === key) await deleted.remove(id).catch(onFailure);
   }
 
   // Another requester let a key in, exchanged or removed one. It ends the connections that it knows of, as this one does.

@@ -51,6 +51,8 @@ export interface GatekeeperOptions {
   banOf(key: string): AccessFacts['ban'];
   /** Says which node of this id was deleted; undefined when none was. */
   deletedNode(id: string): (NonNullable<AccessFacts['deleted']> & { code?: string | undefined }) | undefined;
+  /** Returns the key of the node of this id that gave way to newcomers; undefined when none did. */
+  expiredKey(id: string): string | undefined;
   /** Returns what a node may do now besides what every node may. */
   grantOf(id: string): Grant;
   /** Called after a key was pinned to a node. It never rejects. */
@@ -179,7 +181,7 @@ export class Gatekeeper {
   }
 
   #decision({ key, name, question }: Applicant): AccessDecision {
-    const { pins, requesterId, hasRecord, checkCode, banOf, deletedNode } = this.#options;
+    const { pins, requesterId, hasRecord, checkCode, banOf, deletedNode, expiredKey } = this.#options;
     return decideAccess({
       id: name.node,
       key,
@@ -191,6 +193,7 @@ export class Gatekeeper {
       hasRecord: hasRecord(name.node),
       ban: banOf(key),
       deleted: deletedNode(name.node),
+      expiredKey: expiredKey(name.node),
       code: question.offers.token ? checkCode(question.offers.token, question.host) : { kind: 'unknown' },
     });
   }

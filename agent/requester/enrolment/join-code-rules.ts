@@ -32,7 +32,7 @@ export const joinCodeSchema = v.looseObject({
     ),
   ),
   revoked: v.optional(v.object({ at: goTime(), by: name })),
-  /** Number of nodes that used it and gave way to newcomers since. Their keys are forgotten, and their uses are not. */
+  /** Number of nodes that used it and gave way to newcomers since. Their pins are gone, and their uses still count. */
   gaveWay: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   /** Marks of the last pins that are counted there, so that each is counted once, whoever counts it. */
   goneMarks: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(16))), v.maxLength(maxGoneMarks))),

@@ -9,6 +9,7 @@ import { type RetryOptions, retryOnBrokerError } from '../cluster/retry.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
 import { keyOf, type StoredRecord } from '../roll/stored-record.ts';
 import type { DeletedNodes } from './deleted-nodes.ts';
+import type { ExpiredNodes } from './expired-nodes.ts';
 import type { LiveConnections } from './live-connections.ts';
 import type { Pin, Pins } from './pins.ts';
 import { keyTurn, nodeTurn, type Turns } from './turns.ts';
@@ -16,6 +17,7 @@ import { keyTurn, nodeTurn, type Turns } from './turns.ts';
 export interface KeyFollowerOptions extends Omit<RetryOptions, 'failureText' | 'onFailure'> {
   pins: Pins;
   deleted: DeletedNodes;
+  expired: Pick<ExpiredNodes, 'add'>;
   live: Pick<LiveConnections, 'end'>;
   turns: Turns;
   /** Keeps a use of a join code counted although its node gave way. @throws BrokerError; MusterError `conflict` */
@@ -111,7 +113,7 @@ export class KeyFollower implements RollObserver {
     const stored = this.#records?.stored(id);
     const pin = pins.of(id);
     if (stored?.kind === 'deleted' && pin) await this.#retire(id, stored, pin);
-    if (stored?.kind === 'absent' && pin) await this.#forget(id, pin);
+    if (stored?.kind === 'absent' && pin) await this.#forget(id, pin, stored.at);
     const key = this.#keyInRecord(id);
     if (key) await this.#exchange(id, key, pin);
   }
@@ -155,9 +157,11 @@ export class KeyFollower implements RollObserver {
     await live.end(pin.key);
   }
 
-  // A node that gave way is a newcomer again, and needs a join code. The one with which it came stays used.
-  async #forget(id: string, pin: Pin): Promise<void> {
-    const { pins, live, onGaveWay } = this.#options;
+  // A node that gave way is a newcomer again, and comes back without a join code as long as its key is remembered. The code
+  // with which it first came stays used.
+  async #forget(id: string, pin: Pin, at: string | undefined): Promise<void> {
+    const { pins, expired, live, clock, onGaveWay } = this.#options;
+    await expired.add(id, { key: pin.key, at: at ?? clock.now().toISOString() });
     const { code } = codeOf(pin, 'code');
     if (code !== undefined) await onGaveWay(code, pin);
     await pins.remove(id);

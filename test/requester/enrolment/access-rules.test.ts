@@ -18,6 +18,8 @@ const codes: CodeCheck[] = [
   ...(['spent', 'expired', 'revoked', 'network'] as const).map(kind => ({ kind, id: 'c' })),
 ];
 
+const expiredKeys = [undefined, key, otherKey];
+
 /** Yields every combination of facts. */
 function* everything(): Generator<AccessFacts> {
   for (const ban of [undefined, { ...by, reason: 'stolen' }])
@@ -26,8 +28,10 @@ function* everything(): Generator<AccessFacts> {
         for (const hasRecord of [false, true])
           for (const requesterId of ['node-0', 'node-1'])
             for (const deletedKey of [undefined, key, otherKey])
-              for (const code of codes)
-                for (const intent of [undefined, 'register', 'check'] as const) {
+              for (const [code, expiredKey] of codes.flatMap(each =>
+                expiredKeys.map(other => [each, other] as const),
+              ))
+                for (const intent of [undefined, 'register', 'check', 'work'] as const) {
                   const deleted = deletedKey === undefined ? undefined : { key: deletedKey, ...by };
                   yield {
                     id: 'node-1',
@@ -39,6 +43,7 @@ function* everything(): Generator<AccessFacts> {
                     hasRecord,
                     ban,
                     deleted,
+                    expiredKey,
                     code,
                   };
                 }
@@ -57,9 +62,10 @@ test('of all combinations, a key is pinned only where nothing is known against i
     assert.equal(facts.hasRecord, false, text);
     assert.notEqual(facts.requesterId, facts.id, text);
     assert.notEqual(facts.intent, 'check', text);
+    assert.notEqual(facts.intent, 'work', text);
     if (decision.code === undefined) {
-      assert.equal(facts.deleted?.key, key, text);
-      assert.equal(facts.intent, 'register', text);
+      const isDeletedOne = facts.deleted?.key === key;
+      assert.ok(isDeletedOne ? facts.intent === 'register' : facts.expiredKey === key, text);
     } else assert.equal(facts.code.kind, 'valid', text);
   }
   assert.ok(pinned > 0);
@@ -94,8 +100,19 @@ test('who shows neither a known key nor a known code is a stranger, whatever it 
     const { ban, pinnedNode, pinnedKey, hasRecord, requesterId, deleted, code, id } = facts;
     const isNew =
       !ban && !pinnedNode && !pinnedKey && !hasRecord && requesterId !== id && deleted?.key !== key;
-    if (!isNew || code.kind !== 'unknown') continue;
+    if (!isNew || code.kind !== 'unknown' || facts.expiredKey === key) continue;
     assert.equal(decideAccess(facts).kind, 'stranger', JSON.stringify(facts));
+  }
+});
+
+test('a node that gave way comes back by itself, and a code that is valid is used', () => {
+  for (const facts of everything()) {
+    const { ban, pinnedNode, pinnedKey, hasRecord, requesterId, deleted, code, id, intent } = facts;
+    const isNew =
+      !ban && !pinnedNode && !pinnedKey && !hasRecord && requesterId !== id && deleted?.key !== key;
+    if (!isNew || facts.expiredKey !== key || intent === 'check' || intent === 'work') continue;
+    const expected = code.kind === 'valid' ? code.id : undefined;
+    assert.deepEqual(decideAccess(facts), { kind: 'pin', code: expected }, JSON.stringify(facts));
   }
 });
 

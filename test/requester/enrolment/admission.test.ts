@@ -5,9 +5,12 @@ import { describe, test } from 'node:test';
 import { joinToken } from '../../../agent/protocol/join-code.ts';
 import { decodePublicKey, encodePublicKey } from '../../../agent/protocol/nkey.ts';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
+import type { KeyPair } from '../../../agent/transport/key-pair.ts';
 import type { Bucket } from '../../../agent/transport/port.ts';
 import { listClientsAs } from '../../support/callout-questions.ts';
 import { newKey } from '../../support/raw-client.ts';
+import { settings } from '../requester-fixture.ts';
+import { computeInfo, sender } from '../samples.ts';
 import { begin, nodeName } from './gate.ts';
 
 describe('a key that is pinned', () => {
@@ -50,6 +53,40 @@ describe('a key that is pinned', () => {
       assert.equal(await outcome({ key, name, client }), undefined, JSON.stringify(client));
     assert.equal(await outcome({ key, name }), 'node');
   });
+});
+
+test('a node that gave way to a newcomer comes back without a code and waits again, and another key does not', async () => {
+  const [old, other] = [newKey(), newKey()];
+  const gate = await begin({ old, other }, { settings: { ...settings, maxPending: 1 } });
+  const { fixture, broker, start, outcome, bucket } = gate;
+  await start();
+  const register = async (id: string, key: KeyPair) => {
+    const body = JSON.stringify({ Info: computeInfo(id), Muster: sender() });
+    broker.inject(`node.management.${id}.RegisterNode/v1`, body, `_INBOX.${key.publicKey}.1`);
+    await fixture.clock.settle();
+  };
+  const waiting = () =>
+    fixture.requester.directory
+      .list()
+      .filter(({ Membership }) => Membership === 'PENDING')
+      .map(({ Info }) => Info.NodeID);
+  await register('old', old);
+  assert.deepEqual(waiting(), ['old']);
+  await fixture.clock.advance(settings.nodeDisconnectedAfter + 1_000);
+  await register('other', other);
+  await fixture.clock.advance(1_000);
+  assert.deepEqual(waiting(), ['other']);
+  assert.ok(await bucket.get('expired.old'), 'its key is in the store');
+  assert.equal(
+    await outcome({ key: newKey(), name: nodeName('old') }),
+    undefined,
+    'another key needs a code',
+  );
+  await fixture.clock.advance(settings.nodeDisconnectedAfter + 1_000);
+  assert.equal(await outcome({ key: old, name: nodeName('old') }), 'node');
+  assert.ok((await bucket.get('expired.old'))?.marker, 'it is remembered by its pin again');
+  await register('old', old);
+  assert.deepEqual(waiting(), ['old']);
 });
 
 describe('two newcomers with one id', () => {

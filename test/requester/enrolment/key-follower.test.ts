@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { encodePublicKey } from '../../../agent/protocol/nkey.ts';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
 import { DeletedNodes } from '../../../agent/requester/enrolment/deleted-nodes.ts';
+import { ExpiredNodes } from '../../../agent/requester/enrolment/expired-nodes.ts';
 import { KeyFollower } from '../../../agent/requester/enrolment/key-follower.ts';
 import { Pins } from '../../../agent/requester/enrolment/pins.ts';
 import { Turns } from '../../../agent/requester/enrolment/turns.ts';
@@ -28,7 +29,8 @@ async function open(broker: FakeBroker, clock: FakeClock, records: Map<string, S
     max: 2,
     onChange: (...codes) => pins.countUses(...codes),
   });
-  await followSets(broker, bucket, [...pins.sets, deleted.set]);
+  const expired = new ExpiredNodes(bucket, silentLog, 2);
+  await followSets(broker, bucket, [...pins.sets, deleted.set, expired.set]);
   const ended: string[] = [];
   const follower = new KeyFollower({
     connection,
@@ -38,6 +40,7 @@ async function open(broker: FakeBroker, clock: FakeClock, records: Map<string, S
     signal: new AbortController().signal,
     pins,
     deleted,
+    expired,
     live: { end: async key => void ended.push(key) },
     turns: new Turns(),
     onGaveWay: async (code, { key }) => void ended.push(`counted ${code} of ${key}`),
@@ -45,7 +48,7 @@ async function open(broker: FakeBroker, clock: FakeClock, records: Map<string, S
   });
   const list = () => [...records.values()].flatMap(each => (each.kind === 'record' ? each.state : []));
   const roll = { stored: (id: string) => records.get(id) ?? absentRecord, list };
-  return { pins, deleted, follower, ended, roll };
+  return { pins, deleted, expired, follower, ended, roll };
 }
 
 const withKey = (id: string, PublicKey: string): StoredRecord => {
@@ -142,7 +145,7 @@ test('a node that gave way loses its pin, the use of its code stays counted, and
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   const records = new Map([['node-1', withKey('node-1', one)]]);
-  const { pins, deleted, follower, ended, roll } = await open(broker, clock, records);
+  const { pins, deleted, expired, follower, ended, roll } = await open(broker, clock, records);
   await pins.add('node-1', pinOf(one));
   await pins.add('newcomer', pinOf(two));
   await follower.start(roll);
@@ -160,6 +163,13 @@ test('a node that gave way loses its pin, the use of its code stays counted, and
   // Each attempt counts it, and the record of the code knows that it is the same pin.
   assert.deepEqual(ended, [`counted c of ${one}`, `counted c of ${one}`, one]);
   assert.equal(pins.of('newcomer')?.key, two);
+  assert.equal(expired.of('node-1')?.key, one, 'its key is remembered, so that it comes back without a code');
+  for (const id of ['a', 'b']) await expired.add(id, { key: two, at: `2999-01-01T00:00:00Z` });
+  assert.deepEqual(
+    [...expired.set.entries()].map(([id]) => id),
+    ['a', 'b'],
+    'the oldest one is forgotten',
+  );
 
   // It came back with another code before the marker was removed.
   await pins.add('node-1', pinOf(one, '2026-02-01T00:00:01Z'));

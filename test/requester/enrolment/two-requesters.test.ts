@@ -38,6 +38,7 @@ async function begin() {
       signal: new AbortController().signal,
       pins: records.pins,
       deleted: records.deleted,
+      expired: records.expired,
       live: { end: async key => void ended.push(key) },
       turns: new Turns(),
       onGaveWay: (code, pin) => records.joinCodes.onGaveWay(code, pin),
