@@ -14,7 +14,7 @@ export function makeGate(
 ): { enrolment: Enrolment; listeners: Listeners } | undefined {
   const { callout, self, settings, tokens = {}, approved = { publish: [], subscribe: [] } } = options;
   if (!callout) return undefined;
-  const { cluster: bucket, stream, lease, clusterId } = store;
+  const { cluster: bucket, stream, clusterId, peers } = store;
   const events = ownEvents(options, store);
   const listeners = new Listeners({ ...options, bucket, stream, events });
   const enrolment = new Enrolment({
@@ -26,11 +26,9 @@ export function makeGate(
     admitListener: question => listeners.admit(question),
     events,
     bucket,
-    lease,
     requesterId: self.NodeID,
     clusterId,
-    // One requester acts on a store, and a second one is refused.
-    hasPeers: () => false,
+    hasPeers: () => peers.mayHaveWritten,
   });
   return { enrolment, listeners };
 }

@@ -4,7 +4,6 @@ import type { AccountKeys } from '../../protocol/account-keys.ts';
 import type { CalloutAnswer, CalloutQuestion } from '../../protocol/callout.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { SubjectTemplates } from '../../protocol/subject-template.ts';
-import { BrokerError } from '../../transport/port.ts';
 import type { RetryOptions } from '../cluster/retry.ts';
 import type { JoinedBy } from '../roll/membership.ts';
 import type { Roll } from '../roll/roll.ts';
@@ -46,7 +45,6 @@ export interface EnrolmentOptions
   /** Decides about a client that shows the token of a listener; returns undefined for any other. */
   admitListener(question: CalloutQuestion): Promise<CalloutAnswer | undefined>;
   counters: Counters;
-  lease: { confirm(): Promise<void> };
   clusterId: string;
   /** Returns whether other requesters act on the same store. */
   hasPeers(): boolean;
@@ -167,7 +165,7 @@ export class Enrolment {
       liveConnection: (key, use) => this.live.of(key, use),
       record: id => roll.get(id),
     });
-    const { connection, callout, lease, tokens, heartbeatTopic, admitListener, hasPeers } = this.#options;
+    const { connection, callout, tokens, heartbeatTopic, admitListener, hasPeers } = this.#options;
     const gatekeeper = new Gatekeeper({
       ...this.#options,
       pins,
@@ -189,14 +187,12 @@ export class Enrolment {
     const exchange = this.#exchange.start(refused => {
       this.#conflicts?.onRefused(this.#refusals.keep(refused), { isOwn: false });
     });
-    callout.begin(async question => {
-      await lease.confirm().catch(ignoreSilentStore);
-      return (
+    callout.begin(
+      async question =>
         admitByToken(tokens, question, heartbeatTopic) ??
         (await admitListener(question)) ??
-        gatekeeper.decide(question)
-      );
-    });
+        gatekeeper.decide(question),
+    );
     const unanswered = endUnansweredClients(this.#options);
     return () => {
       callout.pause();
@@ -257,10 +253,4 @@ export class Enrolment {
     const isDeleted = deleted.of(id) !== undefined;
     return mayAnswer({ reply, isVerified, key: pins.of(id)?.key, isDeleted });
   }
-}
-
-// Nodes whose keys are known come back also while the disk is full or hangs: what was decided about them is in memory. A new
-// key is not let in then, because each write confirms the lease.
-function ignoreSilentStore(error: unknown): void {
-  if (!(error instanceof BrokerError)) throw error;
 }
