@@ -20,6 +20,7 @@ import { brokerOf, isSilent, silenceMsOf, versionFindings } from './agent.ts';
 import { type Check, type Finding, failed, ok, runAsRoot, warning } from './check.ts';
 import { askAgent, type Context } from './context.ts';
 import { notRunning } from './not-running.ts';
+import { peerFindings } from './peers.ts';
 import { trustFindings } from './trust.ts';
 
 export const requester = (context: Context, role: Role): Check => ({
@@ -33,6 +34,7 @@ async function askLocally(context: Context): Promise<Finding[]> {
   if (!status) return [await notRunning(context, 'requester')];
   return [
     ...stateFindings(status),
+    ...peerFindings(status),
     ...versionFindings(status.version, 'requester'),
     ...(context.settings.nats.servers.length > 0 ? trustFindings(status, context.settings.broker) : []),
     ...(await apiFindings(context)),

@@ -1,0 +1,23 @@
+// Says which requesters keep the roll, and which of them watches.
+import type { RequesterStatus } from '../../requester/status/requester-status.ts';
+import { type Finding, ok, warning } from './check.ts';
+
+/** Returns the findings about the other requesters of a roll; none for a requester that is the only one. */
+export function peerFindings({
+  node,
+  watcher,
+  peers = [],
+}: Pick<RequesterStatus, 'node' | 'watcher' | 'peers'>): Finding[] {
+  const isAlone = peers.length === 0 && (watcher === undefined || watcher === node);
+  if (isAlone) return [];
+  const others = peers.map(({ requester, host }) => `${requester} on ${host}`).join(', ');
+  if (watcher === undefined || (watcher !== node && !peers.some(({ requester }) => requester === watcher)))
+    return [
+      warning(
+        `nobody is heard who watches over the roll${watcher ? `: ${watcher} did, and is silent` : ''}`,
+        'wait 10 s and check again: another requester takes over; then see the log of the requesters',
+      ),
+    ];
+  const who = watcher === node ? 'this one watches over the roll' : `${watcher} watches over the roll`;
+  return [ok(`it keeps the roll together with ${others}; ${who}`)];
+}

@@ -1,0 +1,26 @@
+// Checks what `muster doctor` says of several requesters.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { peerFindings } from '../../../agent/doctor/checks/peers.ts';
+
+const other = { requester: 'b', host: 'h', watches: true };
+
+test('of a requester that is the only one nothing is said', () => {
+  assert.deepEqual(peerFindings({ node: 'a', watcher: 'a', peers: [] }), []);
+  assert.deepEqual(peerFindings({ node: 'a' }), []);
+});
+
+test('of several it is said who they are, and who watches', () => {
+  const text = (watcher: string) => peerFindings({ node: 'a', watcher, peers: [other] })[0]?.text ?? '';
+  assert.match(text('b'), /together with b on h; b watches/);
+  assert.match(text('a'), /together with b on h; this one watches/);
+});
+
+test('a watcher that is not heard is a warning', () => {
+  for (const peers of [[], [other]]) {
+    const [finding] = peerFindings({ node: 'a', watcher: 'c', peers });
+    assert.equal(finding?.status, 'warning');
+    assert.match(finding?.text ?? '', /c did, and is silent/);
+  }
+  assert.equal(peerFindings({ node: 'a', peers: [other] })[0]?.status, 'warning');
+});
