@@ -37,7 +37,12 @@ export function ownNatsOptions(
     tls: nats.tls,
     box,
     bystander: access.bystander,
-    operatorMode: accounts && { accounts, requesterKey: access.requester.publicKey, clock: systemClock },
+    operatorMode: accounts && {
+      accounts,
+      issuer: access.issuer,
+      requesterKey: access.requester.publicKey,
+      clock: systemClock,
+    },
     newKey: () => keyPairOf(randomBytes(32), 'node'),
     knock,
     random: systemRandom,
