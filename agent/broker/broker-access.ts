@@ -1,9 +1,6 @@
 // Reads and makes the keys by which the broker knows the requester.
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
-import type { Settings } from '../config/settings.ts';
-import type { AccountKeys } from '../protocol/account-keys.ts';
-import { listenersAccount, liveAccount, nodesAccount, unverifiedAccount } from '../protocol/callout.ts';
 import type { CurveKey } from '../protocol/sealed-box.ts';
 import {
   inspectCurveKey,
@@ -75,18 +72,3 @@ export async function inspectOwnNatsAccess(folder: string): Promise<OwnNatsAcces
 /** Returns the bystander's key. It follows from a key that all requesters of a roll share, so that it needs no file. */
 const bystanderOf = (issuer: KeyPair): KeyPair =>
   keyPairOf(hash('sha256', signWith(issuer, Buffer.from('muster bystander')), 'buffer'), 'user');
-
-/** Returns the accounts that the settings name for a NATS with an operator; undefined when they name none. */
-export function accountKeys(
-  { muster, listen, listenLive, unverified }: Settings['nats']['accounts'],
-  issuer: KeyPair,
-): AccountKeys | undefined {
-  if (muster === undefined || listen === undefined || listenLive === undefined) return undefined;
-  const keys = new Map([
-    [nodesAccount, muster],
-    [listenersAccount, listen],
-    [liveAccount, listenLive],
-  ]);
-  if (unverified !== undefined) keys.set(unverifiedAccount, unverified);
-  return { keys, signer: issuer.publicKey };
-}

@@ -1,7 +1,7 @@
 // Runs the requester with its own broker in the foreground, until it is told to stop. Everything stops in reverse order.
 import { join } from 'node:path';
+import { accountKeys } from '../broker/account-keys.ts';
 import type { Broker } from '../broker/broker.ts';
-import { accountKeys } from '../broker/broker-access.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { operatorTokenFile, roleFolder } from '../config/paths.ts';
 import { readHostFacts } from '../host/host-facts.ts';
