@@ -1,34 +1,167 @@
-// A requester and agents on real NATS servers with an operator, whose accounts are made by the script that
-// `muster broker config --operator-mode` prints.
+// A requester and agents on three real NATS servers with an operator, whose accounts are those that the script of
+// `muster broker config --operator-mode` makes.
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { connect } from 'nats';
+import { loadOwnNatsAccess } from '../../agent/broker/broker-access.ts';
+import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
+import type { CreatedListener } from '../../agent/protocol/http-listeners.ts';
+import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
 import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/listener.ts';
 import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
 import { type OperatorAccounts, runNscScript } from '../support/nsc.ts';
 import { printOwnNatsConfig } from '../support/own-nats.ts';
+import type { Program } from '../support/program.ts';
+import { newKey, RawClient, type RawLogin } from '../support/raw-client.ts';
+import { infoOf } from '../support/raw-node.ts';
 
-describe('a NATS of your own with an operator', () => {
-  let server: NatsServer;
+describe('NATS servers of your own with an operator', () => {
+  let servers: NatsServer[] = [];
   let cluster: Cluster;
+  let requester: Program;
   let accounts: OperatorAccounts;
 
   before(async () => {
-    server = await makeNatsServer();
-    cluster = await Cluster.create({ servers: server.url, asks: true });
-    accounts = await runNscScript(cluster.folder, await printOwnNatsConfig(cluster, '--operator-mode'));
-    await server.start(accounts.config);
-    await cluster.requester(accounts.settings);
+    servers = await Promise.all([0, 1, 2].map(() => makeNatsServer()));
+    const routes = await Promise.all([0, 1, 2].map(() => freePort()));
+    cluster = await Cluster.create({
+      servers: servers.map(({ url }) => url).join(','),
+      asks: true,
+      settings: { 'requester.unverifiedNodes': true },
+    });
+    const script = await printOwnNatsConfig(cluster, '--operator-mode', '--requester-unverified-nodes');
+    accounts = await runNscScript(cluster.folder, script);
+    const addresses = routes.map(port => `"nats://127.0.0.1:${port}"`).join(', ');
+    const start = (server: NatsServer, index: number) =>
+      server.start(
+        `server_name: s${index}\n${accounts.config}\ncluster { name: c, listen: "127.0.0.1:${routes[index]}", routes: [ ${addresses} ] }`,
+      );
+    await Promise.all(servers.map(start));
+    requester = await cluster.requester(accounts.settings);
   });
 
   after(async () => {
     await cluster?.release();
-    await server?.release();
+    await Promise.all(servers.map(server => server.release()));
   });
 
-  it('lets nodes in by join codes', async () => {
+  /** Connects a client of its own to the server with this index, until the test ends. */
+  const open = async (t: TestContext, index: number, login: RawLogin) => {
+    const client = await RawClient.open(servers[index]?.port ?? 0, login);
+    t.after(() => client.close());
+    return client;
+  };
+
+  it('lets nodes on any server in by a code, and cuts one off wherever it is', async () => {
     assert.equal((await cluster.status()).trust, 'keys');
-    await cluster.agent('node-1');
-    await cluster.decide('node-1', 'approve');
+    for (const [index, id] of ['node-1', 'node-2', 'node-3'].entries()) {
+      await cluster.agent(id, index === 0 ? {} : { 'nats.servers': servers[index]?.url ?? '' });
+      await cluster.decide(id, 'approve');
+    }
+    for (const id of ['node-1', 'node-2', 'node-3']) await cluster.until(id, 'APPROVED HEALTHY');
+    await cluster.decide('node-3', 'delete');
+    await eventually(
+      'the deleted node is cut off',
+      async () => (await cluster.stateOf('node-3')) === undefined,
+    );
+    await cluster.decide('node-2', 'reject');
+    await cluster.until('node-2', 'REJECTED HEALTHY');
+    const events = await cluster.kindsOf('node-1');
+    assert.ok(events.includes('registered') && events.includes('approved'), events.join());
+    assert.deepEqual(requester.logged('the connection of a node could not be ended'), []);
+  });
+
+  it('gives a listener the events of its durable, and cuts it off when it is revoked', async t => {
+    const made = await cluster.command('listener', 'create', 'billing', '--from-oldest', '-o', 'json');
+    assert.equal(made.code, 0, made.stderr);
+    const { Servers, Token, Durable } = JSON.parse(made.stdout) as CreatedListener;
+    const broker = await connect({
+      servers: Servers,
+      token: Token,
+      inboxPrefix: `_INBOX.${Durable}`,
+      reconnect: false,
+    });
+    t.after(() => broker.close());
+    const types: string[] = [];
+    for await (const message of broker
+      .jetstream()
+      .fetch('NODE_EVENTS', Durable, { batch: 100, expires: 10_000 })) {
+      types.push(message.json<{ type: string }>().type);
+      message.ack();
+      if (types.includes('org.muster.node.approved')) break;
+    }
+    const live = await open(t, 1, { members: { user: 'live', pass: Token } });
+    live.subscribe('node.events.>');
+    live.publish('node.events.node-1.rejected', '{}');
+    const [complaint, ...more] = await live.complaints();
+    assert.match(complaint ?? '', /Permissions Violation for Publish/);
+    assert.deepEqual(more, []);
+    await cluster.decide('node-2', 'approve');
+    await eventually('it hears the event', () =>
+      live.messages.some(({ data }) => data.includes('.approved')),
+    );
+    assert.equal((await cluster.command('listener', 'revoke', 'billing')).stdout, 'Ok\n');
+    await Promise.all([live.closed, eventually('both are cut off', () => broker.isClosed())]);
+  });
+
+  it('lets a node without a key in by the token, and gives it the id of no other node', async t => {
+    const file = join(cluster.folderOf('node-0'), 'requester', 'bacalhau.token');
+    const token = (await readFile(file, 'utf8')).trim();
+    const bare = await connect({ servers: servers[2]?.url ?? '', token, name: 'n-bare' });
+    t.after(() => bare.close());
+    const register = async (id: string) =>
+      (await bare.request(`node.management.${id}.RegisterNode/v1`, infoOf(id), { timeout: 10_000 })).string();
+    assert.match(await register('n-bare'), /"Accepted":true/);
+    bare.publish(
+      heartbeatSubject(defaultHeartbeatTopic, 'n-bare'),
+      encodeHeartbeat({ NodeID: 'n-bare', Sequence: 1 }, undefined, new Date()),
+    );
+    await cluster.until('n-bare', 'PENDING HEALTHY');
+    assert.doesNotMatch(await register('node-1'), /"Accepted":true/);
+    assert.equal(await cluster.stateOf('node-1'), 'APPROVED HEALTHY');
+  });
+
+  it('gives nothing to a wrong key, to who names the key of the requester, and to who shows no code', async t => {
+    const wrong = await open(t, 0, { key: newKey(), name: 'node-1 instance=rogue' });
+    wrong.publish('node.management.node-1.Leave/v1', '{}');
+    assert.match((await wrong.complaints()).join(), /Permissions Violation for Publish/);
+    const { requester: key } = await loadOwnNatsAccess(join(cluster.folderOf('node-0'), 'requester'));
+    const pretender = await open(t, 1, { members: { nkey: key.userKey }, name: 'node-0' });
+    pretender.publish('$SYS.REQ.USER.AUTH', 'a question', '$SYS._INBOX.forged');
+    pretender.publish('node.management.node-1.Leave/v1', '{}');
+    pretender.subscribe('node.>');
+    const complaints = await pretender.complaints();
+    assert.deepEqual(
+      complaints.map(text => /Permissions Violation for (\w+)/.exec(text)?.[1]),
+      ['Publish', 'Publish', 'Subscription'],
+    );
+    const strangers = async () => (await cluster.status()).counters.strangers;
+    const before = await strangers();
+    const stranger = await RawClient.dial(servers[2]?.port ?? 0);
+    t.after(() => stranger.close());
+    stranger.connect({ key: newKey(), name: 'node-9 instance=nine', token: 'guessed' });
+    await eventually('it is asked about', async () => (await strangers()) > before);
+    assert.equal(await cluster.stateOf('node-9'), undefined);
+    assert.equal(await cluster.stateOf('node-1'), 'APPROVED HEALTHY');
+  });
+
+  it('goes on when the server of the requester is killed, and knows the nodes again after its own restart', async () => {
+    const isBack = () => requester.logged('connected to the broker again').length;
+    const before = isBack();
+    const { broker } = await cluster.status();
+    const index = servers.findIndex(({ port }) => broker.endsWith(`:${port}`));
+    await servers[index]?.kill();
+    await eventually('the requester is on another server', () => isBack() > before);
     await cluster.until('node-1', 'APPROVED HEALTHY');
+    await servers[index]?.start();
+    await requester.stop();
+    requester = await cluster.requester(accounts.settings);
+    await cluster.until('node-1', 'APPROVED HEALTHY');
+    await cluster.decide('node-1', 'reject');
+    await cluster.until('node-1', 'REJECTED HEALTHY');
   });
 });
