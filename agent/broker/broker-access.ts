@@ -53,6 +53,15 @@ export const guardLines = ({ box, bystander }: OwnNatsAccess): OwnNatsLines => (
   bystander: bystander.publicKey,
 });
 
+/** Reads those of these keys that are there, and changes nothing. @throws MusterError `bad_state` */
+export async function inspectBrokerAccess(folder: string): Promise<Partial<BrokerAccess>> {
+  const [requester, issuer] = await Promise.all([
+    inspectRequesterKey(folder),
+    inspectKeyPair(join(folder, accessFiles.issuer), 'account', issuerTexts),
+  ]);
+  return { ...(requester && { requester }), ...(issuer && { issuer }) };
+}
+
 /** As `loadBrokerAccess`, with the keys that a NATS of one's own needs besides. */
 export async function loadOwnNatsAccess(folder: string): Promise<OwnNatsAccess> {
   const access = await loadBrokerAccess(folder);
@@ -62,8 +71,7 @@ export async function loadOwnNatsAccess(folder: string): Promise<OwnNatsAccess> 
 
 /** Reads these keys, and changes nothing; undefined when one of them is missing. @throws MusterError `bad_state` */
 export async function inspectOwnNatsAccess(folder: string): Promise<OwnNatsAccess | undefined> {
-  const requester = await inspectRequesterKey(folder);
-  const issuer = await inspectKeyPair(join(folder, accessFiles.issuer), 'account', issuerTexts);
+  const { requester, issuer } = await inspectBrokerAccess(folder);
   const box = await inspectCurveKey(join(folder, boxFile), boxTexts);
   if (!requester || !issuer || !box) return undefined;
   return { requester, issuer, box, bystander: bystanderOf(issuer) };

@@ -15,7 +15,7 @@ import { freePort } from '../support/listener.ts';
 import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
 import { type OperatorAccounts, runNscScript } from '../support/nsc.ts';
 import { printOwnNatsConfig } from '../support/own-nats.ts';
-import type { Program } from '../support/program.ts';
+import { muster, type Program } from '../support/program.ts';
 import { newKey, RawClient, type RawLogin } from '../support/raw-client.ts';
 import { infoOf } from '../support/raw-node.ts';
 
@@ -73,6 +73,10 @@ describe('NATS servers of your own with an operator', () => {
     const events = await cluster.kindsOf('node-1');
     assert.ok(events.includes('registered') && events.includes('approved'), events.join());
     assert.deepEqual(requester.logged('the connection of a node could not be ended'), []);
+    const file = join(cluster.folder, 'node-0-requester.yaml');
+    const { stdout } = await muster(['doctor', '--role', 'requester', '--config', file]);
+    for (const { url } of servers) assert.match(stdout, new RegExp(`ok .*${url}: nats-server 2.*, accepts our credentials`));
+    assert.match(stdout, /the NATS asks it whom to let in/);
   });
 
   it('gives a listener the events of its durable, and cuts it off when it is revoked', async t => {

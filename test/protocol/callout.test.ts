@@ -160,6 +160,22 @@ describe('an answer', () => {
     assert.equal(answerOf().user.exp, undefined);
   });
 
+  test('for servers with an operator names the account by its key, and for whom the signing key signs', () => {
+    const keys = new Map([
+      ['MUSTER', 'AMUSTER'],
+      ['LISTEN', 'ALISTEN'],
+    ]);
+    const permissions = { publish: ['a.b'], subscribe: ['c.>'], mayAnswer: false };
+    const accounts = { keys, signer: issuerKey.publicKey };
+    const text = writeCalloutAnswer(question, { account: 'LISTEN', permissions }, issuerKey, accounts);
+    const outer = claimsOf(text) as { nats: { jwt: string; issuer_account: string } };
+    const user = claimsOf(outer.nats.jwt) as { aud: string; nats: { issuer_account: string } };
+    assert.deepEqual(
+      [outer.nats.issuer_account, user.nats.issuer_account, user.aud],
+      ['AMUSTER', 'ALISTEN', 'ALISTEN'],
+    );
+  });
+
   test('that permits nothing denies everything, because an empty list would permit everything', () => {
     assert.deepEqual(answerOf(undefined, []).user.nats.pub, { deny: ['>'] });
   });

@@ -1,7 +1,8 @@
 // Finds out how a role reaches its broker, without creating anything.
 import { join } from 'node:path';
+import { accountKeys } from '../../broker/account-keys.ts';
 import { localHost } from '../../broker/broker.ts';
-import { inspectRequesterKey } from '../../broker/broker-access.ts';
+import { inspectBrokerAccess, inspectRequesterKey } from '../../broker/broker-access.ts';
 import { brokerFiles, readPort } from '../../broker/broker-files.ts';
 import { inspectTls, usesTls } from '../../broker/tls/choose-certificate.ts';
 import { inspectClusterFile } from '../../compute/registration/cluster-file.ts';
@@ -9,6 +10,7 @@ import { inspectIdentity } from '../../compute/registration/identity.ts';
 import type { Role } from '../../config/role.ts';
 import type { Settings } from '../../config/settings.ts';
 import { writeConnectionName } from '../../protocol/connection-name.ts';
+import { writeRequesterToken } from '../../protocol/requester-token.ts';
 import { brokerOfAgent } from '../../roles/agent-broker.ts';
 import { unitName } from '../../service/scope.ts';
 import { readNodeId } from '../../system/node-id.ts';
@@ -34,8 +36,11 @@ export async function findBrokerAccess(
     const credentials = await findCredentials(role, nats, secrets);
     if (role !== 'agent') {
       // The servers ask the requester about every other key.
-      credentials.key = await inspectRequesterKey(folderOf('requester'));
-      return { servers, credentials, tls };
+      return {
+        servers,
+        credentials: { ...credentials, ...(await requesterLogin(nats, folderOf('requester'))) },
+        tls,
+      };
     }
     const folder = folderOf('agent');
     const identity = (await inspectIdentity(folder))?.identity;
@@ -55,6 +60,13 @@ export async function findBrokerAccess(
     credentials: { key },
     tls: server.startsWith('tls:') ? await inspectTls(broker, folderOf('requester')) : undefined,
   };
+}
+
+/** Returns how the requester logs in to a NATS of one's own. */
+async function requesterLogin({ accounts: named }: Settings['nats'], folder: string): Promise<Credentials> {
+  const { requester: key, issuer } = await inspectBrokerAccess(folder);
+  const accounts = issuer && accountKeys(named, issuer);
+  return { key, keyToken: key && accounts && writeRequesterToken(key.publicKey, accounts, issuer) };
 }
 
 /** Returns the address of the requester's own broker by the settings; undefined when its port is not chosen yet. */

@@ -9,6 +9,7 @@ import { loadIdentity } from '../../../agent/compute/registration/identity.ts';
 import type { Settings } from '../../../agent/config/settings.ts';
 import { findBrokerAccess } from '../../../agent/doctor/checks/broker-access.ts';
 import { readConnectionName } from '../../../agent/protocol/connection-name.ts';
+import { readSignedToken } from '../../../agent/protocol/signed-token.ts';
 import { defaultSettings } from '../../support/default-settings.ts';
 import { newFolder } from '../../support/temporary.ts';
 
@@ -82,4 +83,19 @@ test('a requester on a NATS of its own shows its key, because the servers ask it
   assert.equal(await keyOf(), undefined, 'it never ran');
   const { requester } = await loadOwnNatsAccess(folder);
   assert.equal(await keyOf(), requester.publicKey);
+});
+
+test('a requester on a NATS with an operator also shows a token for the account of the nodes', async () => {
+  const folder = await newFolder();
+  const settings = defaultSettings();
+  const [muster, listen, listenLive] = ['AM', 'AL', 'AV'];
+  const accounts = { ...settings.nats.accounts, muster, listen, listenLive };
+  const nats = { ...settings.nats, servers: ['nats://broker.example:4222'], accounts };
+  const { requester, issuer } = await loadOwnNatsAccess(folder);
+  const access = await findBrokerAccess('requester', { ...settings, nats }, () => folder, {
+    secrets: { copied: folder, stored: folder },
+  });
+  const { issuer: signer, claims } = readSignedToken(access?.credentials.keyToken ?? '', 'account');
+  const { sub, nats: rights } = claims as { sub: string; nats: { issuer_account: string } };
+  assert.deepEqual([signer, sub, rights.issuer_account], [issuer.publicKey, requester.publicKey, 'AM']);
 });

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ProtocolError } from '../../../agent/protocol/error.ts';
-import { listClients } from '../../../agent/requester/enrolment/broker-clients.ts';
+import { listClients, listWaiting } from '../../../agent/requester/enrolment/broker-clients.ts';
 import type { Message } from '../../../agent/transport/port.ts';
-import { gatherOne, serverKey } from '../../support/callout-questions.ts';
+import { gatherOne, issuerKey, serverKey } from '../../support/callout-questions.ts';
 
 /** A client as nats-server 2.12 describes it. */
 const clientOf = (cid: number) => ({
@@ -80,5 +80,39 @@ describe('the list of the clients of a broker', () => {
       await assert.rejects(brokerWith(1, undefined, server).list(), ProtocolError);
     for (const connections of [[{ cid: -1 }], [{ cid: 1.5 }]])
       await assert.rejects(brokerWith(1, data => Object.assign(data, { connections })).list(), ProtocolError);
+  });
+});
+
+describe('on servers with an operator, where a client that waits is in the list of the account', () => {
+  const key = issuerKey.publicKey;
+  const accounts = { keys: new Map([['MUSTER', 'AMUSTER']]), signer: key };
+  const asked: string[] = [];
+  const request = async (_: string, body: Uint8Array | string): Promise<Message> => {
+    asked.push((JSON.parse(String(body)) as { acc: string }).acc);
+    const connections = [
+      { ...clientOf(1), issuer_key: 'AMUSTER' },
+      { ...clientOf(2), issuer_key: key },
+      clientOf(3),
+    ];
+    const data = Buffer.from(JSON.stringify({ data: { connections } }));
+    return { subject: '', reply: '', data, header: () => '', respond: () => true };
+  };
+  const broker = { request, gather: gatherOne(serverKey.publicKey) };
+
+  test('only those that the requester let in are clients, whatever the others say of themselves', async () => {
+    const clients = await listClients(broker, 'MUSTER', { accounts });
+    assert.deepEqual(
+      clients.map(({ connection }) => connection),
+      [2],
+    );
+    assert.equal(asked.at(-1), 'AMUSTER');
+  });
+
+  test('the others wait', async () => {
+    const waiting = await listWaiting(broker, accounts);
+    assert.deepEqual(
+      waiting.map(({ connection }) => connection),
+      [1, 3],
+    );
   });
 });

@@ -13,3 +13,37 @@ test('a server that --routes names twice is refused, because another one is then
   assert.deepEqual([code, stdout], [64, '']);
   assert.match(stderr, /--routes: n1:6222 is there twice\nHint: {2}name each server of the cluster once/);
 });
+
+test('the script for an operator has public keys only, the same each time, and no routes', async t => {
+  const first = await muster(t, ['broker', 'config', '--operator-mode']);
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stdout, /^#!\/bin\/sh\n/);
+  assert.doesNotMatch(first.stdout, /\bS[UAX][A-Z2-7]{20}|MUSTER_UNVERIFIED/);
+  assert.match(
+    first.stdout,
+    /^share SYS MUSTER '\$SYS\.REQ\.SERVER\.\*\.KICK' '\$SYS\.REQ\.SERVER\.\*\.KICK' --service$/m,
+  );
+  const { code, stderr } = await muster(t, ['broker', 'config', '--operator-mode', '--routes', 'n1:6222']);
+  assert.equal(code, 64);
+  assert.match(stderr, /--routes cannot be given with --operator-mode/);
+});
+
+test('the script names another system account, further requesters, and the account of nodes without a key', async t => {
+  const other = `U${'A'.repeat(55)}`;
+  const { stdout, stderr } = await muster(t, [
+    'broker',
+    'config',
+    '--operator-mode',
+    '--system-account',
+    'ADMIN',
+    '--requester-unverified-nodes',
+  ]);
+  assert.notEqual(stdout, '', stderr);
+  assert.doesNotMatch(stdout, /\bSYS /, other);
+  assert.match(stdout, /^hear ADMIN DISCONNECT$/m);
+  assert.match(stdout, /^account MUSTER_UNVERIFIED --conns 16384 /m);
+  assert.match(
+    stdout,
+    /^share MUSTER_UNVERIFIED MUSTER 'bacalhau\.global\.compute\.\*\.out\.heartbeat' 'unverified\.bacalhau\./m,
+  );
+});
