@@ -11,13 +11,15 @@ import {
   unverifiedShares,
 } from './account-shares.ts';
 import type { OwnNatsAccess } from './broker-access.ts';
-import { neededServer } from './own-nats-config.ts';
 
 export interface NscScriptOptions {
   access: OwnNatsAccess;
   /** The name by which nsc knows the account of the servers themselves. */
   systemAccount: string;
 }
+
+/** The version of nats-server that takes a client without a token for the user in `default_sentinel`. */
+const neededServer = '2.11.2';
 
 /**
  * The names of the accounts for nsc, where other accounts of the operator may have the short names, and those of the settings
@@ -40,7 +42,7 @@ export function nscScript({ access, systemAccount }: NscScriptOptions): string {
   const ofSystem = systemShares(systemAccount);
   return [
     '#!/bin/sh',
-    `# For nsc and nats-server ${neededServer} or newer, written by: muster broker config --operator-mode. It contains no secret.`,
+    `# For nats-server ${neededServer} or newer, written by: muster broker config --operator-mode. It contains no secret.`,
     `# It makes the accounts of muster, or adds to them what is missing. Read it, then run it where nsc has the keys of the`,
     `# operator and of the account ${systemAccount}. At the end it prints what the servers and the requester need.`,
     'set -eu',
