@@ -75,7 +75,8 @@ describe('NATS servers of your own with an operator', () => {
     assert.deepEqual(requester.logged('the connection of a node could not be ended'), []);
     const file = join(cluster.folder, 'node-0-requester.yaml');
     const { stdout } = await muster(['doctor', '--role', 'requester', '--config', file]);
-    for (const { url } of servers) assert.match(stdout, new RegExp(`ok .*${url}: nats-server 2.*, accepts our credentials`));
+    for (const { url } of servers)
+      assert.match(stdout, new RegExp(`ok .*${url}: nats-server 2.*, accepts our credentials`));
     assert.match(stdout, /the NATS asks it whom to let in/);
   });
 
