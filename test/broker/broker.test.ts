@@ -14,7 +14,6 @@ import { loadOwnCertificate } from '../../agent/broker/tls/own-certificate.ts';
 import { loadServerCertificate } from '../../agent/broker/tls/server-certificate.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { silentLog } from '../../agent/system/log.ts';
-import { systemRandom } from '../../agent/system/random.ts';
 import { keyPairOf } from '../../agent/transport/key-pair.ts';
 import { makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { bytes, connectTo, stateOf, text } from '../support/connections.ts';
@@ -22,6 +21,7 @@ import { eventually } from '../support/eventually.ts';
 import { runWithFewFiles } from '../support/few-files.ts';
 import { findProgram } from '../support/find-program.ts';
 import { freePort, listen } from '../support/listener.ts';
+import { localBroker } from '../support/local-broker.ts';
 import { recordLog } from '../support/log-lines.ts';
 import { isRunning } from '../support/processes.ts';
 
@@ -44,15 +44,9 @@ const newFolder = () => join(root, String(++folders));
 
 async function start(folder: string, options: Partial<BrokerOptions> = {}): Promise<Broker> {
   const broker = await startBroker({
+    ...localBroker,
     folder,
-    name: 'node-0',
     access: await loadBrokerAccess(await keyFolder()),
-    host: '127.0.0.1',
-    port: 0,
-    findOnPath: findProgram,
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
     ...options,
   });
   running.add(broker);

@@ -8,13 +8,12 @@ import { type Broker, type BrokerOptions, startBroker } from '../../agent/broker
 import { loadBrokerAccess } from '../../agent/broker/broker-access.ts';
 import { watchTimesMs } from '../../agent/broker/server-health.ts';
 import { ServerWatch } from '../../agent/broker/server-watch.ts';
-import { systemClock } from '../../agent/system/clock.ts';
-import { systemRandom } from '../../agent/system/random.ts';
 import { connectTo } from '../support/connections.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeBroker } from '../support/fake-connection.ts';
 import { findProgram } from '../support/find-program.ts';
+import { localBroker } from '../support/local-broker.ts';
 import { recordLog } from '../support/log-lines.ts';
 import { isRunning } from '../support/processes.ts';
 import { mountSmallDisk, type SmallDisk } from '../support/small-disk.ts';
@@ -38,14 +37,9 @@ async function start(
 ) {
   const { log, lines } = recordLog();
   const broker = await startBroker({
+    ...localBroker,
     folder,
-    name: 'node-0',
     access: await accessIn(folder),
-    host: '127.0.0.1',
-    port: 0,
-    findOnPath: findProgram,
-    clock: systemClock,
-    random: systemRandom,
     log,
     watchTimes,
     ...options,

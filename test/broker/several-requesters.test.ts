@@ -10,13 +10,10 @@ import { guardLines, loadBrokerAccess, loadOwnNatsAccess } from '../../agent/bro
 import { knownConfigLines } from '../../agent/broker/broker-files.ts';
 import { ownNatsOptions } from '../../agent/roles/connect-own-nats.ts';
 import { collectSharedKeys, takeSharedKeys } from '../../agent/roles/share-keys.ts';
-import { systemClock } from '../../agent/system/clock.ts';
-import { silentLog } from '../../agent/system/log.ts';
-import { systemRandom } from '../../agent/system/random.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { connectTo } from '../support/connections.ts';
 import { defaultSettings } from '../support/default-settings.ts';
-import { findProgram } from '../support/find-program.ts';
+import { localBroker } from '../support/local-broker.ts';
 
 let root: string;
 let broker: Broker;
@@ -33,16 +30,10 @@ before(async () => {
   const { login } = await takeSharedKeys(secondFolder, keys);
   const access = await loadOwnNatsAccess(firstFolder);
   broker = await startBroker({
+    ...localBroker,
     folder: join(root, 'broker'),
-    name: 'node-0',
     access: { ...access, others: [login] },
     several: guardLines(access),
-    host: '127.0.0.1',
-    port: 0,
-    findOnPath: findProgram,
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
   });
   const { requester: key } = await loadBrokerAccess(secondFolder);
   second = connectTo(broker.url, { credentials: () => ({ key }) });

@@ -7,9 +7,10 @@ import { after, describe, it } from 'node:test';
 import { nkeys } from 'nats';
 import { Canaries } from '../support/canaries.ts';
 import { makeAuthority, makeCertificate } from '../support/certificates.ts';
-import { Cluster, type Values } from '../support/cluster.ts';
+import { Cluster } from '../support/cluster.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { muster, Program, type RunOptions } from '../support/program.ts';
+import { settingsText, type Values } from '../support/settings-text.ts';
 import { newFolder } from '../support/temporary.ts';
 
 const quoted = (text: string) => JSON.stringify(text);
@@ -66,7 +67,7 @@ describe('no secret gets out', () => {
       dataDir: folder,
       'compute.heartbeatFrequency': '50ms',
     };
-    await writeFile(config, nested({ ...all, 'node.id': name, ...settings }), { mode: 0o600 });
+    await writeFile(config, settingsText({ ...all, 'node.id': name, ...settings }), { mode: 0o600 });
     const program = new Program(['agent', '--config', config], options);
     try {
       await program.untilPrinted(/the agent starts/);
@@ -340,19 +341,3 @@ describe('no secret gets out', () => {
     expectNone(1_000);
   });
 });
-
-/** Returns settings as JSON, which is YAML. Each dotted key becomes a nested object. */
-function nested(values: Values): string {
-  const root: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(values)) {
-    const path = key.split('.');
-    const last = path.pop() ?? '';
-    let group = root;
-    for (const name of path) {
-      group[name] ??= {};
-      group = group[name] as Record<string, unknown>;
-    }
-    group[last] = value;
-  }
-  return `${JSON.stringify(root, null, 2)}\n`;
-}

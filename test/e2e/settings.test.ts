@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { decodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import type { Connection } from '../../agent/transport/port.ts';
-import { Cluster, type Values } from '../support/cluster.ts';
+import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { openConnection } from '../support/open-connection.ts';
+import type { Values } from '../support/settings-text.ts';
 
 describe('a setting', () => {
   let broker: NatsServer;

@@ -6,13 +6,14 @@ import { after, before, describe, it } from 'node:test';
 import { loadProbe } from '../../agent/host/native/native-probe.ts';
 import { defaultHeartbeatTopic, heartbeatSubject, managementSubject } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
-import { Cluster, type Values } from '../support/cluster.ts';
+import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { openConnection } from '../support/open-connection.ts';
 import { ProcessTrace, whyNoTrace } from '../support/process-trace.ts';
 import type { RunOptions } from '../support/program.ts';
 import { programWithoutProbe } from '../support/program-copy.ts';
+import type { Values } from '../support/settings-text.ts';
 import { newFolder } from '../support/temporary.ts';
 
 /** Number of times that each report is sent, and that GPUs are read, during the trace. */

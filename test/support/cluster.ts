@@ -7,6 +7,7 @@ import type { RequesterStatus } from '../../agent/requester/status/requester-sta
 import { eventually } from './eventually.ts';
 import { freePort } from './listener.ts';
 import { type Finished, muster, Program, type RunOptions } from './program.ts';
+import { settingsText, type Values } from './settings-text.ts';
 
 /** Intervals that are short enough for a test to wait for each of them. */
 const quick = {
@@ -17,8 +18,6 @@ const quick = {
   'requester.nodeDisconnectedAfter': '1500ms',
   'requester.nodeUnknownAfter': '3s',
 };
-
-export type Values = Record<string, string | number | boolean>;
 
 export interface ClusterOptions {
   /** Settings of all processes, which override the short intervals. */
@@ -244,7 +243,7 @@ export class Cluster {
     this.#written.set(`${role} ${id}`, settings);
     const all = { 'node.id': id, dataDir: this.folderOf(id), 'log.format': 'json', ...quick };
     const file = join(this.folder, `${id}-${role}.yaml`);
-    await writeFile(file, yaml({ ...all, ...this.#options.settings, ...settings }));
+    await writeFile(file, settingsText({ ...all, ...this.#options.settings, ...settings }));
     return file;
   }
 
@@ -254,20 +253,4 @@ export class Cluster {
     void program.finished.then(() => this.#programs.delete(program));
     return program;
   }
-}
-
-function yaml(values: Values): string {
-  // JSON is YAML: each dotted key becomes a nested object.
-  const root: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(values)) {
-    const path = key.split('.');
-    const last = path.pop() ?? '';
-    let group = root;
-    for (const name of path) {
-      group[name] ??= {};
-      group = group[name] as Record<string, unknown>;
-    }
-    group[last] = value;
-  }
-  return `${JSON.stringify(root, null, 2)}\n`;
 }

@@ -11,25 +11,18 @@ import { listWaiting } from '../../../agent/requester/enrolment/broker-clients.t
 import { endUnansweredClients } from '../../../agent/requester/enrolment/unanswered-clients.ts';
 import { systemClock } from '../../../agent/system/clock.ts';
 import { silentLog } from '../../../agent/system/log.ts';
-import { systemRandom } from '../../../agent/system/random.ts';
 import { keyPairOf } from '../../../agent/transport/key-pair.ts';
 import { connectTo, stateOf } from '../../support/connections.ts';
 import { eventually } from '../../support/eventually.ts';
-import { findProgram } from '../../support/find-program.ts';
+import { localBroker } from '../../support/local-broker.ts';
 
 test('a client whose question nobody heard is sent away at once, and the requester stays', async t => {
   const folder = await mkdtemp(join(tmpdir(), 'muster-unanswered-'));
   t.after(() => rm(folder, { recursive: true }));
   const broker = await startBroker({
+    ...localBroker,
     folder: join(folder, 'broker'),
-    name: 'node-0',
     access: await loadBrokerAccess(folder),
-    host: '127.0.0.1',
-    port: 0,
-    findOnPath: findProgram,
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
   });
   t.after(() => broker.stop(0));
   const key = keyPairOf(randomBytes(32), 'node');
