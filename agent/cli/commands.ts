@@ -67,6 +67,16 @@ export const commands: CommandTable = [
     hidden: true,
     load: () => import('./commands/doctor-checks.ts'),
   },
+  {
+    path: 'backup',
+    help: 'back up the requester of this machine into one file',
+    load: () => import('./commands/backup.ts'),
+  },
+  {
+    path: 'restore',
+    help: 'restore a requester from a backup',
+    load: () => import('./commands/restore.ts'),
+  },
   { path: 'node list', help: 'list the nodes on the roll', load: () => import('./commands/node/list.ts') },
   {
     path: 'node describe',

@@ -111,6 +111,15 @@ export class Incarnation implements StoreLife {
   }
 }
 
+/**
+ * Makes the next start of a requester begin a new incarnation, because this store is a copy: what was written after the copy
+ * was made had revisions that are given again. @throws BrokerError
+ */
+export async function forgetIncarnation(cluster: Bucket): Promise<void> {
+  const entry = await cluster.get(storeKey);
+  if (entry && !entry.marker) await cluster.purge(storeKey, entry.revision, {});
+}
+
 // Returns 12 random characters. The last part of a UUID is random in all its bits.
 const makeIncarnation = (random: Random): string => random.uuid().replaceAll('-', '').slice(-12);
 

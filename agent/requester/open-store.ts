@@ -19,6 +19,7 @@ import type { StoreWatch } from './status/store-watch.ts';
 import { Lease, type LeaseOptions } from './watcher/lease.ts';
 import { Peers } from './watcher/peers.ts';
 import { refuseBesideOldServer } from './watcher/server-version.ts';
+import type { WriteHold } from './write-hold.ts';
 
 export interface OpenStoreOptions extends Pick<LeaseOptions, 'connection' | 'me' | 'clock' | 'log'> {
   random: Random;
@@ -26,6 +27,8 @@ export interface OpenStoreOptions extends Pick<LeaseOptions, 'connection' | 'me'
   storeWatch: StoreWatch;
   /** Remembers outside of the store how far it was; undefined when nothing does. */
   storeMark?: StoreMark | undefined;
+  /** Holds writes while the store is copied; undefined in tests. */
+  writeHold?: WriteHold | undefined;
   /** Called with a text that says what the start waits for. */
   onWait(what: string): void;
 }
@@ -49,8 +52,8 @@ export interface OpenStore {
  */
 export async function openStore(options: OpenStoreOptions): Promise<{ store: OpenStore; past: Past }> {
   const { connection, random, storeWatch, onWait, log, storeMark } = options;
-  const storage = storeWatch.watch(await connection.storage());
-  const opened = await storage.bucket(clusterBucket);
+  const unheld = storeWatch.watch(await connection.storage());
+  const opened = await unheld.bucket(clusterBucket);
   const stateBefore = await opened.state();
   const leaseBucket = storeMark?.follow(opened, { isLease: true }) ?? opened;
   const clusterId = await ensureClusterId(leaseBucket, random);
@@ -60,7 +63,10 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
   try {
     if (!lease.isHeld) refuseBesideOldServer(connection.state, lease.holder);
     await storeMark?.compare(clusterId, stateBefore);
-    const cluster = storeMark?.follow(opened) ?? opened;
+    // A lease that is not renewed would be lost, so only what else is written can be held.
+    const storage = options.writeHold?.guard(unheld) ?? unheld;
+    const held = await storage.bucket(clusterBucket);
+    const cluster = storeMark?.follow(held) ?? held;
     onWait('the event stream to be read');
     const stream = await storage.stream(eventStreamConfig);
     const history = await readEventHistory(stream);

@@ -29,6 +29,7 @@ import { type Counters, newCounters } from './status/counters.ts';
 import type { RequesterStatus } from './status/requester-status.ts';
 import { requesterTroubles } from './status/requester-troubles.ts';
 import { type StoreFailure, StoreWatch } from './status/store-watch.ts';
+import type { WriteHold } from './write-hold.ts';
 
 export interface RequesterSettings extends PartsSettings, RollPolicy {}
 
@@ -75,6 +76,8 @@ export interface RequesterOptions {
   authorities?: AuthorityRotation | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
+  /** Holds writes while the store is copied; undefined in tests. */
+  writeHold?: WriteHold | undefined;
   /** Called when the NATS changed so that this requester may serve it no longer. It answers no more, and the process should end. */
   onLost(error: MusterError): void;
   /** Called when something that `status` shows has changed. */

@@ -28,8 +28,10 @@ export async function loadRoll(
     await listeners?.open();
     await enrolment?.settle(roll.records, roll, {
       olderSince: storeMark?.older?.at,
-      isOwnStore: brokerFolder !== undefined && !operators.knowsOtherRequesters,
+      isOwnStore:
+        storeMark?.isRestored === true || (brokerFolder !== undefined && !operators.knowsOtherRequesters),
     });
+    await storeMark?.endRestore();
     authorities?.start(roll.records);
     if (signal.aborted) throw new BrokerError('disconnected', 'stopped while starting');
   } catch (error) {

@@ -13,6 +13,7 @@ import { StoreMark, storeMarkFileName } from '../requester/ledger/store-mark.ts'
 import { firstTokenFile } from '../requester/operators/first-token-file.ts';
 import { Requester } from '../requester/requester.ts';
 import { requesterInfo } from '../requester/roll/own-info.ts';
+import { WriteHold } from '../requester/write-hold.ts';
 import type { StatusNotifier } from '../service/notifier.ts';
 import { openNotifier } from '../service/open-notifier.ts';
 import { withSandboxHint } from '../service/sandbox.ts';
@@ -22,6 +23,7 @@ import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { connect } from '../transport/nats.ts';
+import { answerCommand } from './answer-command.ts';
 import { apiCertificate } from './api-certificate.ts';
 import { calloutBox, ownNatsAddresses, ownNatsOptions } from './connect-own-nats.ts';
 import { describeHolder } from './describe-holder.ts';
@@ -48,11 +50,12 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   const start = await startRole('requester', load);
   const { settings, log, data, folder, runtime } = start;
   let requester: Requester | undefined;
+  const writeHold = new WriteHold(systemClock);
   await using cleanup = new AsyncDisposableStack();
   const lock = await withSandboxHint('requester', data, () =>
     holdFolder(
       runtime,
-      () => requester?.status() ?? { role: 'requester', pid: process.pid, state: 'starting' },
+      request => answerCommand(request, requester, writeHold),
       status => `another requester holds ${folder}: ${describeHolder(status)}`,
     ),
   );
@@ -68,7 +71,7 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
     random: systemRandom,
   });
   const life = lifetime(log);
-  const running: Running = { ...start, load, notifier, node, life };
+  const running: Running = { ...start, load, notifier, node, life, writeHold };
   try {
     const access = await loadAccess(folder, settings);
     await useDueAuthority(running);
@@ -95,6 +98,7 @@ interface Running extends RoleStart {
   notifier: StatusNotifier;
   node: string;
   life: Lifetime;
+  writeHold: WriteHold;
 }
 
 interface Served extends Running {
@@ -105,7 +109,7 @@ interface Served extends Running {
 
 /** Runs the requester and its API until it is told to stop. Throws when another requester took over. */
 async function serveNodes(
-  { load, settings, log, data, folder, notifier, node, life, broker, access }: Served,
+  { load, settings, log, data, folder, notifier, node, life, writeHold, broker, access }: Served,
   onCreated: (requester: Requester) => void,
 ): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
@@ -161,6 +165,7 @@ async function serveNodes(
     ledger: await Ledger.open(join(folder, ledgerFileName), log),
     storeMark: await StoreMark.open({ path: join(folder, storeMarkFileName), clock: systemClock, log }),
     firstToken: firstTokenFile(operatorTokenFile(data)),
+    writeHold,
     onLost: lost.reject,
     onStatusChange,
   });

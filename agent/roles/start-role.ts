@@ -7,6 +7,7 @@ import { checkPrivateState } from '../service/private-state.ts';
 import { withSandboxHint } from '../service/sandbox.ts';
 import { makeFolder } from '../system/files.ts';
 import type { createLog } from '../system/log.ts';
+import { finishExchange } from './exchange-folders.ts';
 import { refuseSharedFiles, refuseSharedFolders, warnOfSharedFolder } from './refused-paths.ts';
 import { roleLog } from './role-log.ts';
 
@@ -34,6 +35,7 @@ export async function startRole(role: Role, load: () => Promise<LoadedSettings>)
   await checkPrivateState(data);
   await refuseSharedFiles(role, loaded);
   await refuseSharedFolders(role, data);
+  if (role === 'requester') await finishExchange(data);
   const folder = roleFolder(data, role);
   const runtime = runtimeFolder(data, role);
   await withSandboxHint(role, data, async () => {

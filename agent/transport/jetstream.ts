@@ -23,6 +23,7 @@ export const apiErrors = {
   consumerNotFound: 10_014,
   streamNameInUse: 10_058,
   messageNotFound: 10_037,
+  sequenceNotFound: 10_043,
   wrongLastSequence: 10_071,
   wrongLastSequenceConstant: 10_164,
   storageExceeded: 10_047,

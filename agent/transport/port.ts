@@ -337,6 +337,6 @@ export interface StreamCopies {
   restore(copy: StreamCopy, chunks: AsyncIterable<Uint8Array>): Promise<StreamCounts>;
   /** Removes a stream with everything in it, if there is one. */
   remove(stream: string): Promise<void>;
-  /** Removes one message of a stream. */
+  /** Removes one message of a stream, if it is there. */
   removeMessage(stream: string, sequence: number): Promise<void>;
 }

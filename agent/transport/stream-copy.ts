@@ -48,10 +48,18 @@ export function openStreamCopies(
     },
     remove: stream => removeStream(connection, stream),
     removeMessage: async (stream, sequence) => {
-      await callApi(connection, `STREAM.MSG.DELETE.${stream}`, { seq: sequence, no_erase: true });
+      try {
+        await callApi(connection, `STREAM.MSG.DELETE.${stream}`, { seq: sequence, no_erase: true });
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+      }
     },
   };
 }
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof ApiError &&
+  (error.code === apiErrors.messageNotFound || error.code === apiErrors.sequenceNotFound);
 
 interface SnapshotOptions {
   connection: StorageConnection;

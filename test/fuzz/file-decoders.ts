@@ -1,6 +1,6 @@
 // The decoders of files: the state of both roles, the configuration, certificates and credentials. Each input is a real file.
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import { hash, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,16 @@ import { parseRecording } from '../../agent/host/recording/recording.ts';
 import { encodeSeed, type KeyKind } from '../../agent/protocol/nkey.ts';
 import { readSharedKeys, type SharedKeys, writeSharedKeys } from '../../agent/protocol/shared-keys.ts';
 import { readRotation } from '../../agent/requester/authorities/rotation-file.ts';
+import { backedUpStreams } from '../../agent/requester/backup/backup-contents.ts';
+import {
+  type BackupList,
+  firstLine,
+  readList,
+  writeListAndLength,
+} from '../../agent/requester/backup/backup-format.ts';
+import { Backup } from '../../agent/requester/backup/backup-reader.ts';
 import { StoreMark } from '../../agent/requester/ledger/store-mark.ts';
+import { finishExchange } from '../../agent/roles/exchange-folders.ts';
 import { addSeal, readSeal } from '../../agent/service/seal.ts';
 import { silentLog } from '../../agent/system/log.ts';
 import { readNodeId } from '../../agent/system/node-id.ts';
@@ -71,6 +80,46 @@ const sharedKeys: fc.Arbitrary<SharedKeys> = fc.record(
   },
   { ...plain, requiredKeys: ['issuer', 'box', 'servers'] },
 );
+
+const backupPartBytes = 3_000;
+const sha256 = '0'.repeat(64);
+const counts = fc.record({ messages: fc.nat(), last_seq: fc.nat() }, plain);
+const backupLists: fc.Arbitrary<unknown> = fc.record(
+  {
+    muster: fc.constant('1.2.3'),
+    cluster: nodeIds,
+    requester: nodeIds,
+    at: fc.constant('2026-01-01T00:00:00.000Z'),
+    eventsUntil: fc.nat(),
+    parts: fc.tuple(
+      ...backedUpStreams.map(name =>
+        fc.record(
+          {
+            kind: fc.constant('stream'),
+            name: fc.constant(name),
+            bytes: fc.constant(backupPartBytes / backedUpStreams.length),
+            sha256: fc.constant(sha256),
+            config: fc.constant({ name, num_replicas: 1 }),
+            state: counts,
+            messages: fc.nat(),
+            lastSequence: fc.nat(),
+          },
+          plain,
+        ),
+      ),
+    ),
+  },
+  plain,
+);
+
+/** Returns a backup with this list of parts, whose content is zeros, and with a right digest. */
+function backupOf(list: Buffer): Buffer {
+  const text = JSON.parse(list.toString('utf8'));
+  for (const part of text.parts) part.sha256 = hash('sha256', Buffer.alloc(part.bytes));
+  const end = Buffer.from(writeListAndLength(text));
+  const content = Buffer.concat([Buffer.from(firstLine), Buffer.alloc(backupPartBytes), end]);
+  return Buffer.concat([content, Buffer.from(`${hash('sha256', content)}\n`)]);
+}
 
 const configuration = `# the configuration of both roles
 node:
@@ -156,6 +205,58 @@ export const fileDecoders: readonly Decoder[] = [
     read: async input => {
       const path = join(writeInput('store-mark.json', input), 'store-mark.json');
       return (await StoreMark.open({ path, clock: new FakeClock(), log: silentLog })) && true;
+    },
+  },
+  {
+    what: 'the list of the parts of a backup',
+    covers: ['requester/backup/backup-format.ts'],
+    form: 'json',
+    valid: backupLists,
+    read: input => readList(input as Buffer, backupPartBytes),
+    check: value => {
+      const { parts } = value as BackupList;
+      assert.equal(
+        parts.reduce((sum, { bytes }) => sum + bytes, 0),
+        backupPartBytes,
+      );
+    },
+  },
+  {
+    what: 'a backup',
+    covers: ['requester/backup/backup-reader.ts'],
+    form: 'bytes',
+    valid: backupLists.map(list => backupOf(Buffer.from(JSON.stringify(list)))),
+    // Each input is a file that is read twice.
+    share: 0.01,
+    release: removeFolder,
+    isExpected: isMusterError,
+    read: async input => {
+      const path = join(writeInput('muster.backup', input), 'muster.backup');
+      const backup = await Backup.open(path);
+      for (const { name } of backup.streams()) await Array.fromAsync(backup.read(name));
+      await backup.close();
+      return true;
+    },
+  },
+  {
+    what: 'how far a restore came',
+    covers: ['roles/exchange-folders.ts finishExchange'],
+    form: 'json',
+    valid: fc.record(
+      {
+        steps: fc.array(
+          fc.record({ from: fc.constant('requester.restored'), to: fc.constant('requester') }, plain),
+          { maxLength: 4 },
+        ),
+      },
+      plain,
+    ),
+    share: 0.02,
+    release: removeFolder,
+    isExpected: isMusterError,
+    read: async input => {
+      await finishExchange(writeInput('restore.json', input));
+      return true;
     },
   },
   {

@@ -34,6 +34,12 @@ export async function ensureClusterId(
   }
 }
 
+/** Returns the cluster's id in the store; undefined when there is none. @throws BrokerError; MusterError as `ensureClusterId` */
+export async function readClusterId(bucket: Pick<Bucket, 'get'>): Promise<string | undefined> {
+  const entry = await bucket.get(clusterKey);
+  return entry && !entry.marker ? decode(clusterKey, clusterSchema, entry.value).id : undefined;
+}
+
 export const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 
 /** Reads the value of a key. @throws MusterError `bad_state` when the value was not written by muster. */

@@ -23,6 +23,8 @@ const schema = v.object({
   revision,
   /** When an older store was found, and how far it was; until an operator confirms it. */
   older: v.optional(v.object({ at: text, revision, expected: revision })),
+  /** When the store was restored from a backup; until the first start has made it say what the ledger says. */
+  restored: v.optional(v.object({ at: text })),
 });
 export type Mark = Omit<v.InferOutput<typeof schema>, 'version'>;
 export type OlderStore = NonNullable<Mark['older']>;
@@ -83,6 +85,17 @@ export class StoreMark {
     return this.#file.value?.older;
   }
 
+  /** Whether the store was restored from a backup, and does not yet say what the ledger says. */
+  get isRestored(): boolean {
+    return this.#file.value?.restored !== undefined;
+  }
+
+  /** Notes that the restored store says what the ledger says. */
+  async endRestore(): Promise<void> {
+    const { restored, ...mark } = this.#file.value ?? {};
+    if (restored) await this.#set({ ...(mark as Mark), revision: this.#revision });
+  }
+
   /**
    * Compares the store with the mark at a start, and begins to follow the store. `state` is that of the bucket before this
    * start wrote to it. Resolves when what was found is on the disk, or could not be written.
@@ -95,12 +108,14 @@ export class StoreMark {
     const what =
       'the store is older than it was: all join codes are void, and what was decided since is lost, until an operator confirms that: muster store confirm';
     if (found) this.#options.log.error({ ...found }, what);
+    const restored = mark?.cluster === cluster ? mark.restored : undefined;
     this.#revision = state.lastRevision;
     await this.#set({
       cluster,
       created: state.created,
       revision: this.#revision,
       ...(older ? { older } : {}),
+      ...(restored ? { restored } : {}),
     });
   }
 
@@ -173,8 +188,7 @@ async function readMark(path: string): Promise<Mark | undefined> {
   const kept = await readOwnFile(path);
   if (!kept) return undefined;
   try {
-    const { version: _, ...mark } = validate(schema, parseJson(kept.data));
-    return mark;
+    return parseMark(kept.data);
   } catch (cause) {
     throw new MusterError('bad_state', `${path} cannot be read: it says how far the store was`, {
       hint: 'restore it from a backup, or remove it: then an older copy of the store is not noticed at the next start',
@@ -183,5 +197,12 @@ async function readMark(path: string): Promise<Mark | undefined> {
   }
 }
 
-const writeMarkFile = (path: string, mark: Mark): Promise<void> =>
+/** Reads the content of the file. @throws ProtocolError */
+export function parseMark(data: Uint8Array): Mark {
+  const { version: _, ...mark } = validate(schema, parseJson(data));
+  return mark;
+}
+
+/** Writes the file. @throws MusterError `not_writable` */
+export const writeMarkFile = (path: string, mark: Mark): Promise<void> =>
   writeFileAtomic(path, `${JSON.stringify({ version: 1, ...mark })}\n`);

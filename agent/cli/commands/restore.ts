@@ -1,0 +1,53 @@
+// `muster restore FILE` makes the requester of this machine again from a backup.
+import { integer } from '../../config/kind.ts';
+import { dataFolder } from '../../config/paths.ts';
+import { note, print } from '../../output/terminal.ts';
+import { roleLog } from '../../roles/role-log.ts';
+import { restore } from '../../roles/run-restore.ts';
+import { checkPrivateState } from '../../service/private-state.ts';
+import { printable } from '../../system/printable.ts';
+import type { Argv, Example, FlagTable } from '../line/command.ts';
+
+export const settings = 'requester';
+
+export const operands = { file: 'the file that muster backup wrote' };
+
+export const flags = {
+  replace: {
+    value: 'CLUSTER',
+    help: 'replace the state of this cluster, which is kept under another name',
+  },
+  replicas: {
+    value: 'N',
+    kind: integer(1, 5),
+    help: 'on a NATS of your own: the number of servers that store each stream',
+  },
+} satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster restore muster.backup', 'on a new machine, before the requester is started'],
+  ['muster restore muster.backup --replicas 3', 'on a NATS of three servers, from a backup of one'],
+];
+
+export async function run({
+  load,
+  flags: given,
+  operands: { file },
+}: Argv<typeof flags, keyof typeof operands>): Promise<number> {
+  const { settings: loaded } = await load({ role: 'requester' });
+  const data = await dataFolder(loaded);
+  await checkPrivateState(data);
+  const { cluster, requester, at, kept } = await restore({
+    path: file,
+    data,
+    settings: loaded,
+    replace: given.replace,
+    replicas: given.replicas,
+    log: roleLog(loaded, 'requester'),
+    signal: new AbortController().signal,
+  });
+  print(printable(`cluster ${cluster}, requester ${requester}, as they were at ${at}\n`));
+  for (const path of kept) note(printable(`What was there before is in ${path}`));
+  note('Start the requester now. The nodes come back by themselves, if they find it at its old address.');
+  return 0;
+}

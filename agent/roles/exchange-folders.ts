@@ -1,0 +1,69 @@
+// Puts restored folders in the place of the present ones, in steps that the next start finishes when this process is killed.
+import { lstat, rename, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { parseJson } from '../protocol/json.ts';
+import { validate } from '../protocol/schema.ts';
+import { errnoOf, MusterError } from '../system/errors.ts';
+import { notWritable, removeFile, writeFileAtomic } from '../system/files.ts';
+import { readOwnFile } from '../system/read-file.ts';
+
+/** The file in the data folder that names the steps, while they are under way. */
+const stepsFile = 'restore.json';
+
+const name = v.pipe(v.string(), v.regex(/^(requester|broker)(\.[A-Za-z0-9_-]{1,40})?$/));
+const schema = v.object({
+  /** Renames in the data folder, in order. */
+  steps: v.pipe(v.array(v.object({ from: name, to: name })), v.maxLength(4)),
+});
+export type Step = v.InferOutput<typeof schema>['steps'][number];
+
+/** Plans the steps on the disk, and carries them out. @throws MusterError `not_writable` */
+export async function exchangeFolders(data: string, steps: readonly Step[]): Promise<void> {
+  await writeFileAtomic(join(data, stepsFile), `${JSON.stringify({ steps })}\n`);
+  await finishExchange(data);
+}
+
+/**
+ * Carries out the steps that a killed restore has planned. Does nothing when there are none. It runs before a requester uses its
+ * folder. @throws MusterError `bad_state`, `not_writable`
+ */
+export async function finishExchange(data: string): Promise<void> {
+  const path = join(data, stepsFile);
+  const kept = await readOwnFile(path);
+  if (!kept) return;
+  for (const { from, to } of readSteps(path, kept.data)) await move(join(data, from), join(data, to));
+  await removeFile(path);
+}
+
+function readSteps(path: string, data: Buffer): readonly Step[] {
+  try {
+    return validate(schema, parseJson(data)).steps;
+  } catch (cause) {
+    throw new MusterError('bad_state', `${path} cannot be read: it says how far a restore came`, {
+      hint: 'move the folders by hand: the restored ones end in .restored, the earlier ones have the time in their names',
+      cause,
+    });
+  }
+}
+
+// A step was carried out when its source is gone. An empty folder in the way was made by a start between two steps.
+async function move(from: string, to: string): Promise<void> {
+  try {
+    if (!(await exists(from))) return;
+    await rmdir(to).catch(() => undefined);
+    await rename(from, to);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return;
+    throw notWritable(to, error);
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    error => {
+      if (errnoOf(error) === 'ENOENT') return false;
+      throw error;
+    },
+  );

@@ -1,0 +1,102 @@
+// Makes a backup of the requester of this machine, while it runs.
+import { roleFolder, runtimeFolder } from '../config/paths.ts';
+import type { Settings } from '../config/settings.ts';
+import { BackupWriter } from '../requester/backup/backup-writer.ts';
+import { type BackupSummary, type TakeBackupOptions, takeBackup } from '../requester/backup/take-backup.ts';
+import { clusterBucket, readClusterId } from '../requester/cluster/cluster-bucket.ts';
+import type { RequesterStatus } from '../requester/status/requester-status.ts';
+import type { HeldKind } from '../requester/write-hold.ts';
+import { systemClock } from '../system/clock.ts';
+import { MusterError } from '../system/errors.ts';
+import { silentLog } from '../system/log.ts';
+import { readNodeId } from '../system/node-id.ts';
+import { systemRandom } from '../system/random.ts';
+import { askHolder } from '../system/role-socket.ts';
+import type { Credentials } from '../transport/credentials.ts';
+import { connect } from '../transport/nats.ts';
+import { BrokerError, type CopyingConnection } from '../transport/port.ts';
+import type { TlsFiles } from '../transport/tls.ts';
+
+/** How the requester reaches its broker. */
+export interface BrokerWay {
+  readonly servers: readonly string[];
+  readonly credentials: Credentials;
+  readonly tls: TlsFiles | undefined;
+}
+
+/** Time that the broker has to let us in, in milliseconds. */
+const connectTimeoutMs = 10_000;
+
+export interface BackupOptions {
+  path: string;
+  /** The data folder. */
+  data: string;
+  settings: Pick<Settings, 'node'>;
+  /** The status of the requester that runs here; undefined when none runs. */
+  running: RequesterStatus | undefined;
+  way: BrokerWay;
+}
+
+/** Writes the backup to `path`, and returns what it contains. Changes nothing else. @throws MusterError, BrokerError */
+export async function backUp({ path, data, settings, running, way }: BackupOptions): Promise<BackupSummary> {
+  await using cleanup = new AsyncDisposableStack();
+  const connection = await connectOnce(way);
+  cleanup.defer(() => connection.close(300));
+  const storage = await connection.storage();
+  const copies = await connection.copies();
+  if (!(await copies.counts(`KV_${clusterBucket.name}`))) throw nothingThere();
+  const cluster = await readClusterId(await storage.bucket(clusterBucket));
+  if (cluster === undefined) throw nothingThere();
+  const folders = { requester: roleFolder(data, 'requester'), broker: roleFolder(data, 'broker') };
+  const requester = running?.node ?? settings.node.id ?? (await readNodeId(folders.requester)) ?? 'unknown';
+  const writer = await BackupWriter.create(path);
+  cleanup.defer(() => writer.discard());
+  const hold = running && holdOf(runtimeFolder(data, 'requester'));
+  return await takeBackup({
+    writer,
+    copies,
+    hold,
+    folders,
+    about: { cluster, requester },
+    clock: systemClock,
+  });
+}
+
+/** Connects to a broker. The caller closes the connection. @throws MusterError `unreachable` with the reason */
+export async function connectOnce({ servers, credentials, tls }: BrokerWay): Promise<CopyingConnection> {
+  const connection = connect({
+    servers,
+    name: 'muster backup',
+    credentials: () => credentials,
+    tls: () => tls,
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+  });
+  try {
+    await connection.connected(AbortSignal.timeout(connectTimeoutMs));
+    return connection;
+  } catch (error) {
+    const { state } = connection;
+    await connection.close(0);
+    if (!(error instanceof BrokerError)) throw error;
+    const reason = state.kind === 'disconnected' ? state.reason : error.message;
+    throw new MusterError('unreachable', `the broker of the requester cannot be reached: ${reason}`, {
+      hint: 'start the requester, which starts its broker; see also: muster doctor',
+      cause: error,
+    });
+  }
+}
+
+/** Holds the writes of the requester that runs here, through its socket. */
+function holdOf(folder: string): TakeBackupOptions['hold'] {
+  const tell = async (command: 'hold' | 'let-go', what: HeldKind) => {
+    await askHolder(folder, { command, what });
+  };
+  return { begin: what => tell('hold', what), end: what => tell('let-go', what) };
+}
+
+const nothingThere = (): MusterError =>
+  new MusterError('not_found', 'the broker has no store of muster, so there is nothing to back up', {
+    hint: 'start the requester once, and see: muster status',
+  });

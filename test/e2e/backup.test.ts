@@ -1,0 +1,62 @@
+// A requester is backed up while it works, its disk is lost, and one command brings everything back: nobody registers again.
+import assert from 'node:assert/strict';
+import { readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Cluster } from '../support/cluster.ts';
+import { muster, type Program } from '../support/program.ts';
+
+describe('a requester whose disk is lost', () => {
+  let cluster: Cluster;
+  let requester: Program;
+  const file = () => join(cluster.folder, 'muster.backup');
+  const config = () => join(cluster.folder, 'node-0-requester.yaml');
+  const data = () => cluster.folderOf('node-0');
+  const backUp = (path = file()) => muster(['backup', path, '--config', config()]);
+  const restore = (...flags: string[]) => muster(['restore', file(), '--config', config(), ...flags]);
+  const settings = { 'broker.host': '0.0.0.0', 'broker.advertise': '127.0.0.1' };
+
+  before(async () => {
+    cluster = await Cluster.create();
+    requester = await cluster.requester(settings);
+  });
+  after(() => cluster.release());
+
+  it('is backed up while nodes register and operators decide', async () => {
+    for (const id of ['kept', 'waiting', 'gone']) await cluster.agent(id);
+    await cluster.decide('kept', 'approve');
+    await cluster.decide('gone', 'delete');
+    const [done] = await Promise.all([backUp(), cluster.agent('meanwhile')]);
+    assert.deepEqual([done.code, done.stderr.includes('Error')], [0, false], done.stderr);
+    assert.match(done.stdout, /muster\.backup: \d+ records, \d+ events, \d+ bytes\n/);
+    assert.equal((await stat(file())).mode & 0o777, 0o600);
+    const again = await backUp();
+    assert.deepEqual([again.code, /exists already/.test(again.stderr)], [1, true]);
+  });
+
+  it('comes back on an empty disk, with its keys, and nobody registers again', async () => {
+    const sessions = async () =>
+      Promise.all(['kept', 'waiting'].map(async id => (await cluster.sentinel(id))?.session));
+    const before = await sessions();
+    const kinds = await cluster.kindsOf('kept');
+    await requester.kill();
+    // A killed requester leaves its broker behind, which a lost machine does not.
+    process.kill(Number(await readFile(join(data(), 'broker', 'nats-server.pid'), 'utf8')), 'SIGKILL');
+    await rm(data(), { recursive: true });
+    const done = await restore();
+    assert.equal(done.code, 0, done.stderr);
+    requester = await cluster.requester(settings);
+    await cluster.until('kept', 'APPROVED HEALTHY');
+    await cluster.until('waiting', 'PENDING HEALTHY');
+    assert.deepEqual(await sessions(), before);
+    assert.equal((await cluster.status()).state, 'ready');
+    assert.deepEqual(
+      (await cluster.kindsOf('kept')).filter(kind => kind === 'registered'),
+      ['registered'],
+    );
+    assert.deepEqual((await cluster.kindsOf('kept')).slice(0, kinds.length), kinds);
+    assert.equal(await cluster.node('gone'), undefined);
+    await cluster.decide('waiting', 'approve');
+    await cluster.until('waiting', 'APPROVED HEALTHY');
+  });
+});
