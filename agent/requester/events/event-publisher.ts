@@ -21,13 +21,8 @@ import type { AnnouncedMemberships } from './announced-memberships.ts';
 import { type ChangeEvent, changeEvent, digestOf } from './change-event.ts';
 import { type RequesterAnnouncer, requesterEvents } from './requester-events.ts';
 import { isStored } from './stored-event.ts';
+import { type WaitingEvent, WaitingEvents, waitingEvent } from './waiting-events.ts';
 
-/**
- * Largest number of waiting events per node, for membership and for health each. When there are more, the oldest health
- * event is dropped, and an older change is announced together with a later one. A record has room for one change more:
- * the change that it is written for.
- */
-const maxWaiting = 63;
 /** Number of nodes whose events are sent at the same time. In a large cluster all nodes may change at once. */
 const maxSending = 256;
 /** Time after a takeover for which each change may have been announced by the requester before, in milliseconds. */
@@ -51,27 +46,14 @@ export interface EventPublisherOptions {
   untilInForce?(node: string): Promise<void> | undefined;
 }
 
-interface WaitingEvent {
-  kind: EventKind;
-  id: string;
-  time: string;
-  data: EventData;
-  /** The change that the event announces. It stays in the node's record until the event is acknowledged. */
-  change?: RecordedChange;
-  /** The event as it may stand in the stream already, because the change was made before this start. */
-  earlier?: ChangeEvent;
-}
-
 /** Holds the events that are not acknowledged yet, and sends them one at a time for each node. */
 export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   readonly #own: RequesterAnnouncer;
   readonly #options: EventPublisherOptions;
   readonly #source: string;
-  readonly #waiting = new Map<string, WaitingEvent[]>();
+  readonly #waiting: WaitingEvents;
   readonly #stopped = new AbortController();
   readonly #limitedLog: LimitedLog;
-  /** Nodes with events that are not being sent yet. */
-  readonly #queued = new Set<string>();
   #sending = 0;
   /** The stream to which events are sent; undefined while another requester announces. */
   #stream: EventStream | undefined;
@@ -80,14 +62,13 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   /** The monotonic time until which each change may have been announced by another requester. */
   #carefulUntil = Number.NEGATIVE_INFINITY;
   #number = 0;
-  #dropped = 0;
-  #coalesced = 0;
 
   constructor(options: EventPublisherOptions) {
     this.#options = options;
     this.#own = requesterEvents(options);
     this.#source = eventSource(options.clusterId, options.requesterId);
     this.#limitedLog = limitedLog(options.log, options.clock);
+    this.#waiting = new WaitingEvents(options);
   }
 
   /**
@@ -104,12 +85,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   /** Sends nothing more until the next start, because another requester announces now. */
   pause(): void {
     this.#stream = undefined;
-    for (const [node, list] of this.#waiting) {
-      // Findings of this requester are of no use later. The first may be on its way.
-      const kept = list.filter(({ change }, index) => change || index === 0);
-      list.splice(0, list.length, ...kept);
-      if (list.length > 0) this.#queued.add(node);
-    }
+    this.#waiting.keepChanges();
   }
 
   /**
@@ -117,36 +93,15 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
    * changes that are not.
    */
   dropAnnounced(due: (node: string, changes: RecordedChange[]) => RecordedChange[]): void {
-    for (const [node, list] of this.#waiting) {
-      const changes = this.unacknowledgedChanges(node);
-      const left = due(node, changes).map(change => ({
-        ...waitingEvent(node, change),
-        earlier: changeEvent(node, change),
-      }));
-      list.splice(0, list.length, ...left);
-      if (left.length > 0) continue;
-      this.#waiting.delete(node);
-      this.#queued.delete(node);
-    }
+    this.#waiting.keepDue(due);
   }
 
   /** Notes an event that another requester has announced. It tells of a change that this one has, or will hear of soon. */
   onAnnounced(node: string, event: ChangeEvent): void {
-    if (this.#stream) return;
-    const digest = digestOf(event);
-    const list = this.#waiting.get(node) ?? [];
-    const at = list.findIndex(({ change }) => change && digestOf(changeEvent(node, change)) === digest);
-    if (at < 0) {
-      this.#early.set(digest, node);
-      const [oldest] = this.#early.size > maxEarly ? this.#early.keys() : [];
-      if (oldest !== undefined) this.#early.delete(oldest);
-      return;
-    }
-    // The events of a node are announced in order, so those before it are announced too.
-    list.splice(0, at + 1);
-    if (list.length > 0) return;
-    this.#waiting.delete(node);
-    this.#queued.delete(node);
+    if (this.#stream || this.#waiting.dropUntil(node, event)) return;
+    this.#early.set(digestOf(event), node);
+    const [oldest] = this.#early.size > maxEarly ? this.#early.keys() : [];
+    if (oldest !== undefined) this.#early.delete(oldest);
   }
 
   /** Resolves when no event waits, or after `timeoutMs`. Returns how many events still wait. */
@@ -156,19 +111,19 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     if (!this.#stream) return 0;
     const deadline = this.#options.clock.monotonic() + timeoutMs;
     while (
-      this.#waiting.size > 0 &&
+      this.#waiting.nodes > 0 &&
       !this.#stopped.signal.aborted &&
       this.#options.clock.monotonic() < deadline
     ) {
       await sleep(this.#options.clock, 10);
     }
     this.#stopped.abort();
-    return [...this.#waiting.values()].reduce((sum, list) => sum + list.length, 0);
+    return this.#waiting.count();
   }
 
   /** Number of nodes with waiting events. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting.nodes;
   }
 
   /** Announces a change that is in the store. The id of its event names the revision and the incarnation. */
@@ -180,7 +135,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   /** Announces a change that is not the newest one in the store, unless its event turns out to be in the stream. */
   announceEarlierChange(node: string, change: RecordedChange): void {
     if (this.#isEarly(node, change)) return;
-    this.#enqueue(node, { ...waitingEvent(node, change), earlier: changeEvent(node, change) });
+    this.#enqueue(node, waitingEvent(node, change, { mayBeStored: true }));
   }
 
   /** Returns whether another requester's event of this change came before the change, and forgets that. */
@@ -224,14 +179,13 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
    * dies.
    */
   unacknowledgedChanges(node: string): RecordedChange[] {
-    return (this.#waiting.get(node) ?? []).flatMap(event => (event.change ? [event.change] : []));
+    return this.#waiting.changesOf(node);
   }
 
   /** Adds the changes that wait to what was announced: they stand in the store, and their events are sure to come. */
   addWaiting(memberships: AnnouncedMemberships): void {
-    for (const [node, list] of this.#waiting) {
-      for (const { change } of list) {
-        if (!change) continue;
+    for (const [node, changes] of this.#waiting.changes()) {
+      for (const change of changes) {
         const write = { incarnation: change.Store, revision: change.Revision };
         // A record that came back has changes which are older than what was announced.
         const known = memberships.nodes.get(node)?.write;
@@ -252,52 +206,16 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   }
 
   #enqueue(node: string, event: WaitingEvent): void {
-    const list = this.#waiting.get(node);
-    if (!list) {
-      this.#waiting.set(node, [event]);
-      this.#queued.add(node);
-      this.#sendQueued();
-      return;
-    }
-    list.push(event);
-    if (list.length <= maxWaiting) return;
-    const ofItsSort = list.filter(({ change }) => !change === !event.change).length;
-    if (ofItsSort > maxWaiting) event.change ? this.#coalesce(node, list) : this.#dropOldest(node, list);
-  }
-
-  // The first event of the list is never dropped or changed, because it may be on its way.
-  #dropOldest(node: string, list: WaitingEvent[]): void {
-    const oldest = list.findIndex((waiting, index) => index > 0 && !waiting.change);
-    list.splice(oldest, 1);
-    this.#dropped++;
-    this.#limitedLog.warn('dropped', { node, dropped: this.#dropped }, 'older health events were dropped');
-  }
-
-  // Removes an older change. The next change then starts from the state before the removed one, and says how many changes it
-  // stands for. Changes of information are removed first. The newest change is never removed.
-  #coalesce(node: string, list: WaitingEvent[]): void {
-    const older = list.slice(1, -1).filter(waiting => waiting.change);
-    const removed = older.find(({ kind }) => kind === 'updated') ?? older[0];
-    if (!removed?.change) return;
-    const at = list.indexOf(removed);
-    const next = list.findIndex((waiting, index) => index > at && waiting.change);
-    const change = list[next]?.change;
-    if (!change) return;
-    const Coalesced = (change.Coalesced ?? 0) + (removed.change.Coalesced ?? 0) + 1;
-    list[next] = waitingEvent(node, { ...change, Previous: removed.change.Previous, Coalesced });
-    list.splice(at, 1);
-    this.#coalesced++;
-    const text =
-      'older changes are announced together with later ones, because the event stream does not take them';
-    this.#limitedLog.warn('coalesced', { node, coalesced: this.#coalesced }, text);
+    this.#waiting.add(node, event);
+    this.#sendQueued();
   }
 
   #sendQueued(): void {
-    for (const node of this.#queued) {
-      if (!this.#stream || this.#sending >= maxSending || this.#stopped.signal.aborted) return;
-      this.#queued.delete(node);
+    while (this.#stream && this.#sending < maxSending && !this.#stopped.signal.aborted) {
+      const next = this.#waiting.takeQueued();
+      if (!next) return;
       this.#sending++;
-      void this.#sendAll(node).finally(() => {
+      void this.#sendAll(next.node, next.list).finally(() => {
         this.#sending--;
         this.#sendQueued();
       });
@@ -305,10 +223,9 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   }
 
   // Sends the events of a node one after the other. Each is repeated until it is acknowledged or the publisher stops.
-  async #sendAll(node: string): Promise<void> {
+  async #sendAll(node: string, list: WaitingEvent[]): Promise<void> {
     const { clock, random, connection, untilInForce } = this.#options;
     const { signal } = this.#stopped;
-    const list = this.#waiting.get(node) ?? [];
     let failures = 0;
     for (let event = list[0]; event; event = list[0]) {
       const stream = this.#stream;
@@ -331,11 +248,6 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
         await sleep(clock, backoff(random, failures++, 100, 10_000), signal);
       }
     }
-    if (this.#waiting.get(node) === list) this.#waiting.delete(node);
+    this.#waiting.end(node, list);
   }
 }
-
-const waitingEvent = (node: string, change: RecordedChange): WaitingEvent => ({
-  ...changeEvent(node, change),
-  change,
-});
