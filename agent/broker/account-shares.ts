@@ -55,7 +55,7 @@ const listenerConnections = maxListeners * (maxListenerConnections + 4);
 
 /** The accounts besides that of the nodes, with what each may use. */
 export function accountLimits(unverified: UnverifiedAccess | undefined): Record<string, AccountLimits> {
-  // Who may write something has an account apart from who only hears, and no program may fill the broker.
+  // No program of other people may fill the broker. There are at most a hundred listeners.
   const listeners = { connections: listenerConnections, subscriptions: 64, payloadBytes: 4_096 };
   return {
     [listenersAccount]: listeners,
@@ -71,11 +71,8 @@ export function accountLimits(unverified: UnverifiedAccess | undefined): Record<
   };
 }
 
-/**
- * Returns what the account of the servers shares with that of the nodes. `nodes` is how the servers know the latter: its name,
- * or its key on a NATS with an operator.
- */
-export function systemShares(systemAccount: string, nodes: string = nodesAccount): Share[] {
+/** Returns what the account of the servers shares with that of the nodes, whose name is in the subjects of the streams. */
+export function systemShares(systemAccount: string): Share[] {
   const between = { from: systemAccount, to: nodesAccount };
   return [
     // To list the clients, to end the connection of one, and to ask each server which servers there are.
@@ -83,8 +80,8 @@ export function systemShares(systemAccount: string, nodes: string = nodesAccount
     { kind: 'service', ...between, subject: '$SYS.REQ.SERVER.*.KICK' },
     { kind: 'service', ...between, subject: '$SYS.REQ.SERVER.PING.STATSZ', manyAnswers: true },
     // A client has come, a client has gone.
-    { kind: 'stream', ...between, subject: `$SYS.ACCOUNT.${nodes}.CONNECT` },
-    { kind: 'stream', ...between, subject: `$SYS.ACCOUNT.${nodes}.DISCONNECT` },
+    { kind: 'stream', ...between, subject: `$SYS.ACCOUNT.${nodesAccount}.CONNECT` },
+    { kind: 'stream', ...between, subject: `$SYS.ACCOUNT.${nodesAccount}.DISCONNECT` },
   ];
 }
 

@@ -134,11 +134,14 @@ const shareLine = (
     'share',
     from === systemAccount ? from : nscName(from),
     nscName(to),
-    `'${subject}'`,
-    `'${local ?? `${prefix}${subject}`}'`,
+    quoted(subject),
+    quoted(local ?? `${prefix}${subject}`),
     ...(kind === 'service' ? ['--service'] : []),
     ...(manyAnswers ? ['--response-type Stream'] : []),
     ...(answerSeconds === undefined ? [] : [`--response-threshold ${answerSeconds}s`]),
   ].join(' ');
+
+/** Returns a text as one word of a shell. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 const nscName = (account: string): string => accountNames[account]?.nsc ?? account;

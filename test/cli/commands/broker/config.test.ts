@@ -29,7 +29,7 @@ test('the script for an operator has public keys only, the same each time, and n
 });
 
 test('the script names another system account, further requesters, and the account of nodes without a key', async t => {
-  const other = `U${'A'.repeat(55)}`;
+  const other = 'UCFIRY65OQE7DFP5KLNS2PF2LVZMUZYJX4OZIEQ36N2IQANUB5XVZ45L';
   const { stdout, stderr } = await muster(t, [
     'broker',
     'config',
@@ -37,9 +37,12 @@ test('the script names another system account, further requesters, and the accou
     '--system-account',
     'ADMIN',
     '--requester-unverified-nodes',
+    '--broker-requesters',
+    other,
   ]);
   assert.notEqual(stdout, '', stderr);
-  assert.doesNotMatch(stdout, /\bSYS /, other);
+  assert.doesNotMatch(stdout, /\bSYS /);
+  assert.match(stdout, new RegExp(`^nsc edit authcallout .* --auth-user ${other} `, 'm'));
   assert.match(stdout, /^hear ADMIN DISCONNECT$/m);
   assert.match(stdout, /^account MUSTER_UNVERIFIED --conns 16384 /m);
   assert.match(
