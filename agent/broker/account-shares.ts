@@ -55,7 +55,7 @@ const listenerConnections = maxListeners * (maxListenerConnections + 4);
 
 /** The accounts besides that of the nodes, with what each may use. */
 export function accountLimits(unverified: UnverifiedAccess | undefined): Record<string, AccountLimits> {
-  // No program of other people may fill the broker. There are at most a hundred listeners.
+  // No program of other people may fill the broker.
   const listeners = { connections: listenerConnections, subscriptions: 64, payloadBytes: 4_096 };
   return {
     [listenersAccount]: listeners,
