@@ -59,7 +59,8 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
   const clusterId = await ensureClusterId(leaseBucket, random);
   onWait('the other requesters of this roll');
   const peers = await Peers.open({ ...options, clusterId, version });
-  const lease = await Lease.open({ ...options, bucket: leaseBucket, clusterId });
+  const onOthersWrite = () => storeWatch.onOthersWrite();
+  const lease = await Lease.open({ ...options, bucket: leaseBucket, clusterId, onOthersWrite });
   try {
     if (!lease.isHeld) refuseBesideOldServer(connection.state, lease.holder);
     await storeMark?.compare(clusterId, stateBefore);

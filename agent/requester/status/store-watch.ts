@@ -64,6 +64,11 @@ export class StoreWatch {
     };
   }
 
+  /** Notes that the store has carried out a write of records, which another requester made. */
+  onOthersWrite(): void {
+    this.#note('records', undefined);
+  }
+
   async #follow<T>(written: Written, write: Promise<T>): Promise<T> {
     try {
       const result = await write;

@@ -41,6 +41,8 @@ export interface LeaseOptions {
   me: Holder;
   clock: Clock;
   log: Log;
+  /** Called when another requester has renewed the lease, which tells that the store carries out writes. */
+  onOthersWrite?(): void;
 }
 
 /** What happens to the lease. */
@@ -201,8 +203,10 @@ export class Lease implements WatchRight {
   async #isOver(holder: Holder, revision: number, isStart: boolean): Promise<boolean> {
     const { clock } = this.#options;
     const { instance } = holder;
-    if (this.#seen?.revision !== revision || this.#seen.instance !== instance)
+    if (this.#seen?.revision !== revision || this.#seen.instance !== instance) {
+      if (this.#seen) this.#options.onOthersWrite?.();
       this.#seen = { revision, instance, at: clock.monotonic() };
+    }
     const silentMs = clock.monotonic() - this.#seen.at;
     if (silentMs >= leaseTimesMs.expiry) return true;
     const isLate = isStart || silentMs > leaseTimesMs.renew + leaseTimesMs.look;

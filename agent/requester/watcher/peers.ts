@@ -74,9 +74,11 @@ export class Peers {
    * peer comes, goes, or begins or ceases to watch.
    */
   start(watches: () => boolean, onChange: () => void): void {
-    const { connection, clusterId } = this.#options;
+    const { connection, clusterId, clock } = this.#options;
     this.#watches = watches;
     this.#onChange = onChange;
+    // Those that answered at the start were not heard while the store was read.
+    for (const each of this.#peers.values()) each.at = clock.monotonic();
     this.#subscription = connection.subscribe(peersSubject(clusterId), message => this.#receive(message));
     this.#repeat();
   }

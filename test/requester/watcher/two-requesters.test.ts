@@ -101,6 +101,21 @@ describe('two requesters', () => {
     await assert.rejects(pair.finish(third.start()), { code: 'in_use', message: /requester node-9/ });
   });
 
+  test('are known from the start, however long the store takes to be read', async () => {
+    const pair = await Pair.begin();
+    const third = pair.newRequester(pair.broker.connect(), { self: requesterNode('node-8') });
+    pair.broker.failNext('watch', { fault: 'timeout' });
+    const lines = pair.lines.length;
+    await pair.finish(third.start());
+    await pair.clock.advance(1_000);
+    assert.deepEqual(
+      third.status().peers?.map(({ requester }) => requester),
+      ['node-0', 'node-9'],
+    );
+    assert.ok(!pair.lines.slice(lines).some(({ message }) => message.includes('not heard any more')));
+    await pair.finish(third.stop());
+  });
+
   test('know each other, and who watches', async () => {
     const pair = await Pair.begin();
     assert.deepEqual(pair.requester.status().peers, [
@@ -162,6 +177,21 @@ describe('the requester that stands by', () => {
     await pair.live(1_000);
     assert.deepEqual(pair.told().slice(3), ['node-1 approved']);
     assertNoDoubles(pair);
+  });
+
+  test('is well again when the store takes the writes of the watcher, although it writes nothing itself', async () => {
+    const pair = await Pair.begin();
+    await pair.register('node-1');
+    pair.broker.storeFault = (operation, key) =>
+      operation === 'put' && key === 'node-1' ? { fault: 'no_space' } : undefined;
+    await assert.rejects(pair.decide('approve', 'node-1'), { code: 'failed' });
+    assert.deepEqual(
+      pair.standBy.status().troubles?.map(({ code }) => code),
+      ['store_full'],
+    );
+    pair.broker.storeFault = undefined;
+    await pair.live(3_000);
+    assert.equal(pair.standBy.status().troubles, undefined);
   });
 
   test('announces none of its own findings', async () => {
