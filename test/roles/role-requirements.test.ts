@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loadSettings } from '../../agent/config/load.ts';
 import type { Role } from '../../agent/config/role.ts';
+import { encodePublicKey } from '../../agent/protocol/nkey.ts';
 import { checkRoleRequirements } from '../../agent/roles/role-requirements.ts';
 import { configFile, faultsOf, surroundings } from '../config/surroundings.ts';
 
@@ -62,4 +63,15 @@ test('a topic of heartbeats without the node is a warning where nodes log in wit
   );
   for (const role of ['requester', 'agent'] as const)
     assert.deepEqual((await loadAt(elsewhere, role)).warnings, []);
+});
+
+test('accounts of a NATS with an operator are a fault of a requester that runs its own broker', async t => {
+  const key = (seed: number) => encodePublicKey(new Uint8Array(32).fill(seed), 'account');
+  const accounts = `accounts: {muster: ${key(1)}, listen: ${key(2)}, listenLive: ${key(3)}}`;
+  const path = await configFile(t, `nats:\n  ${accounts}\n`);
+  const text = "nats.accounts.muster: set without nats.servers: a requester's own broker has no operator";
+  assert.deepEqual(await faultsOf(loadAt(path, 'requester')), [`${path}:2: ${text}`]);
+  assert.deepEqual((await loadAt(path, 'agent')).warnings, []);
+  const right = await configFile(t, `nats:\n  ${accounts}\n  servers: [nats://head:4222]\n`);
+  assert.deepEqual((await loadAt(right, 'requester')).warnings, []);
 });

@@ -14,6 +14,8 @@ import { systemRandom } from '../../../agent/system/random.ts';
 import { keyPairOf } from '../../../agent/transport/key-pair.ts';
 import { knock } from '../../../agent/transport/knock.ts';
 import { issuerKey } from '../../support/callout-questions.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeOwnNats, printed } from '../../support/fake-own-nats.ts';
 import { makeNatsServer, type NatsServer } from '../../support/nats-server.ts';
 import { runNscScript } from '../../support/nsc.ts';
 import { startConnection } from '../../support/open-connection.ts';
@@ -114,5 +116,27 @@ describe('a NATS with an operator', () => {
       code: 'bad_config',
       message: /default_sentinel is missing/,
     });
+  });
+});
+
+test('servers without an operator are not served with the accounts of one', async () => {
+  const clock = new FakeClock();
+  const nats = new FakeOwnNats(clock, bystander);
+  nats.servers.set('nats://one:4222', printed(box.publicKey));
+  const accounts = { keys: new Map([['MUSTER', 'AMUSTER']]), signer: issuerKey.publicKey };
+  const trial = new NatsTrial({
+    connection: nats.broker.connect(),
+    servers: ['nats://one:4222'],
+    tls: undefined,
+    box: new CalloutBox(box, randomBytes),
+    bystander,
+    newKey: () => keyPairOf(randomBytes(32), 'node'),
+    knock: nats.knock,
+    random: systemRandom,
+    operatorMode: { accounts, issuer: issuerKey, requesterKey: requester.publicKey, clock },
+  });
+  await assert.rejects(trial.run(), {
+    code: 'bad_config',
+    message: /names accounts of a NATS with an operator, and the requester is in the account MUSTER/,
   });
 });
