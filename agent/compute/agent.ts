@@ -48,10 +48,20 @@ export interface AgentOptions {
   random: Random;
   log: Log;
   pid: number;
+  /** Returns the addresses of its brokers: those that it was told of, and those that it has learned. */
+  brokers?(): BrokerAddresses;
   /** The CAs that this node trusts; undefined when the settings name them. */
   authorities?: KeptAuthorities | undefined;
   /** Called when something that `status` shows has changed. */
   onChange?(): void;
+}
+
+/** The addresses at which an agent finds its brokers. */
+export interface BrokerAddresses {
+  /** Those in its settings, or in its join code. */
+  readonly told: readonly string[];
+  /** Those that its brokers have named. */
+  readonly learned: readonly string[];
 }
 
 export interface AgentStatus {
@@ -73,6 +83,8 @@ export interface AgentStatus {
   cluster?: string | undefined;
   requester?: string | undefined;
   broker: string;
+  /** The addresses of its brokers, as URLs; absent while there is only one. */
+  brokers?: BrokerAddresses | undefined;
   /** Time of the last heartbeat, by the wall clock, RFC 3339. */
   lastHeartbeat?: string | undefined;
   heartbeats: number;
@@ -264,11 +276,17 @@ export class Agent {
       cluster: cluster || undefined,
       requester: requester || undefined,
       broker: brokerText(connection.state),
+      brokers: this.#brokers(),
       lastHeartbeat: this.#heartbeat.lastSent?.toISOString(),
       heartbeats: this.#heartbeat.count,
       lastAcknowledged: this.#client.lastAcknowledged?.toISOString(),
       conditions: conditions.length > 0 ? conditions : undefined,
     };
+  }
+
+  #brokers(): BrokerAddresses | undefined {
+    const brokers = this.#options.brokers?.();
+    return brokers && brokers.told.length + brokers.learned.length > 1 ? brokers : undefined;
   }
 
   #troubles(): Trouble[] {

@@ -22,6 +22,12 @@ export const answerCodes = [
 ] as const;
 export type AnswerCode = (typeof answerCodes)[number];
 
+/**
+ * The cause of the code `unavailable` when the requester's store has no quorum, so that nothing can be written there. Another
+ * broker may lead to a requester that has one.
+ */
+export const noQuorum = 'no_quorum';
+
 const short = (limit = 128) => v.optional(v.pipe(v.string(), v.maxLength(limit)));
 
 /** The data that a muster requester gives about itself in every answer, also in a refusal. */
@@ -32,6 +38,8 @@ const answererSchema = struct({
   Membership: v.nullish(v.picklist([...memberships, '']), ''),
   Session: short(),
   Code: short(64),
+  /** What is behind the code `unavailable`, where a node can do something about it: `noQuorum`. */
+  Cause: short(64),
   /** The reason that an operator gave for rejecting or deleting the node. */
   Reason: short(1024),
   /** The topic of the heartbeats; the next member is the longest silence that the requester allows, in milliseconds. */
@@ -57,6 +65,10 @@ export interface Answer {
   /** Set when the answer comes from a muster requester. */
   muster?: AnsweringRequester | undefined;
 }
+
+/** Returns whether the requester could not do what was asked because its store has no quorum. */
+export const hasNoQuorum = ({ accepted, muster }: Answer): boolean =>
+  !accepted && muster?.Code === 'unavailable' && muster.Cause === noQuorum;
 
 /** Reads every form of an answer: `{value: {Accepted, Reason}}`, `{value: {}}` and `{error}`. */
 export const answerSchema = v.pipe(

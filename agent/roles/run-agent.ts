@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { Agent } from '../compute/agent.ts';
 import { ClusterFile } from '../compute/registration/cluster-file.ts';
 import { readGivenCode, refuseOtherCluster } from '../compute/registration/given-code.ts';
+import { LearnedBrokers } from '../compute/registration/learned-brokers.ts';
 import { NodeKey } from '../compute/registration/node-key.ts';
 import { Survey } from '../compute/survey/survey.ts';
 import type { LoadedSettings } from '../config/load.ts';
@@ -37,6 +38,13 @@ import { warnOfUnencrypted } from './unencrypted.ts';
  * sum is less than `muster dev` allows for a stop.
  */
 const stopTimeoutsMs = { agent: 900, connection: 300, lock: 100 };
+
+/**
+ * How an agent notices that its broker has stopped: 10 to 20 s later. Together with the 15 s between two heartbeats, and
+ * the time for another connection, this is less than the 45 s after which a node is UNHEALTHY. Each ping is work for a
+ * broker of many thousand nodes.
+ */
+const agentPings = { pingIntervalMs: 10_000, maxUnansweredPings: 1 };
 
 /** Runs the agent until it is told to stop, and returns the exit code. Throws MusterError when it cannot start. */
 export async function runAgent(load: () => Promise<LoadedSettings>): Promise<number> {
@@ -73,8 +81,18 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   const cluster = new ClusterFile({ folder, known, node, limitedLog: limited });
   const connectsByKey = !hasCredentials(first.nats);
   const broker = () => brokerOfAgent(first.nats, cluster.known);
+  const learned = await LearnedBrokers.load({
+    folder,
+    broker,
+    node,
+    clock: systemClock,
+    limitedLog: limited,
+  });
   const connection = connect({
     servers: () => broker().servers,
+    learned: () => learned.addresses,
+    onNamed: named => learned.onNamed(named),
+    ...agentPings,
     name: () => {
       const intent = (agent?.mayComeBack ?? true) ? ('register' as const) : undefined;
       return writeConnectionName({ node, instance, host: hostname(), intent });
@@ -121,6 +139,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     random: systemRandom,
     log,
     pid: process.pid,
+    brokers: () => ({ told: broker().servers, learned: learned.addresses }),
     authorities: usesPins(first.nats) ? cluster : undefined,
     onChange: () => {
       if (agent?.isAccepted) cluster.onAdmitted(agent.status().cluster);

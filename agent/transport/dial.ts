@@ -18,8 +18,10 @@ export interface DialSettings {
   tls: TlsFiles | undefined;
   /** Time for the whole attempt, in milliseconds. */
   timeoutMs: number;
-  /** Time between two pings, in milliseconds. When two pings are not answered, the link is lost at the third. */
+  /** Time between two pings, in milliseconds. */
   pingIntervalMs: number;
+  /** Number of pings that may be unanswered; 2 by default. The link is lost when the next one is due. */
+  maxUnansweredPings?: number;
   /** Returns the wall time, for messages about the dates of a certificate. */
   now: () => Date;
   /** Called with what the server says of itself, before anything is shown to it. */
@@ -46,7 +48,7 @@ export interface Loss {
 
 /** Connects to `server`. It stops when `signal` aborts. @throws ConnectFailure */
 export async function dial(server: Server, settings: DialSettings, signal: AbortSignal): Promise<Dialled> {
-  const { name, inboxPrefix, tls = {}, timeoutMs, pingIntervalMs } = settings;
+  const { name, inboxPrefix, tls = {}, timeoutMs, pingIntervalMs, maxUnansweredPings = 2 } = settings;
   const { pins = [], cas = [], serverName, onCa } = tls;
   const attempt: Attempt = {
     label: server.label,
@@ -75,7 +77,7 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
       ...(inboxPrefix ? { inboxPrefix } : {}),
       timeout: timeoutMs,
       pingInterval: pingIntervalMs,
-      maxPingOut: 2,
+      maxPingOut: maxUnansweredPings,
       // link.ts reconnects. The client's own reconnecting has limits: it ends for good when the broker refuses the login
       // twice, and gives no reasons.
       reconnect: false,

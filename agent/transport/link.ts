@@ -1,7 +1,7 @@
 // Maintains one link to one of the brokers. It connects again after each loss, and reports when the link is up or down, and
 // why.
 import type { NatsConnection as Link } from 'nats';
-import type { Clock } from '../system/clock.ts';
+import type { Clock, Timer } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
@@ -10,9 +10,11 @@ import { backoff, type Random } from '../system/random.ts';
 import type { Credentials } from './credentials.ts';
 import { dial } from './dial.ts';
 import { ConnectFailure } from './failure.ts';
+import { type NamedServers, readNamedServers } from './named-servers.ts';
 import type { Pause } from './pause.ts';
 import type { ConnectionState } from './port.ts';
 import type { Server } from './server.ts';
+import type { ServerTurns } from './server-turns.ts';
 import type { TlsFiles } from './tls.ts';
 
 export interface LinkOptions {
@@ -33,6 +35,10 @@ export interface LinkOptions {
   firstWaitMs?: number;
   /** Time between two pings, in milliseconds; 5 s by default, so that a half-open link is noticed within 15 s. */
   pingIntervalMs?: number;
+  /** Number of pings that may be unanswered; 2 by default. The link is lost when the next one is due. */
+  maxUnansweredPings?: number;
+  /** Called with the servers that the broker names: after each connection, when they change, and once an hour. */
+  onNamed?: ((named: NamedServers) => void) | undefined;
 }
 
 export interface LinkCallbacks {
@@ -43,32 +49,29 @@ export interface LinkCallbacks {
 
 /** The longest wait between two attempts, in milliseconds. */
 const maxWaitMs = 10_000;
+/** Time between two looks at what the broker names, and after which it is reported though it is the same, in milliseconds. */
+const namedTimesMs = { look: 5_000, report: 3_600_000 };
 
-/**
- * Maintains the link until `signal` aborts, which also ends the link. Tries the servers in turn, starting with a random
- * one.
- */
+/** Maintains the link until `signal` aborts, which also ends the link. Tries the servers in turn. */
 export async function maintainLink(
   options: LinkOptions,
-  findServers: () => readonly Server[],
+  turns: ServerTurns,
   callbacks: LinkCallbacks,
   pause: Pause,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, random, firstWaitMs = 200 } = options;
   const outage = new Outage(options, callbacks);
-  let next = Math.floor(random.fraction() * findServers().length);
   let failures = 0;
   while (!signal.aborted) {
-    const servers = findServers();
-    const server = servers[next++ % servers.length];
+    const server = turns.next();
     if (!server) return;
     const began = clock.monotonic();
     const wasUp = await connectOnce(server, options, outage, pause, signal);
     // When the broker closes a link soon after the connection, this counts as a failure. Otherwise the loop would run
     // without a wait.
     if (wasUp && clock.monotonic() - began > maxWaitMs) failures = 0;
-    const rounds = Math.floor(failures++ / servers.length);
+    const rounds = Math.floor(failures++ / turns.servers.length);
     await pause.wait(backoff(random, rounds, firstWaitMs, maxWaitMs));
   }
 }
@@ -82,7 +85,7 @@ async function connectOnce(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { name, inboxPrefix, credentials, tls, clock } = options;
-  const { connectTimeoutMs: timeoutMs = 5_000, pingIntervalMs = 5_000 } = options;
+  const { connectTimeoutMs: timeoutMs = 5_000, pingIntervalMs = 5_000, maxUnansweredPings = 2 } = options;
   let wasUp = false;
   let isClosed = false;
   try {
@@ -93,16 +96,19 @@ async function connectOnce(
       tls: tls?.(),
       timeoutMs,
       pingIntervalMs,
+      maxUnansweredPings,
       now: () => clock.now(),
     };
     const { link, lost, isEncrypted } = await dial(server, settings, signal);
     wasUp = true;
+    const stopReporting = reportNamed(link, { by: server, isEncrypted }, options);
     try {
       if (!signal.aborted) outage.end(server, link, isEncrypted);
       const loss = await lost;
       isClosed = loss.isClosed;
       throw new ConnectFailure('unreachable', loss.reason);
     } finally {
+      stopReporting();
       await link.close();
     }
   } catch (error) {
@@ -111,6 +117,32 @@ async function connectOnce(
     if (!signal.aborted) outage.add(server, failure, { isPlanned: wasUp && pause.isAhead, isClosed });
   }
   return wasUp;
+}
+
+/**
+ * Calls `onNamed` with the servers that the broker at the other end of `link` names. Returns the function that ends this.
+ * The client keeps the newest INFO of the broker, and tells nobody that there is another one.
+ */
+function reportNamed(
+  link: Link,
+  about: Omit<NamedServers, 'addresses'>,
+  { clock, onNamed }: Pick<LinkOptions, 'clock' | 'onNamed'>,
+): () => void {
+  if (!onNamed) return () => undefined;
+  let reported = '';
+  let reportedAt = Number.NEGATIVE_INFINITY;
+  const look = (): Timer => {
+    const addresses = readNamedServers(link.info?.connect_urls);
+    const text = addresses.join(' ');
+    if (text !== reported || clock.monotonic() - reportedAt >= namedTimesMs.report) {
+      reported = text;
+      reportedAt = clock.monotonic();
+      onNamed({ ...about, addresses });
+    }
+    return clock.after(namedTimesMs.look, () => (timer = look()));
+  };
+  let timer = look();
+  return () => timer.cancel();
 }
 
 /** Returns the beginning of the inboxes as it is now. */

@@ -18,11 +18,13 @@ import {
   type Subscription,
 } from './port.ts';
 import { RoleSubscriptions } from './role-subscriptions.ts';
-import { type Server, serverSource } from './server.ts';
+import { ServerTurns } from './server-turns.ts';
 
 export interface ConnectionOptions extends LinkOptions {
   /** The addresses of the brokers, such as `nats://host:port`; a function is called at each attempt. */
   servers: readonly string[] | (() => readonly string[]);
+  /** Returns the addresses of brokers that were learned. They are tried after those of `servers`. */
+  learned?: (() => readonly string[]) | undefined;
   /** Time that the broker has for one operation on its store, in milliseconds; 5 s by default. */
   storeTimeoutMs?: number;
   /** The level at which a subject that the broker does not permit is logged; `warn` by default. */
@@ -34,10 +36,9 @@ export interface ConnectionOptions extends LinkOptions {
  * one of the servers is not an address.
  */
 export function connect(options: ConnectionOptions): CopyingConnection {
-  const { servers } = options;
-  const find = serverSource(typeof servers === 'function' ? servers : () => servers);
-  find();
-  return new NatsConnection(options, find);
+  const { servers, learned = () => [], random } = options;
+  const turns = new ServerTurns(typeof servers === 'function' ? servers : () => servers, learned, random);
+  return new NatsConnection(options, turns);
 }
 
 class NatsConnection implements CopyingConnection, StorageConnection {
@@ -50,6 +51,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
   readonly #questions: LinkQuestions;
   readonly #limitedLog: LimitedLog;
   readonly #pause: Pause;
+  readonly #turns: ServerTurns;
   // This is done for each message, so the functions are made once.
   readonly #answer = (subject: string, data: Uint8Array | string): boolean => this.publish(subject, data);
   readonly #toMessage = (message: Msg): Message => messageOf(message, this.#answer);
@@ -59,8 +61,9 @@ class NatsConnection implements CopyingConnection, StorageConnection {
   #standby: Link | undefined;
   #storage: Promise<Storage> | undefined;
 
-  constructor(options: ConnectionOptions, servers: () => readonly Server[]) {
+  constructor(options: ConnectionOptions, turns: ServerTurns) {
     this.#options = options;
+    this.#turns = turns;
     this.storeTimeoutMs = options.storeTimeoutMs ?? 5_000;
     this.#limitedLog = limitedLog(options.log, options.clock);
     this.#subscriptions = new RoleSubscriptions(this.#toMessage, this.#limitedLog);
@@ -76,7 +79,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
       onDown: (state: ConnectionState) => this.#setState(state, undefined),
     };
     this.#pause = new Pause(options.clock, this.#closing.signal);
-    void maintainLink(options, servers, callbacks, this.#pause, this.#closing.signal);
+    void maintainLink(options, turns, callbacks, this.#pause, this.#closing.signal);
   }
 
   get state(): ConnectionState {
@@ -177,6 +180,12 @@ class NatsConnection implements CopyingConnection, StorageConnection {
   reconnect(afterMs = 0): void {
     this.#pause.begin(afterMs);
     void (this.link ?? this.#standby)?.close();
+  }
+
+  moveOn(afterMs: number): boolean {
+    if (this.#turns.servers.length < 2 || !this.link) return false;
+    this.reconnect(afterMs);
+    return true;
   }
 
   standBy(maxMs: number): void {

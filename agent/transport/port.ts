@@ -113,6 +113,11 @@ export interface Connection {
    */
   reconnect(afterMs?: number): void;
   /**
+   * Ends the present link and connects to another broker after `afterMs` milliseconds. Returns false, and does nothing, when
+   * no other one is known or there is no link.
+   */
+  moveOn(afterMs: number): boolean;
+  /**
    * Uses the present link for nothing more, but keeps it for `maxMs` milliseconds. Connects again as soon as it ends, which
    * the broker may do earlier to call this client back. The connection counts as disconnected meanwhile.
    */

@@ -26,12 +26,16 @@ export function parseServers(urls: readonly string[]): Server[] {
 }
 
 /** Returns a function that reads the addresses that `find` returns. As long as they are the same, so are the servers. */
-export function serverSource(find: () => readonly string[]): () => readonly Server[] {
+export function serverSource(
+  find: () => readonly string[],
+  { mayBeEmpty = false } = {},
+): () => readonly Server[] {
   let urls: readonly string[] = [];
   let servers: readonly Server[] = [];
   return () => {
     const found = find();
-    if (found.join(' ') !== urls.join(' ') || servers.length === 0) servers = parseServers(found);
+    if (mayBeEmpty && found.length === 0) servers = [];
+    else if (found.join(' ') !== urls.join(' ') || servers.length === 0) servers = parseServers(found);
     urls = found;
     return servers;
   };

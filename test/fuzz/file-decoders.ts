@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { makeAuthority, makePrivateKey } from '../../agent/broker/tls/certificate.ts';
 import { readOwnCertificate } from '../../agent/broker/tls/own-certificate.ts';
 import { inspectClusterFile } from '../../agent/compute/registration/cluster-file.ts';
+import { readLearnedBrokers } from '../../agent/compute/registration/learned-brokers.ts';
 import { inspectSentinel } from '../../agent/compute/registration/sentinel.ts';
 import { readBacalhau } from '../../agent/config/bacalhau/read-keys.ts';
 import { resolveSettings } from '../../agent/config/load.ts';
@@ -192,6 +193,22 @@ export const fileDecoders: readonly Decoder[] = [
     ...throughDisk,
     isExpected: isMusterError,
     read: input => inspectClusterFile(writeInput('cluster.json', input)),
+  },
+  {
+    what: 'the addresses of brokers that a node learned',
+    covers: ['compute/registration/learned-brokers.ts readLearnedBrokers'],
+    form: 'json',
+    valid: fc.record({
+      version: fc.constant(1),
+      told: fc.array(word, { maxLength: 3 }),
+      learned: fc.array(
+        fc.record({ address: fc.constantFrom('tls://b.example:4222', 'nats://[::1]:4222'), named: times }),
+        { maxLength: 3 },
+      ),
+    }),
+    ...throughDisk,
+    isExpected: error => isMusterError(error) || isProtocolError(error),
+    read: input => readLearnedBrokers(writeInput('brokers.json', input)),
   },
   {
     what: 'how far the store was',

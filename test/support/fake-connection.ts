@@ -71,6 +71,9 @@ export class FakeBroker {
   /** Whether connections hear that the server belongs to a cluster. */
   isClustered = false;
   readonly connections = new Set<FakeConnection>();
+  /** Number of other brokers that its clients know, and how often one of them moved to another. */
+  otherAddresses = 0;
+  moves = 0;
   readonly buckets = new Map<string, StoredBucket>();
   readonly streams = new Map<string, StoredStream>();
   #up = true;
@@ -393,6 +396,13 @@ export class FakeConnection implements Connection {
     };
     if (afterMs > 0) this.#broker.clock.after(afterMs, regain);
     else regain();
+  }
+
+  moveOn(afterMs: number): boolean {
+    if (!this.#connected || this.#broker.otherAddresses === 0) return false;
+    this.#broker.moves++;
+    this.reconnect(afterMs);
+    return true;
   }
 
   standBy(maxMs: number): void {

@@ -49,6 +49,7 @@ function agentRows(status: AgentStatus): Row[] {
     ['to do', state === 'pending' ? approve : ''],
     ['fingerprint', status.fingerprint ?? ''],
     ['broker', hasBrokerTrouble(status) ? '' : (status.broker ?? '')],
+    ['brokers', brokersText(status)],
     ['requester', status.requester ? `${status.requester}, cluster ${status.cluster}` : 'not known'],
     ['heartbeats', heartbeatsText(status)],
     ['acknowledged', ago(status.lastAcknowledged)],
@@ -57,6 +58,12 @@ function agentRows(status: AgentStatus): Row[] {
     ),
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
+}
+
+function brokersText({ brokers }: AgentStatus): string {
+  if (!brokers) return '';
+  const learned = brokers.learned.map(address => `${address} (learned)`);
+  return [...brokers.told, ...learned].join(', ');
 }
 
 // A node may have been rejected or deleted while it had no connection.

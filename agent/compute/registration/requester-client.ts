@@ -13,9 +13,11 @@ import { validate } from '../../protocol/schema.ts';
 import { type ManagementMethod, managementSubject, whySubject } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
+import type { Random } from '../../system/random.ts';
 import { version } from '../../system/version.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 import type { MachineSurvey } from '../survey/survey.ts';
+import { OtherBroker } from './other-broker.ts';
 import type { RegistrationState } from './state.ts';
 
 /** The settings that the requester also has. The agent warns when the requester has other values. */
@@ -32,10 +34,11 @@ export interface RequesterClientOptions {
   /** A random value, made at the start of this process. It is sent with the boot id in every request. */
   instance: string;
   survey: Pick<MachineSurvey, 'bootId' | 'info' | 'infoChanges' | 'sample'>;
-  connection: Pick<Connection, 'request'>;
+  connection: Pick<Connection, 'request' | 'moveOn'>;
   state: Readonly<RegistrationState>;
   settings: HeartbeatSettings;
   clock: Clock;
+  random: Random;
   log: Log;
   /** The CAs that this node trusts; undefined when the settings name them, or other credentials open its connections. */
   authorities?: KeptAuthorities | undefined;
@@ -69,6 +72,7 @@ const leaveTimeoutMs = 700;
  */
 export class RequesterClient {
   readonly #options: RequesterClientOptions;
+  readonly #otherBroker: OtherBroker;
   /** Called when the broker does not permit a request of this node. The agent sets it. */
   onNotPermitted: () => void = () => undefined;
   /** Called when other CAs than before are on the disk. The agent sets it. */
@@ -87,6 +91,7 @@ export class RequesterClient {
 
   constructor(options: RequesterClientOptions) {
     this.#options = options;
+    this.#otherBroker = new OtherBroker(options);
     this.#silentSince = options.clock.monotonic();
   }
 
@@ -188,9 +193,11 @@ export class RequesterClient {
       .catch((error: Error) => {
         this.#failure = error;
         if (error instanceof BrokerError && error.fault === 'not_permitted') this.onNotPermitted();
+        if (method !== 'Leave/v1') this.#otherBroker.onNoAnswer(error, clock.monotonic() - this.#silentSince);
         throw error;
       });
     this.restartSilence();
+    this.#otherBroker.onAnswer(answer);
     this.#hasAnswered = true;
     // Both kinds of requester can refuse without the member `Muster`, so such a refusal does not show the kind.
     if (answer.accepted || answer.muster) this.#isMuster = answer.muster !== undefined;
