@@ -276,7 +276,7 @@ export class Agent {
       cluster: cluster || undefined,
       requester: requester || undefined,
       broker: brokerText(connection.state),
-      brokers: this.#brokers(),
+      ...this.#brokers(),
       lastHeartbeat: this.#heartbeat.lastSent?.toISOString(),
       heartbeats: this.#heartbeat.count,
       lastAcknowledged: this.#client.lastAcknowledged?.toISOString(),
@@ -284,9 +284,9 @@ export class Agent {
     };
   }
 
-  #brokers(): BrokerAddresses | undefined {
+  #brokers(): Pick<AgentStatus, 'brokers'> {
     const brokers = this.#options.brokers?.();
-    return brokers && brokers.told.length + brokers.learned.length > 1 ? brokers : undefined;
+    return brokers && brokers.told.length + brokers.learned.length > 1 ? { brokers } : {};
   }
 
   #troubles(): Trouble[] {
