@@ -47,6 +47,13 @@ export const commands: CommandTable = [
     load: () => import('./commands/dev.ts'),
   },
   {
+    path: 'dev-broker',
+    help: 'run the broker of a cluster with several requesters on this machine',
+    hidden: true,
+    lasting: true,
+    load: () => import('./commands/dev-broker.ts'),
+  },
+  {
     path: 'probe',
     help: 'show the hardware and the system of this machine',
     load: () => import('./commands/probe/probe.ts'),

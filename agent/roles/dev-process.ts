@@ -1,4 +1,4 @@
-// Runs the processes of `muster dev`: each is a child with one role, and an agent that ends is restarted.
+// Runs the processes of `muster dev`: each is a child with one role, and some are started again when they end.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { sleep, systemClock } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
@@ -39,40 +39,43 @@ export async function stopProcess({ process: running, exit }: DevProcess, timeou
   clearTimeout(timer);
 }
 
-export interface SupervisedAgent {
-  /** Resolves when the agent is ready for the first time. */
-  up: Promise<void>;
-  /** Resolves with the exit code when the agent ends before it is ready. Its own error message gives the reason. */
+export interface Supervised {
+  /** Resolves when the role is ready for the first time. */
+  up: Promise<RoleReady['ready']>;
+  /** Resolves with the exit code when the role ends before it was ever ready. Its own error message gives the reason. */
   failed: Promise<number>;
 }
 
-const restartDelayMs = 1_000;
+export interface SupervisedOptions {
+  args: string[];
+  /** Contains the running process. */
+  running: Set<DevProcess>;
+  life: Lifetime;
+  /** Called each time that the role is ready. */
+  onReady(ready: RoleReady['ready'], child: DevProcess): void;
+  /** Called each time that it has ended. Returns the time after which it is started again, in milliseconds. */
+  onEnd(how: string): number;
+}
 
-/** Runs an agent, and restarts it when it ends after it was ready. `agents` contains the running process. */
-export function superviseAgent(
-  id: string,
-  args: string[],
-  agents: Set<DevProcess>,
-  life: Lifetime,
-  print: (text: string) => void,
-): SupervisedAgent {
-  const up = Promise.withResolvers<void>();
+/** Runs a role, and starts it again when it ends after it was ready once. */
+export function supervise({ args, running, life, onReady, onEnd }: SupervisedOptions): Supervised {
+  const up = Promise.withResolvers<RoleReady['ready']>();
   const failed = Promise.withResolvers<number>();
   const run = async () => {
-    while (!life.stopping) {
+    for (let wasUp = false; !life.stopping; ) {
       const child = startProcess(args);
-      agents.add(child);
+      running.add(child);
       const ready = await child.ready;
       if (ready) {
-        print(`${id}  agent is up\n`);
-        up.resolve();
+        wasUp = true;
+        onReady(ready.ready, child);
+        up.resolve(ready.ready);
       }
       const { code, how } = await child.exit;
-      agents.delete(child);
+      running.delete(child);
       if (life.stopping) return;
-      if (!ready) return failed.resolve(code);
-      print(`${id}  agent ended (${how}): starting it again\n`);
-      await Promise.race([life.stopRequested, sleep(systemClock, restartDelayMs)]);
+      if (!wasUp) return failed.resolve(code);
+      await Promise.race([life.stopRequested, sleep(systemClock, onEnd(how))]);
     }
   };
   void run();

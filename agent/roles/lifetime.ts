@@ -15,6 +15,8 @@ export interface RoleReady {
     node: string;
     api?: string | undefined;
     broker?: string | undefined;
+    /** The addresses of the broker for nodes. */
+    servers?: readonly string[] | undefined;
     /** The file with the CA of the broker, when it uses TLS. */
     caFile?: string | undefined;
     /** The id of the cluster. */

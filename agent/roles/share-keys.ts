@@ -17,19 +17,29 @@ import { rememberSecret } from '../system/secrets.ts';
 /** The file in the requester's folder with the CA of a broker that another requester runs. */
 const brokerCaFile = 'broker-ca.pem';
 
+/** The keys alone, without where the broker is. */
+type SharedSecrets = Omit<SharedKeys, 'servers' | 'ca'>;
+
+/** Returns the keys in the requester's `folder`. Those that are missing are made. @throws as `collectSharedKeys` */
+export async function loadSharedSecrets(folder: string, { requester }: Settings): Promise<SharedSecrets> {
+  await loadOwnNatsAccess(folder);
+  const { unverifiedNodes } = requester;
+  return {
+    issuer: await readText(join(folder, accessFiles.issuer)),
+    box: await readText(join(folder, boxFile)),
+    ...(unverifiedNodes ? { bacalhauToken: await loadTokenFile(join(folder, tokenFiles.unverified)) } : {}),
+  };
+}
+
 /**
  * Returns the shared keys of the requester in the data folder `data`. Those that are missing are made. @throws MusterError
  * `bad_state` for a damaged file, `not_writable`.
  */
 export async function collectSharedKeys(data: string, settings: Settings): Promise<SharedKeys> {
   const folder = roleFolder(data, 'requester');
-  await loadOwnNatsAccess(folder);
-  const { unverifiedNodes } = settings.requester;
   const ca = await readCa(folder, settings);
   return {
-    issuer: await readText(join(folder, accessFiles.issuer)),
-    box: await readText(join(folder, boxFile)),
-    ...(unverifiedNodes ? { bacalhauToken: await loadTokenFile(join(folder, tokenFiles.unverified)) } : {}),
+    ...(await loadSharedSecrets(folder, settings)),
     servers: [...(await serversOf(data, settings))],
     ...(ca === undefined ? {} : { ca }),
   };
@@ -42,7 +52,7 @@ export async function collectSharedKeys(data: string, settings: Settings): Promi
  */
 export async function takeSharedKeys(
   folder: string,
-  keys: SharedKeys,
+  keys: Omit<SharedKeys, 'servers'>,
 ): Promise<{ login: string; caFile: string | undefined }> {
   const wanted = [
     [accessFiles.issuer, keys.issuer],

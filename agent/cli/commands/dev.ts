@@ -9,6 +9,12 @@ export const settings = ['dataDir', 'api.port', 'broker.port'] as const;
 
 export const flags = {
   nodes: { value: 'N', kind: integer(0, 100), default: 1, help: 'number of agents' },
+  requesters: {
+    value: 'N',
+    kind: integer(1, 5),
+    default: 1,
+    help: 'number of requesters; several use a broker beside them',
+  },
   fresh: { help: 'forget the nodes of earlier runs' },
 } as const satisfies FlagTable;
 
