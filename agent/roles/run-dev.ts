@@ -134,7 +134,7 @@ function nextSteps(program: string, [first, second]: readonly number[]): string 
 }
 
 const severalSteps = (program: string, port: number): string => `
-Each requester answers everything. Kill the first one, and watch the list go on at the second:
-  ${program} node list --watch --api-port ${port}
+Each requester answers everything. Kill the first one, and the second one goes on:
   kill -9 NUMBER    with the number of its process above
+  ${program} node list --api-port ${port}
 `;

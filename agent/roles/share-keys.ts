@@ -4,7 +4,7 @@ import { accessFiles, boxFile, loadBrokerAccess, loadOwnNatsAccess } from '../br
 import { brokerFiles, readPort } from '../broker/broker-files.ts';
 import { usesTls } from '../broker/tls/choose-certificate.ts';
 import { advertisedAddresses, machineNames } from '../broker/tls/names.ts';
-import { certificateFiles } from '../broker/tls/server-certificate.ts';
+import { readAuthorityCertificates } from '../broker/tls/next-authority.ts';
 import { roleFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import type { SharedKeys } from '../protocol/shared-keys.ts';
@@ -96,14 +96,21 @@ async function serversOf(data: string, { nats, broker }: Settings): Promise<read
   return advertisedAddresses(advertise, { host, port }, machineNames()).map(each => `${scheme}://${each}`);
 }
 
-// The CA of a broker with TLS is made at its first start.
+/** Returns the CA of the broker, and also the one that follows, in PEM; undefined without TLS, and for a public CA. */
 async function readCa(folder: string, { nats, broker }: Settings): Promise<string | undefined> {
-  const ownCa = () => (broker.tls.certFile === undefined ? certificateFiles(folder).ca : broker.tls.caFile);
-  const path = nats.servers.length > 0 ? nats.tls.caFile : usesTls(broker) ? ownCa() : undefined;
+  const hasOwnBroker = nats.servers.length === 0;
+  if (hasOwnBroker && !usesTls(broker)) return undefined;
+  if (hasOwnBroker && broker.tls.certFile === undefined) {
+    const { present, next = '' } = await readAuthorityCertificates(folder);
+    if (present !== undefined) return present + next;
+    // It is made at the first start of the broker with TLS.
+    throw new MusterError('not_found', `${folder} does not contain the CA of the broker yet`, {
+      hint: 'start the requester once, so that it makes the CA, and run this again',
+    });
+  }
+  const path = hasOwnBroker ? broker.tls.caFile : nats.tls.caFile;
   if (path === undefined) return undefined;
   const data = await readBounded(path);
-  if (data) return data.toString('latin1');
-  throw new MusterError('not_found', `there is no file ${path} with the CA of the broker`, {
-    hint: 'start the requester once, so that it makes the CA, and run this again',
-  });
+  if (!data) throw new MusterError('not_found', `there is no file ${path} with the CA of the broker`);
+  return data.toString('latin1');
 }

@@ -1,7 +1,8 @@
 // The crowd is many simulated nodes. They register, send heartbeats and information, and register again when the requester
 // does not know them, as agents do.
+
+import { type Entrance, SimulatedNode } from '../support/simulated-node.ts';
 import type { Model, Outcome } from './model.ts';
-import { type Entrance, SimulatedNode } from './simulated-node.ts';
 
 /** Time between two heartbeats of a node, in milliseconds. */
 const heartbeatMs = 300;

@@ -11,9 +11,9 @@ import {
 } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
+import { heartbeatOf } from '../support/simulated-node.ts';
 import { forgedReason } from './event-ledger.ts';
 import { inventedPrefix } from './newcomers.ts';
-import { heartbeatOf } from './simulated-node.ts';
 
 export interface FloodContext {
   /** The connection of the insider. */

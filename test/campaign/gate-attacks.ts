@@ -8,8 +8,8 @@ import { signWith } from '../../agent/transport/key-pair.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { newKey, RawClient, type RawLogin } from '../support/raw-client.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
+import { heartbeatOf, requestOf } from '../support/simulated-node.ts';
 import { inventedPrefix } from './newcomers.ts';
-import { heartbeatOf, requestOf } from './simulated-node.ts';
 
 export interface GateContext {
   random: SeededRandom;

@@ -1,7 +1,7 @@
 // Newcomers: nodes that nobody knows, each with a key of its own. A join code of many uses lets them in, and they misbehave.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SeededRandom } from '../support/seeded-random.ts';
-import { type Entrance, SimulatedNode } from './simulated-node.ts';
+import { type Entrance, SimulatedNode } from '../support/simulated-node.ts';
 import { maxPending, type Stage } from './stage.ts';
 
 /** The ids that floods invent begin with this. The model knows none of them. */

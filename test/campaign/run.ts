@@ -6,6 +6,7 @@ import { askHolder } from '../../agent/system/role-socket.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { processesNaming } from '../support/processes.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
+import type { Entrance } from '../support/simulated-node.ts';
 import { attack, type Means } from './attack.ts';
 import { checkCalm } from './checks.ts';
 import { Crowd } from './crowd.ts';
@@ -14,7 +15,6 @@ import { EventLedger } from './event-ledger.ts';
 import { Measures } from './measures.ts';
 import { Model } from './model.ts';
 import { type AttackName, describeRound, planRounds, type Round } from './plan.ts';
-import type { Entrance } from './simulated-node.ts';
 import { requesterId, Stage } from './stage.ts';
 
 export interface CampaignOptions {

@@ -10,9 +10,9 @@ import { eventually } from '../support/eventually.ts';
 import { startConnection } from '../support/open-connection.ts';
 import { isRunning } from '../support/processes.ts';
 import type { Program } from '../support/program.ts';
+import type { Entrance } from '../support/simulated-node.ts';
 import { mountStoreDisk, type SmallDisk } from '../support/small-disk.ts';
 import { ProcessLog } from './process-log.ts';
-import type { Entrance } from './simulated-node.ts';
 
 export const requesterId = 'node-0';
 /** Largest number of nodes that may wait for approval. It is small, so that a flood reaches it soon. */

@@ -156,6 +156,32 @@ describe('muster dev', () => {
     assert.equal(await processesNaming(folder), '');
   });
 
+  it('goes on with the other requester when one of two was killed', async () => {
+    const dev = await start('--requesters', '2', '--fresh');
+    const other = ['--api-port', String(apiPort + 1)];
+    const token = {
+      MUSTER_API_TOKEN_FILE: join(folder, 'dev', 'requester-2', 'requester', 'operator.token'),
+    };
+    const approved = await muster(['node', 'approve', 'node-1', ...other], { env: token });
+    assert.equal(approved.code, 0, approved.stderr);
+    const pid = /node-0 {2}requester is up: API \S+, process (\d+)/.exec(dev.stdout)?.[1];
+    process.kill(Number(pid), 'SIGKILL');
+    await dev.untilPrinted(
+      /node-0 {2}requester ended \(SIGKILL\): the cluster goes on; in 15 s it is started again/,
+    );
+    await eventually('the other one shows the node', async () =>
+      /node-1 +Compute +APPROVED +HEALTHY/.test((await muster(['node', 'list', ...other])).stdout),
+    );
+    dev.signal('SIGINT');
+    assert.equal((await dev.finished).code, 0);
+    assert.equal(await processesNaming(folder), '');
+    const alone = await start();
+    await eventually('the roll is the same', async () =>
+      /node-1 +Compute +APPROVED +HEALTHY/.test(await list()),
+    );
+    await stop(alone);
+  });
+
   it('leaves no broker behind when the requester is killed before its broker is ready', async () => {
     // This server starts, but never accepts a client, and does not write its process id.
     const binary = join(folder, 'nats-server');

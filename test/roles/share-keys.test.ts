@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadOwnNatsAccess } from '../../agent/broker/broker-access.ts';
+import { makeAuthority, makePrivateKey } from '../../agent/broker/tls/certificate.ts';
 import { ProtocolError } from '../../agent/protocol/error.ts';
 import { readSharedKeys, writeSharedKeys } from '../../agent/protocol/shared-keys.ts';
 import { loadTokenFile } from '../../agent/requester/enrolment/token-file.ts';
@@ -41,13 +42,14 @@ test('the token of Bacalhau nodes and the CA of the broker go along', async () =
     broker: { ...broker, host: '0.0.0.0', port: 4333, advertise: ['broker.example'] },
     requester: { ...requester, unverifiedNodes: true },
   };
-  await assert.rejects(collectSharedKeys(data, settings), /start the requester once|no file .*ca\.pem/);
-  const ca = '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n';
+  await assert.rejects(collectSharedKeys(data, settings), /does not contain the CA of the broker yet/);
+  const [ca, next] = [makeAuthority(makePrivateKey()), makeAuthority(makePrivateKey())];
   await writeFile(join(first, 'ca.pem'), ca);
+  await writeFile(join(first, 'next-ca.pem'), next);
   const keys = await collectSharedKeys(data, settings);
   assert.deepEqual(keys.servers, ['tls://broker.example:4333']);
   const { caFile = '' } = await takeSharedKeys(second, keys);
-  assert.equal(await readFile(caFile, 'utf8'), ca);
+  assert.equal(await readFile(caFile, 'utf8'), ca + next);
   assert.equal(
     await loadTokenFile(join(second, 'bacalhau.token')),
     await loadTokenFile(join(first, 'bacalhau.token')),

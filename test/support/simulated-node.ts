@@ -15,8 +15,8 @@ import {
 } from '../../agent/protocol/subjects.ts';
 import type { KeyPair } from '../../agent/transport/key-pair.ts';
 import type { Connection } from '../../agent/transport/port.ts';
-import { startConnection } from '../support/open-connection.ts';
-import { newKey } from '../support/raw-client.ts';
+import { startConnection } from './open-connection.ts';
+import { newKey } from './raw-client.ts';
 
 /** Where simulated nodes connect, and the token of a join code that lets them in. */
 export interface Entrance {

@@ -1,0 +1,217 @@
+// Two requesters keep one roll: either decides, one watches, and nobody notices which of them was killed.
+import assert from 'node:assert/strict';
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { CloudEvent } from '../../agent/protocol/events.ts';
+import { EventLedger } from '../campaign/event-ledger.ts';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/listener.ts';
+import { Program } from '../support/program.ts';
+import { handKeys, OneOfTwo, TwoRequesters } from '../support/two-requesters.ts';
+
+const named = (prefix: string, count: number) => Array.from({ length: count }, (_, n) => `${prefix}-${n}`);
+
+describe('two requesters of one roll, on a NATS of your own', () => {
+  let two: TwoRequesters;
+  const decided: { node: string; reason: string }[] = [];
+  const early = named('early', 12);
+
+  before(async () => {
+    // The tests run beside others, and what is tested here is no silence of the nodes.
+    two = await TwoRequesters.start({
+      'requester.nodeDisconnectedAfter': '20s',
+      'requester.nodeUnknownAfter': '40s',
+    });
+  });
+
+  after(() => two?.release());
+
+  const decide = async (at: 'watcher' | 'standby', node: string, action: 'approve' | 'reject') => {
+    const reason = `${action} ${node} at the ${at}, ${decided.length}`;
+    const { [at]: requester } = await two.roles();
+    assert.equal(await requester.decide(node, action, reason), 200, reason);
+    decided.push({ node, reason });
+  };
+
+  /** Waits until all decisions were told, and expects each event once, in order, and no change of health. */
+  const checkEvents = async () => {
+    const { watcher } = await two.roles();
+    let events: CloudEvent[] = [];
+    await eventually('every decision is told', async () => {
+      events = await watcher.events();
+      const told = new Set(events.map(({ data }) => data.reason));
+      return decided.every(({ reason }) => told.has(reason));
+    });
+    const ledger = new EventLedger('node-0');
+    for (const event of events) ledger.add(Buffer.from(JSON.stringify(event)));
+    assert.deepEqual(ledger.faults, []);
+    for (const { node, reason } of decided)
+      assert.equal(events.filter(({ data }) => data.reason === reason).length, 1, `${node}: ${reason}`);
+    const registered = events
+      .filter(({ type }) => type.endsWith('.registered'))
+      .map(({ subject }) => subject);
+    assert.deepEqual(registered.toSorted(), [...new Set(registered)].sort(), 'no node registers again');
+    const silent = events.filter(({ type }) => /\.(unhealthy|unknown)$/.test(type));
+    assert.deepEqual(silent, []);
+  };
+
+  it('both answer reads and take decisions, and each knows the other', async () => {
+    await two.join(early);
+    await two.cluster.agent('agent-1');
+    for (const [index, node] of [...early, 'agent-1'].entries())
+      await decide(index % 2 === 0 ? 'watcher' : 'standby', node, 'approve');
+    for (const requester of [two.one, two.other]) {
+      for (const node of [...early, 'agent-1'])
+        await eventually(
+          `${node} is shown`,
+          async () => (await requester.stateOf(node)) === 'APPROVED HEALTHY',
+        );
+      const own = (await requester.nodes()).filter(({ Info }) => Info.NodeType === 'Requester');
+      assert.deepEqual(own.map(({ Info }) => Info.NodeID).sort(), ['node-0', 'node-b']);
+    }
+    const [one, other] = [await two.one.status(), await two.other.status()];
+    assert.deepEqual([one.watcher, other.watcher], ['node-0', 'node-0']);
+    assert.deepEqual(
+      one.peers?.map(({ requester }) => requester),
+      ['node-b'],
+    );
+    assert.deepEqual(
+      other.peers?.map(({ requester }) => requester),
+      ['node-0'],
+    );
+    await checkEvents();
+  });
+
+  it('when the watcher is killed while nodes register, every decision stands and each event is told once', async () => {
+    const { watcher, standby } = await two.roles();
+    const { session, registeredAt } = (await two.cluster.sentinel('agent-1')) ?? {};
+    assert.ok(session);
+    const late = named('late', 16);
+    const joining = two.join(late);
+    for (const node of early.slice(0, 4)) await decide('watcher', node, 'reject');
+    await watcher.program?.kill();
+    for (const node of early.slice(4, 8)) {
+      const reason = `reject ${node} without the watcher`;
+      assert.equal(await standby.decide(node, 'reject', reason), 200);
+      decided.push({ node, reason });
+    }
+    await joining;
+    await standby.untilItWatches();
+    for (const node of early.slice(0, 8))
+      assert.match((await standby.stateOf(node)) ?? '', /^REJECTED/, `${node} is as it was decided`);
+    for (const node of late) assert.equal(await standby.stateOf(node), 'PENDING HEALTHY');
+    await watcher.start();
+    await checkEvents();
+    assert.equal(await standby.stateOf('agent-1'), 'APPROVED HEALTHY');
+    const sentinel = await two.cluster.sentinel('agent-1');
+    assert.deepEqual(
+      [sentinel?.session, sentinel?.registeredAt],
+      [session, registeredAt],
+      'it keeps its session',
+    );
+  });
+
+  it('a watcher that is stopped hands the watch over, and the other one goes on telling', async () => {
+    const { watcher, standby } = await two.roles();
+    assert.equal((await watcher.program?.stop())?.code, 0);
+    await standby.untilItWatches();
+    for (const node of early.slice(0, 4)) {
+      const reason = `approve ${node} after a stop`;
+      assert.equal(await standby.decide(node, 'approve', reason), 200);
+      decided.push({ node, reason });
+    }
+    await watcher.start();
+    await checkEvents();
+  });
+
+  it('a watcher that was suspended for longer than its lease tells nothing twice when it wakes', async () => {
+    const { watcher, standby } = await two.roles();
+    const waiting = early.slice(4, 8).map(node => decide('watcher', node, 'approve'));
+    watcher.program?.signal('SIGSTOP');
+    await Promise.allSettled(waiting.map(each => Promise.race([each, standby.untilItWatches()])));
+    await standby.untilItWatches();
+    for (const node of early.slice(8, 12)) {
+      const reason = `reject ${node} while the watcher sleeps`;
+      assert.equal(await standby.decide(node, 'reject', reason), 200);
+      decided.push({ node, reason });
+    }
+    watcher.program?.signal('SIGCONT');
+    await watcher.program?.untilPrinted(/another requester watches over the roll now; this one stands by/);
+    await Promise.all(waiting);
+    await checkEvents();
+    assert.equal((await watcher.status()).watcher, standby.id);
+  });
+
+  it('a requester with the id of another one does not start, and names it', async t => {
+    const { cluster } = two;
+    const folder = join(cluster.folder, 'third');
+    await cp(join(cluster.folderOf('node-0'), 'requester'), join(folder, 'requester'), {
+      recursive: true,
+      filter: path => !path.endsWith('.sock'),
+    });
+    const third = new Program([
+      'requester',
+      ...['--data-dir', folder, '--node-id', 'node-0', '--nats-servers', cluster.servers, '--api-port', '0'],
+    ]);
+    t.after(() => third.kill());
+    const { code, stderr } = await third.finished;
+    assert.equal(code, 1, stderr);
+    assert.match(
+      stderr,
+      /requester node-0 \(process \d+ on \S+, since \S+\) already keeps this cluster's roll/,
+    );
+    assert.match(stderr, /give this one another node\.id/);
+  });
+});
+
+describe('a second requester on the broker of the first one, over TLS', () => {
+  const network = { 'broker.host': '0.0.0.0', 'broker.advertise': '127.0.0.1' };
+  let cluster: Cluster;
+  let first: OneOfTwo;
+  let second: OneOfTwo;
+
+  before(async () => {
+    cluster = await Cluster.create();
+    first = new OneOfTwo(cluster, 'node-0', cluster.apiPort, network);
+    const port = String(cluster.brokerPort);
+    // The first start makes the CA.
+    await (await first.start()).stop();
+    const flags = ['--broker-host', '0.0.0.0', '--broker-advertise', '127.0.0.1', '--broker-port', port];
+    const key = await handKeys(cluster, 'node-b', ...flags);
+    second = new OneOfTwo(cluster, 'node-b', await freePort(), {
+      'nats.servers': `tls://127.0.0.1:${port}`,
+      'nats.tls.caFile': join(cluster.folderOf('node-b'), 'requester', 'broker-ca.pem'),
+    });
+    await first.start({ 'broker.requesters': key });
+    await second.start();
+  });
+
+  after(() => cluster?.release());
+
+  it('is let in by its own key, asked whom to let in, and decides', async () => {
+    assert.equal((await second.status()).trust, 'keys');
+    // The code alone says where the broker is.
+    await cluster.agent('node-1', { 'nats.servers': '' });
+    assert.equal(await second.decide('node-1', 'approve', 'by the second one'), 200);
+    for (const requester of [first, second])
+      await eventually(
+        'it is approved',
+        async () => (await requester.stateOf('node-1')) === 'APPROVED HEALTHY',
+      );
+  });
+
+  it('waits and says so while the first one is gone with its broker, and goes on when that is back', async () => {
+    await first.program?.stop();
+    await eventually('it says so', async () => {
+      const { broker, troubles = [] } = await second.status();
+      return !broker.startsWith('connected') && troubles.length > 0;
+    });
+    assert.ok((await second.decide('node-1', 'reject', 'without a broker')) >= 500);
+    await first.start();
+    await eventually('it is back', async () => (await second.status()).broker.startsWith('connected'));
+    await eventually('it decides', async () => (await second.decide('node-1', 'reject', 'it is back')) < 500);
+    await eventually('both know', async () => /^REJECTED/.test((await first.stateOf('node-1')) ?? ''));
+  });
+});
