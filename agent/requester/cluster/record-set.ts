@@ -42,6 +42,10 @@ export class RecordSet<T> {
   readonly #records = new Map<string, { value: T; revision: number }>();
   /** The markers of records that we deleted, by their revisions, until the watch has come as far. */
   readonly #deleted = new Map<string, number>();
+  /** The revisions that were read from the store, and which the watch has not brought yet. */
+  readonly #ahead = new Map<string, number>();
+  /** Those who wait until the watch brings a record. */
+  readonly #waiting = new Map<string, PromiseWithResolvers<void>>();
   /** The keys whose entries cannot be read, by their revisions. */
   readonly #unreadable = new Map<string, number>();
   /** During a pass over the bucket, the names that have not come yet; otherwise undefined. */
@@ -104,6 +108,72 @@ export class RecordSet<T> {
     }
   }
 
+  /**
+   * Writes a record over the one that the watch has brought, so that all earlier writes of this bucket are known. Returns false
+   * when the store has a newer one, or when the watch has not brought the one in memory yet: see `untilWatched`.
+   */
+  async replaceWatched(name: string, value: T): Promise<boolean> {
+    const { bucket, prefix } = this.#options;
+    const known = this.#revisionOf(name);
+    if (this.#ahead.has(name)) return false;
+    try {
+      this.#apply(name, value, await bucket.put(`${prefix}${name}`, encode(value), known), known);
+      return true;
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      return false;
+    }
+  }
+
+  /** Resolves when the watch brings a revision of this record. */
+  untilWatched(name: string): Promise<void> {
+    const waiting = this.#waiting.get(name) ?? Promise.withResolvers<void>();
+    this.#waiting.set(name, waiting);
+    return waiting.promise;
+  }
+
+  /**
+   * Returns the revision at which a record that the store does not have can be written by `create`. @throws MusterError
+   * `conflict` when the store has the record.
+   */
+  async revisionToCreate(name: string): Promise<number> {
+    const key = `${this.prefix}${name}`;
+    const known = this.#revisionOf(name);
+    const entry = await this.#options.bucket.get(key);
+    if (!entry || entry.marker) return entry?.revision ?? 0;
+    this.#takeRead(entry, known);
+    throw takenError(key);
+  }
+
+  /** Writes a record that the store does not have, unless it was written or fenced off since `revision`. */
+  async create(name: string, value: T, revision: number): Promise<void> {
+    const { bucket, prefix, mirror } = this.#options;
+    const key = `${prefix}${name}`;
+    const known = this.#revisionOf(name);
+    try {
+      this.#apply(name, value, await bucket.put(key, encode(value), revision), known);
+    } catch (error) {
+      throw isConflict(error) ? takenError(key) : error;
+    }
+    await mirror?.put(name, value);
+  }
+
+  /**
+   * Fences a record off that the store does not have: a write of it by `create` that is still under way fails. @throws as
+   * `revisionToCreate`; then memory has the record
+   */
+  async fenceOff(name: string): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const revision = await this.revisionToCreate(name);
+      try {
+        await this.#options.bucket.purge(`${this.prefix}${name}`, revision, {});
+        return;
+      } catch (error) {
+        if (!isConflict(error) || attempt === attempts) throw error;
+      }
+    }
+  }
+
   /** Deletes a record from the store and then from the memory. One that was changed meanwhile stays, and the call throws. */
   async delete(name: string): Promise<void> {
     const { bucket, prefix, mirror } = this.#options;
@@ -125,7 +195,7 @@ export class RecordSet<T> {
           return;
         }
         if (!isDeepStrictEqual(this.#read(newest), before.value)) {
-          this.#take(newest, known);
+          this.#takeRead(newest, known);
           throw takenError(key);
         }
         revision = newest.revision;
@@ -149,7 +219,7 @@ export class RecordSet<T> {
     const { bucket, prefix } = this.#options;
     const known = this.#revisionOf(name);
     const entry = await bucket.get(`${prefix}${name}`);
-    if (entry) this.#take(entry, known);
+    if (entry) this.#takeRead(entry, known);
     else this.#apply(name, undefined, 0, known);
     return this.get(name);
   }
@@ -179,6 +249,7 @@ export class RecordSet<T> {
     this.#isLost = lost;
     if (!lost) return;
     this.#deleted.clear();
+    this.#ahead.clear();
     for (const record of this.#records.values()) record.revision = 0;
   }
 
@@ -189,6 +260,13 @@ export class RecordSet<T> {
     this.#missing?.delete(name);
     for (const [deleted, revision] of this.#deleted)
       if (revision < entry.revision) this.#deleted.delete(deleted);
+    if (entry.revision >= (this.#ahead.get(name) ?? 0)) this.#ahead.delete(name);
+    this.#onWatched(name, entry);
+    this.#waiting.get(name)?.resolve();
+    this.#waiting.delete(name);
+  }
+
+  #onWatched(name: string, entry: BucketEntry): void {
     if (entry.revision <= this.#revisionOf(name)) return;
     const record = this.#records.get(name);
     // A store that was lost may have come back as an older copy, which does not know that this record was written again.
@@ -242,12 +320,12 @@ export class RecordSet<T> {
         if (!isConflict(error) || attempt === attempts) throw error;
         const newest = await bucket.get(key);
         if (newest && !newest.marker) {
-          this.#take(newest, known);
+          this.#takeRead(newest, known);
           if (!isExact && Buffer.from(newest.value).equals(Buffer.from(bytes))) return;
           throw takenError(key);
         }
         if (newest && wasThere && !isRestored && newest.revision > known) {
-          this.#take(newest, known);
+          this.#takeRead(newest, known);
           throw takenError(key);
         }
         // There was a record before, of which memory does not know, or the store was lost.
@@ -259,6 +337,12 @@ export class RecordSet<T> {
   /** Returns the newest revision of a record that memory knows of; 0 for none. */
   #revisionOf(name: string): number {
     return this.#records.get(name)?.revision ?? this.#deleted.get(name) ?? 0;
+  }
+
+  /** Takes what was read from the store, perhaps before the watch brings it and what was written earlier. */
+  #takeRead(entry: BucketEntry, known: number): void {
+    if (entry.revision > known) this.#ahead.set(entry.key.slice(this.prefix.length), entry.revision);
+    this.#take(entry, known);
   }
 
   /** Takes what the store has. `known` is the revision that memory had when the store was asked. */

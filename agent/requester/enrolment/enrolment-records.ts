@@ -4,12 +4,14 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { JoinedBy } from '../roll/membership.ts';
 import type { CodeCheck } from './access-rules.ts';
 import { Bans, type BansOptions } from './bans.ts';
+import { CodeClaims } from './code-claims.ts';
 import { DeletedNodes } from './deleted-nodes.ts';
 import { ExpiredNodes } from './expired-nodes.ts';
 import { JoinCodes, type JoinCodesOptions } from './join-codes.ts';
 import { Pins, type PinsOptions } from './pins.ts';
 
-export interface EnrolmentRecordsOptions extends Omit<JoinCodesOptions, 'usesOf' | 'ledger'> {
+export interface EnrolmentRecordsOptions
+  extends Omit<JoinCodesOptions, 'usesOf' | 'claimed' | 'onChange' | 'ledger'> {
   /** The bucket that holds what is not about one node. */
   bucket: Bucket;
   /** Keeps outside of the store what an older store must not undo; undefined when nothing does. */
@@ -25,10 +27,15 @@ export class EnrolmentRecords {
   readonly deleted: DeletedNodes;
   readonly expired: ExpiredNodes;
   readonly joinCodes: JoinCodes;
+  readonly claims: CodeClaims;
 
   constructor(options: EnrolmentRecordsOptions) {
-    const { bucket, log, ledger, onOthersPin, onOthersBan } = options;
-    this.pins = new Pins(bucket, log, { replaced: ledger?.mirror('replaced'), onOthersChange: onOthersPin });
+    const { bucket, clock, log, ledger, onOthersPin, onOthersBan } = options;
+    this.pins = new Pins(bucket, log, {
+      now: () => clock.monotonic(),
+      replaced: ledger?.mirror('replaced'),
+      onOthersChange: onOthersPin,
+    });
     this.bans = new Bans(bucket, log, { mirror: ledger?.mirror('ban'), onOthersBan });
     this.deleted = new DeletedNodes({
       bucket,
@@ -37,7 +44,13 @@ export class EnrolmentRecords {
       onChange: (...codes) => this.pins.countUses(...codes),
     });
     this.expired = new ExpiredNodes(bucket, log);
-    this.joinCodes = new JoinCodes({ ...options, usesOf: id => this.pins.usesOf(id) });
+    this.joinCodes = new JoinCodes({
+      ...options,
+      usesOf: id => this.pins.usesOf(id),
+      claimed: (...use) => this.claims.count(...use),
+      onChange: (...change) => this.claims.onChange(...change),
+    });
+    this.claims = new CodeClaims({ clock, set: this.joinCodes.set, pins: this.pins });
   }
 
   /** All of them, to be read from the store and to follow it. */
@@ -65,9 +78,9 @@ export class EnrolmentRecords {
     await this.joinCodes.set.restore();
   }
 
-  /** Says what a join code is worth now for a client at the address `host`. */
-  checkCode(token: string, host: string): CodeCheck {
-    const check = this.joinCodes.check(token, host);
+  /** Says what a join code is worth now for a client at the address `host` that shows `key` and wants to be `node`. */
+  checkCode(token: string, host: string, key: string, node: string): CodeCheck {
+    const check = this.joinCodes.check(token, host, { key, node });
     return check.kind === 'unknown' ? check : { kind: check.kind, id: check.code.id };
   }
 

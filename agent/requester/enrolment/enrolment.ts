@@ -22,6 +22,7 @@ import { KeyConflicts, type KeyConflictsOptions } from './key-conflicts.ts';
 import { KeyDecisions } from './key-decisions.ts';
 import { type FollowedRecords, KeyFollower } from './key-follower.ts';
 import { LiveConnections } from './live-connections.ts';
+import { pinNewcomer } from './pin-newcomer.ts';
 import type { Pin, Pins } from './pins.ts';
 import { RefusalExchange } from './refusal-exchange.ts';
 import { answerWhy, RefusalLog } from './refusals.ts';
@@ -157,7 +158,7 @@ export class Enrolment {
 
   /** Begins to let clients in. Returns a function that ends it. */
   start(roll: EnrolmentRoll, announcer: KeyConflictsOptions['announcer']): () => void {
-    const { pins, bans, deleted, expired, joinCodes } = this.#records;
+    const { pins, bans, deleted, expired } = this.#records;
     this.#conflicts = new KeyConflicts({
       ...this.#options,
       announcer,
@@ -173,8 +174,8 @@ export class Enrolment {
       refusals: this.#refusals,
       turns: this.#turns,
       hasRecord: id => isTaken(roll.stored(id)),
-      checkCode: (token, host) => this.#records.checkCode(token, host),
-      holdCode: id => joinCodes.hold(id),
+      checkCode: (...shown) => this.#records.checkCode(...shown),
+      pinNewcomer: (node, pin) => pinNewcomer(node, pin, { ...this.#records, hasPeers }),
       banOf: key => bans.of(key),
       deletedNode: id => deleted.of(id),
       expiredKey: id => expired.of(id)?.key,

@@ -21,7 +21,7 @@ import { type Applicant, connectionOf, hasSigned, readApplicant } from './applic
 import type { Grant } from './grants.ts';
 import { type KeyUse, type LiveConnections, refusedMark } from './live-connections.ts';
 import { nodePermissions, refusedPermissions, workPermissions } from './permissions.ts';
-import type { Pins } from './pins.ts';
+import type { Pin, Pins } from './pins.ts';
 import type { RefusalLog } from './refusals.ts';
 import { refuseClone } from './refuse-clone.ts';
 import { keyTurn, nodeTurn, type Turns } from './turns.ts';
@@ -41,12 +41,10 @@ export interface GatekeeperOptions {
   counters: { strangers: number; refusedKeys: number };
   /** Returns whether the roll has a record of the node. */
   hasRecord(id: string): boolean;
-  /** Says what a join code is worth now. `host` is the address of the client. */
-  checkCode(token: string, host: string): CodeCheck;
-  /**
-   * Holds a use of a join code while the pin of a node is written. Returns the function that ends this.
-   */
-  holdCode(id: string): () => void;
+  /** Says what a join code is worth now. `host` is the address of the client, `key` its key, and `node` the id that it wants. */
+  checkCode(token: string, host: string, key: string, node: string): CodeCheck;
+  /** Pins the key of a node that has none, in the turn in which its code was checked. See pinNewcomer. */
+  pinNewcomer(node: string, pin: Pin): Promise<void>;
   /** Says who banned a key; undefined when nobody did. */
   banOf(key: string): AccessFacts['ban'];
   /** Says which node of this id was deleted; undefined when none was. */
@@ -161,23 +159,16 @@ export class Gatekeeper {
     return { ...answerOf(workPermissions(name.node, key, granted)), mark };
   }
 
-  // The use of the code is held in the turn in which the code was checked, so nobody else takes the last one meanwhile. A
-  // deleted node that comes back without a code does not give the use of its first one back.
-  async #pin({ key, name: { node } }: Applicant, code: string | undefined): Promise<void> {
-    const { pins, clock, holdCode, deletedNode } = this.#options;
-    const release = code === undefined ? undefined : holdCode(code);
+  // A deleted node that comes back without a code does not give the use of its first one back.
+  #pin({ key, name: { node } }: Applicant, code: string | undefined): Promise<void> {
+    const { clock, pinNewcomer, deletedNode } = this.#options;
     const formerCode = code === undefined ? deletedNode(node)?.code : undefined;
-    const pin = {
+    return pinNewcomer(node, {
       key,
       ...(code ? { code } : {}),
       ...(formerCode ? { formerCode } : {}),
       at: clock.now().toISOString(),
-    };
-    try {
-      await pins.add(node, pin);
-    } finally {
-      release?.();
-    }
+    });
   }
 
   #decision({ key, name, question }: Applicant): AccessDecision {
@@ -194,7 +185,9 @@ export class Gatekeeper {
       ban: banOf(key),
       deleted: deletedNode(name.node),
       expiredKey: expiredKey(name.node),
-      code: question.offers.token ? checkCode(question.offers.token, question.host) : { kind: 'unknown' },
+      code: question.offers.token
+        ? checkCode(question.offers.token, question.host, key, name.node)
+        : { kind: 'unknown' },
     });
   }
 

@@ -6,9 +6,16 @@ import { strictTextMap } from '../../protocol/schema.ts';
 import { parseIpNetwork } from '../../system/ip-network.ts';
 
 const name = v.pipe(v.string(), v.maxLength(256));
+const short = v.pipe(v.string(), v.maxLength(128));
 
 /** Number of pins of nodes that gave way that a record remembers. */
 const maxGoneMarks = 32;
+
+/** A use that is claimed for a key and its node. */
+const claimSchema = v.object({ key: short, node: short, at: goTime() });
+export type CodeClaim = v.InferOutput<typeof claimSchema>;
+/** A key that wants to be pinned, and the id that it wants. */
+export type Newcomer = Pick<CodeClaim, 'key' | 'node'>;
 
 /** Members that this version does not know stay in the record when it is written again. */
 export const joinCodeSchema = v.looseObject({
@@ -34,6 +41,8 @@ export const joinCodeSchema = v.looseObject({
   revoked: v.optional(v.object({ at: goTime(), by: name })),
   /** Number of nodes that used it and gave way to newcomers since. Their pins are gone, and their uses still count. */
   gaveWay: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
+  /** Uses that requesters have claimed while they write pins. A claim that became a pin counts no more. */
+  claims: v.optional(v.pipe(v.array(claimSchema), v.maxLength(256))),
   /** Marks of the last pins that are counted there, so that each is counted once, whoever counts it. */
   goneMarks: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(16))), v.maxLength(maxGoneMarks))),
 });

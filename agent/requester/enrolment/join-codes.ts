@@ -20,6 +20,7 @@ import {
   type JoinCodeState,
   joinCodeSchema,
   maxCodes,
+  type Newcomer,
   stateOf,
   withNodeGone,
   withRevoked,
@@ -55,6 +56,10 @@ export interface JoinCodesOptions {
   log: Log;
   /** Returns the number of keys that were pinned with a code. They are its uses, so a node that reconnects costs none. */
   usesOf(codeId: string): number;
+  /** Returns how many uses of a code are claimed for others than `newcomer`, and may still become pins. */
+  claimed?(codeId: string, record: JoinCodeRecord, newcomer: Newcomer | undefined): number;
+  /** Called when a record changes in memory. */
+  onChange?(before: JoinCodeRecord | undefined, after: JoinCodeRecord | undefined): void;
   /** Announces what operators do about codes. */
   events: RequesterAnnouncer;
   /** Keeps outside of the store which codes let nobody in any more before their end. */
@@ -83,6 +88,7 @@ export class JoinCodes {
       prefix: 'code.',
       schema: joinCodeSchema,
       log,
+      onChange: (before, after) => options.onChange?.(before, after),
       onOthersChange: (id, before, after) => {
         if (after?.revoked && !before?.revoked) void this.#keepOver(id);
       },
@@ -92,17 +98,18 @@ export class JoinCodes {
   }
 
   /**
-   * Returns what `token` is worth now, for a node that connects from `address`. A caller that pins a key with a valid code
-   * calls `hold` in the same turn of the event loop.
+   * Returns what `token` is worth now, for a newcomer that connects from `address`. A caller that pins a key with a valid code
+   * calls `hold` in the same turn of the event loop, or claims a use.
    */
-  check(token: string, address: string): JoinTokenCheck {
+  check(token: string, address: string, newcomer?: Newcomer): JoinTokenCheck {
     const id = codeIdOf(token);
     const record = id === undefined ? undefined : this.recordOf(id);
     // The id is no secret; only the comparison of the rest must take the same time for every token.
     if (id === undefined || !record || !isSame(hashToken(token), Buffer.from(record.hash, 'base64url')))
       return { kind: 'unknown' };
     const code = { id, record };
-    const state = stateOf(record, this.#usesOf(id, record), this.#options.clock.now());
+    const used = this.#usesOf(id, record) + (this.#options.claimed?.(id, record, newcomer) ?? 0);
+    const state = stateOf(record, used, this.#options.clock.now());
     if (state !== 'valid') return { kind: state, code };
     return { kind: allowsAddress(record, address) ? 'valid' : 'network', code };
   }

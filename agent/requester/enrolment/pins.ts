@@ -1,5 +1,7 @@
 // The pins say which key each node has. A key that is pinned speaks for its node alone, and no other key does.
 import * as v from 'valibot';
+import { fingerprint } from '../../protocol/nkey.ts';
+import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { Bucket } from '../../transport/port.ts';
 import { RecordSet, wasChanged } from '../cluster/record-set.ts';
@@ -9,6 +11,12 @@ import type { LedgerEntry } from '../ledger/ledger-entries.ts';
 const short = v.pipe(v.string(), v.maxLength(128));
 /** Number of former keys of a node that are remembered, to tell their users what happened. */
 const maxReplaced = 8;
+
+/**
+ * Time for which a key stays with an owner that has no pin yet, in milliseconds, and number of such keys that are remembered.
+ */
+const reservedMs = 30_000;
+const maxReserved = 1_000;
 
 const pinSchema = v.object({
   /** The node's public key, `N…`. */
@@ -29,6 +37,8 @@ export type Pin = v.InferOutput<typeof pinSchema>;
 const ownerSchema = v.object({ id: short });
 
 export interface PinsOptions {
+  /** Returns the monotonic time in milliseconds. It is needed for `addAmongOthers` only. */
+  now?(): number;
   /** Keeps outside of the store which keys were replaced. */
   replaced?: LedgerMirror<LedgerEntry<'replaced'>> | undefined;
   /** Called after another requester gave a node another key, its first one, or none. */
@@ -44,8 +54,13 @@ export class Pins {
 
   readonly #replaced: LedgerMirror<LedgerEntry<'replaced'>> | undefined;
 
-  constructor(bucket: Bucket, log: Log, { replaced, onOthersChange }: PinsOptions = {}) {
+  /** The keys that were wanted while another node was their owner without a pin, and the monotonic time since then. */
+  readonly #reserved = new Map<string, { owner: string; since: number }>();
+  readonly #now: () => number;
+
+  constructor(bucket: Bucket, log: Log, { replaced, onOthersChange, now = () => 0 }: PinsOptions = {}) {
     this.#replaced = replaced;
+    this.#now = now;
     this.#pins = new RecordSet({
       bucket,
       prefix: 'pin.',
@@ -105,6 +120,33 @@ export class Pins {
     return this.#pin(id, pin, undefined);
   }
 
+  /**
+   * Pins a key to a newcomer as `add`, while other requesters do so too. `revision` is that of `revisionToAdd`. A key whose
+   * owner was written a moment ago is left to that owner. @throws as `add`
+   */
+  async addAmongOthers(id: string, pin: Pin, revision: number): Promise<void> {
+    const { key } = pin;
+    const owner = this.#owners.get(key);
+    await this.#replaced?.remove(key);
+    if (owner && owner.id !== id) await this.#takeFrom(owner.id, key);
+    // It is written also when it is the same, so that nobody else has taken the key since.
+    await this.#owners.set(key, { id }, owner);
+    await this.#pins.create(id, pin, revision).catch(async error => {
+      // An earlier attempt whose answer was lost may have been carried out by now.
+      if (!wasChanged(error) || (await this.#pins.read(id))?.key !== key) throw error;
+    });
+  }
+
+  /** Returns the revision for `addAmongOthers`. @throws BrokerError; MusterError `conflict` when the node has a pin */
+  revisionToAdd(id: string): Promise<number> {
+    return this.#pins.revisionToCreate(id);
+  }
+
+  /** Makes a write of `addAmongOthers` fail that another requester may have under way. @throws as `revisionToAdd` */
+  fenceOff(id: string): Promise<void> {
+    return this.#pins.fenceOff(id);
+  }
+
   /** Pins another key to a node in place of the one that it has, if it has one. @throws as `add` */
   async replace(id: string, pin: Pin): Promise<void> {
     const before = this.#pins.get(id);
@@ -127,6 +169,20 @@ export class Pins {
     if (!pin) return;
     await this.#pins.delete(id);
     await this.#free(pin.key, id);
+  }
+
+  // Another requester may be about to pin the key to its owner. After a while it has given up, and a late write of it fails.
+  async #takeFrom(owner: string, key: string): Promise<void> {
+    const now = this.#now();
+    const since = this.#reserved.get(key)?.owner === owner ? (this.#reserved.get(key)?.since ?? now) : now;
+    this.#reserved.delete(key);
+    this.#reserved.set(key, { owner, since });
+    const [oldest] = this.#reserved.size > maxReserved ? this.#reserved.keys() : [];
+    if (oldest !== undefined) this.#reserved.delete(oldest);
+    if (now - since < reservedMs) throw keyIsTaken(key, owner);
+    if (this.#pins.get(owner) === undefined) await this.#pins.fenceOff(owner);
+    else if (this.#pins.get(owner)?.key === key) throw keyIsTaken(key, owner);
+    this.#reserved.delete(key);
   }
 
   // Keeps in the ledger what another requester did. A key that is gone with its node was not replaced.
@@ -156,6 +212,9 @@ export class Pins {
     if (after !== undefined) this.#uses.set(after, this.usesOf(after) + 1);
   }
 }
+
+const keyIsTaken = (key: string, id: string): MusterError =>
+  new MusterError('conflict', `the key ${fingerprint(key)} was given to ${id} meanwhile`);
 
 /** Returns the former keys of a node that gets another one. */
 function replacedBy({ key, at }: Pin, before: Pin | undefined): Pick<Pin, 'replaced'> {

@@ -9,7 +9,7 @@ import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { readOwnFile } from '../../system/read-file.ts';
 import { StateFile } from '../../system/state-file.ts';
-import type { Bucket, BucketState } from '../../transport/port.ts';
+import type { Bucket, BucketEntry, BucketState } from '../../transport/port.ts';
 
 export const storeMarkFileName = 'store-mark.json';
 
@@ -135,12 +135,28 @@ export class StoreMark {
     return true;
   }
 
-  /** Returns the bucket `muster_v1`, whose writes the mark follows. `isLease` is for writes that come all the time. */
+  /**
+   * Returns the bucket `muster_v1`, whose writes the mark follows, those of other requesters too. `isLease` is for writes that
+   * come all the time.
+   */
   follow(bucket: Bucket, { isLease = false } = {}): Bucket {
-    return observeWrites(bucket, written => {
+    const observed = observeWrites(bucket, written => {
       if (written > this.#revision) this.#revision = written;
       if (!isLease) this.touch();
     });
+    const onEntry = ({ revision: written }: BucketEntry) => {
+      if (written <= this.#revision) return;
+      this.#revision = written;
+      this.touch();
+    };
+    return {
+      ...observed,
+      watch: (fn, passes) =>
+        bucket.watch(entry => {
+          onEntry(entry);
+          fn(entry);
+        }, passes),
+    };
   }
 
   /** Returns a bucket that is not `muster_v1`. Each write to it has the mark written, too. */

@@ -58,6 +58,19 @@ test('the mark follows the writes, a second after them, and those of the lease o
   assert.equal((await read()).revision, 5);
 });
 
+test('the mark follows what another requester writes, so that each notices an older store', async () => {
+  const { clock, open, read, bucket } = await begin();
+  const opened = await open();
+  await opened.compare('c', { created: day(2), lastRevision: 0, keys: 0 });
+  const watch = await opened.follow(bucket).watch(() => undefined, { prefixes: ['ban.'] });
+  await watch.ready;
+  await bucket.put('lease', Buffer.from('x'), 0);
+  await bucket.put('ban.x', Buffer.from('x'), 0);
+  await clock.advance(1_000);
+  await opened.write();
+  assert.equal((await read()).revision, 2);
+});
+
 test('an older store stays one over restarts, until it is confirmed', async () => {
   const { open, lines } = await begin();
   const state = (lastRevision: number) => ({ created: day(2), lastRevision, keys: 1 });
