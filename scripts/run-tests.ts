@@ -23,6 +23,7 @@ const longest = [
   'test/e2e/keys.test.ts',
   'test/e2e/authorities.test.ts',
   'test/e2e/older-store.test.ts',
+  'test/e2e/backup.test.ts',
   'test/e2e/rotate-key.test.ts',
   'test/e2e/agent-faults.test.ts',
   'test/e2e/dev.test.ts',

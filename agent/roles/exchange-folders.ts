@@ -1,6 +1,6 @@
 // Puts restored folders in the place of the present ones, in steps that the next start finishes when this process is killed.
 import { lstat, rename, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { parseJson } from '../protocol/json.ts';
 import { validate } from '../protocol/schema.ts';
@@ -47,14 +47,17 @@ function readSteps(path: string, data: Buffer): readonly Step[] {
   }
 }
 
-// A step was carried out when its source is gone. An empty folder in the way was made by a start between two steps.
+// Sets a folder aside, or puts one in place. A folder that was set aside is never moved again: what has its former name now is
+// the restored one. An empty folder in the way of that was made by a start between two steps.
 async function move(from: string, to: string): Promise<void> {
+  const setsAside = basename(to).includes('.');
   try {
-    if (!(await exists(from))) return;
-    await rmdir(to).catch(() => undefined);
+    if (setsAside ? await exists(to) : !(await exists(from))) return;
+    if (!setsAside) await rmdir(to).catch(() => undefined);
     await rename(from, to);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
+    // Another process has just carried the step out.
+    if (errnoOf(error) === 'ENOENT' || (setsAside && errnoOf(error) === 'ENOTEMPTY')) return;
     throw notWritable(to, error);
   }
 }

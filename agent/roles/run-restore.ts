@@ -32,6 +32,7 @@ import { holdFolder } from '../system/role-socket.ts';
 import { BrokerError, type CopyingConnection, type Storage, type StreamCopies } from '../transport/port.ts';
 import { describeHolder } from './describe-holder.ts';
 import { exchangeFolders, finishExchange, type Step } from './exchange-folders.ts';
+import { refuseSharedFolders } from './refused-paths.ts';
 import { connectOnce } from './run-backup.ts';
 import { withStoreBroker } from './store-broker.ts';
 
@@ -66,6 +67,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreSummary> 
   await using cleanup = new AsyncDisposableStack();
   const backup = await Backup.open(path);
   cleanup.defer(() => backup.close());
+  await refuseSharedFolders('requester', data);
   await finishExchange(data);
   const present = foldersIn(data);
   await makeFolder(present.requester);
@@ -78,6 +80,8 @@ export async function restore(options: RestoreOptions): Promise<RestoreSummary> 
   const staged = foldersIn(data, stagedSuffix);
   await removeTree(staged.requester);
   await makeFolder(staged.requester);
+  // After a success these folders have another name.
+  cleanup.defer(async () => void (await Promise.all(Object.values(staged).map(removeTree))));
   const run = { ...options, backup, present, staged };
   const isOwnNats = settings.nats.servers.length > 0;
   const kept = isOwnNats ? await restoreOnOwnNats(run) : await restoreOwnBroker(run);

@@ -1,9 +1,10 @@
 // A requester is backed up while it works, its disk is lost, and one command brings everything back: nobody registers again.
 import assert from 'node:assert/strict';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
 import { muster, type Program } from '../support/program.ts';
 
 describe('a requester whose disk is lost', () => {
@@ -58,5 +59,64 @@ describe('a requester whose disk is lost', () => {
     assert.equal(await cluster.node('gone'), undefined);
     await cluster.decide('waiting', 'approve');
     await cluster.until('waiting', 'APPROVED HEALTHY');
+  });
+
+  it('is not replaced by a file that is wrong, under a requester that runs, or without the name of its cluster', async () => {
+    const running = await restore();
+    assert.equal(running.code, 1);
+    assert.match(running.stderr, /a requester uses .*requester: process \d+, node node-0/);
+    await cluster.decide('waiting', 'delete');
+    const { clusterId } = await cluster.status();
+    await requester.stop();
+    const before = await readdir(cluster.folderOf('node-0'));
+    const whole = await readFile(file());
+    const wrong = [
+      [whole.subarray(0, whole.length - 100), /is not whole: its end is missing/],
+      [Buffer.from('something else'), /is not a backup that muster made/],
+      [
+        Buffer.from(whole.map((byte, at) => (at === 5_000 ? byte ^ 1 : byte))),
+        /was changed since it was written/,
+      ],
+    ] as const;
+    for (const [content, text] of wrong) {
+      const path = join(cluster.folder, 'wrong.backup');
+      await writeFile(path, content);
+      const { code, stderr } = await muster([
+        'restore',
+        path,
+        '--config',
+        config(),
+        '--replace',
+        `${clusterId}`,
+      ]);
+      assert.deepEqual([code, text.test(stderr)], [1, true], stderr);
+    }
+    const refused = await restore();
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /would replace the store of cluster .*, with \d+ nodes and \d+ events/);
+    assert.match(refused.stderr, new RegExp(`--replace ${clusterId}`));
+    const other = await restore('--replace', 'another');
+    assert.match(other.stderr, /--replace names another cluster: another/);
+    assert.equal((await restore('--replicas', '3')).code, 64);
+    assert.deepEqual((await readdir(data())).sort(), before.sort());
+  });
+
+  it('goes back to a backup in which what the ledger says still counts', async () => {
+    const { cluster: id } = JSON.parse(await readFile(join(data(), 'requester/store-mark.json'), 'utf8'));
+    const done = await restore('--replace', id);
+    assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stderr, /What was there before is in .*broker\.before-/);
+    requester = await cluster.requester(settings);
+    await cluster.until('kept', 'APPROVED HEALTHY');
+    // The backup has this node, and the ledger says that it was deleted later.
+    await eventually('it is deleted again', async () => (await cluster.node('waiting')) === undefined);
+    // Nothing else is void: the first join code is in the backup.
+    await cluster.agent('newcomer');
+    assert.equal((await cluster.status()).state, 'ready');
+    assert.ok((await readdir(data())).some(name => name.startsWith('requester.before-')));
+    assert.deepEqual(
+      (await readdir(data())).filter(name => name.endsWith('.restored') || name === 'restore.json'),
+      [],
+    );
   });
 });
