@@ -12,10 +12,7 @@ export const flags = { output: outputFlag('table', 'json', 'yaml', 'pem') } sati
 
 export const examples: readonly Example[] = [
   ['muster broker ca', 'show the CAs and which nodes do not trust the next one yet'],
-  [
-    'muster broker ca -o pem >ca.pem',
-    'the present and the next CA, for programs that listen and for operators elsewhere',
-  ],
+  ['muster broker ca -o pem >ca.pem', 'the present and the next CA, for programs and operators elsewhere'],
 ];
 
 export async function run({ load, flags: { output } }: Argv<typeof flags>): Promise<number> {
