@@ -141,10 +141,10 @@ export class Enrolment {
    */
   async settle(
     records: FollowedRecords,
-    roll: Pick<Roll, 'decide'>,
+    roll: Pick<Roll, 'decide' | 'refresh'>,
     { olderSince, isOwnStore }: { olderSince: string | undefined; isOwnStore: boolean },
   ): Promise<void> {
-    await this.follower.start(records);
+    await this.follower.start(records, id => roll.refresh(id));
     const { ledger, log } = this.#options;
     const { follower } = this;
     const { pins, bans, deleted, joinCodes } = this.#records;

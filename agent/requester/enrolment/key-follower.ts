@@ -32,12 +32,16 @@ export interface FollowedRecords {
   list(): Iterable<NodeState>;
 }
 
+/** Reads a record again from the store, if another requester may have written it. @throws BrokerError */
+export type RefreshRecord = (id: string) => Promise<void>;
+
 /** Number of attempts to follow a record while another requester does so too. */
 const attempts = 4;
 
 export class KeyFollower implements RollObserver {
   readonly #options: KeyFollowerOptions;
   #records: FollowedRecords | undefined;
+  #refresh: RefreshRecord = async () => undefined;
   /** The nodes whose pins do not follow their records yet. */
   readonly #pending = new Map<string, Promise<void>>();
   /** What the records of deleted nodes said last, until their keys are remembered. */
@@ -51,8 +55,9 @@ export class KeyFollower implements RollObserver {
    * Makes all pins follow the records, and then each change. Runs at the start, after the roll was loaded and before anybody
    * is let in. @throws BrokerError
    */
-  async start(records: FollowedRecords): Promise<void> {
+  async start(records: FollowedRecords, refresh: RefreshRecord): Promise<void> {
     this.#records = records;
+    this.#refresh = refresh;
     const ids = new Set<string>();
     for (const state of records.list()) if (this.#isBehind(state.Info.NodeID)) ids.add(state.Info.NodeID);
     for (const id of this.#options.pins.ids()) if (this.#isBehind(id)) ids.add(id);
@@ -110,6 +115,9 @@ export class KeyFollower implements RollObserver {
 
   async #followOnce(id: string): Promise<void> {
     const { pins } = this.#options;
+    // Another requester may have deleted the node since, and removed its pin. Its key must not be pinned again.
+    await this.#refresh(id);
+    if (!this.#isBehind(id)) return;
     const stored = this.#records?.stored(id);
     const pin = pins.of(id);
     if (stored?.kind === 'deleted' && pin) await this.#retire(id, stored, pin);

@@ -48,7 +48,13 @@ async function open(broker: FakeBroker, clock: FakeClock, records: Map<string, S
   });
   const list = () => [...records.values()].flatMap(each => (each.kind === 'record' ? each.state : []));
   const roll = { stored: (id: string) => records.get(id) ?? absentRecord, list };
-  return { pins, deleted, expired, follower, ended, roll };
+  /** What the store has by now, and memory has not heard of yet. */
+  const unheard = new Map<string, StoredRecord>();
+  const refresh = async (id: string) => {
+    const newer = unheard.get(id);
+    if (newer) records.set(id, newer);
+  };
+  return { pins, deleted, expired, follower, ended, roll, refresh, unheard };
 }
 
 const withKey = (id: string, PublicKey: string): StoredRecord => {
@@ -61,9 +67,9 @@ test('a deleted node is remembered before its pin is removed, and its connection
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   const records = new Map([['node-1', withKey('node-1', one)]]);
-  const { pins, deleted, follower, ended, roll } = await open(broker, clock, records);
+  const { pins, deleted, follower, ended, roll, refresh } = await open(broker, clock, records);
   await pins.add('node-1', pinOf(one));
-  await follower.start(roll);
+  await follower.start(roll, refresh);
   assert.equal(follower.untilFollowed('node-1'), undefined);
   records.set('node-1', {
     kind: 'deleted',
@@ -86,9 +92,9 @@ test('a change of a store that fails is made as soon as the store answers, and t
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   const records = new Map([['node-1', withKey('node-1', one)]]);
-  const { pins, follower, ended, roll } = await open(broker, clock, records);
+  const { pins, follower, ended, roll, refresh } = await open(broker, clock, records);
   await pins.add('node-1', pinOf(one));
-  await follower.start(roll);
+  await follower.start(roll, refresh);
   broker.failNext('put', { fault: 'timeout' });
   records.set('node-1', withKey('node-1', two));
   follower.onRecord('node-1');
@@ -120,8 +126,8 @@ test('a start heals what a crash left between the record and the pin', async () 
     // Two records cannot have one key: the first one that has it keeps it.
     ['thief', withKey('thief', three)],
   ]);
-  const { pins, deleted, follower, roll } = await open(broker, clock, records);
-  await follower.start(roll);
+  const { pins, deleted, follower, roll, refresh } = await open(broker, clock, records);
+  await follower.start(roll, refresh);
   assert.equal(pins.of('deleted'), undefined);
   assert.equal(deleted.of('deleted')?.key, one);
   assert.equal(pins.of('rekeyed')?.key, three);
@@ -135,9 +141,9 @@ test('a node that came back after its deletion keeps its pin, although it has no
   const records = new Map<string, StoredRecord>([
     ['node-1', { kind: 'deleted', revision: 2, at: '2026-02-01T00:00:00Z' }],
   ]);
-  const { pins, follower, roll } = await open(broker, clock, records);
+  const { pins, follower, roll, refresh } = await open(broker, clock, records);
   await pins.add('node-1', pinOf(one, '2026-02-01T00:00:01Z'));
-  await follower.start(roll);
+  await follower.start(roll, refresh);
   assert.equal(pins.of('node-1')?.key, one);
 });
 
@@ -145,10 +151,10 @@ test('a node that gave way loses its pin, the use of its code stays counted, and
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   const records = new Map([['node-1', withKey('node-1', one)]]);
-  const { pins, deleted, expired, follower, ended, roll } = await open(broker, clock, records);
+  const { pins, deleted, expired, follower, ended, roll, refresh } = await open(broker, clock, records);
   await pins.add('node-1', pinOf(one));
   await pins.add('newcomer', pinOf(two));
-  await follower.start(roll);
+  await follower.start(roll, refresh);
   assert.deepEqual(ended, []);
   records.set('node-1', { kind: 'absent', revision: 2, at: '2026-02-01T00:00:00Z' });
   broker.failNext('purge', { fault: 'timeout' });
@@ -174,7 +180,7 @@ test('a node that gave way loses its pin, the use of its code stays counted, and
   // It came back with another code before the marker was removed.
   await pins.add('node-1', pinOf(one, '2026-02-01T00:00:01Z'));
   const again = await open(broker, clock, records);
-  await again.follower.start(again.roll);
+  await again.follower.start(again.roll, again.refresh);
   assert.equal(again.pins.of('node-1')?.key, one);
 });
 
@@ -185,8 +191,8 @@ test('a start removes the pin of a node that gave way, whose removal a crash pre
   const records = new Map<string, StoredRecord>([
     ['node-1', { kind: 'absent', revision: 2, at: '2026-02-01T00:00:00Z' }],
   ]);
-  const { pins, follower, roll } = await open(broker, clock, records);
-  await follower.start(roll);
+  const { pins, follower, roll, refresh } = await open(broker, clock, records);
+  await follower.start(roll, refresh);
   assert.equal(pins.of('node-1'), undefined);
 });
 
@@ -202,4 +208,19 @@ test('of deleted nodes only the latest are remembered', async () => {
   );
   const again = await open(broker, clock, new Map());
   assert.equal(again.deleted.set.size, 2);
+});
+
+test('the key of a node that another requester has deleted since is not pinned again', async () => {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const records = new Map([['node-1', withKey('node-1', one)]]);
+  const { pins, follower, roll, refresh, unheard } = await open(broker, clock, records);
+  await pins.add('node-1', pinOf(one));
+  await follower.start(roll, refresh);
+  // The other one has removed the record and the pin. Here a change before that arrives only now.
+  await pins.remove('node-1');
+  unheard.set('node-1', { kind: 'deleted', revision: 7, at: '2026-02-01T00:00:00Z' });
+  follower.onRecord('node-1');
+  await follower.untilFollowed('node-1');
+  assert.equal(pins.of('node-1'), undefined);
 });

@@ -44,7 +44,7 @@ async function begin() {
       onGaveWay: (code, pin) => records.joinCodes.onGaveWay(code, pin),
       onExchanged: async () => undefined,
     });
-    await follower.start(roll);
+    await follower.start(roll, async () => undefined);
     return { ...records, follower, ended };
   };
   return { clock, broker, lines, nodes, first: await open(), second: await open() };
