@@ -88,12 +88,17 @@ export class Incarnation implements StoreLife {
   async #readOrMake(newestAnnounced?: (incarnation: string) => number): Promise<string> {
     const { cluster, nodes, random, log } = this.#options;
     for (;;) {
+      // What another requester writes while the state is on its way is newer than that state.
+      const newestBefore = this.#newestRevision;
       const { created, lastRevision } = await nodes.state();
       const entry = await cluster.get(storeKey);
       const known = readStore(entry, log);
-      if (known) this.onRevision(newestAnnounced?.(known.incarnation) ?? 0);
-      const isWhole = lastRevision >= this.#newestRevision && !this.#wasLost;
-      if (known?.created === created && isWhole) return known.incarnation;
+      const announced = known ? (newestAnnounced?.(known.incarnation) ?? 0) : 0;
+      const isWhole = lastRevision >= Math.max(newestBefore, announced) && !this.#wasLost;
+      if (known?.created === created && isWhole) {
+        this.onRevision(announced);
+        return known.incarnation;
+      }
       const incarnation = makeIncarnation(random);
       try {
         await cluster.put(storeKey, encode({ incarnation, created }), entry?.revision ?? 0);

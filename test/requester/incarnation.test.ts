@@ -98,6 +98,20 @@ describe('the incarnation of a store', () => {
     assert.equal(await found, await running.find());
   });
 
+  test('stays when another requester writes while the state of the store is on its way', async () => {
+    const { open, cluster, nodes, lines } = await begin();
+    const running = await open();
+    running.onRevision(await nodes.put('node-1', Buffer.from('{}'), 0));
+    const { get } = cluster;
+    cluster.get = async key => {
+      running.onRevision(await nodes.put('node-2', Buffer.from('{}'), 0));
+      return get(key);
+    };
+    running.doubt({ lost: false });
+    assert.equal(await running.find(), 's1');
+    assert.deepEqual(lines, []);
+  });
+
   test('is not guessed while the store does not answer', async () => {
     const { broker, open } = await begin();
     const running = await open();
