@@ -49,7 +49,10 @@ export class Peers {
   #watches: () => boolean = () => false;
   #onChange: () => void = () => undefined;
   #subscription: Subscription | undefined;
+  #reconnecting: Subscription | undefined;
   #timer: Timer | undefined;
+  /** When it was looked last which peers are silent, in monotonic milliseconds. */
+  #lookedAt = 0;
 
   /**
    * Asks who is there. @throws MusterError `in_use` when another requester has the id of this one; BrokerError when the
@@ -77,8 +80,12 @@ export class Peers {
     const { connection, clusterId, clock } = this.#options;
     this.#watches = watches;
     this.#onChange = onChange;
+    this.#reconnecting = connection.onState(({ kind }) => {
+      if (kind === 'connected') this.#countAllAsHeard();
+    });
     // Those that answered at the start were not heard while the store was read.
-    for (const each of this.#peers.values()) each.at = clock.monotonic();
+    this.#countAllAsHeard();
+    this.#lookedAt = clock.monotonic();
     this.#subscription = connection.subscribe(peersSubject(clusterId), message => this.#receive(message));
     this.#repeat();
   }
@@ -87,6 +94,7 @@ export class Peers {
   stop(): void {
     this.#timer?.cancel();
     this.#subscription?.unsubscribe();
+    this.#reconnecting?.unsubscribe();
     if (this.#subscription) this.#tell({ leaves: true });
   }
 
@@ -160,8 +168,20 @@ export class Peers {
     this.#timer = this.#options.clock.after(timesMs.tell, () => this.#repeat());
   }
 
+  #countAllAsHeard(): void {
+    for (const each of this.#peers.values()) each.at = this.#options.clock.monotonic();
+  }
+
+  // A requester that has no connection hears nobody, and one that was suspended has heard nobody. Meanwhile the peers may be
+  // well, and write what this one has not heard of.
   #forgetSilent(): void {
-    const oldest = this.#options.clock.monotonic() - timesMs.gone;
+    const { clock, connection } = this.#options;
+    const now = clock.monotonic();
+    const wasSuspended = now - this.#lookedAt > 2 * timesMs.tell;
+    this.#lookedAt = now;
+    if (connection.state.kind !== 'connected') return;
+    if (wasSuspended) this.#countAllAsHeard();
+    const oldest = now - timesMs.gone;
     for (const [instance, { peer, at }] of this.#peers) {
       if (at > oldest) continue;
       this.#peers.delete(instance);

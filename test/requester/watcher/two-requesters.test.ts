@@ -247,6 +247,37 @@ describe('the requester that stands by', () => {
   });
 });
 
+describe('a requester that could not hear', () => {
+  const takenForGone = (pair: Pair, id: string) =>
+    pair.lines.filter(
+      ({ message, fields }) => message.includes('not heard any more') && fields.requester === id,
+    );
+
+  test('knows after a cut that the others were there, and may have written', async () => {
+    const pair = await Pair.begin();
+    pair.second.drop();
+    await pair.live(60_000);
+    assert.equal(takenForGone(pair, 'node-9').length, 1);
+    pair.second.regain();
+    assert.deepEqual(
+      pair.standBy.status().peers?.map(({ requester }) => requester),
+      ['node-0'],
+    );
+    await pair.live(15_000);
+    assert.deepEqual(takenForGone(pair, 'node-0'), []);
+    await pair.kill();
+    await pair.live(15_000);
+    assert.equal(takenForGone(pair, 'node-0').length, 1);
+  });
+
+  test('takes nobody for gone because it was suspended itself', async () => {
+    const pair = await Pair.begin();
+    await pair.clock.stall(60_000);
+    await pair.live(15_000);
+    assert.deepEqual([...takenForGone(pair, 'node-0'), ...takenForGone(pair, 'node-9')], []);
+  });
+});
+
 describe('a watcher that was cut off', () => {
   test('stands by when it is back, and tells nothing twice', async () => {
     const pair = await Pair.begin();
