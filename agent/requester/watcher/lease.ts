@@ -133,9 +133,10 @@ export class Lease implements WatchRight {
     if (this.#isReleased) return;
     this.#isReleased = true;
     this.#timer?.cancel();
-    this.#answering?.unsubscribe();
     this.#listening?.unsubscribe();
+    // What is under way may take the lease, or find that another requester has it.
     await this.#working?.catch(() => undefined);
+    this.#answering?.unsubscribe();
     if (!this.#isHeld) return;
     await this.#options.bucket.purge(leaseKey, this.#revision, {}).catch(error => {
       const text = 'the lease could not be given back; the next requester finds that nobody renews it';
@@ -239,7 +240,7 @@ export class Lease implements WatchRight {
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
       const holder = await this.#readHolder();
-      if (holder && holder.instance !== me.instance) return this.#isReleased ? undefined : this.#lose(holder);
+      if (holder && holder.instance !== me.instance) return this.#lose(holder);
       // The lease is written again at once, before another requester can take it.
       this.#revision = await bucket.put(leaseKey, encode(me), this.#revision);
       this.#renewedAt = askedAt;
@@ -272,7 +273,7 @@ export class Lease implements WatchRight {
     this.#answering?.unsubscribe();
     this.#holder = holder;
     this.#renewedAt = undefined;
-    this.#events?.onChange();
+    if (!this.#isReleased) this.#events?.onChange();
   }
 }
 

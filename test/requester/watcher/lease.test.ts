@@ -216,6 +216,36 @@ describe('the holder', () => {
     assert.equal(stands(), 'node-b');
   });
 
+  test('that stops while it learns that another one holds the lease leaves it there', async () => {
+    const { broker, open, changes, stands } = begin();
+    const connection = broker.connect();
+    const old = await open('a', connection);
+    connection.drop();
+    await open('b');
+    connection.regain();
+    const renewing = assert.rejects(old.confirm({ anew: true }), { code: 'in_use' });
+    await old.release();
+    await renewing;
+    assert.equal(stands(), 'node-b');
+    assert.deepEqual(changes, []);
+  });
+
+  test('that stops while it takes the lease gives it back, and answers nobody any more', async () => {
+    const { clock, broker, open, stands } = begin();
+    const first = await open('a');
+    const second = await open('b');
+    await first.release();
+    broker.storeFault = operation => {
+      if (operation === 'put') void second.release();
+      return undefined;
+    };
+    await clock.advance(2 * leaseTimesMs.look);
+    broker.storeFault = undefined;
+    assert.equal(stands(), undefined);
+    const asking = broker.connect().request('requester.lease.c-1', '', leaseTimesMs.answer);
+    await assert.rejects(asking, { fault: 'no_responders' });
+  });
+
   test('watches again when the one that took over stops', async () => {
     const { clock, broker, open, changes } = begin();
     const connection = broker.connect();
