@@ -3,6 +3,7 @@
 import { membershipKinds } from '../../protocol/events.ts';
 import type { Health, RecordedChange } from '../../protocol/node-state.ts';
 import { eventWildcard, parseEventSubject } from '../../protocol/subjects.ts';
+import { sleep } from '../../system/clock.ts';
 import type { EventStream, StreamMessage } from '../../transport/port.ts';
 import { type RetryOptions, retryOnBrokerError } from '../cluster/retry.ts';
 import type { ChangeEvent } from '../events/change-event.ts';
@@ -14,6 +15,9 @@ import { readMembershipEvent } from '../events/membership-event.ts';
  * what ends the work.
  */
 export type WatchersWork = (begin: { isTakeover: boolean }) => { stop(): void };
+
+/** Time until another attempt after a failure that is not one of the broker, in milliseconds. */
+const failedWaitMs = 10_000;
 
 export interface WatchDutyOptions extends Omit<RetryOptions, 'failureText' | 'onFailure'> {
   lease: { readonly isHeld: boolean };
@@ -65,6 +69,8 @@ export class WatchDuty {
   onLease(): void {
     this.#changing ??= this.#change().finally(() => {
       this.#changing = undefined;
+      // The lease may have changed after the last look at it.
+      if (this.#isDue) this.onLease();
     });
   }
 
@@ -73,16 +79,22 @@ export class WatchDuty {
     this.#endWork();
   }
 
+  /** Whether the watch has to begin or to end. */
+  get #isDue(): boolean {
+    return this.#watches !== this.#options.lease.isHeld && !this.#options.signal.aborted;
+  }
+
   async #change(): Promise<void> {
-    const { lease, signal, log } = this.#options;
-    while (this.#watches !== lease.isHeld && !signal.aborted) {
+    const { lease, clock, signal, log } = this.#options;
+    while (this.#isDue) {
       // What ends the watch must not wait for the broker.
       if (!lease.isHeld) this.#standBy();
       const failureText = 'the events cannot be read yet, to know what was announced; trying again';
       const work = () => (lease.isHeld ? this.#takeOver() : this.#followAnew());
-      await retryOnBrokerError(work, { ...this.#options, failureText }).catch(err =>
-        log.error({ err }, 'the watch over the roll could not be passed on'),
-      );
+      await retryOnBrokerError(work, { ...this.#options, failureText }).catch(async err => {
+        log.error({ err }, 'the watch over the roll could not be passed on; trying again');
+        await sleep(clock, failedWaitMs, signal);
+      });
     }
   }
 
