@@ -135,7 +135,8 @@ export class Requester {
 
   /**
    * Waits for the broker without a time limit, reads the store, then answers nodes. @throws MusterError `in_use` when
-   * another requester holds the lease; `bad_state` or `conflict` for a store that is not ours.
+   * another requester has the id of this one, or the broker is too old for several; `bad_state` or `conflict` for a store
+   * that is not ours.
    */
   async start(): Promise<void> {
     const { self, clock, host, pid } = this.#options;
@@ -155,7 +156,7 @@ export class Requester {
           this.#waitingFor = what;
         },
       });
-      // The requester may have been stopped, or have lost the lease, while the parts were opened.
+      // The requester may have been stopped while the parts were opened.
       if (signal.aborted) await parts.stop(0);
       else this.#parts = parts;
       this.#startFailure = undefined;

@@ -149,7 +149,7 @@ export async function endParts(
 ): Promise<void> {
   // While the broker is away nothing can be stored, and the nodes send their information again.
   const stored = Promise.all(timeoutMs > 0 ? [roll.storeHeld(), lastSeen.writeAll()] : []);
-  // After the loss of the lease nothing may be written.
+  // The store may refuse them, and without the lease this requester may not store when nodes were last heard.
   const ended = stored.catch(err => log.debug({ err }, 'the last writes of this requester were not made'));
   await endsWithin(clock, timeoutMs / 4, ended);
   const waiting = await events.stop(timeoutMs);

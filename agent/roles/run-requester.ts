@@ -44,7 +44,7 @@ const stopTimeoutsMs = { requester: 1_200, connection: 300, broker: 1_500 };
 
 /**
  * Runs the requester until it is told to stop, and returns the exit code. @throws MusterError when it cannot start, or
- * when another requester took over.
+ * when its NATS changed so that it may serve no longer.
  */
 export async function runRequester(load: () => Promise<LoadedSettings>): Promise<number> {
   const start = await startRole('requester', load);
@@ -113,7 +113,7 @@ interface Served extends Running {
  */
 const ownNatsPings = { pingIntervalMs: 2_000, maxUnansweredPings: 2 };
 
-/** Runs the requester and its API until it is told to stop. Throws when another requester took over. */
+/** Runs the requester and its API until it is told to stop. @throws as `runRequester`. */
 async function serveNodes(
   { load, settings, log, data, folder, notifier, node, life, writeHold, broker, access }: Served,
   onCreated: (requester: Requester) => void,
@@ -205,7 +205,7 @@ async function serveNodes(
     }),
   );
   const ready = requester.start().then(() => {
-    // start() also ends when the requester is told to stop, or when another one took over.
+    // start() also ends when the requester is told to stop, or may serve its NATS no longer.
     if (requester.status().state === 'stopping') return;
     notifier.update();
     sendReady({

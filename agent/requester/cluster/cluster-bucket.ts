@@ -1,4 +1,4 @@
-// The cluster bucket holds the cluster's id and the lease of the acting requester.
+// The cluster bucket holds the cluster's id and the lease of the requester that watches.
 import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';

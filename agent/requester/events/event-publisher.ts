@@ -107,8 +107,10 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   /** Resolves when no event waits, or after `timeoutMs`. Returns how many events still wait. */
   async stop(timeoutMs: number): Promise<number> {
     // What waits while another requester announces is for that one to send.
-    if (!this.#stream) this.#stopped.abort();
-    if (!this.#stream) return 0;
+    if (!this.#stream) {
+      this.#stopped.abort();
+      return 0;
+    }
     const deadline = this.#options.clock.monotonic() + timeoutMs;
     while (
       this.#waiting.nodes > 0 &&

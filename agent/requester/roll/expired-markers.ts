@@ -75,7 +75,7 @@ export class ExpiredMarkers {
       else this.add(id, marker.revision);
       return true;
     } catch (error) {
-      // A MusterError says that another requester took over. This one is being stopped then.
+      // A MusterError says that the store may not be written.
       if (!(error instanceof BrokerError || error instanceof MusterError)) throw error;
       return false;
     }

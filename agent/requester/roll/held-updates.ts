@@ -93,7 +93,7 @@ export class HeldUpdates {
       await this.#options.store(id);
       return false;
     } catch (error) {
-      // A MusterError says that another requester took over. This one is being stopped then.
+      // A MusterError says that the store may not be written.
       if (!(error instanceof BrokerError || error instanceof MusterError)) throw error;
       return true;
     }

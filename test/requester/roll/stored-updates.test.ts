@@ -81,11 +81,11 @@ describe('information that changes all the time', () => {
     assert.equal(clock.pending, 0);
   });
 
-  test('stays in memory when another requester took over', async () => {
+  test('stays in memory when the store may not be written', async () => {
     const { clock, bucket, roll, register } = await begin();
     await register('node-1');
     for (let i = 0; i < 10; i++) await roll.updateInfo(computeInfo('node-1', { zone: `z${i}` }));
-    bucket.put = () => Promise.reject(new MusterError('in_use', 'another requester took over'));
+    bucket.put = () => Promise.reject(new MusterError('in_use', 'it may not be written'));
     await clock.advance(30_000);
     await roll.storeHeld();
     assert.equal(roll.records.get('node-1')?.Info.Labels?.zone, 'z4');
