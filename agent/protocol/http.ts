@@ -256,6 +256,7 @@ export const problemStatus = {
   TooManyRequests: 429,
   InternalError: 500,
   ServiceUnavailable: 503,
+  NoQuorum: 503,
 } as const;
 export type ProblemCode = keyof typeof problemStatus;
 
@@ -265,6 +266,7 @@ export const problemCodes = {
   ambiguous: 'MultipleNodesFound',
   conflict: 'ConflictNodeState',
   unreachable: 'ServiceUnavailable',
+  no_quorum: 'NoQuorum',
 } as const satisfies Record<string, ProblemCode>;
 
 /** The body of every refusal. */

@@ -3,7 +3,7 @@
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
-import type { Bucket, EventStream, Storage } from '../transport/port.ts';
+import type { Bucket, BucketConfig, EventStream, Storage } from '../transport/port.ts';
 import { clusterBucket, ensureClusterId } from './cluster/cluster-bucket.ts';
 import { type RetryOptions, retryOnBrokerError } from './cluster/retry.ts';
 import { readEventHistory } from './events/event-history.ts';
@@ -15,6 +15,7 @@ import type { Operators } from './operators/operators.ts';
 import type { Past } from './past.ts';
 import type { Roll } from './roll/roll.ts';
 import { nodeBucket } from './roll/store.ts';
+import type { ReplicaWatch } from './status/replica-watch.ts';
 import type { StoreWatch } from './status/store-watch.ts';
 import { Lease, type LeaseOptions } from './watcher/lease.ts';
 import { Peers } from './watcher/peers.ts';
@@ -25,6 +26,8 @@ export interface OpenStoreOptions extends Pick<LeaseOptions, 'connection' | 'me'
   random: Random;
   /** Watches whether the store carries out each write. */
   storeWatch: StoreWatch;
+  /** Refuses writes while a cluster says that its store has no leader; undefined in tests. */
+  replicaWatch?: ReplicaWatch | undefined;
   /** Remembers outside of the store how far it was; undefined when nothing does. */
   storeMark?: StoreMark | undefined;
   /** Holds writes while the store is copied; undefined in tests. */
@@ -51,9 +54,10 @@ export interface OpenStore {
  * the id of this one, or when the broker is too old for several.
  */
 export async function openStore(options: OpenStoreOptions): Promise<{ store: OpenStore; past: Past }> {
-  const { connection, random, storeWatch, onWait, log, storeMark } = options;
-  const unheld = storeWatch.watch(await connection.storage());
-  const opened = await unheld.bucket(clusterBucket);
+  const { connection, random, storeWatch, replicaWatch, onWait, log, storeMark } = options;
+  const bare = await connection.storage();
+  const unheld = storeWatch.watch(replicaWatch?.guard(bare) ?? bare);
+  const opened = await openKnown(unheld, clusterBucket, storeMark);
   const stateBefore = await opened.state();
   const leaseBucket = storeMark?.follow(opened, { isLease: true }) ?? opened;
   const clusterId = await ensureClusterId(leaseBucket, random);
@@ -69,10 +73,12 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
     const held = await storage.bucket(clusterBucket);
     const cluster = storeMark?.follow(held) ?? held;
     onWait('the event stream to be read');
-    const stream = await storage.stream(eventStreamConfig);
+    const isKnown = storeMark?.knows(eventStreamConfig.name);
+    const stream = await storage.stream({ ...eventStreamConfig, isKnown });
+    storeMark?.note(eventStreamConfig.name);
     const history = await readEventHistory(stream);
     onWait('the node info store to be read');
-    const nodeStore = await storage.bucket(nodeBucket);
+    const nodeStore = await openKnown(storage, nodeBucket, storeMark);
     const nodes = storeMark?.touchedBy(nodeStore) ?? nodeStore;
     const lastSeen = await readLastSeen(cluster, log);
     const life = await Incarnation.open({ ...options, cluster, nodes }, history.newestRevision);
@@ -84,6 +90,17 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
     await lease.release();
     throw error;
   }
+}
+
+/** Opens a bucket. In a cluster, one that was there before is not made again. */
+async function openKnown(
+  storage: Storage,
+  config: BucketConfig,
+  storeMark: StoreMark | undefined,
+): Promise<Bucket> {
+  const bucket = await storage.bucket({ ...config, isKnown: storeMark?.knows(config.name) });
+  storeMark?.note(config.name);
+  return bucket;
 }
 
 export interface RestoreOptions extends Omit<RetryOptions, 'failureText'> {

@@ -8,7 +8,7 @@ import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
-import type { BrokerError, Connection } from '../transport/port.ts';
+import type { BrokerError, Connection, StreamReplicas } from '../transport/port.ts';
 import type { AuthorityRotation } from './authorities/authority-rotation.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
 import type { Directory } from './directory/directory.ts';
@@ -26,9 +26,11 @@ import type { FirstTokenFile } from './operators/first-token-file.ts';
 import { openParts, type Parts } from './parts.ts';
 import type { RollPolicy } from './roll/admission.ts';
 import { type Counters, newCounters } from './status/counters.ts';
+import { ReplicaWatch } from './status/replica-watch.ts';
 import type { RequesterStatus } from './status/requester-status.ts';
 import { requesterTroubles } from './status/requester-troubles.ts';
 import { type StoreFailure, StoreWatch } from './status/store-watch.ts';
+import { storedStreams } from './stored-streams.ts';
 import type { WriteHold } from './write-hold.ts';
 
 export interface RequesterSettings extends PartsSettings, RollPolicy {}
@@ -97,6 +99,7 @@ export class Requester {
   readonly #stopping = new AbortController();
   #parts: Parts | undefined;
   readonly #storeWatch: StoreWatch;
+  readonly #replicaWatch: ReplicaWatch;
   readonly #callout: Callout | undefined;
   readonly #ownNats: OwnNats | undefined;
   #waitingFor = 'the broker';
@@ -116,7 +119,9 @@ export class Requester {
       ownNats && new OwnNats({ ...options, ...ownNats, onLost: error => this.#stopServing(error) });
     this.#instance = random.uuid();
     this.#policy = { manualApproval: settings.manualApproval, maxPending: settings.maxPending };
-    this.#storeWatch = new StoreWatch(() => options.onStatusChange?.());
+    const onChange = () => options.onStatusChange?.();
+    this.#storeWatch = new StoreWatch(onChange);
+    this.#replicaWatch = new ReplicaWatch({ ...options, streams: storedStreams, onChange });
     this.directory = new NodeDirectory({
       self,
       clock: options.clock,
@@ -149,6 +154,7 @@ export class Requester {
         policy: this.#policy,
         counters: this.#counters,
         storeWatch: this.#storeWatch,
+        replicaWatch: this.#replicaWatch,
         callout,
         me: { requester: self.NodeID, instance: this.#instance, host, pid, since },
         signal,
@@ -177,6 +183,7 @@ export class Requester {
     this.#stopping.abort();
     this.#callout?.stop();
     this.#ownNats?.stop();
+    this.#replicaWatch.stop();
     const isConnected = this.#options.connection.state.kind === 'connected';
     await this.#parts?.stop(isConnected ? lastEventsTimeoutMs : 0);
   }
@@ -202,13 +209,15 @@ export class Requester {
       ownBroker?.problem ??
       parts?.health.degradedReason ??
       (lost > 0 ? lossText(lost) : undefined) ??
-      (older ? olderText : undefined);
+      (older ? olderText : undefined) ??
+      this.#replicaWatch.quorumFault;
     const troubles = requesterTroubles({
       connection: connection.state,
       now: clock.monotonic(),
       brokerFolder,
       brokerProblem: ownBroker?.problem,
       storeFailure: this.#startFailure ?? this.#storeWatch.failure,
+      replicas: this.#replicaWatch,
       lostRecords: lost,
       olderStore: older,
       degradedReason: parts?.health.degradedReason,
@@ -236,6 +245,7 @@ export class Requester {
       },
       watcher: parts?.lease.holder?.requester,
       peers: parts?.peers.list().map(({ requester, host, watches }) => ({ requester, host, watches })),
+      store: storeOf(this.#replicaWatch.replicas),
       eventsWaiting: parts?.duty.watches ? parts.events.waiting : undefined,
       counters: { ...this.#counters },
     };
@@ -273,6 +283,14 @@ const olderText =
 
 const lossText = (lost: number): string =>
   `the store lost the records of ${lost} ${lost === 1 ? 'node' : 'nodes'}; see: muster store rebuild --dry-run`;
+
+const storeOf = (replicas: readonly StreamReplicas[]): RequesterStatus['store'] =>
+  replicas.length === 0
+    ? undefined
+    : replicas.map(({ others, ...each }) => ({
+        ...each,
+        others: others.map(({ name, isCurrent, lag }) => ({ server: name, current: isCurrent, lag })),
+      }));
 
 function textOf(state: Connection['state']): string {
   if (state.kind === 'connected') return `connected to ${state.server}`;

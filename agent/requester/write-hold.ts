@@ -30,6 +30,7 @@ export class WriteHold {
     return {
       bucket: async config => holdBucket(await storage.bucket(config), this.#kinds.records),
       stream: async config => holdStream(await storage.stream(config), this.#kinds.events),
+      replicas: stream => storage.replicas(stream),
     };
   }
 

@@ -3,18 +3,11 @@
 // alone.
 import type { MsgHdrs } from 'nats';
 import { readContinuously, type StorageEnvironment } from './consume.ts';
-import {
-  ApiError,
-  apiErrors,
-  callApi,
-  createStream,
-  publishStored,
-  readStreamInfo,
-  type StreamInfo,
-} from './jetstream.ts';
+import { ApiError, apiErrors, callApi, publishStored, type StreamInfo } from './jetstream.ts';
 import {
   BrokerError,
   type Bucket,
+  type BucketConfig,
   type BucketEntry,
   type BucketState,
   type BucketWatch,
@@ -22,28 +15,37 @@ import {
 } from './port.ts';
 import type { StoredMessage } from './received-message.ts';
 import { readStoredMessage } from './stored-message.ts';
+import { createOnServers, StreamBirth } from './stream-birth.ts';
 
 /** Opens the bucket, and creates it when it does not exist. Throws BrokerError. */
-export async function openBucket(environment: StorageEnvironment, name: string): Promise<Bucket> {
+export async function openBucket(
+  environment: StorageEnvironment,
+  { name, isKnown = false }: BucketConfig,
+): Promise<Bucket> {
   if (!/^[A-Za-z0-9_-]+$/.test(name))
     throw new BrokerError('refused', 'a bucket has letters, digits, _ and - in its name');
-  await ensureBucket(environment, name);
-  return new StreamBucket(environment, name);
+  const birth = new StreamBirth(environment, `KV_${name}`, isKnown);
+  const ensure = () => ensureBucket(environment, name, birth);
+  await ensure();
+  return new StreamBucket(environment, name, ensure);
 }
 
 class StreamBucket implements Bucket {
   readonly #environment: StorageEnvironment;
   readonly #name: string;
   readonly #stream: string;
+  /** Finds the bucket's stream, or makes it. */
+  readonly #ensure: () => Promise<StreamInfo>;
 
-  constructor(environment: StorageEnvironment, name: string) {
+  constructor(environment: StorageEnvironment, name: string, ensure: () => Promise<StreamInfo>) {
     this.#environment = environment;
     this.#name = name;
     this.#stream = `KV_${name}`;
+    this.#ensure = ensure;
   }
 
   async state(): Promise<BucketState> {
-    const { created, state } = await ensureBucket(this.#environment, this.#name);
+    const { created, state } = await this.#ensure();
     return { created, lastRevision: state.last_seq, keys: state.messages };
   }
 
@@ -55,7 +57,7 @@ class StreamBucket implements Bucket {
       return message && this.#toEntry(message);
     } catch (error) {
       if (!(error instanceof ApiError) || error.code !== apiErrors.streamNotFound) throw error;
-      await ensureBucket(this.#environment, this.#name);
+      await this.#ensure();
       return undefined;
     }
   }
@@ -77,7 +79,7 @@ class StreamBucket implements Bucket {
   watch(fn: (entry: BucketEntry) => void, passes: WatchPasses = {}): Promise<BucketWatch> {
     let before: { created: string; sequence: number } | undefined;
     const nextRead = async () => {
-      const { created, state } = await ensureBucket(this.#environment, this.#name);
+      const { created, state } = await this.#ensure();
       const onBegin = () => {
         // When a store was restored from a backup, it has the same name and time of creation, but fewer messages.
         const lost = before !== undefined && (before.created !== created || state.last_seq < before.sequence);
@@ -108,10 +110,9 @@ class StreamBucket implements Bucket {
   ): Promise<number> {
     const { connection } = this.#environment;
     const fields = { ...headers, 'Nats-Expected-Last-Subject-Sequence': String(revision) };
-    const ensureStream = () => ensureBucket(this.#environment, this.#name);
     try {
       const subject = this.#subject(key);
-      return (await publishStored(connection, this.#stream, subject, value, fields, ensureStream)).sequence;
+      return (await publishStored(connection, this.#stream, subject, value, fields, this.#ensure)).sequence;
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
       throw new BrokerError(
@@ -148,11 +149,13 @@ class StreamBucket implements Bucket {
   }
 }
 
-async function ensureBucket({ connection }: StorageEnvironment, name: string): Promise<StreamInfo> {
+async function ensureBucket(
+  environment: StorageEnvironment,
+  name: string,
+  birth: StreamBirth,
+): Promise<StreamInfo> {
   const stream = `KV_${name}`;
-  const info =
-    (await readStreamInfo(connection, stream)) ??
-    (await createStream(connection, stream, bucketConfig(name)));
+  const info = await birth.find(() => createOnServers(environment, stream, bucketConfig(name)));
   const { subjects, allow_rollup_hdrs, sealed } = info.config;
   const isBucket =
     Array.isArray(subjects) && subjects.includes(`$KV.${name}.>`) && allow_rollup_hdrs === true && !sealed;
@@ -170,7 +173,6 @@ function bucketConfig(name: string): Record<string, unknown> {
     retention: 'limits',
     storage: 'file',
     discard: 'new',
-    num_replicas: 1,
     max_consumers: -1,
     max_msgs: -1,
     max_msgs_per_subject: 1,

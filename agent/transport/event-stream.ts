@@ -2,18 +2,10 @@
 import { hash } from 'node:crypto';
 import { readContinuously, readOnce, type StorageEnvironment } from './consume.ts';
 import { ensureDurable, listDurables, removeDurable } from './durables.ts';
-import {
-  ApiError,
-  apiErrors,
-  callApi,
-  createStream,
-  publishStored,
-  readStreamInfo,
-  type StreamInfo,
-  updateStream,
-} from './jetstream.ts';
+import { ApiError, apiErrors, callApi, publishStored, type StreamInfo, updateStream } from './jetstream.ts';
 import { BrokerError, type EventStream, type Fence, type StreamConfig } from './port.ts';
 import { readStoredMessage } from './stored-message.ts';
+import { createOnServers, StreamBirth } from './stream-birth.ts';
 
 /** Opens the stream. Creates it when it does not exist, and changes it to `config` if needed. Throws BrokerError. */
 export async function openStream(
@@ -23,7 +15,8 @@ export async function openStream(
   const { name: stream } = config;
   if (!/^[A-Za-z0-9_-]+$/.test(stream))
     throw new BrokerError('refused', 'a stream has letters, digits, _ and - in its name');
-  const ensure = () => ensureStream(environment, config);
+  const birth = new StreamBirth(environment, stream, config.isKnown ?? false);
+  const ensure = () => ensureStream(environment, config, birth);
   await ensure();
   const secret = environment.random.uuid();
   return {
@@ -97,15 +90,17 @@ async function publishOnce(
 const minBytes = 16 * 1024 * 1024;
 
 async function ensureStream(
-  { connection, log }: StorageEnvironment,
+  environment: StorageEnvironment,
   config: StreamConfig,
+  birth: StreamBirth,
 ): Promise<StreamInfo> {
+  const { connection, log } = environment;
   const { name } = config;
   const wanted = streamConfig(config);
-  const info = await readStreamInfo(connection, name);
-  if (!info) return await createWithSpace(config);
+  const info = await birth.find(() => createWithSpace(config));
   if (isSame(info.config, wanted)) return info;
   try {
+    // An update never changes on how many servers the stream is: raised in place, acknowledged writes can be lost.
     return await updateStream(connection, name, { ...info.config, ...wanted });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
@@ -122,18 +117,22 @@ async function ensureStream(
   // Creates the stream. The broker reserves all of `maxBytes`, so on a small disk a smaller stream is created.
   async function createWithSpace({ maxBytes }: StreamConfig): Promise<StreamInfo> {
     try {
-      const created = await createStream(connection, name, { ...wanted, max_bytes: maxBytes });
+      const created = await createOnServers(environment, name, { ...wanted, max_bytes: maxBytes });
       if (maxBytes < config.maxBytes)
         log.warn({ stream: name, maxBytes }, 'the broker has little space, so fewer events are kept');
       return created;
     } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== apiErrors.storageExceeded || maxBytes <= minBytes)
-        throw error;
+      if (!isTooLarge(error) || maxBytes <= minBytes) throw error;
       const less = Math.max(minBytes, Math.floor(maxBytes / 4));
       return await createWithSpace({ ...config, maxBytes: less });
     }
   }
 }
+
+const isTooLarge = (error: unknown): boolean =>
+  error instanceof ApiError &&
+  error.fault === 'no_space' &&
+  (error.code === apiErrors.storageExceeded || error.code === apiErrors.noPlace);
 
 const fenceFields = ({ subject, sequence }: Fence): Record<string, string> => ({
   'Nats-Expected-Last-Subject-Sequence': String(sequence),
@@ -146,7 +145,6 @@ function streamConfig({ subjects, maxAgeMs, maxBytes }: StreamConfig): Record<st
     retention: 'limits',
     storage: 'file',
     discard: 'old',
-    num_replicas: 1,
     max_consumers: -1,
     max_msgs: -1,
     max_msgs_per_subject: -1,

@@ -27,6 +27,8 @@ export const apiErrors = {
   wrongLastSequence: 10_071,
   wrongLastSequenceConstant: 10_164,
   storageExceeded: 10_047,
+  noPlace: 10_005,
+  replicasNotSupported: 10_074,
   restoreFailed: 10_062,
   notEnabled: 10_076,
   notEnabledForAccount: 10_039,
@@ -168,8 +170,9 @@ function parseApiError(error: Record<string, unknown>, what: string): BrokerErro
   if (code === apiErrors.notEnabled || code === apiErrors.notEnabledForAccount) return notEnabledError();
   if (code === apiErrors.wrongLastSequence || code === apiErrors.wrongLastSequenceConstant)
     return new ApiError('revision_conflict', text, code);
-  // A full disk has no code of its own: the broker reports the words of its operating system.
-  if (code === apiErrors.storageExceeded || /no space left on device/.test(text))
+  // Too little space has no code of its own: on a full disk the broker reports the words of its operating system, and a
+  // cluster says why it found no servers.
+  if (code === apiErrors.storageExceeded || /no space left on device|insufficient storage/.test(text))
     return new ApiError('no_space', text, code);
   // What cannot be restored now cannot be restored later, although the broker gives a code that says so.
   if (code === apiErrors.restoreFailed) return new ApiError('refused', text, code);

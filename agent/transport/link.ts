@@ -7,6 +7,7 @@ import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
 import { printable } from '../system/printable.ts';
 import { backoff, type Random } from '../system/random.ts';
+import { isClustered } from './clustered.ts';
 import type { Credentials } from './credentials.ts';
 import { dial } from './dial.ts';
 import { ConnectFailure } from './failure.ts';
@@ -206,8 +207,13 @@ class Outage {
     this.#isPlanned = false;
     this.#since = undefined;
     this.#reasons.clear();
-    const isClustered = (link.info as { cluster?: string } | undefined)?.cluster !== undefined;
-    const state = { kind: 'connected', server: server.label, version, isEncrypted, isClustered } as const;
+    const state = {
+      kind: 'connected',
+      server: server.label,
+      version,
+      isEncrypted,
+      isClustered: isClustered({ link }),
+    } as const;
     this.#callbacks.onUp(link, state);
   }
 }

@@ -27,6 +27,10 @@ export type BrokerFault =
   | 'revision_conflict'
   /** The broker has no room on its disk to store the message, so it did not store it. */
   | 'no_space'
+  /** So few servers of a cluster are there that its store has no leader. Nothing was stored. A single server never says so. */
+  | 'no_quorum'
+  /** A cluster does not find a stream that was there before. A server that came back empty may have answered. */
+  | 'store_missing'
   /** A stream, a bucket or a permission is missing, or has another configuration. */
   | 'refused'
   /** The broker does not permit us the subject. */
@@ -131,12 +135,40 @@ export interface Storage {
   bucket(config: BucketConfig): Promise<Bucket>;
   /** Opens the stream, or creates it. An existing stream is changed to `config` where the broker allows it. */
   stream(config: StreamConfig): Promise<EventStream>;
+  /**
+   * Returns which servers of a cluster store the stream of this name, as one of them knows; undefined on a single server, and
+   * when there is no such stream. Throws BrokerError.
+   */
+  replicas(stream: string): Promise<StreamReplicas | undefined>;
+}
+
+/** The servers of a cluster that store one stream. */
+export interface StreamReplicas {
+  stream: string;
+  /** Number of servers that should store it. */
+  replicas: number;
+  /** Number of servers that the present one names to its clients; 0 when it names none. */
+  servers: number;
+  /** The server that takes the writes; undefined while there is none, so that nothing is written. */
+  leader: string | undefined;
+  /** The servers besides the leader; all of them while there is none. */
+  others: ReplicaState[];
+}
+
+export interface ReplicaState {
+  name: string;
+  /** Whether it is there and has all that the leader has. */
+  isCurrent: boolean;
+  /** Number of operations that it has not got yet. */
+  lag: number;
 }
 
 export interface BucketConfig {
   name: string;
   /** Number of revisions of each key that are stored. Bacalhau's bucket stores 1. */
   history: 1;
+  /** Whether it was there at an earlier start. A cluster that does not find it is not believed then. */
+  isKnown?: boolean | undefined;
 }
 
 export interface StreamConfig {
@@ -146,6 +178,8 @@ export interface StreamConfig {
   maxAgeMs: number;
   /** Size of the stream at which the oldest messages are removed, in bytes; -1 means no limit. */
   maxBytes: number;
+  /** As of a bucket. */
+  isKnown?: boolean | undefined;
 }
 
 /** One revision of one key. `marker` is true for a deleted or purged key, which has an empty value. */

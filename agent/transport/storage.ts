@@ -3,10 +3,12 @@ import { openBucket } from './bucket.ts';
 import type { StorageEnvironment } from './consume.ts';
 import { openStream } from './event-stream.ts';
 import type { Storage } from './port.ts';
+import { readReplicas } from './stream-replicas.ts';
 
 export function openStorage(environment: StorageEnvironment): Storage {
   return {
-    bucket: ({ name }) => openBucket(environment, name),
+    bucket: config => openBucket(environment, config),
     stream: config => openStream(environment, config),
+    replicas: stream => readReplicas(environment.connection, stream),
   };
 }

@@ -15,6 +15,7 @@ import {
   type Storage,
   type StreamConfig,
   type StreamMessage,
+  type StreamReplicas,
   type Subscription,
   type WatchPasses,
 } from '../../agent/transport/port.ts';
@@ -70,6 +71,8 @@ export class FakeBroker {
   deliver: ((subject: string, data: Uint8Array) => boolean) | undefined;
   /** Whether connections hear that the server belongs to a cluster. */
   isClustered = false;
+  /** Which servers of the cluster store each stream. */
+  readonly replicas = new Map<string, StreamReplicas>();
   readonly connections = new Set<FakeConnection>();
   /** Number of other brokers that its clients know, and how often one of them moved to another. */
   otherAddresses = 0;
@@ -386,6 +389,10 @@ export class FakeConnection implements Connection {
     return {
       bucket: config => this.#bucket(config),
       stream: config => this.#stream(config),
+      replicas: async stream => {
+        if (!this.#connected) throw new BrokerError('disconnected', 'not connected');
+        return this.#broker.isClustered ? this.#broker.replicas.get(stream) : undefined;
+      },
     };
   }
 

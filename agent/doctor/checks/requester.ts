@@ -13,6 +13,7 @@ import { systemClock } from '../../system/clock.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { silentLog } from '../../system/log.ts';
 import { systemRandom } from '../../system/random.ts';
+import type { TroubleCode } from '../../system/trouble.ts';
 import { version } from '../../system/version.ts';
 import { connect } from '../../transport/nats.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
@@ -58,7 +59,7 @@ function stateFindings({
   if (troubles.length > 0) {
     return [
       ...troubles.map(({ code, text, hint }) =>
-        (code === 'degraded' ? warning : failed)(`${text}; ${who}`, hint),
+        (mildTroubles.has(code) ? warning : failed)(`${text}; ${who}`, hint),
       ),
       ...unread,
     ];
@@ -74,6 +75,9 @@ function stateFindings({
     ),
   ];
 }
+
+/** The troubles that keep the requester from nothing yet. */
+const mildTroubles: ReadonlySet<TroubleCode> = new Set(['degraded', 'replica_behind', 'single_replica']);
 
 async function apiFindings({ settings }: Context): Promise<Finding[]> {
   // With port 0 the system has chosen a port, which is not known here.

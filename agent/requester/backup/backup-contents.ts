@@ -1,17 +1,11 @@
 // Names what a backup contains: the files in the folders of a requester and its broker, and the streams in the broker's store.
-import { clusterBucket } from '../cluster/cluster-bucket.ts';
-import { eventStreamConfig } from '../events/stream-config.ts';
-import { nodeBucket } from '../roll/store.ts';
+import { storedStreams } from '../stored-streams.ts';
 
 /**
  * The streams, in the order in which they are copied. Durables come with their stream. What the watch over the broker writes
  * is left out: it is no data.
  */
-export const backedUpStreams = [
-  `KV_${clusterBucket.name}`,
-  `KV_${nodeBucket.name}`,
-  eventStreamConfig.name,
-] as const;
+export const backedUpStreams = storedStreams;
 
 /** The file in the broker's folder that is kept too: the port that it has chosen, where the nodes find it. */
 export const brokerPortFile = 'broker/port';

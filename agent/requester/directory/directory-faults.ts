@@ -27,7 +27,8 @@ export class DirectoryFaults {
     if (error instanceof UnwrittenError || isKnownToHaveFailed(error)) {
       const hint = this.#unstoredHint(error);
       const text = `the decision about node ${name} was not stored: ${fault} (${error.message})`;
-      throw new MusterError('failed', text, { hint, cause: error });
+      const code = error.fault === 'no_quorum' ? 'no_quorum' : 'failed';
+      throw new MusterError(code, text, { hint, cause: error });
     }
     const text = `the decision about node ${name} may stand or not: ${fault} (${error.message})`;
     const hint = `find out with: muster node describe ${name}`;
@@ -46,6 +47,8 @@ export class DirectoryFaults {
   }
 
   #unstoredHint(error: BrokerError): string {
+    if (error.fault === 'no_quorum')
+      return 'decide again when it has one; muster status names the servers that are away';
     if (error.fault === 'no_space') return roomHint(this.#options.brokerFolder);
     return isRefusal(error)
       ? "the broker's log says more"

@@ -21,6 +21,8 @@ const schema = v.object({
   /** The time of creation of the bucket `muster_v1`, as the broker writes it, and its newest revision. */
   created: text,
   revision,
+  /** The buckets and streams that were there. A cluster that does not find one of them is not believed. */
+  streams: v.optional(v.pipe(v.array(text), v.maxLength(16))),
   /** When an older store was found, and how far it was; until an operator confirms it. */
   older: v.optional(v.object({ at: text, revision, expected: revision })),
   /** When the store was restored from a backup; until the first start has made it say what the ledger says. */
@@ -60,6 +62,9 @@ export class StoreMark {
   readonly #limited: LimitedLog;
   /** The newest revision that is known. */
   #revision = 0;
+  /** The buckets and streams that were found at this start, until the mark is written. */
+  readonly #found = new Set<string>();
+  #isCompared = false;
   #timer: Timer | undefined;
 
   /** Reads the file. @throws MusterError `bad_state` when it cannot be read, so that nobody takes an older store for good. */
@@ -83,6 +88,20 @@ export class StoreMark {
   /** The older store that was found and that no operator has confirmed; undefined when there is none. */
   get older(): OlderStore | undefined {
     return this.#file.value?.older;
+  }
+
+  /** Returns whether this bucket or stream was there at an earlier start, or was found at this one. */
+  knows(name: string): boolean {
+    return this.#found.has(name) || this.#file.value?.streams?.includes(name) === true;
+  }
+
+  /** Notes that this bucket or stream is there. */
+  note(name: string): void {
+    this.#found.add(name);
+    const mark = this.#file.value;
+    // Before the comparison, the mark may be that of another cluster.
+    if (this.#isCompared && mark && !mark.streams?.includes(name))
+      void this.#set({ ...mark, streams: [...(mark.streams ?? []), name] });
   }
 
   /** Whether the store was restored from a backup, and does not yet say what the ledger says. */
@@ -109,11 +128,14 @@ export class StoreMark {
       'the store is older than it was: all join codes are void, and what was decided since is lost, until an operator confirms that: muster store confirm';
     if (found) this.#options.log.error({ ...found }, what);
     const restored = mark?.cluster === cluster ? mark.restored : undefined;
+    const known = mark?.cluster === cluster ? (mark.streams ?? []) : [];
     this.#revision = state.lastRevision;
+    this.#isCompared = true;
     await this.#set({
       cluster,
       created: state.created,
       revision: this.#revision,
+      streams: [...new Set([...known, ...this.#found])],
       ...(older ? { older } : {}),
       ...(restored ? { restored } : {}),
     });

@@ -1,5 +1,5 @@
 // The request answers say what a request led to, and what the requester says of itself to the agent that asked.
-import type { AnswerCode, AnsweringRequester } from '../../protocol/answers.ts';
+import { type AnswerCode, type AnsweringRequester, noQuorum } from '../../protocol/answers.ts';
 import type { Sender } from '../../protocol/messages.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
@@ -83,7 +83,11 @@ export class RequestAnswers {
     this.#options.counters.storeFailures++;
     const fault = storeFault(error);
     this.#limitedLog.error(`store ${error.fault}`, { node: asker.id, err: error }, fault);
-    return this.refuse(asker, { accepted: false, code: 'unavailable', reason: `${fault}; try again` });
+    const refusal = { accepted: false, code: 'unavailable', reason: `${fault}; try again` } as const;
+    this.#countRefusal(refusal);
+    const muster = this.#requester(asker, refusal.code);
+    const cause = error.fault === 'no_quorum' ? { Cause: noQuorum } : {};
+    return resultOf('error', refusal, muster && { ...muster, ...cause });
   }
 
   // A node on the roll tells which CAs it keeps, and is told which are valid.

@@ -62,7 +62,10 @@ export async function write(bucket: Bucket, request: WriteRequest): Promise<numb
       : await bucket.put(id, encode(state, request), revision);
   } catch (error) {
     if (!(error instanceof BrokerError) || isRefusal(error)) throw error;
-    const newest = await bucket.get(id);
+    // Without a quorum the record cannot be read, and a write that got no answer may still stand when there is one again.
+    const newest = await bucket.get(id).catch(readError => {
+      throw error.fault === 'revision_conflict' ? readError : error;
+    });
     if (newest && operationOf(newest) === request.operation) return newest.revision;
     if (error.fault === 'revision_conflict') return undefined;
     throw error;

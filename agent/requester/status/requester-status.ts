@@ -2,6 +2,17 @@
 import type { Trouble } from '../../system/trouble.ts';
 import type { Counters } from './counters.ts';
 
+/** How the servers of a cluster store one stream. */
+export interface StreamStatus {
+  stream: string;
+  /** Number of servers that should store it. */
+  replicas: number;
+  /** The server that takes the writes; absent while there is none. */
+  leader?: string | undefined;
+  /** The other servers, and how many operations each of them has not got yet. */
+  others: { server: string; current: boolean; lag: number }[];
+}
+
 export interface RequesterStatus {
   role: 'requester';
   node: string;
@@ -37,6 +48,8 @@ export interface RequesterStatus {
   watcher?: string | undefined;
   /** The other requesters of the roll. */
   peers?: { requester: string; host: string; watches: boolean }[] | undefined;
+  /** The streams of the roll and the servers of a cluster that store them; absent on a single server. */
+  store?: StreamStatus[] | undefined;
   /** Number of nodes with events that the broker has not acknowledged; absent when another requester announces. */
   eventsWaiting?: number | undefined;
   counters: Counters;

@@ -4,6 +4,7 @@ import type { Trouble } from '../../system/trouble.ts';
 import type { ConnectionState } from '../../transport/port.ts';
 import type { OlderStore } from '../ledger/store-mark.ts';
 import { roomHint, storeFault } from './store-fault.ts';
+import { type ReplicaSources, replicaTroubles } from './store-replicas.ts';
 import type { StoreFailure } from './store-watch.ts';
 
 export interface RequesterTroubleSources {
@@ -16,6 +17,8 @@ export interface RequesterTroubleSources {
   readonly brokerProblem: string | undefined;
   /** Why the store does not carry out what the requester writes; undefined when it does. */
   readonly storeFailure: StoreFailure | undefined;
+  /** The servers of a cluster that store the roll; undefined in tests. */
+  readonly replicas?: ReplicaSources | undefined;
   /** Number of nodes whose records the store lost. */
   readonly lostRecords: number;
   /** The older store that was found and that no operator has confirmed; undefined when there is none. */
@@ -31,6 +34,9 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   const { connection, now, brokerFolder, brokerProblem, storeFailure, lostRecords, degradedReason, stalled } =
     sources;
   const { olderStore } = sources;
+  const replicas = sources.replicas ? replicaTroubles(sources.replicas) : [];
+  // Without a quorum, the store fails for that reason.
+  const hasQuorum = replicas[0]?.code !== 'no_quorum';
   const own = brokerProblem === undefined ? [] : [ownBrokerTrouble(brokerProblem, brokerFolder)];
   const restarts = 'the requester starts its broker again by itself; its log says why the broker ended';
   const broker = brokerTrouble(connection, now, brokerFolder === undefined ? undefined : restarts);
@@ -38,7 +44,8 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   if (own.length > 0) return broker?.code === 'broker_refuses' ? [...own, broker] : own;
   if (broker) return [broker];
   return [
-    storeFailure && storeTrouble(storeFailure, brokerFolder),
+    hasQuorum && storeFailure ? storeTrouble(storeFailure, brokerFolder) : undefined,
+    ...replicas,
     lostRecords === 0 ? undefined : lossTrouble(lostRecords),
     olderStore && olderTrouble(olderStore),
     degradedReason === undefined ? undefined : degradedTrouble(degradedReason),
@@ -58,6 +65,12 @@ function ownBrokerTrouble(problem: string, brokerFolder: string | undefined): Tr
 }
 
 function storeTrouble({ part, error }: StoreFailure, brokerFolder: string | undefined): Trouble {
+  if (error.fault === 'store_missing')
+    return {
+      code: 'store_missing',
+      text: `${storeFault(error, part)}: ${error.message}`,
+      hint: 'when a NATS server came back empty, it gets the stream from the others; otherwise stop the requester, then: muster restore; to begin with an empty store, remove store-mark.json in its folder',
+    };
   const isFull = error.fault === 'no_space';
   return {
     code: isFull ? 'store_full' : 'store_failing',

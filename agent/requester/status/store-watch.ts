@@ -36,6 +36,7 @@ export class StoreWatch {
     return {
       bucket: async config => this.#watchBucket(await storage.bucket(config)),
       stream: async config => this.#watchStream(await storage.stream(config)),
+      replicas: stream => storage.replicas(stream),
     };
   }
 

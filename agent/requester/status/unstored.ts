@@ -10,7 +10,7 @@ export interface UnstoredText {
 }
 
 /**
- * Throws MusterError `failed` with `known` when the store is known not to have stored something, and `unreachable` with
+ * Throws MusterError `failed`, or `no_quorum`, with `known` when the store is known not to have stored something, and `unreachable` with
  * `unknown` when it may have stored it. It throws other errors as they are.
  */
 export function throwUnstored(error: unknown, known: UnstoredText, unknown: UnstoredText = known): never {
@@ -18,5 +18,6 @@ export function throwUnstored(error: unknown, known: UnstoredText, unknown: Unst
   const hasFailed = isKnownToHaveFailed(error);
   const { what, hint } = hasFailed ? known : unknown;
   const text = `${what}: ${storeFault(error, 'the cluster store')} (${error.message})`;
-  throw new MusterError(hasFailed ? 'failed' : 'unreachable', text, { hint, cause: error });
+  const code = error.fault === 'no_quorum' ? 'no_quorum' : hasFailed ? 'failed' : 'unreachable';
+  throw new MusterError(code, text, { hint, cause: error });
 }

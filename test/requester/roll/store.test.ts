@@ -293,6 +293,13 @@ describe('a write', () => {
     await assert.rejects(put(state, 0), { fault: 'timeout' });
   });
 
+  test('without an answer may stand, also when the store has no quorum by the time it is read back', async () => {
+    const { broker, put } = await emptyBucket();
+    broker.failNext('put', { fault: 'timeout', applied: true });
+    broker.failNext('get', { fault: 'no_quorum' });
+    await assert.rejects(put(state, 0), { fault: 'timeout' });
+  });
+
   test('that the broker refuses is not read back', async () => {
     const { broker, put } = await emptyBucket();
     broker.failNext('put', { fault: 'refused' });

@@ -1,0 +1,102 @@
+// A requester on a cluster of three real NATS servers: the store is born on three, decisions go on after the loss of one, and
+// after the loss of two nothing is decided or lost until one is back.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { NatsCluster } from '../support/nats-cluster.ts';
+import { muster } from '../support/program.ts';
+
+describe('a requester on three NATS servers', () => {
+  let nats: NatsCluster;
+  let cluster: Cluster;
+  /** What the last acknowledged decision made of the node. */
+  let decided = 'PENDING';
+
+  before(async () => {
+    nats = await NatsCluster.start();
+    cluster = await Cluster.create({ servers: nats.urls.join(',') });
+    await cluster.requester();
+    await cluster.agent('node-1');
+  });
+  after(async () => {
+    await cluster?.release();
+    await nats?.release();
+  });
+
+  /** Decides the opposite of the last decision. Returns whether that was acknowledged. */
+  async function decide(): Promise<boolean> {
+    const action = decided === 'APPROVED' ? 'reject' : 'approve';
+    try {
+      await cluster.decide('node-1', action);
+    } catch (error) {
+      // An earlier attempt whose answer was lost may stand.
+      if (!/has been (approved|rejected)|already/i.test(String(error))) return false;
+    }
+    decided = action === 'approve' ? 'APPROVED' : 'REJECTED';
+    return true;
+  }
+
+  const membership = async () => (await cluster.node('node-1'))?.Membership;
+
+  it('is born on three, and goes on deciding when the server that takes the writes is killed', async t => {
+    await eventually('each stream is on three servers', async () => {
+      const { store = [] } = await cluster.status();
+      return (
+        store.length === 3 && store.every(({ replicas, others }) => replicas === 3 && others.length === 2)
+      );
+    });
+    assert.ok(await decide());
+    const { store = [] } = await cluster.status();
+    const leader = store.find(({ stream }) => stream === 'KV_node_v1')?.leader ?? '';
+    await nats.server(nats.indexOf(leader)).kill();
+    const began = performance.now();
+    await eventually('a decision is made again', decide, 60_000);
+    t.diagnostic(`time without decisions: ${Math.round(performance.now() - began)} ms`);
+    assert.equal(await membership(), decided);
+    await nats.server(nats.indexOf(leader)).start();
+  });
+
+  it('refuses decisions while two are away, loses nothing, and heals by itself', async () => {
+    await eventually(
+      'all servers have everything',
+      async () => {
+        const { store = [] } = await cluster.status();
+        return (
+          store.length === 3 &&
+          store.every(({ leader, others }) => leader && others.every(each => each.current))
+        );
+      },
+      60_000,
+    );
+    const { store = [] } = await cluster.status();
+    const leader = nats.indexOf(store.find(({ stream }) => stream === 'KV_node_v1')?.leader ?? '');
+    const away = [leader, (leader + 1) % 3];
+    await Promise.all(away.map(index => nats.server(index).kill()));
+    const action = () => (decided === 'APPROVED' ? 'reject' : 'approve');
+    let refusal = { code: 0 as number | null, stderr: '' };
+    await eventually(
+      'a decision is refused',
+      async () => {
+        refusal = await cluster.command('node', action(), 'node-1', '--api-token-file', tokenFile());
+        return /no quorum/.test(refusal.stderr);
+      },
+      60_000,
+    );
+    assert.equal(refusal.code, 1, refusal.stderr);
+    assert.match(refusal.stderr, /2 of 3 servers are away; nothing is decided until one is back/);
+    const status = await muster(['status', '--data-dir', cluster.folderOf('node-0')]);
+    assert.equal(status.code, 1);
+    assert.match(status.stdout, /no\s+quorum/);
+    const list = await cluster.command('node', 'list');
+    assert.match(list.stderr, /what is shown is as of \d{4}-/);
+    assert.match(list.stdout, /^node-1 /m);
+    await nats.server(away[0] ?? 0).start();
+    await eventually('a decision is made again', decide, 60_000);
+    assert.equal(await membership(), decided);
+    await nats.server(away[1] ?? 0).start();
+    assert.equal((await cluster.kindsOf('node-1')).filter(kind => kind === 'registered').length, 1);
+  });
+
+  const tokenFile = () => `${cluster.folderOf('node-0')}/requester/operator.token`;
+});

@@ -1,0 +1,108 @@
+// Streams on a real cluster of three nats-servers: they are born on all three, an update leaves them there, and a cluster
+// that does not find a stream which was there before is not believed.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Connection, Storage, StreamConfig } from '../../agent/transport/port.ts';
+import { bytes, connectTo, text } from '../support/connections.ts';
+import { eventually } from '../support/eventually.ts';
+import { recordLog } from '../support/log-lines.ts';
+import { NatsCluster } from '../support/nats-cluster.ts';
+import { startNatsServer } from '../support/nats-server.ts';
+
+let cluster: NatsCluster;
+before(async () => {
+  cluster = await NatsCluster.start();
+});
+after(() => cluster?.release());
+
+async function open(options = {}): Promise<{ connection: Connection; storage: Storage }> {
+  const connection = connectTo(cluster.urls, options);
+  await connection.connected();
+  return { connection, storage: await connection.storage() };
+}
+
+async function api(connection: Connection, method: string, body: object = {}) {
+  const { data } = await connection.request(`$JS.API.${method}`, JSON.stringify(body), 10_000);
+  return JSON.parse(text(data)) as { config?: Record<string, unknown>; error?: unknown };
+}
+
+const events = (subjects: string[]): StreamConfig => ({
+  name: 'EVENTS',
+  subjects,
+  maxAgeMs: 0,
+  maxBytes: 64 * 1024 ** 2,
+});
+
+test('a bucket and a stream are born on three servers, and an update leaves the stream there', async () => {
+  const { connection, storage } = await open();
+  const bucket = await storage.bucket({ name: 'born', history: 1 });
+  assert.equal(await bucket.put('k', bytes('v'), 0), 1);
+  await storage.stream(events(['events.*']));
+  await storage.stream(events(['events.*', 'more']));
+  const { config } = await api(connection, 'STREAM.INFO.EVENTS');
+  assert.deepEqual([config?.num_replicas, config?.subjects], [3, ['events.*', 'more']]);
+  await eventually('each server has the bucket', async () => {
+    const found = await storage.replicas('KV_born');
+    return found?.replicas === 3 && found.others.length === 2 && found.others.every(each => each.isCurrent);
+  });
+  assert.match((await storage.replicas('KV_born'))?.leader ?? '', /^s[012]$/);
+});
+
+test('a stream that others made on one server stays there at an update', async () => {
+  const { connection, storage } = await open();
+  await api(connection, 'STREAM.CREATE.LONE', { name: 'LONE', subjects: ['lone'], num_replicas: 1 });
+  await storage.stream({ ...events(['lone', 'lone.*']), name: 'LONE' });
+  const { config } = await api(connection, 'STREAM.INFO.LONE');
+  assert.deepEqual([config?.num_replicas, config?.subjects], [1, ['lone', 'lone.*']]);
+  const replicas = await storage.replicas('LONE');
+  assert.deepEqual([replicas?.replicas, replicas?.others], [1, []]);
+});
+
+test('a stream that was there before is not made again, and one that never was is', async () => {
+  const { connection, storage } = await open();
+  const bucket = await storage.bucket({ name: 'gone', history: 1 });
+  await bucket.put('k', bytes('v'), 0);
+  await api(connection, 'STREAM.DELETE.KV_gone');
+  const missing = {
+    fault: 'store_missing',
+    message: /does not find the stream KV_gone, which was there before/,
+  };
+  await assert.rejects(bucket.put('k', bytes('v'), 1), missing);
+  await assert.rejects(bucket.state(), missing);
+  await assert.rejects(storage.bucket({ name: 'gone', history: 1, isKnown: true }), missing);
+  await assert.rejects(storage.stream({ ...events(['x']), name: 'GONE', isKnown: true }), {
+    fault: 'store_missing',
+  });
+  await storage.bucket({ name: 'gone', history: 1 });
+});
+
+test('with two servers one of them stores a stream, and the log says so', async t => {
+  const pair = await NatsCluster.start(2);
+  t.after(() => pair.release());
+  const { log, lines } = recordLog();
+  const connection = connectTo(pair.urls, { log });
+  await connection.connected();
+  const storage = await connection.storage();
+  await storage.bucket({ name: 'pair', history: 1 });
+  const found = await storage.replicas('KV_pair');
+  assert.deepEqual([found?.replicas, found?.servers], [1, 2]);
+  assert.match(lines.find(({ level }) => level === 'warn')?.message ?? '', /fewer than three servers/);
+});
+
+test('a single server has one replica, says nothing of a cluster, and makes a lost bucket again', async t => {
+  const single = await startNatsServer();
+  t.after(() => single.release());
+  const { log, lines } = recordLog();
+  const connection = connectTo(single.url, { log });
+  await connection.connected();
+  const storage = await connection.storage();
+  const bucket = await storage.bucket({ name: 'one', history: 1, isKnown: true });
+  await bucket.put('k', bytes('v'), 0);
+  assert.equal(await storage.replicas('KV_one'), undefined);
+  await api(connection, 'STREAM.DELETE.KV_one');
+  assert.equal(await bucket.put('k', bytes('v'), 0), 1);
+  assert.deepEqual(
+    lines.filter(({ level }) => level === 'warn'),
+    [],
+  );
+});
