@@ -17,6 +17,7 @@ import type { Roll } from './roll/roll.ts';
 import { nodeBucket } from './roll/store.ts';
 import type { ReplicaWatch } from './status/replica-watch.ts';
 import type { StoreWatch } from './status/store-watch.ts';
+import { refuseBesideEarlierVersion } from './watcher/earlier-version.ts';
 import { Lease, type LeaseOptions } from './watcher/lease.ts';
 import { Peers } from './watcher/peers.ts';
 import { refuseBesideOldServer } from './watcher/server-version.ts';
@@ -51,7 +52,7 @@ export interface OpenStore {
 /**
  * Finds the other requesters of the roll and who of all watches, and reads the store, except for its nodes. @throws
  * BrokerError when the store does not answer; then the lease is given back. MusterError `in_use` when another requester has
- * the id of this one, or when the broker is too old for several.
+ * the id of this one, or when the broker or the requester that watches is too old for several.
  */
 export async function openStore(options: OpenStoreOptions): Promise<{ store: OpenStore; past: Past }> {
   const { connection, random, storeWatch, replicaWatch, onWait, log, storeMark } = options;
@@ -66,7 +67,10 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
   const onOthersWrite = () => storeWatch.onOthersWrite();
   const lease = await Lease.open({ ...options, bucket: leaseBucket, clusterId, onOthersWrite });
   try {
-    if (!lease.isHeld) refuseBesideOldServer(connection.state, lease.holder);
+    if (!lease.isHeld) {
+      refuseBesideOldServer(connection.state, lease.holder);
+      refuseBesideEarlierVersion(lease.holder, peers.list());
+    }
     await storeMark?.compare(clusterId, stateBefore);
     // A lease that is not renewed would be lost, so only what else is written can be held.
     const storage = options.writeHold?.guard(unheld) ?? unheld;

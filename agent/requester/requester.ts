@@ -156,7 +156,7 @@ export class Requester {
         storeWatch: this.#storeWatch,
         replicaWatch: this.#replicaWatch,
         callout,
-        me: { requester: self.NodeID, instance: this.#instance, host, pid, since },
+        me: { requester: self.NodeID, instance: this.#instance, host, pid, since, version },
         signal,
         onWait: what => {
           this.#waitingFor = what;

@@ -29,6 +29,8 @@ export const holderSchema = v.object({
   host: short,
   pid: v.number(),
   since: short,
+  /** The version of muster; absent in versions in which a roll has a single requester. */
+  version: v.optional(short),
 });
 export type Holder = v.InferOutput<typeof holderSchema>;
 

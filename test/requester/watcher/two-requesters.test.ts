@@ -1,6 +1,7 @@
 // Two requesters keep one roll: both answer and decide, one of them announces, and the other one takes over.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
 import type { Requester } from '../../../agent/requester/requester.ts';
 import type { FakeConnection } from '../../support/fake-connection.ts';
 import { assertNoDoubles, RequesterFixture } from '../requester-fixture.ts';
@@ -99,6 +100,20 @@ describe('two requesters', () => {
     const pair = await Pair.begin();
     const third = pair.newRequester(pair.broker.connect(), { self: requesterNode('node-9') });
     await assert.rejects(pair.finish(third.start()), { code: 'in_use', message: /requester node-9/ });
+  });
+
+  test('of which the first is of a version that keeps a roll alone: the second is refused', async () => {
+    const fixture = new RequesterFixture();
+    const earlier = fixture.broker.connect();
+    const holder = { requester: 'node-0', instance: 'i-0', host: 'host-1', pid: 4_000, since: '2026-01-01' };
+    const bucket = await (await earlier.storage()).bucket(clusterBucket);
+    await bucket.put('lease', Buffer.from(JSON.stringify(holder)), 0);
+    earlier.subscribe('requester.lease.>', message => message.respond(JSON.stringify(holder)));
+    const second = fixture.newRequester(fixture.broker.connect(), { self: requesterNode('node-9') });
+    await assert.rejects(fixture.finish(second.start()), {
+      code: 'in_use',
+      message: /^requester node-0 \(process 4000 on host-1, since .* earlier version/,
+    });
   });
 
   test('are known from the start, however long the store takes to be read', async () => {
