@@ -17,6 +17,9 @@ import { rememberSecret } from '../system/secrets.ts';
 /** The file in the requester's folder with the CA of a broker that another requester runs. */
 const brokerCaFile = 'broker-ca.pem';
 
+/** The files in the requester's folder with the keys that are shared. */
+export const sharedKeyFiles = [accessFiles.issuer, boxFile, tokenFiles.unverified] as const;
+
 /** The keys alone, without where the broker is. */
 type SharedSecrets = Omit<SharedKeys, 'servers' | 'ca'>;
 

@@ -1,6 +1,8 @@
 // Prevents writes to the state of a service with DynamicUser=. Such a service could not read what another user writes.
 import { realpath, stat } from 'node:fs/promises';
-import { MusterError } from '../system/errors.ts';
+import { dirname } from 'node:path';
+import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
+import { openSafely } from '../system/safe-open.ts';
 
 /**
  * The folder where systemd stores the state of such services. `/var/lib` contains only links to it. See systemd.exec(5).
@@ -23,4 +25,29 @@ export async function checkPrivateState(folder: string): Promise<void> {
       hint: 'use the services (systemctl status muster-agent muster-requester), or choose another folder with --data-dir',
     },
   );
+}
+
+/**
+ * Gives a file that root may have made in the state of such a service to the owner of its folder, who could not read it
+ * otherwise. Does nothing elsewhere, and when there is no file. @throws MusterError `not_writable`
+ */
+export async function giveToService(path: string): Promise<void> {
+  const folder = dirname(path);
+  const real = await realpath(folder).catch(() => '');
+  if (!`${real}/`.startsWith(privateStateFolder)) return;
+  const { uid, gid } = await stat(real);
+  if (uid === process.geteuid?.()) return;
+  try {
+    const file = await openSafely(path, { refuseLastLink: true });
+    try {
+      if ((await file.stat()).uid !== uid) await file.chown(uid, gid);
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return;
+    throw new MusterError('not_writable', `${path} cannot be given to user ${uid}: ${reasonOf(cause)}`, {
+      cause,
+    });
+  }
 }

@@ -60,6 +60,10 @@ describe('as a service of systemd', { skip }, () => {
     await byHand('agent');
     await byHand('requester');
     await host.start('agent');
+    // Root makes a backup, and hands out the keys, of which one is made for that: the service must be able to read it.
+    await ok('muster', 'backup', '/run/muster.backup');
+    await ok('muster', 'broker', 'share-keys', '--save', '/run/keys.json');
+    await ok('test', '-s', '/var/lib/muster/requester/callout.xk');
     const before = await ok('find', '/var/lib/muster/', '!', '-user', 'muster');
     assert.equal(before, '');
     const other = await host.systemd.run('setpriv', '--reuid=65534', '--clear-groups', 'muster', 'status');
@@ -228,6 +232,23 @@ describe('as a service of systemd', { skip }, () => {
     await host.start('agent');
     assert.equal(await ok('cat', '/var/lib/muster/agent/identity.nk'), key);
     assert.match(await ok('stat', '--format=%U', '/var/lib/muster/agent/identity.nk'), /^muster$/);
+  });
+
+  it('is restored by root, after the state of the lost one was moved away', async () => {
+    const node = await host.cluster();
+    await host.muster('node', 'approve', node);
+    await ok('muster', 'backup', '/run/lost.backup');
+    await ok('systemctl', 'stop', 'muster-agent', 'muster-requester');
+    const refused = await host.systemd.run('muster', 'restore', '/run/lost.backup');
+    assert.equal(refused.code, 77, refused.stderr);
+    await ok('mv', '/var/lib/private/muster', '/run/earlier');
+    await ok('rm', '/var/lib/muster');
+    await ok('muster', 'restore', '/run/lost.backup');
+    await ok('cp', '-r', '/run/earlier/agent', '/var/lib/muster/');
+    await host.start('requester');
+    await host.start('agent');
+    await host.untilStatus('agent', /^approved/);
+    assert.equal(await ok('find', '/var/lib/muster/', '!', '-user', 'muster'), '');
   });
 
   it('runs as a dynamic user without a home, who can write only the state', async () => {

@@ -4,7 +4,6 @@ import { findBrokerAccess } from '../../doctor/checks/broker-access.ts';
 import { note, print } from '../../output/terminal.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { backUp } from '../../roles/run-backup.ts';
-import { checkPrivateState } from '../../service/private-state.ts';
 import { MusterError } from '../../system/errors.ts';
 import { printable } from '../../system/printable.ts';
 import { askHolder } from '../../system/role-socket.ts';
@@ -25,7 +24,6 @@ export async function run({
 }: Argv<Record<never, never>, keyof typeof operands>): Promise<number> {
   const { settings: loaded } = await load({ role: 'requester' });
   const data = await dataFolder(loaded);
-  await checkPrivateState(data);
   const running = (await askHolder(runtimeFolder(data, 'requester'), { command: 'status' })) as
     | RequesterStatus
     | undefined;

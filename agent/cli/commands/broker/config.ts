@@ -10,10 +10,9 @@ import { text } from '../../../config/kind.ts';
 import { addresses } from '../../../config/network.ts';
 import { dataFolder, roleFolder } from '../../../config/paths.ts';
 import { note, print } from '../../../output/terminal.ts';
-import { checkPrivateState } from '../../../service/private-state.ts';
 import { MusterError } from '../../../system/errors.ts';
-import { makeFolder } from '../../../system/files.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
+import { withKeyFolder } from './key-folder.ts';
 
 export const settings = [
   'dataDir',
@@ -77,12 +76,8 @@ const noRoutes = (): MusterError =>
 
 /** Returns the keys of the requester, and makes them when it never ran. */
 async function accessIn(data: string): Promise<OwnNatsAccess> {
-  const folder = roleFolder(data, 'requester');
-  const known = await inspectOwnNatsAccess(folder);
-  if (known) return known;
-  await checkPrivateState(data);
-  await makeFolder(folder);
-  return loadOwnNatsAccess(folder);
+  const known = await inspectOwnNatsAccess(roleFolder(data, 'requester'));
+  return known ?? withKeyFolder(data, loadOwnNatsAccess);
 }
 
 /** @throws MusterError `usage` for a route without a port, and for one that is named twice. */

@@ -1,13 +1,12 @@
 // `muster broker share-keys` writes the keys that another requester of the same roll needs.
-import { dataFolder, roleFolder } from '../../../config/paths.ts';
+import { dataFolder } from '../../../config/paths.ts';
 import { handOutSecret, saveFlag } from '../../../output/secret-output.ts';
 import { note } from '../../../output/terminal.ts';
 import { writeSharedKeys } from '../../../protocol/shared-keys.ts';
 import { collectSharedKeys } from '../../../roles/share-keys.ts';
-import { checkPrivateState } from '../../../service/private-state.ts';
-import { makeFolder } from '../../../system/files.ts';
 import { isLoopback } from '../../../system/loopback.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
+import { withKeyFolder } from './key-folder.ts';
 
 export const settings = 'requester';
 
@@ -24,9 +23,9 @@ export const examples: readonly Example[] = [
 export async function run({ load, flags: given }: Argv<typeof flags>): Promise<number> {
   const { settings: loaded } = await load({ role: 'requester' });
   const data = await dataFolder(loaded);
-  await checkPrivateState(data);
-  await makeFolder(roleFolder(data, 'requester'));
-  await handOutSecret(given.save, async () => writeSharedKeys(await collectSharedKeys(data, loaded)));
+  await handOutSecret(given.save, () =>
+    withKeyFolder(data, async () => writeSharedKeys(await collectSharedKeys(data, loaded))),
+  );
   note(
     'Whoever has them can let anybody in. Bring them to the machine of the other requester, and there run:',
   );
