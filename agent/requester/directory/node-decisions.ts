@@ -1,5 +1,6 @@
 // Carries out what operators decide about nodes and their keys, and says in the log who decided what.
 import { fingerprint } from '../../protocol/nkey.ts';
+import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
@@ -10,12 +11,14 @@ import {
   type Decision,
   type DecisionRule,
   deleteNode,
+  deleteRequester,
   rejectNode,
   rekeyNode,
 } from '../roll/decisions.ts';
 import { withPinnedKey } from '../roll/node-key.ts';
 import type { Roll } from '../roll/roll.ts';
 import type { StoredRecord } from '../roll/stored-record.ts';
+import type { Peers } from '../watcher/peers.ts';
 import type { DirectoryFaults } from './directory-faults.ts';
 
 export interface NodeDecisionsOptions {
@@ -23,7 +26,9 @@ export interface NodeDecisionsOptions {
   log: Log;
   faults: DirectoryFaults;
   /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
-  parts(): { roll: Roll; keys: KeyDecisions | undefined };
+  parts(): { roll: Roll; keys: KeyDecisions | undefined; peers: Pick<Peers, 'list'> };
+  /** This requester. */
+  self: Pick<NodeInfo, 'NodeID'>;
 }
 
 /** The methods are those of the same names in `Directory`. */
@@ -44,7 +49,16 @@ export class NodeDecisions {
 
   async delete(name: string, decision: Decision & { isBan?: boolean }): Promise<void> {
     if (decision.isBan) await this.#ban(name, decision);
-    await this.#decide(name, decision, deleteNode, 'node deleted');
+    const rule = this.#isGoneRequester(name) ? deleteRequester : deleteNode;
+    await this.#decide(name, decision, rule, 'node deleted');
+  }
+
+  /** Returns whether this is the id of another requester that is not heard. */
+  #isGoneRequester(id: string): boolean {
+    const { self, parts } = this.#options;
+    const { roll, peers } = parts();
+    const isOther = roll.records.get(id)?.Info.NodeType === 'Requester' && id !== self.NodeID;
+    return isOther && !peers.list().some(({ requester }) => requester === id);
   }
 
   async rekey(name: string, decision: Decision): Promise<void> {

@@ -23,6 +23,7 @@ import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
 import type { Counters } from '../status/counters.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
+import type { Peers } from '../watcher/peers.ts';
 import type { Directory } from './directory.ts';
 import { DirectoryFaults } from './directory-faults.ts';
 import { followEvents } from './follow-events.ts';
@@ -44,6 +45,8 @@ export interface DirectoryParts {
   keys: KeyDecisions | undefined;
   stream: EventStream;
   operators: Operators;
+  /** The other requesters of the roll. */
+  peers: Pick<Peers, 'list'>;
 }
 
 export interface NodeDirectoryOptions {

@@ -44,14 +44,19 @@ export const approveNode = ((stored, name, decision, now) =>
 
 export const rejectNode = ((stored, name, decision, now) => {
   const state = readable(stored, name);
-  if (state.Membership !== 'REJECTED') refuseForRequester(state, name, 'reject');
+  if (state.Membership !== 'REJECTED') refuseForRequester(state, name, 'rejected');
   return withMembership('REJECTED', state, name, decision, now);
 }) satisfies DecisionRule;
 
 /** Deletes a node. A record that cannot be read, or that the store lost, can be deleted too. */
 export const deleteNode = ((stored, name, decision, now) => {
   const isThere = stored.kind !== 'unreadable' && stored.kind !== 'lost';
-  if (isThere) refuseForRequester(readable(stored, name), name, 'delete');
+  if (isThere) refuseForRequester(readable(stored, name), name, 'deleted while it runs');
+  return deleteRequester(stored, name, decision, now);
+}) satisfies DecisionRule;
+
+/** Deletes what `deleteNode` deletes, and also a requester. The caller has made sure that it does not run. */
+export const deleteRequester = ((stored, name, decision, now) => {
   requireFingerprint(stored, name, decision);
   const { reason, actor, claimed } = bounded(decision);
   const change: RecordedChange = {
@@ -72,7 +77,7 @@ export const deleteNode = ((stored, name, decision, now) => {
 export const rekeyNode = (key: string): DecisionRule =>
   ((stored, name, decision, now) => {
     const state = readable(stored, name);
-    refuseForRequester(state, name, 'rekey');
+    refuseForRequester(state, name, 'rekeyed');
     if (state.Muster?.PublicKey === key)
       throw new MusterError('conflict', `node ${name} has this key already`);
     const { reason, actor, claimed } = bounded(decision);
@@ -191,7 +196,7 @@ function membershipBefore(stored: StoredRecord): Membership | '' {
   return stored.kind === 'record' ? stored.state.Membership : '';
 }
 
-function refuseForRequester(state: NodeState, name: string, action: string): void {
+function refuseForRequester(state: NodeState, name: string, done: string): void {
   if (state.Info.NodeType !== 'Requester') return;
-  throw new MusterError('conflict', `node ${name} is a requester: it cannot ${action} itself`);
+  throw new MusterError('conflict', `node ${name} is a requester: it cannot be ${done}`);
 }

@@ -96,7 +96,7 @@ describe('a decision', () => {
       message: 'node node-1 already approved',
     });
     assert.throws(() => rejectNode(storedRecords.requester, 'node-0', decision, at), {
-      message: 'node node-0 is a requester: it cannot reject itself',
+      message: 'node node-0 is a requester: it cannot be rejected',
     });
   });
 

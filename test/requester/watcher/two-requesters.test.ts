@@ -131,6 +131,23 @@ describe('two requesters', () => {
     await pair.finish(third.stop());
   });
 
+  test('of which one was taken away: its row can be deleted, and not while it runs', async () => {
+    const pair = await Pair.begin();
+    const running = { code: 'conflict', message: /it cannot be deleted while it runs/ };
+    await assert.rejects(pair.decide('delete', 'node-9', pair.requester), running);
+    await assert.rejects(pair.decide('delete', 'node-9'), running);
+    await pair.finish(pair.standBy.stop());
+    await pair.clock.advance(1_000);
+    await pair.decide('delete', 'node-9', pair.requester);
+    await assert.rejects(pair.decide('delete', 'node-0', pair.requester), running);
+    assert.deepEqual(
+      pair.requester.directory.list().map(({ Info }) => Info.NodeID),
+      ['node-0'],
+    );
+    await pair.join();
+    assert.equal(pair.requester.directory.get('node-9').Membership, 'APPROVED');
+  });
+
   test('know each other, and who watches', async () => {
     const pair = await Pair.begin();
     assert.deepEqual(pair.requester.status().peers, [

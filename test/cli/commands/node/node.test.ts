@@ -207,7 +207,7 @@ test('a refusal of the requester is shown in its own words with exit code 1', as
   assert.deepEqual(await run('approve', 'node-0'), fails(1, 'Error: node node-0 already approved\n'));
   assert.deepEqual(
     await run('delete', 'node-0'),
-    fails(1, 'Error: node node-0 is a requester: it cannot delete itself\n'),
+    fails(1, 'Error: node node-0 is a requester: it cannot be deleted while it runs\n'),
   );
 });
 
