@@ -156,6 +156,13 @@ export class Peers {
       if (this.#peers.delete(peer.instance)) this.#changed(peer, 'another requester of this roll stops');
       return;
     }
+    // Two that start at the same moment find nobody to ask.
+    if (this.#subscription && peer.requester === me.requester) {
+      const { host, pid } = peer;
+      const text =
+        'another requester keeps this roll under the id of this one; give one of them another node.id';
+      this.#limited.error('same id', { requester: me.requester, host, pid }, text);
+    }
     if (!before && this.#peers.size >= maxPeers) return;
     this.#peers.set(peer.instance, { peer, at: clock.monotonic() });
     if (!before) this.#changed(peer, 'another requester keeps this roll too');

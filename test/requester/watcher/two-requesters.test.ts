@@ -102,6 +102,19 @@ describe('two requesters', () => {
     await assert.rejects(pair.finish(third.start()), { code: 'in_use', message: /requester node-9/ });
   });
 
+  test('with one id that start at the same moment: each says so in its log', async () => {
+    const fixture = new RequesterFixture();
+    const both = [1, 2].map(() => fixture.newRequester(fixture.broker.connect()));
+    await fixture.finish(Promise.all(both.map(each => each.start())).then(() => undefined));
+    await fixture.clock.advance(10_000);
+    const said = fixture.lines.filter(({ message }) => message.includes('under the id of this one'));
+    assert.deepEqual(
+      said.map(({ level }) => level),
+      ['error', 'error'],
+    );
+    for (const each of both) await fixture.finish(each.stop());
+  });
+
   test('of which the first is of a version that keeps a roll alone: the second is refused', async () => {
     const fixture = new RequesterFixture();
     const earlier = fixture.broker.connect();
