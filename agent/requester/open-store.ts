@@ -15,6 +15,7 @@ import type { Operators } from './operators/operators.ts';
 import type { Past } from './past.ts';
 import type { Roll } from './roll/roll.ts';
 import { nodeBucket } from './roll/store.ts';
+import { guardByQuorum } from './status/quorum-guard.ts';
 import type { ReplicaWatch } from './status/replica-watch.ts';
 import type { StoreWatch } from './status/store-watch.ts';
 import { refuseBesideEarlierVersion } from './watcher/earlier-version.ts';
@@ -57,7 +58,7 @@ export interface OpenStore {
 export async function openStore(options: OpenStoreOptions): Promise<{ store: OpenStore; past: Past }> {
   const { connection, random, storeWatch, replicaWatch, onWait, log, storeMark } = options;
   const bare = await connection.storage();
-  const unheld = storeWatch.watch(replicaWatch?.guard(bare) ?? bare);
+  const unheld = storeWatch.watch(replicaWatch ? guardByQuorum(bare, replicaWatch) : bare);
   const opened = await openKnown(unheld, clusterBucket, storeMark);
   const stateBefore = await opened.state();
   const leaseBucket = storeMark?.follow(opened, { isLease: true }) ?? opened;

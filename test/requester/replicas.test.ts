@@ -78,6 +78,8 @@ test('without a quorum a decision is refused before anything is written, and hea
   await fixture.finish(requester.directory.approve('node-1', decision));
   await fixture.live(20_000, []);
   assert.equal(codes(fixture), undefined);
+  const texts = fixture.lines.map(({ message }) => message).filter(text => /quorum/.test(text));
+  assert.deepEqual(texts, ['the store has no quorum', 'the store has a quorum again']);
 });
 
 test('a server that is behind twice in a row is a trouble, and one that was for a moment is none', async () => {
@@ -106,10 +108,26 @@ test('a stream on one server of a cluster is a trouble, and a cluster that does 
   broker.replicas.set('NODE_EVENTS', { ...whole('NODE_EVENTS'), replicas: 1, servers: 2, others: [] });
   await fixture.live(10_000, []);
   assert.equal(codes(fixture), undefined, 'with two servers, one is right');
-  broker.replicas.clear();
+  broker.replicasFault = true;
   await fixture.live(10_000, []);
   assert.equal(codes(fixture), undefined);
   assert.equal(fixture.requester.status().store, undefined);
+});
+
+test('a stream that the cluster had and does not find any more is a trouble until it is back', async () => {
+  const fixture = await startOnCluster();
+  const { broker } = fixture;
+  await fixture.live(10_000, []);
+  broker.replicas.delete('KV_node_v1');
+  await fixture.live(10_000, []);
+  assert.deepEqual(codes(fixture), ['store_missing']);
+  assert.match(
+    fixture.requester.status().troubles?.[0]?.text ?? '',
+    /does not find the stream KV_node_v1 any more/,
+  );
+  broker.replicas.set('KV_node_v1', whole('KV_node_v1'));
+  await fixture.live(10_000, []);
+  assert.equal(codes(fixture), undefined);
 });
 
 test('the texts say how many servers are away and must come back', () => {
@@ -125,7 +143,7 @@ test('the texts say how many servers are away and must come back', () => {
   assert.match(quorumFault(away(5, 4)) ?? '', /4 of 5 servers are away; .* until 2 are back$/);
   assert.match(quorumFault(away(3, 1)) ?? '', /have no leader now/);
   assert.match(quorumFault(away(1, 1)) ?? '', /the only server of it is away/);
-  assert.deepEqual(replicaTroubles({ replicas: [], behind: new Map() }), []);
+  assert.deepEqual(replicaTroubles({ replicas: [], behind: new Map(), missing: [] }), []);
 });
 
 test('the store mark remembers which streams were there, and forgets those of another cluster', async t => {

@@ -73,6 +73,8 @@ export class FakeBroker {
   isClustered = false;
   /** Which servers of the cluster store each stream. */
   readonly replicas = new Map<string, StreamReplicas>();
+  /** Whether the cluster does not answer what its servers store. */
+  replicasFault = false;
   readonly connections = new Set<FakeConnection>();
   /** Number of other brokers that its clients know, and how often one of them moved to another. */
   otherAddresses = 0;
@@ -391,6 +393,7 @@ export class FakeConnection implements Connection {
       stream: config => this.#stream(config),
       replicas: async stream => {
         if (!this.#connected) throw new BrokerError('disconnected', 'not connected');
+        if (this.#broker.replicasFault) throw new BrokerError('timeout', 'no answer (planned)');
         return this.#broker.isClustered ? this.#broker.replicas.get(stream) : undefined;
       },
     };

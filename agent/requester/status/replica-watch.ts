@@ -1,14 +1,9 @@
-// The replica watch asks a cluster of NATS servers every few seconds which of them store the roll, and refuses writes while
-// the store says that it has no leader. On a single server it does nothing.
+// The replica watch asks a cluster of NATS servers every few seconds which of them store the roll, and how far each is. On a
+// single server it does nothing.
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../../system/clock.ts';
-import {
-  BrokerError,
-  type Bucket,
-  type Connection,
-  type EventStream,
-  type Storage,
-  type StreamReplicas,
-} from '../../transport/port.ts';
+import type { Log } from '../../system/log.ts';
+import type { Connection, StreamReplicas } from '../../transport/port.ts';
 import { quorumFault, type ReplicaSources } from './store-replicas.ts';
 
 /** Time between two questions, in milliseconds. */
@@ -19,6 +14,7 @@ export interface ReplicaWatchOptions {
   /** The names of the streams. */
   streams: readonly string[];
   clock: Clock;
+  log: Log;
   /** Called when something that the status shows may have changed. */
   onChange(): void;
 }
@@ -27,6 +23,10 @@ export class ReplicaWatch implements ReplicaSources {
   readonly #options: ReplicaWatchOptions;
   #replicas: readonly StreamReplicas[] = [];
   #behind: ReadonlyMap<string, readonly string[]> = new Map();
+  #missing: readonly string[] = [];
+  /** The streams that the cluster has had since this start. */
+  readonly #known = new Set<string>();
+  #loggedFault: string | undefined;
   #timer: Timer | undefined;
   #asking: Promise<void> | undefined;
   #isStopped = false;
@@ -57,6 +57,11 @@ export class ReplicaWatch implements ReplicaSources {
     return this.#behind;
   }
 
+  /** The streams that the cluster had and does not find any more. */
+  get missing(): readonly string[] {
+    return this.#missing;
+  }
+
   /** Why nothing can be written to a stream, and of when the roll is; undefined when all is well, and on a single server. */
   get quorumFault(): string | undefined {
     const fault = this.#replicas.map(quorumFault).find(each => each !== undefined);
@@ -64,33 +69,16 @@ export class ReplicaWatch implements ReplicaSources {
     return this.#wholeAt ? `${fault}; what is shown is as of ${this.#wholeAt.toISOString()}` : fault;
   }
 
-  /** Returns the storage that refuses everything by `no_quorum` while the store says that it has no leader. */
-  guard(storage: Storage): Storage {
-    return {
-      bucket: async config => this.#guardBucket(await storage.bucket(config), `KV_${config.name}`),
-      stream: async config => this.#guardStream(await storage.stream(config), config.name),
-      replicas: stream => storage.replicas(stream),
-    };
+  /** Returns why nothing can be written to a stream, as far as the cluster has said; undefined when it can be. */
+  faultOf(stream: string): string | undefined {
+    const found = this.#replicas.find(each => each.stream === stream);
+    return found && quorumFault(found);
   }
 
-  #onState(): void {
+  /** Asks the cluster now; does nothing on a single server. Never rejects. */
+  ask(): Promise<void> {
     const { state } = this.#options.connection;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    if (state.kind === 'connected' && state.isClustered) void this.#ask();
-    else this.#take([]);
-  }
-
-  #plan(): void {
-    const { connection, clock } = this.#options;
-    this.#timer?.cancel();
-    const { state } = connection;
-    if (this.#isStopped || state.kind !== 'connected' || !state.isClustered) return;
-    this.#timer = clock.after(intervalMs, () => void this.#ask());
-  }
-
-  /** Asks the cluster now. Never rejects. */
-  #ask(): Promise<void> {
+    if (state.kind !== 'connected' || !state.isClustered) return Promise.resolve();
     this.#asking ??= this.#read().finally(() => {
       this.#asking = undefined;
       this.#plan();
@@ -98,12 +86,29 @@ export class ReplicaWatch implements ReplicaSources {
     return this.#asking;
   }
 
+  #onState(): void {
+    const { state } = this.#options.connection;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (state.kind === 'connected' && state.isClustered) return void this.ask();
+    this.#missing = [];
+    this.#take([]);
+  }
+
+  #plan(): void {
+    this.#timer?.cancel();
+    if (!this.#isStopped) this.#timer = this.#options.clock.after(intervalMs, () => void this.ask());
+  }
+
   async #read(): Promise<void> {
     const { connection, streams } = this.#options;
     // A cluster that does not answer, as while it chooses a leader, has not said that it has none.
     const read = async (stream: string) => await (await connection.storage()).replicas(stream);
-    const found = await Promise.all(streams.map(stream => read(stream).catch(() => undefined)));
-    this.#take(found.filter(each => each !== undefined));
+    const answers = await Promise.all(streams.map(stream => read(stream).catch(() => 'unknown' as const)));
+    const found = answers.filter(each => each !== undefined && each !== 'unknown');
+    for (const { stream } of found) this.#known.add(stream);
+    this.#missing = streams.filter((stream, at) => answers[at] === undefined && this.#known.has(stream));
+    this.#take(found);
   }
 
   #take(replicas: readonly StreamReplicas[]): void {
@@ -114,50 +119,23 @@ export class ReplicaWatch implements ReplicaSources {
           [each.stream, notCurrent(each).filter(name => before.get(each.stream)?.includes(name))] as const,
       )
       .filter(([, names]) => names.length > 0);
-    const isSame = replicas.length === 0 && this.#replicas.length === 0;
+    const shown = [this.#replicas, this.#behind];
     this.#replicas = replicas;
     if (replicas.length > 0 && !replicas.some(quorumFault)) this.#wholeAt = this.#options.clock.now();
     this.#behind = new Map(behind);
-    if (!isSame) this.#options.onChange();
+    this.#logQuorum();
+    if (!isDeepStrictEqual(shown, [replicas, this.#behind]) || this.#missing.length > 0)
+      this.#options.onChange();
   }
 
-  #faultOf(stream: string): string | undefined {
-    const found = this.#replicas.find(each => each.stream === stream);
-    return found && quorumFault(found);
-  }
-
-  /** Does what is asked, unless the store says now that it has no leader. A write that gets no answer is a reason to ask. */
-  async #pass<T>(stream: string, work: () => Promise<T>): Promise<T> {
-    if (this.#faultOf(stream)) {
-      await this.#ask();
-      const fault = this.#faultOf(stream);
-      if (fault) throw new BrokerError('no_quorum', fault);
-    }
-    try {
-      return await work();
-    } catch (error) {
-      if (error instanceof BrokerError && error.fault === 'timeout' && this.#replicas.length > 0)
-        void this.#ask();
-      throw error;
-    }
-  }
-
-  #guardBucket(bucket: Bucket, name: string): Bucket {
-    return {
-      state: () => bucket.state(),
-      watch: (...args) => bucket.watch(...args),
-      get: key => this.#pass(name, () => bucket.get(key)),
-      put: (...args) => this.#pass(name, () => bucket.put(...args)),
-      purge: (...args) => this.#pass(name, () => bucket.purge(...args)),
-      remove: (...args) => this.#pass(name, () => bucket.remove(...args)),
-    };
-  }
-
-  #guardStream(stream: EventStream, name: string): EventStream {
-    return {
-      ...stream,
-      publish: (...args) => this.#pass(name, () => stream.publish(...args)),
-    };
+  // A cluster that does not answer, or no connection, says nothing new of the quorum.
+  #logQuorum(): void {
+    if (this.#replicas.length === 0) return;
+    const fault = this.#replicas.map(quorumFault).find(each => each !== undefined);
+    if ((fault === undefined) === (this.#loggedFault === undefined)) return;
+    this.#loggedFault = fault;
+    if (fault) this.#options.log.error({ reason: fault }, 'the store has no quorum');
+    else this.#options.log.info({}, 'the store has a quorum again');
   }
 }
 

@@ -4,7 +4,7 @@ import type { Trouble } from '../../system/trouble.ts';
 import type { ConnectionState } from '../../transport/port.ts';
 import type { OlderStore } from '../ledger/store-mark.ts';
 import { roomHint, storeFault } from './store-fault.ts';
-import { type ReplicaSources, replicaTroubles } from './store-replicas.ts';
+import { missingHint, type ReplicaSources, replicaTroubles } from './store-replicas.ts';
 import type { StoreFailure } from './store-watch.ts';
 
 export interface RequesterTroubleSources {
@@ -35,8 +35,8 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
     sources;
   const { olderStore } = sources;
   const replicas = sources.replicas ? replicaTroubles(sources.replicas) : [];
-  // Without a quorum, the store fails for that reason.
-  const hasQuorum = replicas[0]?.code !== 'no_quorum';
+  // What the cluster itself says is wrong is the reason why the store fails.
+  const isExplained = replicas[0]?.code === 'no_quorum' || replicas[0]?.code === 'store_missing';
   const own = brokerProblem === undefined ? [] : [ownBrokerTrouble(brokerProblem, brokerFolder)];
   const restarts = 'the requester starts its broker again by itself; its log says why the broker ended';
   const broker = brokerTrouble(connection, now, brokerFolder === undefined ? undefined : restarts);
@@ -44,7 +44,7 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   if (own.length > 0) return broker?.code === 'broker_refuses' ? [...own, broker] : own;
   if (broker) return [broker];
   return [
-    hasQuorum && storeFailure ? storeTrouble(storeFailure, brokerFolder) : undefined,
+    storeFailure && !isExplained ? storeTrouble(storeFailure, brokerFolder) : undefined,
     ...replicas,
     lostRecords === 0 ? undefined : lossTrouble(lostRecords),
     olderStore && olderTrouble(olderStore),
@@ -69,7 +69,7 @@ function storeTrouble({ part, error }: StoreFailure, brokerFolder: string | unde
     return {
       code: 'store_missing',
       text: `${storeFault(error, part)}: ${error.message}`,
-      hint: 'when a NATS server came back empty, it gets the stream from the others; otherwise stop the requester, then: muster restore; to begin with an empty store, remove store-mark.json in its folder',
+      hint: missingHint,
     };
   const isFull = error.fault === 'no_space';
   return {

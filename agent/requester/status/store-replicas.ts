@@ -15,18 +15,27 @@ export function quorumFault({ replicas, leader, others }: StreamReplicas): strin
   return `no quorum: ${away} of ${replicas} servers are away; nothing is decided until ${back}`;
 }
 
+/** What to do when a cluster does not find a stream that was there before. */
+export const missingHint =
+  'when a NATS server came back empty, it gets the stream from the others; otherwise stop the requester, then: muster restore; to begin with an empty store, remove store-mark.json in its folder before it starts again';
+
 export interface ReplicaSources {
   /** What the cluster said of each stream. */
   readonly replicas: readonly StreamReplicas[];
   /** The names of the servers that are not current for a while, of each stream. */
   readonly behind: ReadonlyMap<string, readonly string[]>;
+  /** The streams that the cluster had and does not find any more. */
+  readonly missing: readonly string[];
 }
 
 /** Returns the troubles of the streams in a cluster, the most important one first; none on a single server. */
-export function replicaTroubles({ replicas, behind }: ReplicaSources): Trouble[] {
-  return [quorumTrouble(replicas), behindTrouble(replicas, behind), singleTrouble(replicas)].filter(
-    trouble => trouble !== undefined,
-  );
+export function replicaTroubles({ replicas, behind, missing }: ReplicaSources): Trouble[] {
+  return [
+    quorumTrouble(replicas),
+    missing.length > 0 ? missingTrouble(missing) : undefined,
+    behindTrouble(replicas, behind),
+    singleTrouble(replicas),
+  ].filter(trouble => trouble !== undefined);
 }
 
 function quorumTrouble(replicas: readonly StreamReplicas[]): Trouble | undefined {
@@ -43,6 +52,12 @@ function quorumTrouble(replicas: readonly StreamReplicas[]): Trouble | undefined
         : 'start the NATS servers that are away; the rest comes back by itself',
   };
 }
+
+const missingTrouble = (streams: readonly string[]): Trouble => ({
+  code: 'store_missing',
+  text: `the cluster of NATS servers does not find the ${streams.length === 1 ? 'stream' : 'streams'} ${streams.join(', ')} any more, so nothing is stored there`,
+  hint: missingHint,
+});
 
 function behindTrouble(
   replicas: readonly StreamReplicas[],
