@@ -5,6 +5,7 @@ import { agoText } from '../../output/units.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { systemClock } from '../../system/clock.ts';
 import type { Trouble } from '../../system/trouble.ts';
+import { storeText } from './store-text.ts';
 
 /** A role that holds its folder and does not answer. */
 export interface SilentRole {
@@ -119,21 +120,6 @@ function requestersRows({ node, watcher, peers = [] }: RequesterStatus): Row[] {
     ['watches', watcher === node ? 'this requester' : (watcher ?? 'not known')],
     ['beside it', others || 'no other requester is heard'],
   ];
-}
-
-// The streams are as a rule on the same servers, so they are one line then.
-function storeText(store: NonNullable<RequesterStatus['store']>): string {
-  const texts = store.map(({ stream, replicas, leader, others }) => {
-    const late = others.filter(({ current }) => !current);
-    const lag = late.map(({ server, lag }) => `${server} away or ${lag} behind`).join(', ');
-    const where = replicas === 1 ? 'on one server' : `on ${replicas} servers`;
-    const lead = leader ?? 'none';
-    return { stream: stream.replace(/^KV_/, ''), lead, text: `${where}${late.length > 0 ? `, ${lag}` : ''}` };
-  });
-  const isAlike = new Set(texts.map(({ text }) => text)).size === 1;
-  const leads = texts.map(({ stream, lead }) => `${stream} ${lead}`).join(', ');
-  if (isAlike) return `${texts[0]?.text}; written by ${leads}`;
-  return texts.map(({ stream, lead, text }) => `${stream} ${text}, written by ${lead}`).join('; ');
 }
 
 function nextAuthorityText({ ready, missing }: NonNullable<RequesterStatus['nextAuthority']>): string {

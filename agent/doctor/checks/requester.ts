@@ -22,6 +22,7 @@ import { type Check, type Finding, failed, ok, runAsRoot, warning } from './chec
 import { askAgent, type Context } from './context.ts';
 import { notRunning } from './not-running.ts';
 import { peerFindings } from './peers.ts';
+import { storedOnFindings } from './stored-on.ts';
 import { trustFindings } from './trust.ts';
 
 export const requester = (context: Context, role: Role): Check => ({
@@ -36,6 +37,7 @@ async function askLocally(context: Context): Promise<Finding[]> {
   return [
     ...stateFindings(status),
     ...peerFindings(status),
+    ...storedOnFindings(status),
     ...versionFindings(status.version, 'requester'),
     ...(context.settings.nats.servers.length > 0 ? trustFindings(status, context.settings.broker) : []),
     ...(await apiFindings(context)),
