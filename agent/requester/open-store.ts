@@ -22,10 +22,14 @@ import { refuseBesideEarlierVersion } from './watcher/earlier-version.ts';
 import { Lease, type LeaseOptions } from './watcher/lease.ts';
 import { Peers } from './watcher/peers.ts';
 import { refuseBesideOldServer } from './watcher/server-version.ts';
+import type { SharedSettings } from './watcher/shared-settings.ts';
 import type { WriteHold } from './write-hold.ts';
 
 export interface OpenStoreOptions extends Pick<LeaseOptions, 'connection' | 'me' | 'clock' | 'log'> {
   random: Random;
+  /** The settings that all requesters of the roll should have alike. */
+  settings: Omit<SharedSettings, 'manualApproval'>;
+  policy: Pick<SharedSettings, 'manualApproval'>;
   /** Watches whether the store carries out each write. */
   storeWatch: StoreWatch;
   /** Refuses writes while a cluster says that its store has no leader; undefined in tests. */
@@ -64,7 +68,7 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
   const leaseBucket = storeMark?.follow(opened, { isLease: true }) ?? opened;
   const clusterId = await ensureClusterId(leaseBucket, random);
   onWait('the other requesters of this roll');
-  const peers = await Peers.open({ ...options, clusterId, version });
+  const peers = await Peers.open({ ...options, clusterId, version, settings: () => sharedSettings(options) });
   const onOthersWrite = () => storeWatch.onOthersWrite();
   const lease = await Lease.open({ ...options, bucket: leaseBucket, clusterId, onOthersWrite });
   try {
@@ -106,6 +110,12 @@ async function openKnown(
   const bucket = await storage.bucket({ ...config, isKnown: storeMark?.knows(config.name) });
   storeMark?.note(config.name);
   return bucket;
+}
+
+// The policy may change while the requester runs.
+function sharedSettings({ settings, policy }: OpenStoreOptions): SharedSettings {
+  const { nodeDisconnectedAfter, nodeUnknownAfter, heartbeatTopic } = settings;
+  return { manualApproval: policy.manualApproval, nodeDisconnectedAfter, nodeUnknownAfter, heartbeatTopic };
 }
 
 export interface RestoreOptions extends Omit<RetryOptions, 'failureText'> {

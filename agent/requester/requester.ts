@@ -244,7 +244,12 @@ export class Requester {
         lost,
       },
       watcher: parts?.lease.holder?.requester,
-      peers: parts?.peers.list().map(({ requester, host, watches }) => ({ requester, host, watches })),
+      peers: parts?.peers.list().map(({ requester, host, watches, differs }) => ({
+        requester,
+        host,
+        watches,
+        ...(differs.length > 0 ? { differs } : {}),
+      })),
       store: storeOf(this.#replicaWatch.replicas),
       eventsWaiting: parts?.duty.watches ? parts.events.waiting : undefined,
       counters: { ...this.#counters },

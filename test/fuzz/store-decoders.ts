@@ -26,6 +26,7 @@ import { readEntry } from '../../agent/requester/roll/store.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
 import { type Holder, Lease } from '../../agent/requester/watcher/lease.ts';
 import { Peers } from '../../agent/requester/watcher/peers.ts';
+import type { SharedSettings } from '../../agent/requester/watcher/shared-settings.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 import { type Log, silentLog } from '../../agent/system/log.ts';
 import { readStreamInfo, type StorageConnection } from '../../agent/transport/jetstream.ts';
@@ -94,6 +95,12 @@ const pin = fc.record(
   { key: fc.constant(clientKey.publicKey), code: word, formerCode: word, at: times },
   { ...plain, requiredKeys: ['key', 'at'] },
 );
+const sharedSettings: SharedSettings = {
+  manualApproval: true,
+  nodeDisconnectedAfter: 45_000,
+  nodeUnknownAfter: 90_000,
+  heartbeatTopic: 'a.{nodeId}.b',
+};
 const holders: fc.Arbitrary<Holder> = fc.record(
   { requester: word, instance: fc.uuid(), host: word, pid: fc.nat(), since: times },
   plain,
@@ -366,14 +373,15 @@ export const storeDecoders: readonly Decoder[] = [
     what: 'what another requester tells of itself',
     covers: ['requester/watcher/peers.ts'],
     form: 'json',
-    valid: holders.map(holder => ({ ...holder, version: '1.0.0', watches: true })),
+    valid: holders.map(holder => ({ ...holder, version: '1.0.0', watches: true, settings: sharedSettings })),
     isExpected,
     read: async input => {
       const connection = {
         ...quiet,
         gather: async (_subject, _data, _wait, onAnswer) => void onAnswer(answerOf(input as Buffer)),
       } as Partial<Connection> as Connection;
-      const options = { connection, clusterId: 'c', me, version: '1', clock, log: silentLog };
+      const settings = () => sharedSettings;
+      const options = { connection, clusterId: 'c', me, version: '1', settings, clock, log: silentLog };
       return (await Peers.open(options)).list()[0];
     },
   },

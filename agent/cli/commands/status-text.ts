@@ -119,6 +119,9 @@ function requestersRows({ node, watcher, peers = [] }: RequesterStatus): Row[] {
   return [
     ['watches', watcher === node ? 'this requester' : (watcher ?? 'not known')],
     ['beside it', others || 'no other requester is heard'],
+    ...peers.flatMap(({ requester, differs = [] }): Row[] =>
+      differs.length > 0 ? [['settings', `${requester} has another ${differs.join(', ')}`]] : [],
+    ),
   ];
 }
 

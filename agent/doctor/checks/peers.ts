@@ -19,5 +19,13 @@ export function peerFindings({
       ),
     ];
   const who = watcher === node ? 'this one watches over the roll' : `${watcher} watches over the roll`;
-  return [ok(`it keeps the roll together with ${others}; ${who}`)];
+  const differing = peers.flatMap(({ requester, differs = [] }) =>
+    differs.length > 0 ? [`${requester} has another ${differs.join(', ')}`] : [],
+  );
+  const hint =
+    'give all requesters the same settings: each lets nodes in, and judges whether they are silent, by its own';
+  return [
+    ok(`it keeps the roll together with ${others}; ${who}`),
+    ...differing.map(text => warning(text, hint)),
+  ];
 }

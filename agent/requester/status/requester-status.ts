@@ -46,11 +46,18 @@ export interface RequesterStatus {
   nodes?: { total: number; pending: number; unreadable: number; lost?: number } | undefined;
   /** The id of the requester that watches over the roll, as far as this one knows: it announces what changes. */
   watcher?: string | undefined;
-  /** The other requesters of the roll. */
-  peers?: { requester: string; host: string; watches: boolean }[] | undefined;
+  /** The other requesters of the roll. `differs` names the settings that should be those of this requester, and are not. */
+  peers?: PeerStatus[] | undefined;
   /** The streams of the roll and the servers of a cluster that store them; absent on a single server. */
   store?: StreamStatus[] | undefined;
   /** Number of nodes with events that the broker has not acknowledged; absent when another requester announces. */
   eventsWaiting?: number | undefined;
   counters: Counters;
+}
+
+export interface PeerStatus {
+  requester: string;
+  host: string;
+  watches: boolean;
+  differs?: readonly string[];
 }

@@ -10,6 +10,7 @@ import type { Log } from '../../system/log.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
 import { encode } from '../cluster/cluster-bucket.ts';
 import { type Holder, holderSchema } from './lease.ts';
+import { differingSettings, type SharedSettings, sharedSettingsSchema } from './shared-settings.ts';
 
 /**
  * Times in milliseconds: how often each requester tells that it is there; the silence after which it counts as gone; how
@@ -25,18 +26,24 @@ const peerSchema = v.object({
   version: v.pipe(v.string(), v.maxLength(64)),
   /** Whether it watches. */
   watches: v.boolean(),
+  settings: v.optional(sharedSettingsSchema),
   /** Whether it tells this for the last time, because it stops. */
   leaves: v.optional(v.boolean(), false),
 });
 
 /** Another requester of the roll. */
-export type Peer = Omit<v.InferOutput<typeof peerSchema>, 'leaves'>;
+export interface Peer extends Omit<v.InferOutput<typeof peerSchema>, 'leaves'> {
+  /** The names of the settings that should be those of this requester, and are not. */
+  differs: readonly string[];
+}
 
 export interface PeersOptions {
   connection: Connection;
   clusterId: string;
   me: Holder;
   version: string;
+  /** Returns the settings that all requesters should have alike. */
+  settings(): SharedSettings;
   clock: Clock;
   log: Log;
 }
@@ -149,8 +156,10 @@ export class Peers {
       this.#limited.warn('peer', { err }, 'a message of another requester cannot be read');
       return;
     }
-    const { leaves, ...peer } = told;
-    if (peer.instance === me.instance) return;
+    const { leaves, ...rest } = told;
+    if (rest.instance === me.instance) return;
+    const differs = rest.settings ? differingSettings(this.#options.settings(), rest.settings) : [];
+    const peer = { ...rest, differs };
     const before = this.#peers.get(peer.instance);
     if (leaves) {
       if (this.#peers.delete(peer.instance)) this.#changed(peer, 'another requester of this roll stops');
@@ -165,6 +174,11 @@ export class Peers {
     }
     if (!before && this.#peers.size >= maxPeers) return;
     this.#peers.set(peer.instance, { peer, at: clock.monotonic() });
+    if (differs.length > 0 && differs.join() !== before?.peer.differs.join()) {
+      const { requester, host } = peer;
+      const text = 'another requester of this roll has other settings; give the same to all';
+      this.#limited.warn('settings', { requester, host, settings: differs }, text);
+    }
     if (!before) this.#changed(peer, 'another requester keeps this roll too');
     else if (before.peer.watches !== peer.watches) this.#onChange();
   }
@@ -207,8 +221,8 @@ export class Peers {
   }
 
   #presence(more: { leaves?: boolean } = {}): Uint8Array {
-    const { me, version } = this.#options;
-    return encode({ ...me, version, watches: this.#watches(), ...more });
+    const { me, version, settings } = this.#options;
+    return encode({ ...me, version, watches: this.#watches(), settings: settings(), ...more });
   }
 }
 

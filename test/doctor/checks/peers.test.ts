@@ -16,6 +16,14 @@ test('of several it is said who they are, and who watches', () => {
   assert.match(text('a'), /together with b on h; this one watches/);
 });
 
+test('another requester with other settings is a warning', () => {
+  const peers = [{ ...other, differs: ['requester.manualApproval'] }];
+  const [first, second] = peerFindings({ node: 'a', watcher: 'b', peers });
+  assert.equal(first?.status, 'ok');
+  assert.equal(second?.status, 'warning');
+  assert.equal(second?.text, 'b has another requester.manualApproval');
+});
+
 test('a watcher that is not heard is a warning', () => {
   for (const peers of [[], [other]]) {
     const [finding] = peerFindings({ node: 'a', watcher: 'c', peers });

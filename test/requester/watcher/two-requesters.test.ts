@@ -176,6 +176,27 @@ describe('two requesters', () => {
   });
 });
 
+describe('requesters with other settings', () => {
+  const differing = (requester: Requester) => requester.status().peers?.map(({ differs }) => differs);
+
+  test('say so once in their logs, and in their status, until the settings are the same', async () => {
+    const pair = await Pair.begin();
+    assert.deepEqual(differing(pair.standBy), [undefined]);
+    pair.standBy.reload({ manualApproval: false, maxPending: 1_000 });
+    await pair.live(60_000);
+    for (const each of [pair.requester, pair.standBy])
+      assert.deepEqual(differing(each), [['requester.manualApproval']]);
+    const lines = pair.lines.filter(({ message }) => message.includes('has other settings'));
+    assert.deepEqual(
+      lines.map(({ level, fields }) => `${level} ${fields.requester} ${fields.settings}`).sort(),
+      ['warn node-0 requester.manualApproval', 'warn node-9 requester.manualApproval'],
+    );
+    pair.standBy.reload({ manualApproval: true, maxPending: 1_000 });
+    await pair.live(4_000);
+    for (const each of [pair.requester, pair.standBy]) assert.deepEqual(differing(each), [undefined]);
+  });
+});
+
 describe('the requester that stands by', () => {
   test('takes over from one that was killed, and tells the verdicts', async () => {
     const pair = await Pair.begin();
