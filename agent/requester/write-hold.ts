@@ -36,10 +36,15 @@ export class WriteHold {
 
   /**
    * Holds all further writes of this kind until `end`, or for `longestHoldMs`. Resolves when those that had begun have ended.
-   * @throws MusterError `failed` when they do not end; then nothing is held
+   * @throws MusterError `conflict` when they are held already, `failed` when they do not end; then this holds nothing
    */
   async begin(kind: HeldKind): Promise<void> {
     const hold = this.#kinds[kind];
+    // The end of one hold would end the other one, and its copy would show two moments.
+    if (hold.isHeld)
+      throw new MusterError('conflict', 'another backup of this requester is being made', {
+        hint: 'wait until it has ended; one that was killed counts for two minutes',
+      });
     hold.begin(this.#clock, longestHoldMs[kind]);
     const tooLate = Promise.withResolvers<'late'>();
     const timer = this.#clock.after(untilQuietMs, () => tooLate.resolve('late'));
@@ -64,6 +69,10 @@ class KindHold {
   #underWay = 0;
   #onQuiet: (() => void)[] = [];
 
+  get isHeld(): boolean {
+    return this.#held !== undefined;
+  }
+
   async pass<T>(write: () => Promise<T>): Promise<T> {
     while (this.#held) await this.#held.promise;
     this.#underWay++;
@@ -76,8 +85,7 @@ class KindHold {
   }
 
   begin(clock: Clock, maxMs: number): void {
-    this.#timer?.cancel();
-    this.#held ??= Promise.withResolvers<void>();
+    this.#held = Promise.withResolvers<void>();
     this.#timer = clock.after(maxMs, () => this.end());
   }
 

@@ -79,6 +79,21 @@ test('a write that does not end refuses the hold, and the others go on', async (
   assert.equal(await later, 2);
 });
 
+test('a second hold of the same is refused, and the first one stays', async () => {
+  const { hold, writes, bucket } = await start();
+  await hold.begin('records');
+  await assert.rejects(hold.begin('records'), { code: 'conflict', message: /another backup/ });
+  const write = bucket.put('a', bytes('1'), 0);
+  await settled();
+  assert.equal(writes.length, 0);
+  hold.end('records');
+  await hold.begin('events');
+  await settled();
+  writes[0]?.resolve(1);
+  assert.equal(await write, 1);
+  hold.end('events');
+});
+
 test('a hold of events does not hold records', async () => {
   const { hold, writes, bucket } = await start();
   await hold.begin('events');

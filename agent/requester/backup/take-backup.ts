@@ -35,7 +35,8 @@ const pauseMs = 150;
  * Writes everything into `writer`, and finishes the file. The records are copied while their writes are held, then the events
  * while theirs are, so that both show one moment; the files come last. What the ledger says later than the records is right
  * all the same: at the next start the records follow it.
- * @throws BrokerError; MusterError `failed` when a stream is written all the time, `not_writable`, `bad_state`
+ * @throws BrokerError; MusterError `failed` when a stream is written all the time, `conflict` while another backup is made,
+ * `not_writable`, `bad_state`
  */
 export async function takeBackup(options: TakeBackupOptions): Promise<BackupSummary> {
   const { writer, copies, hold, folders, about, clock } = options;
@@ -43,8 +44,9 @@ export async function takeBackup(options: TakeBackupOptions): Promise<BackupSumm
   let eventsUntil = 0;
   let records = 0;
   let at = clock.now();
+  // While another backup is made, this throws, and must not end what the other one holds.
+  await hold?.begin('events');
   try {
-    await hold?.begin('events');
     await hold?.begin('records');
     at = clock.now();
     await addStream(options, clusterStream);
