@@ -7,7 +7,7 @@ import type { DecisionBody, LostNode } from '../protocol/http.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import { MusterError } from '../system/errors.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
-import { apiAddress } from './address.ts';
+import { type ApiAddress, apiAddress, apiAddresses } from './address.ts';
 import {
   readDecisionAnswer,
   readEvent,
@@ -24,9 +24,10 @@ import { BanCalls, requireFingerprint } from './bans.ts';
 import { tokenSource } from './find-token.ts';
 import { JoinCodeCalls } from './join-codes.ts';
 import { ListenerCalls } from './listeners.ts';
+import type { ApiServerOptions } from './one-server.ts';
 import { OperatorCalls } from './operators.ts';
 import { parseJson, readLines } from './read-response.ts';
-import { type ApiClientOptions, ApiRequests, defaultDeadlineMs, withQuery } from './requests.ts';
+import { ApiRequests, withQuery } from './requests.ts';
 import { trustedAuthorities } from './trusted-authorities.ts';
 
 /** The functions that are called while an event stream is read. The events themselves are yielded. */
@@ -41,29 +42,45 @@ export interface EventListeners {
 export const apiSettings = [
   'api.host',
   'api.port',
+  'api.servers',
   'api.tokenFile',
   'api.tls.caFile',
   'api.tls.pin',
 ] as const;
 
-/** Returns a client for the requester in the settings. Throws MusterError `bad_config`. */
+type ClientOptions = Pick<ApiServerOptions, 'deadlineMs' | 'doubts'>;
+
+/** Returns a client for the requesters in the settings, which it tries in turn. Throws MusterError `bad_config`. */
 export async function requesterApi(
   load: (options: Pick<LoadOptions, 'skipUnreadable'>) => Promise<LoadedSettings>,
-  options: Pick<ApiClientOptions, 'deadlineMs'> = {},
+  options: Pick<ClientOptions, 'deadlineMs'> = {},
 ): Promise<ApiClient> {
-  const { settings, warnings } = await load({ skipUnreadable: true });
+  const { settings, origin, warnings } = await load({ skipUnreadable: true });
   const doubts = warnings.filter(text => text.includes('cannot be read'));
-  return apiClient(settings, { ...options, doubts });
+  return clientOf(settings, apiAddresses(settings, origin), { ...options, doubts });
 }
 
-/** Returns a client for the requester in the settings. Throws MusterError. */
-export async function apiClient(
+/** Returns a client for the requester on this machine, by `api.host` and `api.port` alone. */
+export function localApi(
   settings: Pick<Settings, 'api' | 'dataDir'>,
-  options: Pick<ApiClientOptions, 'deadlineMs' | 'doubts'> = {},
-): Promise<ApiClient> {
-  const address = apiAddress(settings.api);
-  const ca = await trustedAuthorities(settings, address, options.deadlineMs ?? defaultDeadlineMs);
-  return new ApiClient({ ...address, ca, tokens: tokenSource(settings), ...options });
+  options: ClientOptions = {},
+): ApiClient {
+  return clientOf(settings, [apiAddress(settings.api)], options);
+}
+
+function clientOf(
+  settings: Pick<Settings, 'api' | 'dataDir'>,
+  addresses: readonly ApiAddress[],
+  options: ClientOptions,
+): ApiClient {
+  const servers = addresses.map(address => ({
+    ...address,
+    ...options,
+    tokens: tokenSource(settings),
+    ca: (deadlineMs: number) => trustedAuthorities(settings, address, deadlineMs),
+  }));
+  const [first = apiAddress(settings.api), ...others] = servers;
+  return new ApiClient(first, others);
 }
 
 /** Calls the API. All methods throw MusterError: `unreachable`, or the error in the requester's answer. */
@@ -76,8 +93,8 @@ export class ApiClient {
   readonly bans: BanCalls;
   readonly #requests: ApiRequests;
 
-  constructor(options: ApiClientOptions) {
-    this.#requests = new ApiRequests(options);
+  constructor(first: ApiServerOptions, others: readonly ApiServerOptions[] = []) {
+    this.#requests = new ApiRequests(first, others);
     this.operators = new OperatorCalls(this.#requests);
     this.listeners = new ListenerCalls(this.#requests);
     this.joinCodes = new JoinCodeCalls(this.#requests);
@@ -143,21 +160,21 @@ export class ApiClient {
     { onOpen, onUnreadable }: EventListeners,
   ): AsyncGenerator<ShownEvent> {
     const following = query.follow === 'true';
-    let hasAnswered = false;
+    const { response, server } = await this.#requests.open(
+      withQuery('/orchestrator/events', query),
+      requireEvents,
+    );
     try {
-      const response = await this.#requests.open('GET', withQuery('/orchestrator/events', query));
-      requireEvents(response);
-      hasAnswered = true;
       onOpen?.();
-      if (!following) this.#requests.limitSilence(response);
+      if (!following) server.limitSilence(response);
       for await (const line of readLines(response)) {
         const event = eventOf(line, onUnreadable);
         if (event) yield event;
       }
     } catch (error) {
-      throw this.#requests.explain(error, { hasAnswered });
+      throw server.explain(error, { hasAnswered: true });
     }
-    if (following) throw new MusterError('unreachable', `the requester at ${this.url} stopped`);
+    if (following) throw new MusterError('unreachable', `the requester at ${server.url} stopped`);
   }
 
   // A requester of muster refuses a beginning of an id by itself. An orchestrator of Bacalhau does not know `Exact`, so

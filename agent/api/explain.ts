@@ -22,10 +22,7 @@ export interface Asked {
 export function explain(error: unknown, asked: Asked): MusterError {
   const { url, host, deadlineMs, doubts, decidesAbout, hasAnswered } = asked;
   if (error instanceof MusterError) return error;
-  const startOrName = [
-    ...doubts,
-    'start one with "muster requester" or "muster dev", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file',
-  ].join('; ');
+  const startOrName = [...doubts, startOrNameText].join('; ');
   const unreachable = (message: string, hint?: string) =>
     new MusterError('unreachable', message, { hint, cause: error });
   const code = errnoOf(error) ?? '';
@@ -59,6 +56,12 @@ export function explain(error: unknown, asked: Asked): MusterError {
   }
   return unreachable(`no requester answers at ${url}: ${reasonOf(error)}`, startOrName);
 }
+
+const startOrNameText =
+  'start one with "muster requester" or "muster dev", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file';
+
+/** Returns whether a hint only says to start a requester, or to name another address. */
+export const isStartOrName = (hint: string): boolean => hint.endsWith(startOrNameText);
 
 const otherAuthority = {
   what: 'its certificate is not signed by a CA that this machine trusts',
@@ -110,9 +113,12 @@ const errorsOfStatus: Readonly<Record<number, ErrorCode>> = {
 
 /** Returns the requester's refusal in its own words. @throws ProtocolError when the body is not a refusal. */
 export function refusalOf(status: number, body: unknown): MusterError {
-  const { Message, Code, Hint } = readProblem(body);
+  const { Message, Code, Hint, NothingDone } = readProblem(body);
   const known = Object.hasOwn(errorCodes, Code) ? errorCodes[Code] : undefined;
-  return new MusterError(known ?? errorsOfStatus[status] ?? 'failed', Message, { hint: Hint || undefined });
+  return new MusterError(known ?? errorsOfStatus[status] ?? 'failed', Message, {
+    hint: Hint || undefined,
+    nothingDone: NothingDone,
+  });
 }
 
 /** Returns the refusal of a request without a token, with what to do. `missed` says of each place why it has no token. */

@@ -1,41 +1,45 @@
-// Sends requests to the requester's HTTP API. Each answer has a deadline and a size limit, and each failure is one plain
-// sentence.
+// Sends requests to the requester's HTTP API. When several addresses are known, it tries them in turn, as far as a request
+// can be repeated without harm.
 import type { IncomingMessage } from 'node:http';
 import { MusterError } from '../system/errors.ts';
-import { type ApiAddress, urlOf } from './address.ts';
 import { readDecisionAnswer } from './answers.ts';
-import { type Asked, explain, refusalOf, timeoutError, tokenWanted } from './explain.ts';
-import type { TokenSource } from './find-token.ts';
+import { isStartOrName, timeoutError } from './explain.ts';
+import { type ApiServerOptions, type Attempt, OneServer } from './one-server.ts';
 import { parseJson, readBody } from './read-response.ts';
-import { ApiConnection, type OutgoingRequest } from './send-request.ts';
-import { sendSignedIn } from './signed-in.ts';
 
-export interface ApiClientOptions extends Pick<ApiAddress, 'host' | 'port'> {
-  /** Whether requests go over TLS; false when absent. */
-  isTls?: boolean;
-  /** The certificates that are trusted, in PEM; those of Node when absent. */
-  ca?: readonly string[] | undefined;
-  /** Where an operator's token is found. Without it no token is shown. */
-  tokens?: TokenSource | undefined;
-  /** Time for an answer, in milliseconds. */
-  deadlineMs?: number;
-  /** Reasons why host and port may be wrong. They are shown only when nothing answers there. */
-  doubts?: readonly string[];
+/**
+ * Times in milliseconds for an address after which others can be tried: for the connection, and for the beginning of the
+ * answer to a read.
+ */
+const notLastMs = { connect: 2_000, read: 10_000 };
+
+/** A request, as far as it decides whether it may be sent again. */
+interface Wish {
+  isRead: boolean;
+  /** The node about which the request decides. */
+  decidesAbout?: string | undefined;
 }
 
-export const defaultDeadlineMs = 30_000;
+/** A server that was asked in vain. */
+interface Failed {
+  failure: MusterError;
+  url: string;
+}
 
 /** The requests of one client. All methods throw MusterError: `unreachable`, or the error in the requester's answer. */
 export class ApiRequests {
-  readonly url: string;
-  readonly #options: ApiClientOptions & Required<Pick<ApiClientOptions, 'deadlineMs' | 'doubts' | 'isTls'>>;
-  /** Whether a read shows the token too: beyond the loopback, and where the requester wants it. */
-  #readsSignedIn: boolean;
+  readonly #servers: readonly OneServer[];
+  /** The server that answered last, which is tried first. */
+  #latest: OneServer;
 
-  constructor(options: ApiClientOptions) {
-    this.#options = { deadlineMs: defaultDeadlineMs, doubts: [], isTls: false, ...options };
-    this.#readsSignedIn = this.#options.isTls;
-    this.url = urlOf(this.#options);
+  constructor(first: ApiServerOptions, others: readonly ApiServerOptions[] = []) {
+    this.#latest = new OneServer(first);
+    this.#servers = [this.#latest, ...others.map(options => new OneServer(options))];
+  }
+
+  /** The address that answered last, or the first one. */
+  get url(): string {
+    return this.#latest.url;
   }
 
   /** Sends a decision about the node `id`. @throws MusterError also when the requester refuses it in its answer. */
@@ -46,56 +50,62 @@ export class ApiRequests {
   }
 
   /** Sends a request and reads its answer. `decidesAbout` is the node about which the request decides. */
-  async ask<T>(
+  ask<T>(
     read: (value: unknown) => T,
     method: string,
     path: string,
     body?: string,
     decidesAbout?: string,
   ): Promise<T> {
-    const signal = AbortSignal.timeout(this.#options.deadlineMs);
-    try {
-      const response = await this.open(method, path, body, signal);
-      return read(parseJson(await readBody(response)));
-    } catch (error) {
-      // When the signal ends the reading of a body, the error looks like a lost connection.
-      throw this.explain(signal.aborted ? timeoutError() : error, { decidesAbout });
+    return this.#inTurn({ isRead: method === 'GET', decidesAbout }, async (server, attempt) => {
+      const signal = AbortSignal.timeout(server.deadlineMs);
+      try {
+        const response = await server.open({ method, path, body, signal }, attempt);
+        return read(parseJson(await readBody(response)));
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        // When the signal ends the reading of a body, the error looks like a lost connection.
+        attempt.answerMs = server.deadlineMs;
+        throw timeoutError();
+      }
+    });
+  }
+
+  /**
+   * Opens a stream. Returns its response, and the server that sends it. `check` throws ProtocolError for a response that is
+   * no such stream.
+   */
+  open(
+    path: string,
+    check: (response: IncomingMessage) => void,
+  ): Promise<{ response: IncomingMessage; server: OneServer }> {
+    return this.#inTurn({ isRead: true }, async (server, attempt) => {
+      const response = await server.open({ method: 'GET', path }, attempt);
+      check(response);
+      return { response, server };
+    });
+  }
+
+  async #inTurn<T>(wish: Wish, send: (server: OneServer, attempt: Attempt) => Promise<T>): Promise<T> {
+    const first = this.#latest;
+    const order = [first, ...this.#servers.filter(server => server !== first)];
+    const failures: Failed[] = [];
+    for (const [index, server] of order.entries()) {
+      const isLast = index === order.length - 1;
+      const attempt = attemptAt(server, wish.isRead, isLast);
+      try {
+        const result = await send(server, attempt);
+        this.#latest = server;
+        return result;
+      } catch (error) {
+        const decidesAbout = attempt.wasWritten ? wish.decidesAbout : undefined;
+        const failure = server.explain(error, { decidesAbout }, attempt.answerMs);
+        if (failure.code !== 'unreachable') this.#latest = server;
+        if (!mayAskAnother(failure, wish, attempt)) throw failure;
+        failures.push({ failure, url: server.url });
+      }
     }
-  }
-
-  /** Sends a request and returns its response. When the requester refuses, it throws the refusal as a MusterError. */
-  async open(method: string, path: string, body?: string, signal?: AbortSignal): Promise<IncomingMessage> {
-    const outgoing = { method, path, body, signal };
-    const { tokens } = this.#options;
-    if (method === 'GET' && !this.#readsSignedIn) {
-      const response = await this.#send(outgoing);
-      if (response.statusCode !== 401 || !tokens) return accepted(response);
-      response.destroy();
-      this.#readsSignedIn = true;
-    }
-    if (!tokens) return accepted(await this.#send(outgoing));
-    const { response, withoutToken } = await sendSignedIn(this.#options, tokens, outgoing);
-    return accepted(response, withoutToken);
-  }
-
-  async #send(outgoing: OutgoingRequest): Promise<IncomingMessage> {
-    const connection = new ApiConnection(this.#options);
-    try {
-      const { response } = await connection.send(outgoing);
-      response.once('close', () => connection.close());
-      return response;
-    } catch (error) {
-      connection.close();
-      throw error;
-    }
-  }
-
-  explain(error: unknown, about: Pick<Asked, 'decidesAbout' | 'hasAnswered'>): MusterError {
-    return explain(error, { ...this.#options, url: this.url, ...about });
-  }
-
-  limitSilence(response: IncomingMessage): void {
-    response.setTimeout(this.#options.deadlineMs, () => response.destroy(timeoutError()));
+    throw failureOfAll(failures);
   }
 }
 
@@ -105,16 +115,37 @@ export function withQuery(path: string, query: Readonly<Record<string, string>>)
   return text ? `${path}?${text}` : path;
 }
 
-/**
- * Returns the response when it is no refusal. When no token was shown, `withoutToken` says of each place why it has none.
- * @throws MusterError for a refusal; ProtocolError for a response that a requester does not give.
- */
-async function accepted(
-  response: IncomingMessage,
-  withoutToken?: readonly string[],
-): Promise<IncomingMessage> {
-  const { statusCode = 0 } = response;
-  if (statusCode === 200) return response;
-  const refusal = refusalOf(statusCode, parseJson(await readBody(response)));
-  throw statusCode === 401 && withoutToken ? tokenWanted(refusal, withoutToken) : refusal;
+function attemptAt({ deadlineMs }: OneServer, isRead: boolean, isLast: boolean): Attempt {
+  return {
+    connectMs: isLast ? undefined : Math.min(deadlineMs, notLastMs.connect),
+    answerMs: isLast || !isRead ? deadlineMs : Math.min(deadlineMs, notLastMs.read),
+    wasWritten: false,
+  };
+}
+
+/** Whether another requester may get the same request: a read always, a change only when this one cannot have made it. */
+function mayAskAnother(failure: MusterError, { isRead }: Wish, { wasWritten }: Attempt): boolean {
+  if (failure.nothingDone) return true;
+  return failure.code === 'unreachable' && (isRead || !wasWritten);
+}
+
+/** Returns the error when no address has helped: the failure of the only one, or one that tells of all of them. */
+function failureOfAll(failed: readonly Failed[]): MusterError {
+  const failures = failed.map(({ failure }) => failure);
+  const [first = new MusterError('unreachable', 'no address of a requester is known'), ...others] = failures;
+  if (others.length === 0) return first;
+  // What is not `unreachable` was answered, so it says more.
+  const { code } = failures.find(failure => failure.code !== 'unreachable') ?? first;
+  const hints = failures.flatMap(({ hint }) => (hint === undefined || isStartOrName(hint) ? [] : hint));
+  return new MusterError(code, `none of the ${failures.length} requesters in api.servers can do it`, {
+    hint: [...new Set(hints), 'start one of them, or ask another one with --api-host and --api-port'].join(
+      '; ',
+    ),
+    // A requester that refuses in its own words does not name its address.
+    details: failed.map(({ failure: { message }, url }) =>
+      message.includes(url) ? message : `${url}: ${message}`,
+    ),
+    cause: first,
+    nothingDone: true,
+  });
 }

@@ -4,6 +4,7 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { request as requestTls, Agent as TlsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { formatDuration } from '../config/units.ts';
 import type { ApiAddress } from './address.ts';
 import { timeoutError } from './explain.ts';
 
@@ -12,6 +13,8 @@ export interface Target extends ApiAddress {
   ca?: readonly string[] | undefined;
   /** Time for the head of an answer, in milliseconds. */
   deadlineMs: number;
+  /** Time for the connection, in milliseconds; `deadlineMs` when absent. */
+  connectMs?: number | undefined;
 }
 
 export interface OutgoingRequest {
@@ -24,6 +27,8 @@ export interface OutgoingRequest {
   token?: string | undefined;
   /** The only connection on which the request may be sent. */
   onlyOn?: Socket | undefined;
+  /** Called before the request is written. Until then the requester cannot have carried it out. */
+  onWrite?: (() => void) | undefined;
 }
 
 export interface Received {
@@ -44,8 +49,8 @@ export class ApiConnection {
   }
 
   /** Sends a request. Throws the error of the connection, or `timeoutError()`. */
-  async send({ method, path, body, signal, token, onlyOn }: OutgoingRequest): Promise<Received> {
-    const { host, port, isTls, ca, deadlineMs } = this.#target;
+  async send({ method, path, body, signal, token, onlyOn, onWrite }: OutgoingRequest): Promise<Received> {
+    const { host, port, isTls, ca, deadlineMs, connectMs } = this.#target;
     const { promise, resolve, reject } = Promise.withResolvers<Received>();
     const json = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body ?? '') };
     const sent = (isTls ? requestTls : request)({
@@ -60,22 +65,33 @@ export class ApiConnection {
       ...(ca ? { ca: [...ca], allowPartialTrustChain: true } : {}),
     });
     let socket: Socket | undefined;
-    // Nothing is written before the connection is known and its certificate is checked, so a token goes to no other one.
+    const connecting = setTimeout(
+      () => sent.destroy(connectMs === undefined ? timeoutError() : noConnectionError(connectMs)),
+      connectMs ?? deadlineMs,
+    );
+    // Nothing is written before the connection is there and its certificate is checked. So a token goes to no other one,
+    // and a request that was not written was not carried out.
     sent.on('socket', given => {
       socket = given;
       if (onlyOn && given !== onlyOn) return void sent.destroy(lostError());
       const write = () => {
+        clearTimeout(connecting);
+        onWrite?.();
         if (token !== undefined) sent.setHeader('Authorization', `Bearer ${token}`);
         sent.end(body);
       };
       if (given instanceof TLSSocket && !given.authorized) given.once('secureConnect', write);
+      else if (given.connecting) given.once('connect', write);
       else write();
     });
     sent.on('response', response => {
       sent.setTimeout(0);
       if (socket) resolve({ response, socket });
     });
-    sent.on('error', reject);
+    sent.on('error', error => {
+      clearTimeout(connecting);
+      reject(error);
+    });
     sent.setTimeout(deadlineMs, () => sent.destroy(timeoutError()));
     return promise;
   }
@@ -88,3 +104,6 @@ export class ApiConnection {
 
 /** The error of a connection that ended between two requests, in the form of Node's own errors. */
 const lostError = (): Error => Object.assign(new Error('the connection was lost'), { code: 'ECONNRESET' });
+
+const noConnectionError = (connectMs: number): Error =>
+  new Error(`there was no connection within ${formatDuration(connectMs)}`);

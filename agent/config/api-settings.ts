@@ -1,4 +1,5 @@
 // The settings of the HTTP API, for the requester and for the commands that call it.
+import { apiServers } from './api-servers.ts';
 import { boolean, path, secret } from './kind.ts';
 import { host, pin, port } from './network.ts';
 import type { Setting } from './setting.ts';
@@ -17,6 +18,13 @@ export const apiSettings = {
     reload: false,
     roles: 'requester',
     help: 'port of the HTTP API',
+  },
+  'api.servers': {
+    type: apiServers,
+    default: [],
+    reload: false,
+    roles: 'commands',
+    help: 'APIs that the commands try in turn; --api-host and --api-port ask another one instead',
   },
   'api.openReads': {
     type: boolean,

@@ -181,6 +181,7 @@ function withoutQuery(text: string): string {
   return text.replace(/(?<=[?#]).+$/s, '…');
 }
 
-function isHost(text: string): boolean {
+/** Returns whether the text is a host name or an IP address, without brackets. */
+export function isHost(text: string): boolean {
   return isIP(text) !== 0 || nameOnly.test(text);
 }

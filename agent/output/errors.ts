@@ -38,12 +38,13 @@ function showMusterError(error: MusterError, { help }: ShowErrorOptions): number
   // In an error of the settings each fault is a line. Any other line break came from elsewhere, so it is escaped.
   const lines = error.code === 'bad_config' ? error.message.split('\n') : [error.message];
   const hint = error.hint && printable(error.hint, 1024);
+  const more = error.details.map(text => printable(text, 1024));
   const usageHelp = error.code === 'usage' ? { help } : {};
   for (const [index, line] of lines.entries()) {
     const isLast = index === lines.length - 1;
     showMessage('Error', printable(line, 4096), {
       code: error.code,
-      ...(isLast ? { hint, ...usageHelp } : {}),
+      ...(isLast ? { ...(more.length > 0 ? { more } : {}), hint, ...usageHelp } : {}),
     });
   }
   return error.exitCode;

@@ -30,6 +30,8 @@ export interface Details {
   hint?: string | undefined;
   /** The command line that shows the help. */
   help?: string | undefined;
+  /** Sentences that say more than the message, a line each. */
+  more?: readonly string[];
   /** The stack frames of an error. */
   stack?: readonly string[];
 }
@@ -47,9 +49,10 @@ export function showMessage(label: 'Error' | 'Warning', text: string, details: D
     writeError(`${prefix}${JSON.stringify({ level: severity, time, ...fields, msg: text, stack })}`);
     return;
   }
-  const { hint, help } = fields;
+  const { hint, help, more = [] } = fields;
   const lines = [
     labelled(label, text),
+    ...more.flatMap(indented),
     ...(stack ?? []),
     ...(hint ? [labelled('Hint', hint)] : []),
     ...(help ? [labelled('Help', help)] : []),
@@ -63,6 +66,17 @@ export const warn = (text: string): void => showMessage('Warning', text);
 /** Writes a line for people that is neither a result nor a warning. */
 export function note(text: string): void {
   writeError(text);
+}
+
+/** Breaks a sentence into indented lines of at most 80 columns. A longer word, such as an address, stays whole. */
+function indented(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= 80) lines[lines.length - 1] = longer;
+    else lines.push(`${lines.length === 0 ? '  ' : '    '}${word}`);
+  }
+  return lines;
 }
 
 const colours = { Error: 31, Hint: 32, Help: 32, Warning: 33 } as const;

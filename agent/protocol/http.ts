@@ -278,6 +278,8 @@ export interface Problem {
   Code: ProblemCode;
   Component: string;
   Hint?: string;
+  /** Present when nothing of what was asked for was done, so that another requester may be asked for it. */
+  NothingDone?: true;
 }
 
 /** The members of a problem that a client reads. */
@@ -285,4 +287,5 @@ export const problemSchema = struct({
   Message: v.pipe(v.string(), v.minLength(1), v.maxLength(4096)),
   Code: text(128),
   Hint: text(4096),
+  NothingDone: v.optional(v.boolean(), false),
 });

@@ -40,6 +40,8 @@ export interface OpenStoreOptions extends Pick<LeaseOptions, 'connection' | 'me'
   writeHold?: WriteHold | undefined;
   /** Called with a text that says what the start waits for. */
   onWait(what: string): void;
+  /** Called when the other requesters of the roll are known, before the roll is read. */
+  onPeers?: ((peers: Peers) => void) | undefined;
 }
 
 export interface OpenStore {
@@ -69,6 +71,7 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
   const clusterId = await ensureClusterId(leaseBucket, random);
   onWait('the other requesters of this roll');
   const peers = await Peers.open({ ...options, clusterId, version, settings: () => sharedSettings(options) });
+  options.onPeers?.(peers);
   const onOthersWrite = () => storeWatch.onOthersWrite();
   const lease = await Lease.open({ ...options, bucket: leaseBucket, clusterId, onOthersWrite });
   try {

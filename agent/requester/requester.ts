@@ -31,6 +31,7 @@ import type { RequesterStatus } from './status/requester-status.ts';
 import { requesterTroubles } from './status/requester-troubles.ts';
 import { type StoreFailure, StoreWatch } from './status/store-watch.ts';
 import { storedStreams } from './stored-streams.ts';
+import type { Peers } from './watcher/peers.ts';
 import type { WriteHold } from './write-hold.ts';
 
 export interface RequesterSettings extends PartsSettings, RollPolicy {}
@@ -98,6 +99,8 @@ export class Requester {
   readonly #policy: RollPolicy;
   readonly #stopping = new AbortController();
   #parts: Parts | undefined;
+  /** The other requesters, which are known before the parts are there. */
+  #peers: Peers | undefined;
   readonly #storeWatch: StoreWatch;
   readonly #replicaWatch: ReplicaWatch;
   readonly #callout: Callout | undefined;
@@ -160,6 +163,9 @@ export class Requester {
         signal,
         onWait: what => {
           this.#waitingFor = what;
+        },
+        onPeers: peers => {
+          this.#peers = peers;
         },
       });
       // The requester may have been stopped while the parts were opened.
@@ -272,16 +278,27 @@ export class Requester {
   #readyParts(): Parts {
     if (this.#parts && !this.#stopping.signal.aborted) return this.#parts;
     const { message, hint } = this.#endedBy ?? {};
-    if (message !== undefined) throw new MusterError('unreachable', message, { hint, cause: this.#endedBy });
-    if (this.#parts)
-      throw new MusterError('unreachable', 'the requester is stopping', {
-        hint: 'ask it again when it runs',
-      });
-    throw new MusterError('unreachable', `the requester is not ready: it waits for ${this.#waitingFor}`, {
-      hint: 'try again in a moment; its log says more',
-    });
+    if (message !== undefined) throw this.#notReady(message, hint, this.#endedBy);
+    if (this.#parts) throw this.#notReady('the requester is stopping', 'ask it again when it runs');
+    throw this.#notReady(
+      `the requester is not ready: it waits for ${this.#waitingFor}`,
+      'try again in a moment; its log says more',
+    );
+  }
+
+  /** Returns the error for whoever asks this requester now. It names the other requesters, which would know. */
+  #notReady(message: string, hint: string | undefined, cause?: MusterError): MusterError {
+    const peers = this.#peers?.list().slice(0, mostNamedPeers) ?? [];
+    const others = peers.map(({ requester, host }) => `${requester} on ${host}`);
+    const askOthers =
+      others.length > 0 ? [`or ask another requester of this roll: ${others.join(', ')}`] : [];
+    const todo = [...(hint ? [hint] : []), ...askOthers].join('; ');
+    return new MusterError('unreachable', message, { hint: todo || undefined, cause, nothingDone: true });
   }
 }
+
+/** Number of other requesters that an error names, so that it stays short. */
+const mostNamedPeers = 4;
 
 const olderText =
   'the store is older than it was, so decisions and join codes of the time between are lost; see: muster store confirm';

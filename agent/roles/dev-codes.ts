@@ -1,5 +1,5 @@
 // Gives the agents of `muster dev` a join code of their requester, so that they come in without a person.
-import { requesterApi } from '../api/client.ts';
+import { localApi } from '../api/client.ts';
 import { readClusterFile, withCode, writeClusterFile } from '../compute/registration/cluster-file.ts';
 import { readGivenCode } from '../compute/registration/given-code.ts';
 import type { LoadedSettings } from '../config/load.ts';
@@ -28,7 +28,7 @@ export async function giveDevCodes({ folders, cluster, load }: DevCodesOptions):
     known[index]?.cluster === cluster && known[index]?.code === undefined ? [] : [folder],
   );
   if (newcomers.length === 0) return;
-  const api = await requesterApi(load);
+  const api = localApi((await load()).settings);
   const { Code } = await api.joinCodes.create({
     ExpiresInSeconds: joinCodeBounds.usualSeconds,
     Uses: newcomers.length,

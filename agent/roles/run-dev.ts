@@ -77,10 +77,9 @@ export async function runDev(
 
   const nodes = agentNodes(options.nodes, folder);
   const { brokerFlags } = cluster;
-  const ports = cluster.apis.map(api => Number(new URL(api).port));
   if (brokerFlags.length > 0 && cluster.cluster) {
     // The command is like one of an operator on the machine of the requester.
-    const [port = settings.api.port] = ports;
+    const [port = settings.api.port] = cluster.apis.map(portOf);
     const first = { ...settings, dataDir: own[0].folder, api: { ...settings.api, port } };
     const load = async () => ({ ...loaded, settings: first });
     // It loads the agent's files about its cluster, and a cluster that cannot start does not need them.
@@ -102,7 +101,7 @@ export async function runDev(
   const failed = Promise.race([requesters.ended, ...supervised.map(agent => agent.failed)]);
   const up = Promise.all(supervised.map(agent => agent.up)).then(() => 'up' as const);
   if ((await Promise.race([up, failed, life.stopRequested])) === 'up')
-    print(nextSteps(options.program, ports));
+    print(nextSteps(options.program, cluster.apis));
   return (await Promise.race([failed, life.stopRequested])) ?? 0;
 }
 
@@ -118,8 +117,9 @@ async function removeState(folder: string): Promise<void> {
   }
 }
 
-/** Returns what a person may try. `ports` are those of the APIs, that of the first requester at the beginning. */
-function nextSteps(program: string, [first, second]: readonly number[]): string {
+/** Returns what a person may try. `apis` are the addresses of the APIs, that of the first requester at the beginning. */
+function nextSteps(program: string, apis: readonly string[]): string {
+  const [first = 1234] = apis.map(portOf);
   const port = first === 1234 ? '' : ` --api-port ${first}`;
   const rows = [
     ['node list', 'list the nodes'],
@@ -129,12 +129,16 @@ function nextSteps(program: string, [first, second]: readonly number[]): string 
     ([command, text]) =>
       `  ${`${program} ${command}${port}`.padEnd(program.length + port.length + 22)}  ${text}\n`,
   );
-  const several = second === undefined ? '' : severalSteps(program, second);
+  const several = apis.length > 1 ? severalSteps(program, apis) : '';
   return `\nNew nodes wait for approval. In another terminal:\n${rows.join('')}${several}Ctrl-C stops everything; the state is kept.\n`;
 }
 
-const severalSteps = (program: string, port: number): string => `
-Each requester answers everything. Kill the first one, and the second one goes on:
+const portOf = (api: string): number => Number(new URL(api).port);
+
+const severalSteps = (program: string, apis: readonly string[]): string => `
+Each requester answers everything. Name all of them, kill the first one, and the
+commands go on with another one:
+  export MUSTER_API_SERVERS=${apis.map(api => api.replace('http://', '')).join()}
   kill -9 NUMBER    with the number of its process above
-  ${program} node list --api-port ${port}
+  ${program} node list
 `;

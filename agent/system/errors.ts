@@ -18,16 +18,31 @@ export const exitCodes = {
 
 export type ErrorCode = keyof typeof exitCodes;
 
-/** An error with a sentence for the operator. `hint` says what to do; `cause` is the error that was caught. */
+export interface MusterErrorOptions {
+  /** What the operator can do. */
+  hint?: string | undefined;
+  /** The error that was caught. */
+  cause?: unknown;
+  /** Whether nothing of what was asked for was done, so that another requester may be asked for it; false when absent. */
+  nothingDone?: boolean;
+  /** Sentences that say more, each on a line of its own below the message. */
+  details?: readonly string[];
+}
+
+/** An error with a sentence for the operator. */
 export class MusterError extends Error {
   override readonly name = 'MusterError';
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly nothingDone: boolean;
+  readonly details: readonly string[];
 
-  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(code: ErrorCode, message: string, options: MusterErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint;
+    this.nothingDone = options.nothingDone ?? false;
+    this.details = options.details ?? [];
   }
 
   get exitCode(): number {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { ApiClient } from '../../agent/api/client.ts';
-import type { ApiClientOptions } from '../../agent/api/requests.ts';
+import type { ApiServerOptions } from '../../agent/api/one-server.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 import { muster } from '../cli/program.ts';
 import { freePort, listen } from '../support/listener.ts';
@@ -22,7 +22,7 @@ async function errorOf(answer: Promise<unknown>): Promise<MusterError> {
   throw new Error('not refused');
 }
 
-async function answering(t: TestContext, handler: RequestListener, options: Partial<ApiClientOptions> = {}) {
+async function answering(t: TestContext, handler: RequestListener, options: Partial<ApiServerOptions> = {}) {
   const server = createServer(handler).listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => {

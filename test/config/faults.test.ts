@@ -233,6 +233,18 @@ test('settings that exclude or need each other are faults', async () => {
       ],
     ],
     [
+      { MUSTER_API_SERVERS: 'm1:1234,m2' },
+      [
+        'environment MUSTER_API_SERVERS: api.servers: "m2" is not an address with a port; allowed: like requester-1.example:1234, https://192.0.2.1:1234, [2001:db8::1]:1234',
+      ],
+    ],
+    [
+      { MUSTER_API_SERVERS: 'https://ada:secret@m1:1234' },
+      [
+        'environment MUSTER_API_SERVERS: api.servers: the value is not an address with a port; allowed: like requester-1.example:1234, https://192.0.2.1:1234, [2001:db8::1]:1234',
+      ],
+    ],
+    [
       { MUSTER_BROKER_APPROVED_PUBLISH: 'results.{nodeId},bacalhau.>' },
       [
         'environment MUSTER_BROKER_APPROVED_PUBLISH: broker.approved.publish: "bacalhau.>" opens subjects of the heartbeats, "bacalhau.global.compute.{nodeId}.out.heartbeat"; allowed: subjects that are not in requester.heartbeatTopic',

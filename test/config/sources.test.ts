@@ -93,6 +93,11 @@ const samples: Record<string, [string, unknown][]> = {
     ['b,tls://c:1', ['nats://b:4222', 'tls://c:1']],
     ['d', ['nats://d:4222']],
   ],
+  servers: [
+    ['one:1', ['one:1']],
+    ['https://two:2,[::1]:3', ['https://two:2', '[::1]:3']],
+    ['127.0.0.1:4', ['127.0.0.1:4']],
+  ],
   map: [
     ['a=1', { a: '1' }],
     ['a=2,b=3', { a: '2', b: '3' }],
@@ -253,6 +258,7 @@ test('the defaults are the documented ones', () => {
     api: {
       host: '127.0.0.1',
       port: 1234,
+      servers: [],
       openReads: true,
       token: undefined,
       tokenFile: undefined,

@@ -156,7 +156,7 @@ describe('muster dev', () => {
     assert.equal(await processesNaming(folder), '');
   });
 
-  it('goes on with the other requester when one of two was killed', async () => {
+  it('goes on with the other requester when one of two was killed, and so do the commands that know both', async () => {
     const dev = await start('--requesters', '2', '--fresh');
     const other = ['--api-port', String(apiPort + 1)];
     const token = {
@@ -164,13 +164,33 @@ describe('muster dev', () => {
     };
     const approved = await muster(['node', 'approve', 'node-1', ...other], { env: token });
     assert.equal(approved.code, 0, approved.stderr);
+    const [, servers = ''] = /export MUSTER_API_SERVERS=(\S+)/.exec(dev.stdout) ?? [];
+    assert.equal(servers, `127.0.0.1:${apiPort},127.0.0.1:${apiPort + 1}`);
+    const env = { ...token, MUSTER_API_SERVERS: servers };
+    const following = run(['events', '--follow', '--node', 'node-1'], { env });
+    await following.untilPrinted(/node-1 +approved/);
     const pid = /node-0 {2}requester is up: API \S+, process (\d+)/.exec(dev.stdout)?.[1];
     process.kill(Number(pid), 'SIGKILL');
     await dev.untilPrinted(
       /node-0 {2}requester ended \(SIGKILL\): the cluster goes on; in 15 s it is started again/,
     );
     await eventually('the other one shows the node', async () =>
-      /node-1 +Compute +APPROVED +HEALTHY/.test((await muster(['node', 'list', ...other])).stdout),
+      /node-1 +Compute +APPROVED +HEALTHY/.test((await muster(['node', 'list'], { env })).stdout),
+    );
+    for (const action of ['reject', 'approve']) {
+      const decided = await muster(['node', action, 'node-1', '-m', 'without the first'], { env });
+      assert.deepEqual([decided.code, decided.stdout, decided.stderr], [0, 'Ok\n', '']);
+    }
+    await following.untilPrinted(
+      /node-1 +rejected[\s\S]*node-1 +approved +REJECTED -> APPROVED +"without the first"/,
+    );
+    following.signal('SIGTERM');
+    const { stdout, stderr } = await following.finished;
+    const shown = stdout.split('\n').filter(line => line !== '');
+    assert.deepEqual([...new Set(shown)], shown);
+    assert.match(
+      stderr,
+      new RegExp(`the requester at http://127.0.0.1:${apiPort + 1} goes on with the events`),
     );
     dev.signal('SIGINT');
     assert.equal((await dev.finished).code, 0);

@@ -1,6 +1,6 @@
 // `muster events` shows what happened to the nodes and, with --follow, also new events.
 import type { ShownEvent } from '../../api/answers.ts';
-import { apiSettings, requesterApi } from '../../api/client.ts';
+import { type ApiClient, apiSettings, requesterApi } from '../../api/client.ts';
 import { type FeedOptions, followEvents } from '../../api/event-feed.ts';
 import { type Kind, Refusal, readText } from '../../config/kind.ts';
 import { parseDuration } from '../../config/units.ts';
@@ -74,7 +74,7 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
   const events = follow
     ? followEvents(api, query, {
         ...listeners,
-        ...outages(api.url),
+        ...outages(api),
         clock: systemClock,
         random: systemRandom,
       })
@@ -83,10 +83,17 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
   return 0;
 }
 
-function outages(url: string): Pick<FeedOptions, 'onLost' | 'onBack'> {
+function outages(api: ApiClient): Pick<FeedOptions, 'onLost' | 'onBack'> {
+  let lost = api.url;
   return {
-    onLost: ({ message }) => warn(printable(`${message}; missed events are shown once it is back`)),
-    onBack: () => note(printable(`the requester at ${url} is back`)),
+    onLost({ message }) {
+      lost = api.url;
+      warn(printable(`${message}; missed events are shown later`));
+    },
+    onBack() {
+      const what = api.url === lost ? 'is back' : 'goes on with the events';
+      note(printable(`the requester at ${api.url} ${what}`));
+    },
   };
 }
 

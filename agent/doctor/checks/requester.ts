@@ -1,6 +1,6 @@
 // Checks that the requester answers: on its own machine through its socket and its API, on other machines through the
 // broker.
-import { apiClient } from '../../api/client.ts';
+import { localApi } from '../../api/client.ts';
 import type { Role } from '../../config/role.ts';
 import { answerSchema } from '../../protocol/answers.ts';
 import { parseJson, writeJson } from '../../protocol/json.ts';
@@ -85,7 +85,7 @@ async function apiFindings({ settings }: Context): Promise<Finding[]> {
   // With port 0 the system has chosen a port, which is not known here.
   if (settings.api.port === 0) return [];
   try {
-    const client = await apiClient(settings, { deadlineMs: 5_000 });
+    const client = localApi(settings, { deadlineMs: 5_000 });
     await client.status();
     return [ok(`its API answers at ${client.url}`)];
   } catch (error) {

@@ -49,6 +49,7 @@ export function problemOf(error: unknown, requestId: string): Problem | undefine
     Code,
     Component: 'NodesManager',
     ...(error.hint ? { Hint: error.hint } : {}),
+    ...(error.nothingDone ? { NothingDone: true } : {}),
   };
 }
 

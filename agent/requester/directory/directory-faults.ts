@@ -28,7 +28,7 @@ export class DirectoryFaults {
       const hint = this.#unstoredHint(error);
       const text = `the decision about node ${name} was not stored: ${fault} (${error.message})`;
       const code = error.fault === 'no_quorum' ? 'no_quorum' : 'failed';
-      throw new MusterError(code, text, { hint, cause: error });
+      throw new MusterError(code, text, { hint, cause: error, nothingDone: true });
     }
     const text = `the decision about node ${name} may stand or not: ${fault} (${error.message})`;
     const hint = `find out with: muster node describe ${name}`;

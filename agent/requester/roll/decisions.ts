@@ -109,7 +109,7 @@ export const comparing = (cause: unknown): MusterError =>
   new MusterError(
     'unreachable',
     'nothing was decided: the store may have lost records, and is being compared with its events',
-    { hint: 'try again in a moment; the log of the requester says more', cause },
+    { hint: 'try again in a moment; the log of the requester says more', cause, nothingDone: true },
   );
 
 /** Returns the error for a stored record that is no record of a node on the roll. */

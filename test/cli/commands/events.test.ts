@@ -180,7 +180,7 @@ test('--follow goes on when the requester stops and comes back, and shows every 
   await told('node-1:6', 'node-1:7', 'node-1:8', 'node-1:9');
   child.kill();
   await ended;
-  const outage = `Warning: the requester at ${url} stopped; missed events are shown once it is back\n`;
+  const outage = `Warning: the requester at ${url} stopped; missed events are shown later\n`;
   assert.equal(outcome.stderr, `${outage}the requester at ${url} is back\n`.repeat(2));
 });
 

@@ -85,6 +85,8 @@ Settings:
                               listens and which the commands call (default
                               127.0.0.1)
       --api-port PORT         port of the HTTP API (default 1234)
+      --api-servers SERVERS   APIs that the commands try in turn; --api-host and
+                              --api-port ask another one instead
       --api-token-file PATH   file that holds the operator's token; by default
                               the requester's own on its machine
       --api-tls-ca-file PATH  file with the CA that signed the certificate of

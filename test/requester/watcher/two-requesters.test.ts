@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
 import type { Requester } from '../../../agent/requester/requester.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
 import type { FakeConnection } from '../../support/fake-connection.ts';
 import { assertNoDoubles, RequesterFixture } from '../requester-fixture.ts';
 import { computeInfo, requesterNode, sender } from '../samples.ts';
@@ -49,6 +50,30 @@ class Pair extends RequesterFixture {
 }
 
 describe('two requesters', () => {
+  test('name each other to whoever asks one that stops, because nothing was done there', async () => {
+    const pair = await Pair.begin();
+    await pair.register('node-1');
+    await pair.finish(pair.requester.stop());
+    const asking: (() => Promise<unknown>)[] = [
+      async () => pair.requester.directory.get('node-1'),
+      () => pair.decide('approve', 'node-1', pair.requester),
+    ];
+    for (const ask of asking) {
+      const error = await ask().catch((caught: unknown) => caught);
+      assert.ok(error instanceof MusterError);
+      assert.deepEqual(
+        [error.code, error.message, error.hint, error.nothingDone],
+        [
+          'unreachable',
+          'the requester is stopping',
+          'ask it again when it runs; or ask another requester of this roll: node-9 on host-9',
+          true,
+        ],
+      );
+    }
+    await pair.decide('approve', 'node-1');
+  });
+
   test('answer and decide both, and each change is announced once', async () => {
     const pair = await Pair.begin();
     await pair.register('node-1');

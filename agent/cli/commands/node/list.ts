@@ -46,7 +46,9 @@ export const examples: readonly Example[] = [
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { flags: given } = argv;
   const api = await requesterApi(argv.load);
-  const [nodes, doubt] = await Promise.all([api.nodes(queryOf(given)), doubtAbout(api)]);
+  const nodes = await api.nodes(queryOf(given));
+  // The requester that gave the list is asked, which may be another one than the first.
+  const doubt = await doubtAbout(api);
   if (doubt) warn(doubt);
   print(await formatAs(given.output, nodes, () => nodeTable(nodes, given)));
   return 0;

@@ -2,7 +2,7 @@
 // requester, root makes one.
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { requesterApi } from '../../../api/client.ts';
+import { localApi } from '../../../api/client.ts';
 import { clusterFileName } from '../../../compute/registration/cluster-file.ts';
 import { readGivenCode } from '../../../compute/registration/given-code.ts';
 import { roleFolder, runtimeFolder } from '../../../config/paths.ts';
@@ -111,7 +111,7 @@ async function createWhenReady(load: Argv['load'], clock: Clock): Promise<string
   const began = clock.monotonic();
   for (;;) {
     try {
-      const api = await requesterApi(load);
+      const api = localApi((await load({ skipUnreadable: true })).settings);
       return (await api.joinCodes.create({ ...usualCode, Actor: actor() })).Code;
     } catch (error) {
       const mayPass = error instanceof MusterError && error.code === 'unreachable';
