@@ -14,7 +14,7 @@ import { cloudEvent } from '../../agent/protocol/events.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 import { muster } from '../cli/program.ts';
-import { cluster, serve } from '../requester/api/api-fixture.ts';
+import { call, cluster, serve } from '../requester/api/api-fixture.ts';
 import { defaultSettings } from '../support/default-settings.ts';
 import { tokens } from '../support/fake-operators.ts';
 import { freePort, listen } from '../support/listener.ts';
@@ -126,6 +126,16 @@ test('a change goes on when nothing can have been done: nobody listens, or the r
   await client.decide('node-1', decision);
   assert.deepEqual(last.seen.slice(1), ['GET nodes/node-1', 'PUT nodes/node-1']);
   assert.equal(ending.seen.length, 2);
+});
+
+test('a requester whose error says that nothing was done tells it to its callers', async t => {
+  const directory = cluster();
+  const api = await serve(t, directory);
+  for (const nothingDone of [true, false]) {
+    directory.failure = new MusterError('unreachable', 'it stops', { nothingDone });
+    const { status, json: body } = await call(api, '/api/v1/orchestrator/nodes/node-1');
+    assert.deepEqual([status, body().NothingDone], [503, nothingDone || undefined]);
+  }
 });
 
 test('a change whose answer is lost is not sent to another one, and the error says that it may stand', async t => {
