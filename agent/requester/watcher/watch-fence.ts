@@ -59,7 +59,8 @@ export class WatchFence {
       if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
       if (this.#mark?.sequence === fence?.sequence) this.#mark = undefined;
       await right.confirm({ anew: true });
-      throw new BrokerError('timeout', 'another requester watched over the roll meanwhile', { cause: error });
+      const text = 'another requester watched over the roll meanwhile, or the event stream was lost';
+      throw new BrokerError('timeout', text, { cause: error });
     }
   }
 

@@ -89,7 +89,10 @@ describe('an event of the watcher', () => {
     await fence.publish('node.events.n.up', '1', 'n:1');
     broker.wipe();
     broker.start();
-    await assert.rejects(fence.publish('node.events.n.up', '2', 'n:2'), { fault: 'timeout' });
+    await assert.rejects(fence.publish('node.events.n.up', '2', 'n:2'), {
+      fault: 'timeout',
+      message: /the event stream was lost/,
+    });
     await fence.publish('node.events.n.up', '2', 'n:2');
     assert.deepEqual(stored(), ['muster.watch', 'node.events.n.up']);
   });
