@@ -187,7 +187,13 @@ export const liveDecoders: readonly Decoder[] = [
   },
   {
     what: "an answer in the requester's place, to a command",
-    covers: ['api/client.ts', 'api/requests.ts', 'api/signed-in.ts', 'api/read-response.ts readBody'],
+    covers: [
+      'api/client.ts',
+      'api/requests.ts',
+      'api/one-server.ts',
+      'api/signed-in.ts',
+      'api/read-response.ts readBody',
+    ],
     form: 'json',
     valid: shownNodes.map(node => ({ Nodes: [node] })),
     share: 0.05,
