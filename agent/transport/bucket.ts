@@ -2,6 +2,7 @@
 // that each program can open the bucket of the other. In Bacalhau, nats.go's CreateKeyValue makes the bucket from a name
 // alone.
 import type { MsgHdrs } from 'nats';
+import { inAttempts } from './attempts.ts';
 import { readContinuously, type StorageEnvironment } from './consume.ts';
 import { ApiError, apiErrors, callApi, publishStored, type StreamInfo } from './jetstream.ts';
 import {
@@ -52,8 +53,9 @@ class StreamBucket implements Bucket {
   async get(key: string): Promise<BucketEntry | undefined> {
     const subject = this.#subject(key);
     try {
-      const { connection } = this.#environment;
-      const message = await readStoredMessage(connection, this.#stream, { last_by_subj: subject });
+      const message = await inAttempts(this.#environment, connection =>
+        readStoredMessage(connection, this.#stream, { last_by_subj: subject }),
+      );
       return message && this.#toEntry(message);
     } catch (error) {
       if (!(error instanceof ApiError) || error.code !== apiErrors.streamNotFound) throw error;
@@ -108,11 +110,13 @@ class StreamBucket implements Bucket {
     revision: number,
     headers: Record<string, string>,
   ): Promise<number> {
-    const { connection } = this.#environment;
     const fields = { ...headers, 'Nats-Expected-Last-Subject-Sequence': String(revision) };
     try {
       const subject = this.#subject(key);
-      return (await publishStored(connection, this.#stream, subject, value, fields, this.#ensure)).sequence;
+      const stored = await inAttempts(this.#environment, connection =>
+        publishStored(connection, this.#stream, subject, value, fields, this.#ensure),
+      );
+      return stored.sequence;
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
       throw new BrokerError(

@@ -7,6 +7,8 @@ import { BrokerError, type Subscription } from './port.ts';
 export interface StorageConnection {
   /** Time that the broker has for one operation on its store, in milliseconds. */
   readonly storeTimeoutMs: number;
+  /** Whether the server belongs to a cluster of several. */
+  readonly isClustered: boolean;
   /** The link to the broker; undefined while not connected. */
   readonly link: Link | undefined;
   /** Whether the connection was closed for good. */

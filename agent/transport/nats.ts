@@ -90,6 +90,10 @@ class NatsConnection implements CopyingConnection, StorageConnection {
     return this.#state.kind === 'closed';
   }
 
+  get isClustered(): boolean {
+    return this.#state.kind === 'connected' && this.#state.isClustered === true;
+  }
+
   get link(): Link | undefined {
     return this.#link?.isClosed() ? undefined : this.#link;
   }

@@ -13,6 +13,7 @@ import {
   type StorageConnection,
 } from './jetstream.ts';
 import { BrokerError, type StreamCopies, type StreamCopy, type StreamCounts } from './port.ts';
+import { readStoredMessage } from './stored-message.ts';
 
 /** Times in milliseconds: for one chunk to come or to be taken, and for the last step of a restore. */
 export interface CopyTimes {
@@ -51,7 +52,9 @@ export function openStreamCopies(
       try {
         await callApi(connection, `STREAM.MSG.DELETE.${stream}`, { seq: sequence, no_erase: true });
       } catch (error) {
-        if (!isMissing(error)) throw error;
+        // Just after a message was removed, the server answers with a fault of its disk when it is to be removed again.
+        if (!isMissing(error) && (await readStoredMessage(connection, stream, { seq: sequence })))
+          throw error;
       }
     },
   };

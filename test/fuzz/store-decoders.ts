@@ -85,6 +85,7 @@ const answerOf = (data: Uint8Array, subject = 'x'): Message => ({
 });
 const storage = (data: Uint8Array): StorageConnection => ({
   storeTimeoutMs: 1_000,
+  isClustered: false,
   link: undefined,
   closed: false,
   onLink: () => ({ unsubscribe: () => undefined }),

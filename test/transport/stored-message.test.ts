@@ -9,6 +9,7 @@ import { readStoredMessage } from '../../agent/transport/stored-message.ts';
 
 const answering = (answer: unknown): StorageConnection => ({
   storeTimeoutMs: 1_000,
+  isClustered: false,
   link: undefined,
   closed: false,
   onLink: () => ({ unsubscribe: () => undefined }),

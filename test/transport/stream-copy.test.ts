@@ -212,6 +212,7 @@ describe('a copy of a stream', () => {
     const storage = storageOf(from);
     const altered: StorageConnection = {
       storeTimeoutMs: storage.storeTimeoutMs,
+      isClustered: false,
       link: storage.link,
       closed: false,
       onLink: fn => storage.onLink(fn),
