@@ -9,6 +9,7 @@ import {
 } from '../../protocol/subjects.ts';
 import { MusterError } from '../../system/errors.ts';
 import { limitedLog } from '../../system/limited-log.ts';
+import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
 import type { Peers } from '../watcher/peers.ts';
 import { RequestHandler, type RequestHandlerOptions } from './request-handler.ts';
@@ -21,8 +22,12 @@ import { bprotocol, ncl, type RequestProtocol } from './request-protocols.ts';
  */
 const maxAtOnce = { verified: 4096, unverified: 512 };
 
-/** Number of keys that are read again from the store at once. */
+/**
+ * Number of keys that are read again from the store at once, and how often that of each node is. A client that wants its
+ * answers elsewhere must not use up what newcomers need.
+ */
 const maxRefreshing = 64;
+const refreshLimits = { burst: 3, refillMs: 1_000 };
 
 export interface NodeRequestsOptions extends RequestHandlerOptions {
   connection: Connection;
@@ -56,10 +61,11 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
   const handler = new RequestHandler(options);
   const atOnce = { verified: 0, unverified: 0 };
   let refreshing = 0;
+  const refreshes = new TokenBuckets(refreshLimits, () => clock.monotonic());
 
   // Returns whether a request may be answered that does not look so. Another requester may just have let its node in.
   const mayBeAnsweredYet = async (message: Message, node: string, isVerified: boolean): Promise<boolean> => {
-    if (!peers.mayHaveWritten || refreshing >= maxRefreshing) return false;
+    if (!peers.mayHaveWritten || refreshing >= maxRefreshing || !refreshes.take(node)) return false;
     refreshing++;
     try {
       await refreshKey(node);

@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
+import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
 import { encode } from '../cluster/cluster-bucket.ts';
 import { type Holder, holderSchema } from './lease.ts';
@@ -20,6 +21,8 @@ import { differingSettings, type SharedSettings, sharedSettingsSchema } from './
 const timesMs = { tell: 2_000, gone: 7_000, firstAnswer: 1_000, nextAnswer: 200, late: 30_000 };
 /** Largest number of peers that are remembered. On a NATS of one's own anybody may pretend to be one. */
 const maxPeers = 32;
+/** How many comings and goings of peers are logged at `info`. */
+const loggedLimits = { burst: 20, refillMs: 60_000 };
 
 const peerSchema = v.object({
   ...holderSchema.entries,
@@ -52,6 +55,7 @@ export class Peers {
   readonly #options: PeersOptions;
   readonly #limited: LimitedLog;
   readonly #peers = new Map<string, { peer: Peer; at: number }>();
+  readonly #loggedChanges: TokenBuckets;
   #lateUntil = Number.NEGATIVE_INFINITY;
   #watches: () => boolean = () => false;
   #onChange: () => void = () => undefined;
@@ -77,6 +81,7 @@ export class Peers {
   private constructor(options: PeersOptions) {
     this.#options = options;
     this.#limited = limitedLog(options.log, options.clock);
+    this.#loggedChanges = new TokenBuckets(loggedLimits, () => options.clock.monotonic());
   }
 
   /**
@@ -212,7 +217,10 @@ export class Peers {
 
   #changed({ requester, host, pid }: Peer, text: string): void {
     this.#lateUntil = this.#options.clock.monotonic() + timesMs.late;
-    this.#options.log.info({ requester, host, pid }, text);
+    // On a NATS of one's own anybody may pretend to come and go all the time.
+    const { log } = this.#options;
+    if (this.#loggedChanges.take('')) log.info({ requester, host, pid }, text);
+    else log.debug({ requester, host, pid }, text);
     this.#onChange();
   }
 

@@ -218,3 +218,42 @@ test('after an unsubscribe no request is answered', async () => {
     fault: 'no_responders',
   });
 });
+
+describe('beside other requesters', () => {
+  test('a node whose key another one has just pinned is answered after the key was read again', async () => {
+    const known = new Set<string>();
+    const { register } = await begin({
+      requests: {
+        peers: { areThere: true, mayHaveWritten: true },
+        mayAnswer: id => known.has(id),
+        refreshKey: async id => void known.add(id),
+      },
+    });
+    assert.equal((await register('node-1', sender())).value.Muster.Code, 'registered');
+  });
+
+  test('a client that wants its answers elsewhere reads a key three times, and then waits for its turn', async () => {
+    const refreshed: string[] = [];
+    const { broker, clock } = await begin({
+      requests: {
+        peers: { areThere: true, mayHaveWritten: true },
+        mayAnswer: () => false,
+        refreshKey: async id => void refreshed.push(id),
+      },
+    });
+    const ask = (id: string) =>
+      broker.inject(
+        `node.management.${id}.RegisterNode/v1`,
+        JSON.stringify({ Info: computeInfo(id) }),
+        'else',
+      );
+    for (let i = 0; i < 200; i++) ask('node-1');
+    ask('node-2');
+    await clock.settle();
+    assert.deepEqual(refreshed, ['node-1', 'node-1', 'node-1', 'node-2']);
+    await clock.advance(1_000);
+    ask('node-1');
+    await clock.settle();
+    assert.equal(refreshed.length, 5);
+  });
+});

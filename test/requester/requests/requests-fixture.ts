@@ -1,7 +1,10 @@
 // Answers nodes' requests over a roll in memory, and records the calls of the health watch and the conflict detector.
 import type { Sender } from '../../../agent/protocol/messages.ts';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
-import { answerNodeRequests } from '../../../agent/requester/requests/node-requests.ts';
+import {
+  answerNodeRequests,
+  type NodeRequestsOptions,
+} from '../../../agent/requester/requests/node-requests.ts';
 import { ResourceStore } from '../../../agent/requester/roll/resource-store.ts';
 import { newCounters } from '../../../agent/requester/status/counters.ts';
 import { version } from '../../../agent/system/version.ts';
@@ -13,7 +16,11 @@ import { computeInfo, counting, requesterNode } from '../samples.ts';
 
 const topic = 'bacalhau.global.compute.{nodeId}.out.heartbeat';
 
-export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
+export async function begin(
+  options: Parameters<typeof openRoll>[2] & {
+    requests?: Partial<Pick<NodeRequestsOptions, 'peers' | 'mayAnswer' | 'refreshKey'>>;
+  } = {},
+) {
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   const open = await openRoll(broker, clock, { random: counting('s'), ...options });
@@ -28,6 +35,7 @@ export async function begin(options: Parameters<typeof openRoll>[2] = {}) {
     peers: { areThere: false, mayHaveWritten: false },
     refreshKey: async () => undefined,
     mayAnswer: () => true,
+    ...options.requests,
     hasUnverified: false,
     isShared: true,
     connection: broker.connect(),

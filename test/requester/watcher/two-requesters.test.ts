@@ -186,6 +186,23 @@ describe('two requesters', () => {
     assert.equal(pair.requester.directory.get('node-9').Membership, 'APPROVED');
   });
 
+  test('log at most twenty comings and goings at once, whoever pretends them', async () => {
+    const pair = await Pair.begin();
+    const lines = pair.lines.length;
+    const presence = {
+      ...{ requester: 'x', host: 'h', pid: 1, since: '2026-01-01T00:00:00Z' },
+      ...{ version: '1', watches: false, instance: 'i' },
+    };
+    const subject = `requester.peers.${pair.requester.status().clusterId}`;
+    for (let i = 0; i < 100; i++)
+      for (const leaves of [false, true])
+        pair.broker.inject(subject, JSON.stringify({ ...presence, leaves }));
+    await pair.clock.settle();
+    const logged = pair.lines.slice(lines).filter(({ level }) => level === 'info');
+    assert.ok(logged.length <= 2 * 20, `${logged.length} lines of two requesters`);
+    assert.equal(pair.requester.status().peers?.length, 1);
+  });
+
   test('know each other, and who watches', async () => {
     const pair = await Pair.begin();
     assert.deepEqual(pair.requester.status().peers, [
