@@ -103,7 +103,8 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
 function lossOf({ label, stage }: Attempt, error: Error | undefined): Loss {
   if (error) {
     const reason = `the connection to the broker at ${label} broke: ${printable(reasonOf(error), 200)}`;
-    return { reason, isClosed: false };
+    // A server that ends a connection of which it has not read everything resets it.
+    return { reason, isClosed: /\b(ECONNRESET|EPIPE)\b/.test(reasonOf(error)) };
   }
   const isClosed = stage !== 'silent';
   return {

@@ -1,7 +1,8 @@
 // Tests the connection to a real broker: messages, requests, reconnections, credentials and closing.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect as connectSocket } from 'node:net';
+import { type AddressInfo, connect as connectSocket, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -337,3 +338,26 @@ async function rawPublish(port: number, token: string, subject: string, reply: s
   }
   assert.fail(answer);
 }
+
+test('a link that the other end resets was ended by it, which is no warning', async t => {
+  const server = createServer(socket => {
+    socket.on('error', () => undefined);
+    socket.write('INFO {"server_id":"x","version":"2.12.0","max_payload":1048576,"proto":1}\r\n');
+    socket.on('data', data => {
+      if (String(data).includes('PING')) socket.write('PONG\r\n');
+      if (String(data).includes('PUB')) socket.resetAndDestroy();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { log, lines } = recordLog();
+  const connection = connectTo(`nats://127.0.0.1:${(server.address() as AddressInfo).port}`, { log });
+  await connection.connected();
+  connection.publish('end', '');
+  await stateOf(connection, 'disconnected');
+  await connection.close(0);
+  const lost = lines.find(({ message }) => message.startsWith('lost the broker'));
+  assert.match(lost?.message ?? '', /ECONNRESET/);
+  assert.equal(lost?.level, 'info');
+});
