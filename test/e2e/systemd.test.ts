@@ -249,6 +249,7 @@ describe('as a service of systemd', { skip }, () => {
     await host.start('agent');
     await host.untilStatus('agent', /^approved/);
     assert.equal(await ok('find', '/var/lib/muster/', '!', '-user', 'muster'), '');
+    await ok('rm', '-r', '/run/earlier', '/run/lost.backup');
   });
 
   it('runs as a dynamic user without a home, who can write only the state', async () => {

@@ -140,6 +140,7 @@ test('the texts say how many servers are away and must come back', () => {
   });
   assert.equal(quorumFault(whole('X')), undefined);
   assert.match(quorumFault(away(3, 2)) ?? '', /2 of 3 servers are away; .* until one is back$/);
+  assert.match(quorumFault(away(3, 3)) ?? '', /2 of 3 servers are away; .* until one is back$/);
   assert.match(quorumFault(away(5, 4)) ?? '', /4 of 5 servers are away; .* until 2 are back$/);
   assert.match(quorumFault(away(3, 1)) ?? '', /have no leader now/);
   assert.match(quorumFault(away(1, 1)) ?? '', /the only server of it is away/);

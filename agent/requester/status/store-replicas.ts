@@ -5,7 +5,8 @@ import type { StreamReplicas } from '../../transport/port.ts';
 /** Returns why nothing can be written to a stream; undefined when it can. */
 export function quorumFault({ replicas, leader, others }: StreamReplicas): string | undefined {
   if (leader !== undefined) return undefined;
-  const away = others.filter(({ isCurrent }) => !isCurrent).length;
+  // The server that answers is there, although it does not call itself current while it has no leader.
+  const away = Math.min(others.filter(({ isCurrent }) => !isCurrent).length, Math.max(replicas - 1, 1));
   const missing = away - (replicas - majorityOf(replicas));
   if (replicas === 1) return 'no quorum: the only server of it is away; nothing is decided until it is back';
   // While the servers choose a leader, none of them may be away.
