@@ -14,7 +14,6 @@ import {
   answer,
   ask,
   holderLink,
-  isCutOff,
   isListening,
   listen,
   type RoleHandler,
@@ -60,8 +59,9 @@ export async function holdFolder(
 }
 
 /**
- * Asks the process that holds `folder`. Returns undefined when no process holds it. @throws MusterError when the process
- * refuses, or does not answer within 5 s.
+ * Asks the process that holds `folder`. Returns undefined when no process holds it, also when that ended while it was asked
+ * for its status. @throws MusterError when the process refuses, ends before it answers another request, or does not answer
+ * within 5 s.
  */
 export async function askHolder(folder: string, request: unknown): Promise<unknown> {
   return (await ask(folder, holderLink, request))?.value;
@@ -130,16 +130,12 @@ async function joinQueue(
  * none.
  */
 async function askStatus(folder: string, name: string): Promise<{ value?: unknown } | undefined> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await ask(folder, name, { command: 'status' });
-    } catch (error) {
-      // It ended, or gave way to another process, while it was asked. Then nobody listens at the next attempt.
-      if (attempt < 5 && error instanceof MusterError && isCutOff(error.cause)) continue;
-      throw new MusterError('in_use', `another process holds ${folder}: ${reasonOf(error)}`, {
-        cause: error,
-      });
-    }
+  try {
+    return await ask(folder, name, { command: 'status' });
+  } catch (error) {
+    throw new MusterError('in_use', `another process holds ${folder}: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

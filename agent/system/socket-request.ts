@@ -18,12 +18,28 @@ const maxErrorLength = 1_024;
 /** Time for one request and its answer, in milliseconds. */
 const timeoutMs = 5_000;
 
-/** Asks the process behind a socket. Returns undefined when there is none. */
-export async function ask(
-  folder: string,
-  name: string,
-  request: unknown,
-): Promise<{ value?: unknown } | undefined> {
+/** Number of attempts to ask a process that stops listening meanwhile. */
+const attempts = 20;
+
+interface Reply {
+  value?: unknown;
+}
+
+/**
+ * Asks the process behind a socket. Returns undefined when there is none. A process that ends while it is asked is asked
+ * again, if that does no harm: then nobody listens at the next attempt.
+ */
+export async function ask(folder: string, name: string, request: unknown): Promise<Reply | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await askOnce(folder, name, request);
+    } catch (error) {
+      if (attempt === attempts || !mayBeSentAgain(request, error)) throw error;
+    }
+  }
+}
+
+async function askOnce(folder: string, name: string, request: unknown): Promise<Reply | undefined> {
   try {
     const text = await exchangeIn(folder, name, JSON.stringify(request));
     const { error, hint, ...reply } = parseReply(text);
@@ -73,8 +89,14 @@ export async function isListening(folder: string, name: string): Promise<boolean
 const meansNobodyListens = (error: unknown): boolean =>
   /^(ENOENT|ENOTDIR|ECONNREFUSED|ENOTSOCK)$/.test(errnoOf(error) ?? '');
 
-/** Returns whether the process behind a socket ended, or ceased to listen, before it answered. */
-export const isCutOff = (error: unknown): boolean => /^(ECONNRESET|EPIPE)$/.test(errnoOf(error) ?? '');
+/** Returns whether a request that failed was cut off, and may be sent again without being carried out twice. */
+function mayBeSentAgain(request: unknown, failure: unknown): boolean {
+  const error = failure instanceof MusterError ? failure.cause : failure;
+  if (!/^(ECONNRESET|EPIPE)$/.test(errnoOf(error) ?? '')) return false;
+  // A role does nothing before it has the whole line.
+  const wasSent = !/^(connect|write)$/.test((error as { syscall?: string }).syscall ?? '');
+  return !wasSent || (request as { command?: unknown } | null)?.command === 'status';
+}
 
 const cutOff = () => Object.assign(new Error('it ended before it answered'), { code: 'ECONNRESET' });
 

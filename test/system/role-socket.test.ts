@@ -262,6 +262,54 @@ describe('between processes', { concurrency: true }, () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
+  test('a holder that ends is asked for its status again, and then nobody holds the folder', async () => {
+    const folder = await newFolder();
+    let asked = 0;
+    for (const [request, name] of [
+      [status, '.dying1.sock'],
+      [{ command: 'backup' }, '.dying2.sock'],
+    ] as const) {
+      const server = createServer(socket => {
+        socket.once('data', () => {
+          asked++;
+          server.close();
+          socket.destroy();
+        });
+      });
+      server.listen(join(folder, name));
+      await once(server, 'listening');
+      await symlink(name, join(folder, 'control.sock'));
+      // Another request may have been carried out, so it is not sent twice.
+      if (request === status) assert.equal(await askHolder(folder, request), undefined);
+      else await fails(askHolder(folder, request), 'failed', /does not answer: it ended before it answered$/);
+      await rm(join(folder, 'control.sock'));
+    }
+    assert.equal(asked, 2);
+  });
+
+  test('a request that was never sent, because the holder stopped listening meanwhile, is sent again', async () => {
+    const folder = await newFolder();
+    let ended = false;
+    let refused = 0;
+    const askOften = async () => {
+      while (!ended) {
+        const answer = await askHolder(folder, { command: 'backup' }).catch((error: Error) => error.message);
+        if (answer === undefined) refused++;
+        // One that was sent, but read by nobody, has no answer.
+        else assert.match(String(answer), /^made$|does not answer: read ECONNRESET/);
+      }
+    };
+    const asking = Promise.all(Array.from({ length: 8 }, askOften));
+    for (let turn = 0; turn < 200; turn++) {
+      const socket = await hold(folder, () => 'made');
+      await new Promise(resolve => setImmediate(resolve));
+      await socket.close();
+    }
+    ended = true;
+    await asking;
+    assert.ok(refused > 0);
+  });
+
   test('exactly one of twenty that start at once wins, on a free folder and each time the winner is killed', async () => {
     const folder = await newFolder();
     let contenders = await Promise.all(Array.from({ length: 20 }, () => Contender.start()));
