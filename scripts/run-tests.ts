@@ -36,6 +36,7 @@ const longest = [
   'test/e2e/own-nats-cluster.test.ts',
   'test/e2e/three-servers.test.ts',
   'test/e2e/join-codes.test.ts',
+  'test/e2e/rolling-upgrade.test.ts',
   'test/e2e/strangers.test.ts',
   'test/fuzz/decoders.test.ts',
   'test/e2e/settings.test.ts',

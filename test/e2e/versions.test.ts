@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
-import { earlierProgram, whyNoEarlierProgram } from '../support/earlier-program.ts';
+import { earlierCommits, earlierProgram, whyNoEarlierProgram } from '../support/earlier-program.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Program } from '../support/program.ts';
 import { newFolder } from '../support/temporary.ts';
@@ -16,7 +16,7 @@ describe('two versions side by side', { skip: (await whyNoEarlierProgram()) ?? f
   const memberships = ['registered', 'approved', 'rejected', 'deleted', 'conflict'];
 
   before(async () => {
-    earlier = { main: await earlierProgram(join(await newFolder(), 'earlier')) };
+    earlier = { main: await earlierProgram(join(await newFolder(), 'earlier'), earlierCommits.oneRequester) };
   });
 
   // On a busy machine a role may warn about late answers.

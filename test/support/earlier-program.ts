@@ -9,24 +9,33 @@ const run = promisify(execFile);
 const checkout = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
- * The commit whose program counts as the earlier one. It is the last one in which a store has a single requester. There is no
- * tag yet: when a version is released, its tag takes this place, because SECURITY.md makes its promise about released versions.
+ * The commits whose programs count as earlier ones. There is no tag yet: when a version is released, its tag takes their place,
+ * because SECURITY.md makes its promise about released versions.
  */
-const earlierCommit = '6f8c10244e24a0639199bc718b9da79b835cb34d';
+export const earlierCommits = {
+  /** The last one in which a store has a single requester. */
+  oneRequester: '6f8c10244e24a0639199bc718b9da79b835cb34d',
+  /** The first landed one in which several requesters keep one roll on one server and on three. */
+  severalRequesters: '4ba8ccb6a24dbe38006707c6ef5c2861e58dd61e',
+};
 
-/** Returns why the earlier program cannot be had; undefined when it can. An archive of the sources has no history. */
+/** Returns why an earlier program cannot be had; undefined when it can. An archive of the sources has no history. */
 export async function whyNoEarlierProgram(): Promise<string | undefined> {
-  return run('git', ['-C', checkout, 'cat-file', '-e', `${earlierCommit}^{tree}`]).then(
-    () => undefined,
-    () => `this checkout has no git history that reaches back to commit ${earlierCommit.slice(0, 8)}`,
-  );
+  for (const commit of Object.values(earlierCommits)) {
+    const isThere = await run('git', ['-C', checkout, 'cat-file', '-e', `${commit}^{tree}`]).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) return `this checkout has no git history that reaches back to commit ${commit.slice(0, 8)}`;
+  }
+  return undefined;
 }
 
-/** Writes the sources of the earlier program into `folder`, without the native probe, and returns the entry file. */
-export async function earlierProgram(folder: string): Promise<string> {
+/** Writes the sources of the program at `commit` into `folder`, without the native probe, and returns the entry file. */
+export async function earlierProgram(folder: string, commit: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   const archive = join(folder, 'sources.tar');
-  await run('git', ['-C', checkout, 'archive', '-o', archive, earlierCommit, 'agent', 'package.json']);
+  await run('git', ['-C', checkout, 'archive', '-o', archive, commit, 'agent', 'package.json']);
   await run('tar', ['-xf', archive, '-C', folder]);
   // It runs with the packages of today, which are compatible by their versions.
   await symlink(join(checkout, 'node_modules'), join(folder, 'node_modules'));

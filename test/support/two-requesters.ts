@@ -10,7 +10,7 @@ import { eventually } from './eventually.ts';
 import { freePort } from './listener.ts';
 import { makeNatsServer, type NatsServer } from './nats-server.ts';
 import { printOwnNatsConfig } from './own-nats.ts';
-import { muster, type Program } from './program.ts';
+import { muster, type Program, type RunOptions } from './program.ts';
 import type { Values } from './settings-text.ts';
 import { SimulatedNode } from './simulated-node.ts';
 
@@ -40,10 +40,10 @@ export class OneOfTwo {
     this.#settings = { 'api.port': port, ...settings };
   }
 
-  /** Starts it with further settings, which it keeps, and waits until it is ready. */
-  async start(settings: Values = {}): Promise<Program> {
+  /** Starts it with further settings, which it keeps, and waits until it is ready. `options` may name another program. */
+  async start(settings: Values = {}, options: RunOptions = {}): Promise<Program> {
     this.#settings = { ...this.#settings, ...settings };
-    this.program = await this.#cluster.requester(this.#settings, { id: this.id });
+    this.program = await this.#cluster.requester(this.#settings, { ...options, id: this.id });
     return this.program;
   }
 
@@ -104,15 +104,16 @@ export class TwoRequesters {
   readonly #nodes: SimulatedNode[] = [];
   readonly #beating: NodeJS.Timeout;
 
-  static async start(settings: Values = {}): Promise<TwoRequesters> {
+  /** Starts both on a new NATS server. `options` may name another program for both. */
+  static async start(settings: Values = {}, options: RunOptions = {}): Promise<TwoRequesters> {
     const server = await makeNatsServer();
     const cluster = await Cluster.create({ servers: server.url, asks: true, settings });
     const key = await handKeys(cluster, 'node-b');
     await server.start(await printOwnNatsConfig(cluster, '--broker-requesters', key));
     const two = new TwoRequesters(server, cluster, await freePort());
     try {
-      await two.one.start();
-      await two.other.start();
+      await two.one.start({}, options);
+      await two.other.start({}, options);
     } catch (error) {
       await two.release();
       throw error;
