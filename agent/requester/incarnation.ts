@@ -5,7 +5,7 @@ import { parseJson } from '../protocol/json.ts';
 import { validate } from '../protocol/schema.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
-import { BrokerError, type Bucket, type BucketEntry } from '../transport/port.ts';
+import { type Bucket, type BucketEntry, isRevisionConflict } from '../transport/port.ts';
 import { encode } from './cluster/cluster-bucket.ts';
 import type { StoreLife } from './roll/store-life.ts';
 
@@ -103,7 +103,7 @@ export class Incarnation implements StoreLife {
       try {
         await cluster.put(storeKey, encode({ incarnation, created }), entry?.revision ?? 0);
       } catch (error) {
-        if (error instanceof BrokerError && error.fault === 'revision_conflict') continue;
+        if (isRevisionConflict(error)) continue;
         throw error;
       }
       this.#wasLost = false;

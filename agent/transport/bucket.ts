@@ -12,6 +12,7 @@ import {
   type BucketEntry,
   type BucketState,
   type BucketWatch,
+  isRevisionConflict,
   type WatchPasses,
 } from './port.ts';
 import type { StoredMessage } from './received-message.ts';
@@ -118,7 +119,7 @@ class StreamBucket implements Bucket {
       );
       return stored.sequence;
     } catch (error) {
-      if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
+      if (!isRevisionConflict(error)) throw error;
       throw new BrokerError(
         'revision_conflict',
         `somebody else wrote ${this.#name}/${key} after revision ${revision}`,

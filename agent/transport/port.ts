@@ -50,6 +50,10 @@ export class BrokerError extends Error {
 export const isRefusal = ({ fault }: BrokerError): boolean =>
   fault === 'refused' || fault === 'not_permitted';
 
+/** Returns whether a write failed because somebody else has written the key or the stream meanwhile. */
+export const isRevisionConflict = (error: unknown): error is BrokerError =>
+  error instanceof BrokerError && error.fault === 'revision_conflict';
+
 /** The reason why the broker could not be reached. */
 export type ConnectFault = 'unreachable' | 'unauthorized' | 'tls' | 'credentials' | 'protocol';
 

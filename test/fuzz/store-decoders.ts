@@ -7,8 +7,7 @@ import { ensureClusterId } from '../../agent/requester/cluster/cluster-bucket.ts
 import { RecordSet } from '../../agent/requester/cluster/record-set.ts';
 import { Bans } from '../../agent/requester/enrolment/bans.ts';
 import { listClients, listServers } from '../../agent/requester/enrolment/broker-clients.ts';
-import { DeletedNodes } from '../../agent/requester/enrolment/deleted-nodes.ts';
-import { ExpiredNodes } from '../../agent/requester/enrolment/expired-nodes.ts';
+import { deletedNodes, expiredNodes } from '../../agent/requester/enrolment/former-nodes.ts';
 import { JoinCodes } from '../../agent/requester/enrolment/join-codes.ts';
 import { LiveConnections } from '../../agent/requester/enrolment/live-connections.ts';
 import { Pins } from '../../agent/requester/enrolment/pins.ts';
@@ -195,9 +194,9 @@ export const storeDecoders: readonly Decoder[] = [
     pin,
     (value, log) => {
       const pins = new Pins(bucketWith('', value), log);
-      for (const set of pins.sets) set.onEntry(entryOf('pin.node-1', value));
+      for (const set of pins.sets) set.watched.onEntry(entryOf('pin.node-1', value));
       pins.nodeOf(clientKey.publicKey);
-      for (const set of pins.sets) set.onEntry(entryOf(`key.${clientKey.publicKey}`, value));
+      for (const set of pins.sets) set.watched.onEntry(entryOf(`key.${clientKey.publicKey}`, value));
       pins.nodeOf(clientKey.publicKey);
       return pins.of('node-1');
     },
@@ -208,14 +207,14 @@ export const storeDecoders: readonly Decoder[] = [
     fc.record({ id: nodeIds, actor: word, reason: word, at: times }, plain),
     (value, log) => {
       const bans = new Bans(bucketWith('', value), log);
-      bans.set.onEntry(entryOf(`ban.${clientKey.publicKey}`, value));
+      bans.set.watched.onEntry(entryOf(`ban.${clientKey.publicKey}`, value));
       bans.list();
       return bans.of(clientKey.publicKey);
     },
   ),
   record(
     'a deleted node',
-    ['requester/enrolment/deleted-nodes.ts'],
+    ['requester/enrolment/former-nodes.ts'],
     fc.record(
       {
         key: fc.constant(clientKey.publicKey),
@@ -229,18 +228,18 @@ export const storeDecoders: readonly Decoder[] = [
       { ...plain, requiredKeys: ['key', 'actor', 'at'] },
     ),
     (value, log) => {
-      const nodes = new DeletedNodes({ bucket: bucketWith('', value), log, onChange: () => undefined });
-      nodes.set.onEntry(entryOf('deleted.node-1', value));
+      const nodes = deletedNodes({ bucket: bucketWith('', value), log, onChange: () => undefined });
+      nodes.set.watched.onEntry(entryOf('deleted.node-1', value));
       return nodes.of('node-1');
     },
   ),
   record(
     'the record of a node that gave way',
-    ['requester/enrolment/expired-nodes.ts'],
+    ['requester/enrolment/former-nodes.ts'],
     fc.record({ key: word, at: times }, { ...plain, requiredKeys: ['key', 'at'] }),
     (value, log) => {
-      const nodes = new ExpiredNodes(bucketWith('', value), log);
-      nodes.set.onEntry(entryOf('expired.node-1', value));
+      const nodes = expiredNodes(bucketWith('', value), log);
+      nodes.set.watched.onEntry(entryOf('expired.node-1', value));
       return nodes.of('node-1');
     },
   ),
@@ -269,7 +268,7 @@ export const storeDecoders: readonly Decoder[] = [
         usesOf: () => 0,
         events: { announce: () => undefined } as never,
       });
-      codes.set.onEntry(entryOf('code.abcdefgh23', value));
+      codes.set.watched.onEntry(entryOf('code.abcdefgh23', value));
       codes.check('join-abcdefgh23-AAAAAAAAAAAAAAAAAAAAAA', '10.0.0.1');
       return codes.list()[0];
     },
@@ -291,7 +290,7 @@ export const storeDecoders: readonly Decoder[] = [
     (value, log) => {
       const bucket = bucketWith('', value);
       const set = new RecordSet({ bucket, prefix: 'listener.', schema: listenerRecordSchema, log });
-      set.onEntry(entryOf('listener.ada', value));
+      set.watched.onEntry(entryOf('listener.ada', value));
       return set.get('ada');
     },
   ),
@@ -329,7 +328,7 @@ export const storeDecoders: readonly Decoder[] = [
         requesterId: 'node-0',
         events: { announce: () => undefined } as never,
       });
-      for (const set of operators.sets) set.onEntry(entryOf('operator.ada', input as Buffer));
+      for (const set of operators.sets) set.watched.onEntry(entryOf('operator.ada', input as Buffer));
       await operators.open();
       operators.check(`mop_ada_${'A'.repeat(43)}`);
       operators.prove('ada', 'A'.repeat(22), '127.0.0.1 1234');

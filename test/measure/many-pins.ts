@@ -30,7 +30,7 @@ for (let index = 0; index < Number(process.argv[2]); index++) {
       headers: {},
       created: new Date(0),
     };
-    for (const set of pins.sets) set.onEntry(entry);
+    for (const set of pins.sets) set.watched.onEntry(entry);
   }
 }
 gc();

@@ -4,7 +4,7 @@ import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Random } from '../../system/random.ts';
-import { BrokerError, type Bucket, type BucketConfig } from '../../transport/port.ts';
+import { type Bucket, type BucketConfig, isRevisionConflict } from '../../transport/port.ts';
 
 export const clusterBucket: BucketConfig = { name: 'muster_v1', history: 1 };
 
@@ -29,7 +29,7 @@ export async function ensureClusterId(
       await bucket.put(clusterKey, encode({ id }), entry?.revision ?? 0);
       return id;
     } catch (error) {
-      if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
+      if (!isRevisionConflict(error)) throw error;
     }
   }
 }

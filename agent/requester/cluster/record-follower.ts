@@ -2,12 +2,17 @@
 import type { Bucket, BucketEntry } from '../../transport/port.ts';
 import { type RetryOptions, retryOnBrokerError } from './retry.ts';
 
-/** A set of records, as the watch sees it. See RecordSet. */
-export interface FollowingSet {
+/** Records in memory, as the watch sees them. See WatchedRecords. */
+export interface FollowingRecords {
   readonly prefix: string;
   beginPass(lost: boolean): void;
   onEntry(entry: BucketEntry): void;
   completePass(): boolean;
+}
+
+/** A set of records that follows the bucket. See RecordSet. */
+export interface FollowingSet {
+  readonly watched: FollowingRecords;
   restore(options: { onlyMissing: boolean }): Promise<void>;
 }
 
@@ -21,16 +26,16 @@ export async function followRecords(
   retry: Omit<RetryOptions, 'failureText' | 'onFailure'>,
 ): Promise<{ stop(): void }> {
   const onEntry = (entry: BucketEntry) => {
-    for (const set of sets) set.onEntry(entry);
+    for (const set of sets) set.watched.onEntry(entry);
   };
   // The rest of the bucket is written all the time: the lease, and when nodes were last heard.
   const watch = await bucket.watch(onEntry, {
-    prefixes: sets.map(({ prefix }) => prefix),
+    prefixes: sets.map(({ watched }) => watched.prefix),
     begin: ({ lost }) => {
-      for (const set of sets) set.beginPass(lost);
+      for (const set of sets) set.watched.beginPass(lost);
     },
     complete: () => {
-      const short = sets.filter(set => set.completePass());
+      const short = sets.filter(set => set.watched.completePass());
       if (short.length > 0) void writeAgain(short, retry);
     },
   });
@@ -49,7 +54,7 @@ async function writeAgain(
 ): Promise<void> {
   const { log } = retry;
   log.warn(
-    { kinds: sets.map(({ prefix }) => prefix) },
+    { kinds: sets.map(({ watched }) => watched.prefix) },
     'the store lost records of the cluster; they are written again',
   );
   const work = async () => {

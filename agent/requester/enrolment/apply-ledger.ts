@@ -9,7 +9,7 @@ import { type Decision, type DecisionRule, deleteNode, rekeyNode } from '../roll
 import { withPinnedKey } from '../roll/node-key.ts';
 import { isTaken, type StoredRecord } from '../roll/stored-record.ts';
 import type { Bans } from './bans.ts';
-import type { DeletedNodes } from './deleted-nodes.ts';
+import type { DeletedNode, FormerNodes } from './former-nodes.ts';
 import type { KeyFollower } from './key-follower.ts';
 import type { Pins } from './pins.ts';
 
@@ -24,7 +24,7 @@ export interface ApplyLedgerOptions {
   roll: DecidingRoll;
   pins: Pins;
   bans: Bans;
-  deleted: DeletedNodes;
+  deleted: FormerNodes<DeletedNode>;
   follower: Pick<KeyFollower, 'untilFollowed'>;
   log: Log;
 }

@@ -3,7 +3,8 @@ import { fingerprint } from '../../protocol/nkey.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { Bucket } from '../../transport/port.ts';
-import { RecordSet, wasChanged } from '../cluster/record-set.ts';
+import { wasChanged } from '../cluster/record-conflict.ts';
+import { RecordSet } from '../cluster/record-set.ts';
 import type { LedgerMirror } from '../ledger/ledger.ts';
 import { banSchema, type LedgerEntry } from '../ledger/ledger-entries.ts';
 

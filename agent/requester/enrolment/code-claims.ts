@@ -86,8 +86,8 @@ export class CodeClaims {
       if (!record || stateOf(record, used, now) !== 'valid' || counted.length >= maxClaims)
         throw noneLeft(id);
       const claims = [...counted, { key, node, at: now.toISOString() }];
-      const watched = set.untilWatched(id);
-      if (await set.replaceWatched(id, { ...record, claims })) return;
+      const watched = set.fenced.untilWatched(id);
+      if (await set.fenced.replaceWatched(id, { ...record, claims })) return;
       if (!(await endsWithin(clock, watchTimeoutMs, watched)))
         throw new BrokerError('timeout', `the record of the join code ${id} was not brought in time`);
     }

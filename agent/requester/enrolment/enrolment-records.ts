@@ -5,8 +5,13 @@ import type { JoinedBy } from '../roll/membership.ts';
 import type { CodeCheck } from './access-rules.ts';
 import { Bans, type BansOptions } from './bans.ts';
 import { CodeClaims } from './code-claims.ts';
-import { DeletedNodes } from './deleted-nodes.ts';
-import { ExpiredNodes } from './expired-nodes.ts';
+import {
+  type DeletedNode,
+  deletedNodes,
+  type ExpiredNode,
+  expiredNodes,
+  type FormerNodes,
+} from './former-nodes.ts';
 import { JoinCodes, type JoinCodesOptions } from './join-codes.ts';
 import { Pins, type PinsOptions } from './pins.ts';
 
@@ -24,8 +29,8 @@ export interface EnrolmentRecordsOptions
 export class EnrolmentRecords {
   readonly pins: Pins;
   readonly bans: Bans;
-  readonly deleted: DeletedNodes;
-  readonly expired: ExpiredNodes;
+  readonly deleted: FormerNodes<DeletedNode>;
+  readonly expired: FormerNodes<ExpiredNode>;
   readonly joinCodes: JoinCodes;
   readonly claims: CodeClaims;
 
@@ -37,13 +42,13 @@ export class EnrolmentRecords {
       onOthersChange: onOthersPin,
     });
     this.bans = new Bans(bucket, log, { mirror: ledger?.mirror('ban'), onOthersBan });
-    this.deleted = new DeletedNodes({
+    this.deleted = deletedNodes({
       bucket,
       log,
       mirror: ledger?.mirror('deleted'),
       onChange: (...codes) => this.pins.countUses(...codes),
     });
-    this.expired = new ExpiredNodes(bucket, log);
+    this.expired = expiredNodes(bucket, log);
     this.joinCodes = new JoinCodes({
       ...options,
       usesOf: id => this.pins.usesOf(id),

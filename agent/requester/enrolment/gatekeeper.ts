@@ -9,7 +9,7 @@ import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
-import { wasChanged } from '../cluster/record-set.ts';
+import { wasChanged } from '../cluster/record-conflict.ts';
 import {
   type AccessDecision,
   type AccessFacts,

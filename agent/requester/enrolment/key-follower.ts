@@ -4,20 +4,19 @@ import { ProtocolError } from '../../protocol/error.ts';
 import { decodePublicKey, fingerprint } from '../../protocol/nkey.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { Log } from '../../system/log.ts';
-import { wasChanged } from '../cluster/record-set.ts';
+import { wasChanged } from '../cluster/record-conflict.ts';
 import { type RetryOptions, retryOnBrokerError } from '../cluster/retry.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
 import { keyOf, type StoredRecord } from '../roll/stored-record.ts';
-import type { DeletedNodes } from './deleted-nodes.ts';
-import type { ExpiredNodes } from './expired-nodes.ts';
+import type { DeletedNode, ExpiredNode, FormerNodes } from './former-nodes.ts';
 import type { LiveConnections } from './live-connections.ts';
 import type { Pin, Pins } from './pins.ts';
 import { keyTurn, nodeTurn, type Turns } from './turns.ts';
 
 export interface KeyFollowerOptions extends Omit<RetryOptions, 'failureText' | 'onFailure'> {
   pins: Pins;
-  deleted: DeletedNodes;
-  expired: Pick<ExpiredNodes, 'add'>;
+  deleted: FormerNodes<DeletedNode>;
+  expired: Pick<FormerNodes<ExpiredNode>, 'add'>;
   live: Pick<LiveConnections, 'end'>;
   turns: Turns;
   /** Keeps a use of a join code counted although its node gave way. @throws BrokerError; MusterError `conflict` */

@@ -1,6 +1,6 @@
 // Pins the key of a newcomer, and counts the use of its join code: exactly, also while other requesters let nodes in.
 import { BrokerError } from '../../transport/port.ts';
-import { wasChanged } from '../cluster/record-set.ts';
+import { wasChanged } from '../cluster/record-conflict.ts';
 import type { CodeClaims } from './code-claims.ts';
 import type { JoinCodes } from './join-codes.ts';
 import type { Pin, Pins } from './pins.ts';

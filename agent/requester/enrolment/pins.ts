@@ -4,7 +4,8 @@ import { fingerprint } from '../../protocol/nkey.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { Bucket } from '../../transport/port.ts';
-import { RecordSet, wasChanged } from '../cluster/record-set.ts';
+import { wasChanged } from '../cluster/record-conflict.ts';
+import { RecordSet } from '../cluster/record-set.ts';
 import type { LedgerMirror } from '../ledger/ledger.ts';
 import type { LedgerEntry } from '../ledger/ledger-entries.ts';
 
@@ -131,7 +132,7 @@ export class Pins {
     if (owner && owner.id !== id) await this.#takeFrom(owner.id, key);
     // It is written also when it is the same, so that nobody else has taken the key since.
     await this.#owners.set(key, { id }, owner);
-    await this.#pins.create(id, pin, revision).catch(async error => {
+    await this.#pins.fenced.create(id, pin, revision).catch(async error => {
       // An earlier attempt whose answer was lost may have been carried out by now.
       if (!wasChanged(error) || (await this.#pins.read(id))?.key !== key) throw error;
     });
@@ -139,12 +140,12 @@ export class Pins {
 
   /** Returns the revision for `addAmongOthers`. @throws BrokerError; MusterError `conflict` when the node has a pin */
   revisionToAdd(id: string): Promise<number> {
-    return this.#pins.revisionToCreate(id);
+    return this.#pins.fenced.revisionToCreate(id);
   }
 
   /** Makes a write of `addAmongOthers` fail that another requester may have under way. @throws as `revisionToAdd` */
   fenceOff(id: string): Promise<void> {
-    return this.#pins.fenceOff(id);
+    return this.#pins.fenced.fenceOff(id);
   }
 
   /** Pins another key to a node in place of the one that it has, if it has one. @throws as `add` */
@@ -180,7 +181,7 @@ export class Pins {
     const [oldest] = this.#reserved.size > maxReserved ? this.#reserved.keys() : [];
     if (oldest !== undefined) this.#reserved.delete(oldest);
     if (now - since < reservedMs) throw keyIsTaken(key, owner);
-    if (this.#pins.get(owner) === undefined) await this.#pins.fenceOff(owner);
+    if (this.#pins.get(owner) === undefined) await this.#pins.fenced.fenceOff(owner);
     else if (this.#pins.get(owner)?.key === key) throw keyIsTaken(key, owner);
     this.#reserved.delete(key);
   }

@@ -6,7 +6,7 @@ import { MusterError } from '../../system/errors.ts';
 import { inGroups } from '../../system/in-groups.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
-import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
+import { BrokerError, type Bucket, type BucketEntry, isRevisionConflict } from '../../transport/port.ts';
 import type { Liveness } from './health.ts';
 
 /**
@@ -161,7 +161,7 @@ export class LastSeenStore {
       try {
         this.#revisions.set(key, await bucket.put(name, value, this.#revisions.get(key) ?? 0));
       } catch (error) {
-        if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
+        if (!isRevisionConflict(error)) throw error;
         // The store was lost, or the answer to an earlier write.
         const newest = await bucket.get(name);
         this.#revisions.set(key, await bucket.put(name, value, newest?.revision ?? 0));

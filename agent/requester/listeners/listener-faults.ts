@@ -1,6 +1,6 @@
 // The errors about listeners that operators see: a name that is taken, and what the store did not do.
 import { MusterError } from '../../system/errors.ts';
-import { wasChanged } from '../cluster/record-set.ts';
+import { wasChanged } from '../cluster/record-conflict.ts';
 import { throwUnstored } from '../status/unstored.ts';
 
 export const taken = (name: string): MusterError =>

@@ -14,7 +14,8 @@ import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import type { Bucket } from '../../transport/port.ts';
-import { type RecordSet, wasChanged } from '../cluster/record-set.ts';
+import { wasChanged } from '../cluster/record-conflict.ts';
+import type { RecordSet } from '../cluster/record-set.ts';
 import { type FirstTokenFile, whyNotFirstToken } from './first-token-file.ts';
 import type { OperatorRecord } from './operator-record.ts';
 
@@ -113,7 +114,7 @@ export class FirstToken {
     const { file, records, bucket } = this.#options;
     const token = await file.read().catch(() => undefined);
     if (token === undefined || operatorOf(token) !== name) return false;
-    const entry = await bucket.get(`${records.prefix}${name}`);
+    const entry = await bucket.get(`${records.watched.prefix}${name}`);
     if (entry?.marker) return false;
     await records.set(name, this.#recordOf(token), undefined);
     return true;

@@ -9,7 +9,13 @@ import type { Clock, Timer } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { Random } from '../../system/random.ts';
-import { BrokerError, type Bucket, type Connection, type Subscription } from '../../transport/port.ts';
+import {
+  BrokerError,
+  type Bucket,
+  type Connection,
+  isRevisionConflict,
+  type Subscription,
+} from '../../transport/port.ts';
 import { decode, encode, ensureClusterId } from '../cluster/cluster-bucket.ts';
 
 const leaseKey = 'lease';
@@ -187,7 +193,7 @@ export class Lease implements WatchRight {
     try {
       this.#revision = await bucket.put(leaseKey, encode(me), revision);
     } catch (error) {
-      if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
+      if (!isRevisionConflict(error)) throw error;
       return false;
     }
     this.#renewedAt = askedAt;
@@ -240,7 +246,7 @@ export class Lease implements WatchRight {
     try {
       this.#revision = await bucket.put(leaseKey, encode(me), this.#revision);
     } catch (error) {
-      if (!(error instanceof BrokerError) || error.fault !== 'revision_conflict') throw error;
+      if (!isRevisionConflict(error)) throw error;
       const holder = await this.#readHolder();
       if (holder && holder.instance !== me.instance) return this.#lose(holder);
       // The lease is written again at once, before another requester can take it.

@@ -119,10 +119,10 @@ describe('a record', () => {
       headers: {},
       created: new Date(0),
     });
-    one.set.onEntry(entry(10, 1));
-    one.set.onEntry(entry(12, 2));
-    one.set.onEntry(entry(11, 0, true));
-    one.set.onEntry(entry(10, 1));
+    one.set.watched.onEntry(entry(10, 1));
+    one.set.watched.onEntry(entry(12, 2));
+    one.set.watched.onEntry(entry(11, 0, true));
+    one.set.watched.onEntry(entry(10, 1));
     assert.deepEqual(contents(one.set), { a: 2 });
   });
 
@@ -132,7 +132,7 @@ describe('a record', () => {
     const written = broker.openBucket(clusterBucket.name).entries.get('thing.a');
     await one.set.delete('a');
     assert.ok(written);
-    one.set.onEntry(written);
+    one.set.watched.onEntry(written);
     assert.equal(one.set.get('a'), undefined);
     await clock.settle();
     assert.equal(one.set.get('a'), undefined);

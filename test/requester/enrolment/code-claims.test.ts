@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { encodePublicKey } from '../../../agent/protocol/nkey.ts';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
-import { wasChanged } from '../../../agent/requester/cluster/record-set.ts';
+import { wasChanged } from '../../../agent/requester/cluster/record-conflict.ts';
 import { EnrolmentRecords } from '../../../agent/requester/enrolment/enrolment-records.ts';
 import { pinNewcomer } from '../../../agent/requester/enrolment/pin-newcomer.ts';
 import { keyTurn, nodeTurn, Turns } from '../../../agent/requester/enrolment/turns.ts';

@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodePublicKey } from '../../../agent/protocol/nkey.ts';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
-import { DeletedNodes } from '../../../agent/requester/enrolment/deleted-nodes.ts';
-import { ExpiredNodes } from '../../../agent/requester/enrolment/expired-nodes.ts';
+import { deletedNodes, expiredNodes } from '../../../agent/requester/enrolment/former-nodes.ts';
 import { KeyFollower } from '../../../agent/requester/enrolment/key-follower.ts';
 import { Pins } from '../../../agent/requester/enrolment/pins.ts';
 import { Turns } from '../../../agent/requester/enrolment/turns.ts';
@@ -23,13 +22,13 @@ async function open(broker: FakeBroker, clock: FakeClock, records: Map<string, S
   const connection = broker.connect();
   const bucket = await (await connection.storage()).bucket(clusterBucket);
   const pins = new Pins(bucket, silentLog);
-  const deleted = new DeletedNodes({
+  const deleted = deletedNodes({
     bucket,
     log: silentLog,
     max: 2,
     onChange: (...codes) => pins.countUses(...codes),
   });
-  const expired = new ExpiredNodes(bucket, silentLog, 2);
+  const expired = expiredNodes(bucket, silentLog, 2);
   await followSets(broker, bucket, [...pins.sets, deleted.set, expired.set]);
   const ended: string[] = [];
   const follower = new KeyFollower({
