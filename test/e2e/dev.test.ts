@@ -7,7 +7,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { runStep, stepsOf } from '../../scripts/walk.ts';
 import { makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/listener.ts';
+import { freePort, freePortPair } from '../support/listener.ts';
 import { readPage } from '../support/pages.ts';
 import { processesNaming } from '../support/processes.ts';
 import { muster, Program } from '../support/program.ts';
@@ -19,7 +19,8 @@ describe('muster dev', () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'muster-dev-'));
-    apiPort = await freePort();
+    // The second of two requesters takes the next one.
+    apiPort = await freePortPair();
     ports = ['--data-dir', folder, '--api-port', String(apiPort), '--broker-port', String(await freePort())];
   });
 
@@ -162,11 +163,8 @@ describe('muster dev', () => {
     const token = {
       MUSTER_API_TOKEN_FILE: join(folder, 'dev', 'requester-2', 'requester', 'operator.token'),
     };
-    // Two requesters that start at the same moment may both begin with a token of one name.
-    await eventually(
-      'the second one approves the node',
-      async () => (await muster(['node', 'approve', 'node-1', ...other], { env: token })).code === 0,
-    );
+    const approved = await muster(['node', 'approve', 'node-1', ...other], { env: token });
+    assert.equal(approved.code, 0, approved.stderr);
     const [, servers = ''] = /export MUSTER_API_SERVERS=(\S+)/.exec(dev.stdout) ?? [];
     assert.equal(servers, `127.0.0.1:${apiPort},127.0.0.1:${apiPort + 1}`);
     const env = { ...token, MUSTER_API_SERVERS: servers };

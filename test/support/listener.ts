@@ -63,6 +63,15 @@ export async function freePort(): Promise<number> {
   }
 }
 
+/** Returns a free port whose successor is free, too; otherwise as `freePort`. */
+export async function freePortPair(): Promise<number> {
+  for (;;) {
+    const port = await freePort();
+    const next = port + 1;
+    if (!refusedByFetch.has(next) && (await reservePort(next)) && (await isFree(next))) return port;
+  }
+}
+
 /**
  * Reserves the TCP port for this process, and returns whether nobody else has reserved it. The reservation is the UDP port
  * of the same number: the system gives it to one process only, and takes it back when that process ends in whatever way.

@@ -37,6 +37,8 @@ const attempts = 3;
 
 export class FirstToken {
   readonly #options: FirstTokenOptions;
+  /** Resolves when the last work on file and record is done. Two at once would write two tokens, and keep one of each. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: FirstTokenOptions) {
     this.#options = options;
@@ -46,14 +48,8 @@ export class FirstToken {
    * Makes the token, unless its file and the store agree. The old one is void then: somebody else may have the file that is
    * not here any more. @throws BrokerError; MusterError `not_writable`
    */
-  async ensure(): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#ensure();
-      } catch (error) {
-        if (!wasChanged(error) || attempt === attempts) throw error;
-      }
-    }
+  ensure(): Promise<void> {
+    return this.#inTurn(() => this.#agree());
   }
 
   /** Returns whether a record is that of this requester's own token. */
@@ -63,10 +59,39 @@ export class FirstToken {
     return record.requester === requesterId || (name === firstOperator && record.requester === undefined);
   }
 
-  /** Makes another token. The file is written first: after a crash between the two, the next start makes another one. */
-  async make(name: string): Promise<void> {
+  /**
+   * Makes another token instead of that of `before`. @throws MusterError `conflict` when the record is another one meanwhile;
+   * `not_writable`; BrokerError
+   */
+  replace(name: string, before: OperatorRecord): Promise<void> {
+    return this.#inTurn(async () => {
+      try {
+        await this.#make(name, before);
+      } catch (error) {
+        // The file has the new token, but the store has another one.
+        if (wasChanged(error)) await this.#agree();
+        throw error;
+      }
+    });
+  }
+
+  /** Makes a token until file and store agree. */
+  async #agree(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#makeUnlessThere();
+      } catch (error) {
+        if (!wasChanged(error) || attempt === attempts) throw error;
+      }
+    }
+  }
+
+  /**
+   * Makes a token over the record by which the caller has decided; undefined for none. The file is written first: after a
+   * crash between the two, the next start makes another one.
+   */
+  async #make(name: string, before: OperatorRecord | undefined): Promise<void> {
     const { file, records, keepVoid } = this.#options;
-    const before = records.get(name);
     const token = operatorToken(name, randomBytes(operatorSecretBytes));
     rememberSecret(token);
     await file.write(token);
@@ -74,14 +99,20 @@ export class FirstToken {
     if (before) await keepVoid(name, before);
   }
 
-  async #ensure(): Promise<void> {
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  async #makeUnlessThere(): Promise<void> {
     const { file, records, log } = this.#options;
     const name = await this.#findName();
     const record = records.get(name);
     const why = await whyNotFirstToken(file, name, record);
     if (why === undefined) return await this.#claim(name, record);
     if (!record && (await this.#keep(name))) return;
-    await this.make(name);
+    await this.#make(name, record);
     const { path } = file;
     if (!record && why === 'there is no file')
       log.info({ path }, "the operator's token of this machine was made");

@@ -159,7 +159,7 @@ export class Operators {
     if (!before) throw notFound(name);
     this.#revoked.add(name);
     try {
-      if (this.#first?.isOwn(name, before)) await this.#first.make(name);
+      if (this.#first?.isOwn(name, before)) await this.#first.replace(name, before);
       else await this.#records.delete(name);
     } catch (error) {
       if (wasChanged(error)) this.#revoked.delete(name);
@@ -181,7 +181,8 @@ export class Operators {
     return keepVoid(ledger, `operator ${name}`, record, clock.now());
   }
 
-  // The token of a record that another requester has removed or replaced is void here too.
+  // The token of a record that another requester has removed or replaced is void here too. Those of an older version may
+  // replace that of this machine by theirs when they start.
   async #onOthersChange(
     name: string,
     before: OperatorRecord | undefined,
@@ -190,11 +191,11 @@ export class Operators {
     if (!before || before.hash === after?.hash) return;
     this.#revoked.delete(name);
     await this.#keepVoid(name, before);
-    if (after || !this.#first?.isOwn(name, before)) return;
+    if (!this.#first?.isOwn(name, before) || (after && this.#first.isOwn(name, after))) return;
     const { log } = this.#options;
     await this.#first.ensure().catch(err => {
       const text =
-        "the operator's token of this machine was revoked and could not be made anew; restart the requester";
+        "the operator's token of this machine is void and could not be made anew; restart the requester";
       log.warn({ operator: name, err }, text);
     });
   }

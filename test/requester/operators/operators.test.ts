@@ -274,6 +274,25 @@ test('a token of a machine that is revoked at another requester is void, and mad
   assert.equal(first.check(made).kind, 'unknown');
 });
 
+test('a token of a machine that another requester has replaced by its own is made anew under another name', async () => {
+  const { clock, bucket, open, token } = await begin();
+  const operators = await open();
+  const old = await token();
+  const entry = await bucket.get('operator.local');
+  const record = JSON.parse(Buffer.from(entry?.value ?? []).toString());
+  const theirs = { ...record, requester: 'node-1', hash: Buffer.alloc(32, 3).toString('base64url') };
+  await bucket.put('operator.local', Buffer.from(JSON.stringify(theirs)), entry?.revision ?? 0);
+  await until(clock, 'another token', async () => (await token()) !== old);
+  await until(clock, 'it counts', async () => operators.check(await token()).kind === 'valid');
+  assert.deepEqual(
+    operators
+      .list()
+      .map(({ Name }) => Name)
+      .sort(),
+    ['local', 'local-node-0'],
+  );
+});
+
 test('two operators who make or revoke one name at two requesters at once get one token, and a plain refusal', async () => {
   const { clock, open, path } = await begin();
   const [first, second] = [await open(), await open('node-1', `${path}.1`)];
