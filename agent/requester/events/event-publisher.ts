@@ -57,6 +57,8 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   #sending = 0;
   /** The stream to which events are sent; undefined while another requester announces. */
   #stream: EventStream | undefined;
+  /** Ends what sends to this stream. */
+  #period = new AbortController();
   /** While another requester announces: its events that came before the records with their changes, by their digests. */
   readonly #early = new Map<string, string>();
   /** The monotonic time until which each change may have been announced by another requester. */
@@ -77,6 +79,8 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
    */
   start(stream: EventStream, { isTakeover = false } = {}): void {
     this.#stream = stream;
+    this.#period.abort();
+    this.#period = new AbortController();
     this.#early.clear();
     this.#carefulUntil = isTakeover ? this.#options.clock.monotonic() + carefulMs : Number.NEGATIVE_INFINITY;
     this.#sendQueued();
@@ -85,6 +89,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   /** Sends nothing more until the next start, because another requester announces now. */
   pause(): void {
     this.#stream = undefined;
+    this.#period.abort();
     this.#waiting.keepChanges();
   }
 
@@ -108,7 +113,7 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   async stop(timeoutMs: number): Promise<number> {
     // What waits while another requester announces is for that one to send.
     if (!this.#stream) {
-      this.#stopped.abort();
+      this.#end();
       return 0;
     }
     const deadline = this.#options.clock.monotonic() + timeoutMs;
@@ -119,8 +124,13 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     ) {
       await sleep(this.#options.clock, 10);
     }
-    this.#stopped.abort();
+    this.#end();
     return this.#waiting.count();
+  }
+
+  #end(): void {
+    this.#stopped.abort();
+    this.#period.abort();
   }
 
   /** Number of nodes with waiting events. */
@@ -217,21 +227,21 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
       const next = this.#waiting.takeQueued();
       if (!next) return;
       this.#sending++;
-      void this.#sendAll(next.node, next.list).finally(() => {
+      void this.#sendAll(next.node, next.list, this.#stream).finally(() => {
         this.#sending--;
+        this.#waiting.giveBack(next.node);
         this.#sendQueued();
       });
     }
   }
 
-  // Sends the events of a node one after the other. Each is repeated until it is acknowledged or the publisher stops.
-  async #sendAll(node: string, list: WaitingEvent[]): Promise<void> {
+  // Sends the events of a node one after the other. Each is repeated until it is acknowledged, or this requester ceases to
+  // announce.
+  async #sendAll(node: string, list: WaitingEvent[], stream: EventStream): Promise<void> {
     const { clock, random, connection, untilInForce } = this.#options;
-    const { signal } = this.#stopped;
+    const { signal } = this.#period;
     let failures = 0;
-    for (let event = list[0]; event; event = list[0]) {
-      const stream = this.#stream;
-      if (signal.aborted || !stream) return;
+    for (let event = list[0]; event && !signal.aborted; event = list[0]) {
       try {
         const inForce = event.change && untilInForce?.(node);
         if (inForce) await inForce;
@@ -244,12 +254,11 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
         if (list[0] === event) list.shift();
         failures = 0;
       } catch (error) {
-        if (signal.aborted || !this.#stream) return;
+        if (signal.aborted) return;
         const text = 'an event was not acknowledged; it is sent again';
         this.#limitedLog.warn('failed', { node, err: error }, text);
         await sleep(clock, backoff(random, failures++, 100, 10_000), signal);
       }
     }
-    this.#waiting.end(node, list);
   }
 }

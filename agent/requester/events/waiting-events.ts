@@ -36,8 +36,10 @@ export function waitingEvent(
 
 export class WaitingEvents {
   readonly #lists = new Map<string, WaitingEvent[]>();
-  /** Nodes with events that are not being sent. */
+  /** Nodes with events that are to be sent. */
   readonly #queued = new Set<string>();
+  /** Nodes of which an event may be on its way. Another one would overtake it. */
+  readonly #taken = new Set<string>();
   readonly #limitedLog: LimitedLog;
   #dropped = 0;
   #coalesced = 0;
@@ -79,19 +81,25 @@ export class WaitingEvents {
     if (ofItsSort > maxWaiting) event.change ? this.#coalesce(node, list) : this.#dropOldest(node, list);
   }
 
-  /** Takes a node whose events are to be sent now, and returns them; undefined when there is none. */
+  /** Takes a node whose events are to be sent now, and returns them; undefined when there is none. See `giveBack`. */
   takeQueued(): { node: string; list: WaitingEvent[] } | undefined {
     for (const node of this.#queued) {
+      if (this.#taken.has(node)) continue;
       this.#queued.delete(node);
       const list = this.#lists.get(node);
-      if (list) return { node, list };
+      if (!list) continue;
+      this.#taken.add(node);
+      return { node, list };
     }
     return undefined;
   }
 
-  /** Forgets a node whose events of `list` were all sent. */
-  end(node: string, list: WaitingEvent[]): void {
-    if (list.length === 0 && this.#lists.get(node) === list) this.#lists.delete(node);
+  /** Says that no event of a node is on its way any more. What waits of it can be taken again. */
+  giveBack(node: string): void {
+    this.#taken.delete(node);
+    const list = this.#lists.get(node);
+    if (list?.length === 0) this.#lists.delete(node);
+    else if (list) this.#queued.add(node);
   }
 
   /** Keeps only changes, to be sent later, because another requester announces now. The first may be on its way. */

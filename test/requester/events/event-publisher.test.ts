@@ -7,6 +7,7 @@ import type { RecordedChange } from '../../../agent/protocol/node-state.ts';
 import { EventPublisher } from '../../../agent/requester/events/event-publisher.ts';
 import { eventStreamConfig } from '../../../agent/requester/events/stream-config.ts';
 import type { HealthChange } from '../../../agent/requester/health/health-announcements.ts';
+import type { EventStream } from '../../../agent/transport/port.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
@@ -325,6 +326,63 @@ test('events of ten thousand nodes are all sent, but not all at the same time', 
   while (events.waiting > 0) await clock.settle();
   assert.equal(new Set(ids()).size, 10_000);
   assert.ok(most > 1 && most <= 256, `${most}`);
+});
+
+test('one event of a node is sent at a time, in order, however often another requester announces in between', async () => {
+  const step = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('change' as const), node: fc.nat({ max: 1 }) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('health' as const), node: fc.nat({ max: 1 }) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('start' as const) }) },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), fc.array(step, { maxLength: 20 }), async (scheduler, steps) => {
+      const { events, stream, ids } = await begin();
+      const underWay = new Set<string>();
+      const doubles: string[] = [];
+      const slow: EventStream = Object.assign(Object.create(stream), {
+        publish: async (subject: string, data: string, id: string) => {
+          const node = subject.split('.')[2] ?? '';
+          if (underWay.has(node)) doubles.push(id);
+          underWay.add(node);
+          await scheduler.schedule(Promise.resolve(), `${id} comes`);
+          await stream.publish(subject, data, id);
+          await scheduler.schedule(Promise.resolve(), `${id} is acknowledged`);
+          underWay.delete(node);
+        },
+      });
+      events.start(slow);
+      const changes: string[][] = [[], []];
+      let revision = 0;
+      const sequence = scheduler.scheduleSequence(
+        steps.map(each => ({
+          label: each.do,
+          builder: async () => {
+            if (each.do === 'pause') events.pause();
+            else if (each.do === 'start') events.start(slow);
+            else if (each.do === 'health') events.announceHealth(health(`node-${each.node}`));
+            else {
+              events.announceChange(`node-${each.node}`, change('approved', ++revision));
+              changes[each.node]?.push(`node-${each.node}:${revision}`);
+            }
+          },
+        })),
+      );
+      await scheduler.waitFor(sequence.task);
+      events.start(slow);
+      await scheduler.waitIdle();
+      assert.equal(events.waiting, 0);
+      assert.deepEqual(doubles, [], 'two events of a node were under way');
+      const told = ids().filter(id => /^node-.:\d+$/.test(id));
+      changes.forEach((expected, node) => {
+        assert.deepEqual(
+          told.filter(id => id.startsWith(`node-${node}`)),
+          expected,
+        );
+      });
+    }),
+    { numRuns: 200 },
+  );
 });
 
 describe('a stop', () => {
