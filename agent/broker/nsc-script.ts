@@ -11,6 +11,7 @@ import {
   unverifiedShares,
 } from './account-shares.ts';
 import type { OwnNatsAccess } from './broker-access.ts';
+import { neededBySeveral } from './own-nats-config.ts';
 
 export interface NscScriptOptions {
   access: OwnNatsAccess;
@@ -42,7 +43,7 @@ export function nscScript({ access, systemAccount }: NscScriptOptions): string {
   const ofSystem = systemShares(systemAccount);
   return [
     '#!/bin/sh',
-    `# For nats-server ${neededServer} or newer, written by: muster broker config --operator-mode. It contains no secret.`,
+    `# For nats-server ${requesters.length > 1 ? neededBySeveral : neededServer} or newer, written by: muster broker config --operator-mode. It contains no secret.`,
     `# It makes the accounts of muster, or adds to them what is missing. Read it, then run it where nsc has the keys of the`,
     `# operator and of the account ${systemAccount}. At the end it prints what the servers and the requester need.`,
     'set -eu',

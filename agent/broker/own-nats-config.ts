@@ -12,13 +12,20 @@ export interface OwnNatsOptions {
 }
 
 /** The version of nats-server that knows all of the printed lines: `allowed_accounts` is new in it. */
-export const neededServer = '2.11';
+const neededServer = '2.11';
+
+/** The version that several requesters need: only one of them may announce, and the stream refuses the others. */
+export const neededBySeveral = '2.12';
+
+/** Returns the oldest version of nats-server for requesters with this access. */
+export const serverFor = ({ others = [] }: Pick<OwnNatsAccess, 'others'>): string =>
+  others.length > 0 ? neededBySeveral : neededServer;
 
 /** Returns the text. It contains public keys only. */
 export function ownNatsConfig({ access, systemAccount, routes }: OwnNatsOptions): string {
   const lines = accessLines(access, { systemAccount, ...guardLines(access) });
   return [
-    `# For nats-server ${neededServer} or newer, written by: muster broker config. It contains no secret.`,
+    `# For nats-server ${serverFor(access)} or newer, written by: muster broker config. It contains no secret.`,
     '# Put it into a file beside the configuration of each server, and add there: include "muster.conf"',
     '# Where a server has a block "accounts" or "authorization" already, put the content of these blocks into it.',
     '# The server also needs "jetstream { store_dir: ... }", and, where others reach it, "tls { ... }".',
@@ -29,7 +36,8 @@ export function ownNatsConfig({ access, systemAccount, routes }: OwnNatsOptions)
 }
 
 // A server that joins the cluster may do everything, so a route needs a certificate and a password. nats-server takes the
-// password of a route only from the address, where it cannot be a variable.
+// password of a route only from the address, where it cannot be a variable. By default, a server
+// would notice only after a minute that another one stands still, and would go on sending it the questions of nodes.
 const clusterLines = (routes: readonly string[]) => [
   '# A server that joins the cluster reads and changes everything. So it shows a certificate of a CA that signs nobody else,',
   '# and a password. Put one of your own, the same on each server, in place of ROUTE-PASSWORD; then the file is a secret:',
@@ -37,6 +45,9 @@ const clusterLines = (routes: readonly string[]) => [
   'cluster {',
   '  name: muster',
   `  port: ${routes[0]?.split(':').at(-1)}`,
+  '  # A server that stands still is noticed after 4 to 6 s, and not after a minute.',
+  '  ping_interval: "2s"',
+  '  ping_max: 2',
   '  authorization { user: route, password: "ROUTE-PASSWORD", timeout: 10 }',
   '  tls {',
   '    cert_file: "/etc/nats/route.pem"',

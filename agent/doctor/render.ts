@@ -1,16 +1,26 @@
 // Renders the findings as text for people and as a document for programs.
+import { breakLines } from '../output/break-lines.ts';
 import { printable } from '../system/printable.ts';
 import { version } from '../system/version.ts';
 import type { CheckPlan, OmittedFile } from './check-messages.ts';
 import type { CheckResult, Finding, Status } from './checks/check.ts';
 
-/** Returns the lines of one check: status, name, findings, and below each what to do. */
-export function renderResult({ check, findings }: CheckResult, width: number, colour: boolean): string {
+export interface Look {
+  colour: boolean;
+  /** Width of the terminal, in columns; undefined when the output is none, and then no line is broken. */
+  columns?: number | undefined;
+}
+
+/** Returns the lines of one check: status, name, findings, and below each what to do. `width` is that of the names. */
+export function renderResult({ check, findings }: CheckResult, width: number, look: Look): string {
+  const margin = ' '.repeat(statusWidth + 2 + width + 2);
+  // On a very narrow terminal there is no use in breaking lines after two words.
+  const most = look.columns === undefined ? Infinity : Math.max(look.columns - margin.length, 40);
+  const lines = (text: string) => breakLines(shown(text), most).join(`\n${margin}`);
   return findings
     .map(({ status, text, remedy }, index) => {
-      const label = `${colourStatus(status, colour)}  ${(index === 0 ? check : '').padEnd(width)}`;
-      const below = remedy ? `${' '.repeat(statusWidth + 2 + width)}  ${shown(remedy)}\n` : '';
-      return `${label}  ${shown(text)}\n${below}`;
+      const label = `${colourStatus(status, look.colour)}  ${(index === 0 ? check : '').padEnd(width)}`;
+      return `${label}  ${lines(text)}\n${remedy ? `${margin}${lines(remedy)}\n` : ''}`;
     })
     .join('');
 }

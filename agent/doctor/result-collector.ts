@@ -2,7 +2,7 @@
 import type { BundleFile, CheckMessage, CheckPlan, OmittedFile } from './check-messages.ts';
 import type { CheckProcessEnd } from './check-process.ts';
 import { type CheckResult, type Finding, failed, noAnswer } from './checks/check.ts';
-import { renderHead, renderResult } from './render.ts';
+import { type Look, renderHead, renderResult } from './render.ts';
 
 export interface CollectedResults {
   readonly plan: CheckPlan;
@@ -16,7 +16,7 @@ export interface CollectedResults {
 export interface CollectorOptions {
   /** Shows text. When it is undefined, nothing is shown. */
   show?: ((text: string) => void) | undefined;
-  colour: boolean;
+  look: Look;
   /** Time for all checks together, in milliseconds. */
   timeoutMs: number;
 }
@@ -73,12 +73,12 @@ export class ResultCollector {
 
   // Shows the results in order. A result waits until all results before it in the plan have come.
   #showInOrder(): void {
-    const { show, colour } = this.#options;
+    const { show, look } = this.#options;
     const { checks = [] } = this.#plan ?? {};
     const width = Math.max(...checks.map(name => name.length));
     for (let next = this.#next(checks); next; next = this.#next(checks)) {
       this.#shownCount++;
-      show?.(renderResult(next, width, colour));
+      show?.(renderResult(next, width, look));
     }
   }
 

@@ -6,12 +6,19 @@ import { type Archive, prepareArchive } from './archive.ts';
 import type { BundleFile, OmittedFile } from './check-messages.ts';
 import { runCheckProcess } from './check-process.ts';
 import type { CheckResult } from './checks/check.ts';
-import { renderArchive, renderSummary, resultsDocument, type WrittenArchive, worstStatus } from './render.ts';
+import {
+  type Look,
+  renderArchive,
+  renderSummary,
+  resultsDocument,
+  type WrittenArchive,
+  worstStatus,
+} from './render.ts';
 import { ResultCollector } from './result-collector.ts';
 
 export interface DoctorOptions {
   output: 'text' | 'json';
-  colour: boolean;
+  look: Look;
   /** File name of the archive for a fault report; undefined when no archive is wanted. */
   bundle: string | undefined;
   /** The command that runs the checks. */
@@ -29,11 +36,11 @@ const timeoutsMs = { checks: 40_000, archive: 80_000 };
  * archive it is 0 once the archive is written. Throws MusterError when the archive cannot be written.
  */
 export async function runDoctor(options: DoctorOptions): Promise<number> {
-  const { output, colour, bundle, command, print } = options;
+  const { output, look, bundle, command, print } = options;
   const archive = bundle === undefined ? undefined : await prepareArchive(bundle);
   const text = output === 'text';
   const timeoutMs = archive ? timeoutsMs.archive : timeoutsMs.checks;
-  const collector = new ResultCollector({ show: text ? print : undefined, colour, timeoutMs });
+  const collector = new ResultCollector({ show: text ? print : undefined, look, timeoutMs });
   const end = await runCheckProcess(command, { timeoutMs, onMessage: message => collector.receive(message) });
   const { plan, results, files, leftOut } = collector.finish(end);
   if (text) print(renderSummary(results));

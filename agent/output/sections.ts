@@ -1,5 +1,6 @@
 // Formats sections of text: a title, and below it rows of a label and its value, aligned over all sections.
 import { printable } from '../system/printable.ts';
+import { breakLines } from './break-lines.ts';
 import { table } from './table.ts';
 
 /** A label, its value, and further cells. A row that continues the one above has an empty label. */
@@ -25,24 +26,10 @@ function sectionText({ title, rows }: Section, width: number, columns: number | 
     const first = `  ${plain}${' '.repeat(Math.max(0, width - lengthOf(plain)))}`;
     const values = rest.map(escaped);
     if (columns === undefined || values.length !== 1) return [[first, ...values]];
-    const [top = '', ...more] = broken(values[0] ?? '', columns - width - 4);
+    const [top = '', ...more] = breakLines(values[0] ?? '', columns - width - 4);
     return [[first, top], ...more.map(line => [' '.repeat(width + 2), line])];
   });
   return `${escaped(title)}\n${table(cells)}`;
-}
-
-/** Breaks `text` at blanks into lines of at most `most` characters. */
-function broken(text: string, most: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`;
-    if (line !== '' && lengthOf(longer) > most) {
-      lines.push(line);
-      line = word;
-    } else line = longer;
-  }
-  return [...lines, line];
 }
 
 const escaped = (text: string): string => printable(text, 1024);

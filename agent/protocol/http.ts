@@ -98,6 +98,8 @@ export const musterViewSchema = struct({
   ),
   Usage: v.optional(usageSchema),
   ResourcesAt: v.optional(goTime()),
+  /** True for the requester that watches over the roll, when it is known; absent for all others. */
+  Watches: v.optional(v.boolean()),
 });
 export type MusterView = v.InferOutput<typeof musterViewSchema>;
 

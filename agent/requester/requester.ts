@@ -70,6 +70,8 @@ export interface RequesterOptions {
   brokerAddresses?: (() => BrokerAddresses | Promise<BrokerAddresses>) | undefined;
   /** Tells about the requester's own broker; absent when it uses another one. */
   ownBroker?: OwnBroker | undefined;
+  /** The public key by which a broker of others knows this requester; undefined when it has its own broker. */
+  loginKey?: string | undefined;
   /** The folder of the requester's own broker; undefined when the broker is another one. */
   brokerFolder?: string | undefined;
   /** Keep in the requester's own folder what an older store must not undo, and how far the store was; undefined in tests. */
@@ -205,7 +207,7 @@ export class Requester {
   }
 
   status(): RequesterStatus {
-    const { self, connection, clock, pid, ownBroker, brokerFolder } = this.#options;
+    const { self, connection, clock, pid, ownBroker, brokerFolder, loginKey } = this.#options;
     const parts = this.#parts;
     const stopping = this.#stopping.signal.aborted;
     const lost = parts?.roll.lost.size ?? 0;
@@ -221,6 +223,7 @@ export class Requester {
       connection: connection.state,
       now: clock.monotonic(),
       brokerFolder,
+      loginKey,
       brokerProblem: ownBroker?.problem,
       storeFailure: this.#startFailure ?? this.#storeWatch.failure,
       replicas: this.#replicaWatch,

@@ -22,6 +22,7 @@ import { removeLeftovers } from '../system/files.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
+import { hasCredentials } from '../transport/credentials.ts';
 import { connect } from '../transport/nats.ts';
 import { answerCommand } from './answer-command.ts';
 import { apiCertificate } from './api-certificate.ts';
@@ -167,6 +168,7 @@ async function serveNodes(
     authorities,
     tokens: access.tokens,
     approved: settings.broker.approved,
+    loginKey: broker || hasCredentials(settings.nats) ? undefined : access.requester.publicKey,
     brokerFolder: broker && roleFolder(data, 'broker'),
     ledger: await Ledger.open(join(folder, ledgerFileName), log),
     storeMark: await StoreMark.open({ path: join(folder, storeMarkFileName), clock: systemClock, log }),

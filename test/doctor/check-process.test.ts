@@ -16,7 +16,7 @@ async function runInstead(program: string, timeoutMs = 60_000) {
     show(text) {
       shown += text;
     },
-    colour: false,
+    look: { colour: false },
     timeoutMs,
   });
   const command = { command: process.execPath, args: ['-e', program] };

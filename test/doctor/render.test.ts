@@ -16,7 +16,7 @@ test('each line has the status, the check and the finding, and below it what to 
     findings: [ok('well'), warning('so so', 'free some'), failed('bad', 'free more')],
   };
   assert.equal(
-    renderResult(result, 6, false),
+    renderResult(result, 6, { colour: false }),
     [
       'ok       disk    well',
       'warning          so so',
@@ -26,7 +26,7 @@ test('each line has the status, the check and the finding, and below it what to 
       '',
     ].join('\n'),
   );
-  assert.equal(renderResult({ check: 'x', findings: [] }, 6, false), '');
+  assert.equal(renderResult({ check: 'x', findings: [] }, 6, { colour: false }), '');
 });
 
 test('the head names the roles and the folder when they are known', () => {
@@ -39,7 +39,7 @@ test('the head names the roles and the folder when they are known', () => {
 
 test('only the status has a colour', () => {
   assert.match(
-    renderResult({ check: 'x', findings: [failed('a', 'b')] }, 1, true),
+    renderResult({ check: 'x', findings: [failed('a', 'b')] }, 1, { colour: true }),
     /^\u001b\[31mfailed \u001b\[0m {2}x/,
   );
 });
@@ -48,7 +48,7 @@ test('no finding can control a terminal', () => {
   const evil = '\u001b[2J\u202e\n\u009b1m';
   const said =
     renderHead({ roles: ['agent'], data: evil, checks: [] }) +
-    renderResult({ check: 'x', findings: [warning(evil, evil)] }, 1, false);
+    renderResult({ check: 'x', findings: [warning(evil, evil)] }, 1, { colour: false });
   assert.match(said, /^[\x20-\x7e\n]+$/);
   assert.equal(said.split('\n').length, 4);
 });
@@ -83,4 +83,19 @@ test('the document has every finding, and the worst status of each check and of 
     ],
   });
   assert.equal(worstStatus([ok(''), failed('', ''), warning('', '')]), 'failed');
+});
+
+test('on a terminal, lines are broken between words below the column in which they begin', () => {
+  const finding = failed('the broker that is meant here is away', 'start it, or name another one');
+  assert.equal(
+    renderResult({ check: 'x', findings: [finding] }, 1, { colour: false, columns: 52 }),
+    'failed   x  the broker that is meant here is away\n            start it, or name another one\n',
+  );
+  assert.equal(
+    renderResult({ check: 'x', findings: [failed('the broker that is meant here is away again', 'b')] }, 1, {
+      colour: false,
+      columns: 52,
+    }),
+    'failed   x  the broker that is meant here is away\n            again\n            b\n',
+  );
 });

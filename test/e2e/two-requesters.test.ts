@@ -81,6 +81,9 @@ describe('two requesters of one roll, on a NATS of your own', () => {
       other.peers?.map(({ requester }) => requester),
       ['node-0'],
     );
+    const { stdout } = await two.cluster.command('node', 'list', '-o', 'wide');
+    assert.match(stdout, /^node-0 +Requester .* - +watches /m);
+    assert.match(stdout, /^node-b +Requester .* - +- /m);
     await checkEvents();
   });
 

@@ -86,16 +86,16 @@ test('a server that is behind twice in a row is a trouble, and one that was for 
   const fixture = await startOnCluster();
   const { broker } = fixture;
   broker.replicas.set('KV_node_v1', { ...whole('KV_node_v1'), others: [member('s1', false), member('s2')] });
-  await fixture.live(10_000, []);
+  await fixture.live(5_000, []);
   assert.equal(codes(fixture), undefined);
-  await fixture.live(10_000, []);
+  await fixture.live(5_000, []);
   assert.deepEqual(codes(fixture), ['replica_behind']);
   assert.match(
     fixture.requester.status().troubles?.[0]?.text ?? '',
     /^s1 is away or behind, .*no further server/,
   );
   broker.replicas.set('KV_node_v1', whole('KV_node_v1'));
-  await fixture.live(10_000, []);
+  await fixture.live(5_000, []);
   assert.equal(codes(fixture), undefined);
 });
 

@@ -1,6 +1,7 @@
 // Tests what a requester says first in its status, and what it answers to a decision that its store does not carry out.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { requesterTroubles } from '../../agent/requester/status/requester-troubles.ts';
 import { RequesterFixture } from './requester-fixture.ts';
 
 const codes = ({ requester }: RequesterFixture) => requester.status().troubles?.map(({ code }) => code);
@@ -103,6 +104,23 @@ test('while the broker hangs, the trouble that the watch found is shown, and not
   fixture.broker.stop();
   await fixture.clock.advance(20_000);
   assert.deepEqual(codes(fixture), ['broker_failing']);
+});
+
+test('a requester that a broker of others refuses names the key that is missing there', () => {
+  const hintOf = (loginKey: string | undefined, fault: 'unauthorized' | 'unreachable') => {
+    const connection = { kind: 'disconnected', fault, reason: 'no', since: 0 } as const;
+    const well = {
+      brokerFolder: undefined,
+      brokerProblem: undefined,
+      storeFailure: undefined,
+      lostRecords: 0,
+    };
+    const rest = { degradedReason: undefined, stalled: undefined };
+    return requesterTroubles({ connection, now: 1_000, loginKey, ...well, ...rest })[0]?.hint ?? '';
+  };
+  assert.match(hintOf('UABC', 'unauthorized'), /^add UABC, the key of this requester, to broker\.requesters/);
+  for (const hint of [hintOf('UABC', 'unreachable'), hintOf(undefined, 'unauthorized')])
+    assert.doesNotMatch(hint, /key of this requester/);
 });
 
 test('a lost broker is one trouble, whatever follows from it', async () => {

@@ -31,8 +31,9 @@ export const examples: readonly Example[] = [
 ];
 
 export function run({ flags: { output, bundle } }: Argv<typeof flags>): Promise<number> {
-  const colour = mayColour(systemEnvironment, process.stdout.isTTY);
-  return runDoctor({ output, colour, bundle, command: checksCommand(), print });
+  const { isTTY, columns } = process.stdout;
+  const look = { colour: mayColour(systemEnvironment, isTTY), columns: isTTY ? columns : undefined };
+  return runDoctor({ output, look, bundle, command: checksCommand(), print });
 }
 
 /** Returns the present command line with `doctor-checks` in place of `doctor`. */

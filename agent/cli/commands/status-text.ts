@@ -117,7 +117,7 @@ function requestersRows({ node, watcher, peers = [] }: RequesterStatus): Row[] {
   if (peers.length === 0 && (watcher === undefined || watcher === node)) return [];
   const others = peers.map(({ requester, host }) => `${requester} on ${host}`).join(', ');
   return [
-    ['watches', watcher === node ? 'this requester' : (watcher ?? 'not known')],
+    ['watcher', watcher === node ? 'this requester' : (watcher ?? 'not known')],
     ['beside it', others || 'no other requester is heard'],
     ...peers.flatMap(({ requester, differs = [] }): Row[] =>
       differs.length > 0 ? [['settings', `${requester} has another ${differs.join(', ')}`]] : [],

@@ -3,21 +3,40 @@ import type { RequesterStatus } from '../../requester/status/requester-status.ts
 
 type Streams = NonNullable<RequesterStatus['store']>;
 
-/** Returns the text; empty for a store on a single server. Streams that are alike are named together. */
+/**
+ * Returns the text; empty for a store on a single server. Streams are named only when they are on different numbers of
+ * servers, because a server that is away or behind is so for all of them.
+ */
 export function storeText(streams: Streams): string {
-  const alike = Map.groupBy(streams, whereText);
-  return [...alike]
-    .map(([where, group]) => (alike.size === 1 ? where : `${group.map(nameOf).join(', ')}: ${where}`))
+  const groups = [...Map.groupBy(streams, ({ replicas }) => replicas).values()];
+  return groups
+    .map(group =>
+      groups.length === 1 ? whereText(group) : `${group.map(nameOf).join(', ')}: ${whereText(group)}`,
+    )
     .join('; ');
 }
 
-function whereText({ replicas, leader, others }: Streams[number]): string {
+function whereText(streams: Streams): string {
+  const replicas = streams[0]?.replicas ?? 1;
   const where = replicas === 1 ? 'on one server' : `on ${replicas} servers`;
-  const late = others.filter(({ current }) => !current);
-  const lateText = late.map(({ server, lag }) => (lag > 0 ? `${server} (${lag} behind)` : server)).join(', ');
-  if (leader === undefined) return `${where}, no leader${lateText ? `, away: ${lateText}` : ''}`;
-  if (late.length > 0) return `${where}, away or behind: ${lateText}`;
-  return replicas === 1 ? `${where} (${leader})` : `${where}, all current`;
+  const late = lateText(streams);
+  if (streams.some(({ leader }) => leader === undefined))
+    return `${where}, no leader${late ? `, away: ${late}` : ''}`;
+  if (late) return `${where}, away or behind: ${late}`;
+  const leaders = [...new Set(streams.map(({ leader }) => leader))];
+  return replicas === 1 ? `${where} (${leaders.join(', ')})` : `${where}, all current`;
+}
+
+/** Returns each server that is not current for a stream, with the most that it lacks of one. */
+function lateText(streams: Streams): string {
+  const late = streams.flatMap(({ others }) => others.filter(({ current }) => !current));
+  return [...Map.groupBy(late, ({ server }) => server)]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([server, each]) => {
+      const lag = Math.max(...each.map(({ lag: ofStream }) => ofStream));
+      return lag > 0 ? `${server} (${lag} ${lag === 1 ? 'write' : 'writes'} behind)` : server;
+    })
+    .join(', ');
 }
 
 const nameOf = ({ stream }: Streams[number]): string => stream.replace(/^KV_/, '');

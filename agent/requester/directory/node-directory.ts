@@ -23,6 +23,7 @@ import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
 import type { Counters } from '../status/counters.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
+import type { Lease } from '../watcher/lease.ts';
 import type { Peers } from '../watcher/peers.ts';
 import type { Directory } from './directory.ts';
 import { DirectoryFaults } from './directory-faults.ts';
@@ -47,6 +48,8 @@ export interface DirectoryParts {
   operators: Operators;
   /** The other requesters of the roll. */
   peers: Pick<Peers, 'list'>;
+  /** Who watches over the roll. */
+  lease: Pick<Lease, 'holder'>;
 }
 
 export interface NodeDirectoryOptions {
@@ -183,7 +186,7 @@ export class NodeDirectory implements Directory {
   }
 }
 
-function viewOf({ health, resources, conflicts, keys }: DirectoryParts, state: NodeState): NodeView {
+function viewOf({ health, resources, conflicts, keys, lease }: DirectoryParts, state: NodeState): NodeView {
   const id = state.Info.NodeID;
   return nodeView(
     state,
@@ -193,6 +196,7 @@ function viewOf({ health, resources, conflicts, keys }: DirectoryParts, state: N
     resources.get(id),
     conflicts.latest(id),
     keys?.keyOf(id),
+    lease.holder?.requester === id,
   );
 }
 

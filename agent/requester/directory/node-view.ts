@@ -20,7 +20,7 @@ export interface NodeView extends Omit<NodeState, 'Muster' | 'ConnectionState'> 
 
 /**
  * Returns the view of a node. `silenceMs` is the silence that the health rule uses, in milliseconds; `pinnedKey` the key by
- * which alone the node may connect.
+ * which alone the node may connect; `watches` whether it is the requester that watches over the roll.
  */
 export function nodeView(
   state: NodeState,
@@ -30,6 +30,7 @@ export function nodeView(
   resources: ResourceInfo | undefined,
   conflict?: Conflict,
   pinnedKey?: string,
+  watches = false,
 ): NodeView {
   const connection = stateConnection(state, health);
   const {
@@ -68,6 +69,7 @@ export function nodeView(
       ...shown,
       ...(pinnedKey ? { PublicKey: pinnedKey, Fingerprint: fingerprint(pinnedKey) } : {}),
       ...(conflict ? { Conflict: conflictView(conflict) } : {}),
+      ...(watches ? { Watches: true } : {}),
       ...(resources ? { Usage: resources.usage, ResourcesAt: resources.at.toISOString() } : {}),
     },
   };

@@ -7,7 +7,7 @@ import type { Connection, StreamReplicas } from '../../transport/port.ts';
 import { quorumFault, type ReplicaSources } from './store-replicas.ts';
 
 /** Time between two questions, in milliseconds. */
-const intervalMs = 10_000;
+const intervalMs = 5_000;
 
 export interface ReplicaWatchOptions {
   connection: Pick<Connection, 'state' | 'onState' | 'storage'>;
@@ -26,6 +26,8 @@ export class ReplicaWatch implements ReplicaSources {
   #missing: readonly string[] = [];
   /** The streams that the cluster has had since this start. */
   readonly #known = new Set<string>();
+  /** Why nothing could be written when the cluster was asked last, and the reason that is in the log. */
+  #lastFault: string | undefined;
   #loggedFault: string | undefined;
   #timer: Timer | undefined;
   #asking: Promise<void> | undefined;
@@ -128,10 +130,14 @@ export class ReplicaWatch implements ReplicaSources {
       this.#options.onChange();
   }
 
-  // A cluster that does not answer, or no connection, says nothing new of the quorum.
+  // A cluster that does not answer, or no connection, says nothing new of the quorum. A stream that was just made has no
+  // leader for a moment, so only what was so twice in a row is logged.
   #logQuorum(): void {
     if (this.#replicas.length === 0) return;
     const fault = this.#replicas.map(quorumFault).find(each => each !== undefined);
+    const isNew = fault !== undefined && this.#lastFault === undefined;
+    this.#lastFault = fault;
+    if (isNew) return;
     if ((fault === undefined) === (this.#loggedFault === undefined)) return;
     this.#loggedFault = fault;
     if (fault) this.#options.log.error({ reason: fault }, 'the store has no quorum');

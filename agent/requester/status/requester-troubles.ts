@@ -13,6 +13,8 @@ export interface RequesterTroubleSources {
   readonly now: number;
   /** The folder of the requester's own broker; undefined when the broker is another one. */
   readonly brokerFolder: string | undefined;
+  /** The public key by which a broker of others knows this requester; undefined when it has its own broker. */
+  readonly loginKey?: string | undefined;
   /** What is wrong with the requester's own broker; undefined when it is well, or the broker is another one. */
   readonly brokerProblem: string | undefined;
   /** Why the store does not carry out what the requester writes; undefined when it does. */
@@ -39,7 +41,7 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   const isExplained = replicas[0]?.code === 'no_quorum' || replicas[0]?.code === 'store_missing';
   const own = brokerProblem === undefined ? [] : [ownBrokerTrouble(brokerProblem, brokerFolder)];
   const restarts = 'the requester starts its broker again by itself; its log says why the broker ended';
-  const broker = brokerTrouble(connection, now, brokerFolder === undefined ? undefined : restarts);
+  const broker = brokerTrouble(connection, now, brokerFolder === undefined ? loginHint(sources) : restarts);
   // What follows from a trouble of the broker is not shown beside it. A broker that hangs cannot be reached either.
   if (own.length > 0) return broker?.code === 'broker_refuses' ? [...own, broker] : own;
   if (broker) return [broker];
@@ -51,6 +53,13 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
     degradedReason === undefined ? undefined : degradedTrouble(degradedReason),
     stalled === undefined ? undefined : stallTrouble(stalled),
   ].filter(trouble => trouble !== undefined);
+}
+
+/** Returns what to do when a broker of others refuses this requester; undefined for any other trouble. */
+function loginHint({ connection, loginKey }: RequesterTroubleSources): string | undefined {
+  if (connection.kind !== 'disconnected' || connection.fault !== 'unauthorized' || !loginKey)
+    return undefined;
+  return `add ${loginKey}, the key of this requester, to broker.requesters of the requester that runs the broker, and start that one again; at a NATS of your own, give its servers what muster broker config prints`;
 }
 
 function ownBrokerTrouble(problem: string, brokerFolder: string | undefined): Trouble {

@@ -5,7 +5,7 @@ import {
   type OwnNatsAccess,
 } from '../../../broker/broker-access.ts';
 import { nscScript } from '../../../broker/nsc-script.ts';
-import { neededServer, ownNatsConfig } from '../../../broker/own-nats-config.ts';
+import { ownNatsConfig, serverFor } from '../../../broker/own-nats-config.ts';
 import { text } from '../../../config/kind.ts';
 import { addresses } from '../../../config/network.ts';
 import { dataFolder, roleFolder } from '../../../config/paths.ts';
@@ -64,7 +64,7 @@ export async function run({ load, flags: given }: Argv<typeof flags>): Promise<n
     return 0;
   }
   print(ownNatsConfig({ access, systemAccount, routes }));
-  note(`Each server needs it, in nats-server ${neededServer} or newer, and has to be started again.`);
+  note(`Each server needs it, in nats-server ${serverFor(access)} or newer, and has to be started again.`);
   note('Then set nats.servers of the requester to their addresses, and start it.');
   return 0;
 }

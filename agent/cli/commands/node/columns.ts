@@ -7,8 +7,8 @@ import { printable } from '../../../system/printable.ts';
 
 type Column = readonly [title: string, cell: (node: ShownNode) => string];
 
-/** The columns of the default table. */
-const narrow: readonly Column[] = [
+/** The columns of both tables. */
+const common: readonly Column[] = [
   ['ID', node => node.Info.NodeID],
   ['TYPE', node => node.Info.NodeType || none],
   ['APPROVAL', node => node.Membership || none],
@@ -17,12 +17,21 @@ const narrow: readonly Column[] = [
 
 /** Returns the columns of the default table for these nodes: with the notes when there are any. */
 export function narrowFor(nodes: readonly ShownNode[]): readonly Column[] {
-  return nodes.some(node => notes(node) !== none) ? [...narrow, ['NOTE', notes]] : narrow;
+  const several = areSeveral(nodes);
+  const cell = (node: ShownNode) => textOf([...notes(node, several), isUnverified(node) ? 'unverified' : '']);
+  return nodes.some(node => cell(node) !== none) ? [...common, ['NOTE', cell]] : common;
 }
 
-/** The columns of the wide table. The labels are last, because long labels would hide the columns after them. */
-export const wide: readonly Column[] = [
-  ...narrow,
+/**
+ * Returns the columns of the wide table for these nodes. The labels are last, because long labels would hide the columns
+ * after them.
+ */
+export function wideFor(nodes: readonly ShownNode[]): readonly Column[] {
+  const several = areSeveral(nodes);
+  return [...common, ...moreColumns, ['NOTE', node => textOf(notes(node, several))], ...lastColumns];
+}
+
+const moreColumns: readonly Column[] = [
   ['CPU', capacity('CPU', cores => cores.toFixed(1))],
   ['MEMORY', capacity('Memory', sizeText)],
   ['DISK', capacity('Disk', sizeText)],
@@ -31,18 +40,25 @@ export const wide: readonly Column[] = [
   ['HOSTNAME', node => printable(node.Info.Hostname ?? '') || none],
   ['LAST SEEN', lastSeen],
   ['FINGERPRINT', fingerprintCell],
-  ['NOTE', ({ Muster }) => (Muster?.Conflict ? 'conflict' : none)],
+];
+
+const lastColumns: readonly Column[] = [
   ['CONDITIONS', conditions],
   ['LABELS', labels],
 ];
 
 const none = '-';
 
-/** Returns what to know before the node is approved. */
-function notes(node: ShownNode): string {
-  const all = [node.Muster?.Conflict ? 'conflict' : '', isUnverified(node) ? 'unverified' : ''];
-  return all.filter(note => note !== '').join(',') || none;
+/** Returns what to know before the node is approved, and of one of several requesters that it watches. */
+function notes({ Muster }: ShownNode, areSeveralRequesters: boolean): string[] {
+  return [Muster?.Conflict ? 'conflict' : '', Muster?.Watches && areSeveralRequesters ? 'watches' : ''];
 }
+
+const textOf = (all: readonly string[]): string => all.filter(note => note !== '').join(',') || none;
+
+/** Whether several requesters are among the nodes. A single one always watches, so nothing is said of that. */
+const areSeveral = (nodes: readonly ShownNode[]): boolean =>
+  nodes.filter(({ Info }) => Info.NodeType === 'Requester').length > 1;
 
 /** Returns the types of the conditions. `node describe` shows the reasons. */
 function conditions({ Info }: ShownNode): string {

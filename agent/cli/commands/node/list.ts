@@ -71,11 +71,11 @@ function queryOf(given: Given): Record<string, string> {
 }
 
 async function nodeTable(nodes: ShownNode[], given: Given): Promise<string> {
-  const [{ narrowFor, wide }, { table }] = await Promise.all([
+  const [{ narrowFor, wideFor }, { table }] = await Promise.all([
     import('./columns.ts'),
     import('../../../output/table.ts'),
   ]);
-  const columns = given.output === 'wide' ? wide : narrowFor(nodes);
+  const columns = given.output === 'wide' ? wideFor(nodes) : narrowFor(nodes);
   const rows = nodes.map(node => columns.map(([, cell]) => cell(node)));
   return table(given['hide-header'] ? rows : [columns.map(([title]) => title), ...rows]);
 }

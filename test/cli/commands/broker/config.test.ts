@@ -50,3 +50,16 @@ test('the script names another system account, further requesters, and the accou
     /^share MUSTER_UNVERIFIED MUSTER 'bacalhau\.global\.compute\.\*\.out\.heartbeat' 'unverified\.bacalhau\./m,
   );
 });
+
+test('the configuration names the version that its requesters need, and lets a server that stands still be noticed', async t => {
+  const other = 'UCFIRY65OQE7DFP5KLNS2PF2LVZMUZYJX4OZIEQ36N2IQANUB5XVZ45L';
+  const routes = ['--routes', 'n1:6222,n2:6222,n3:6222'];
+  const alone = await muster(t, ['broker', 'config', ...routes]);
+  assert.match(alone.stdout, /^# For nats-server 2\.11 or newer/);
+  assert.match(alone.stdout, /^cluster \{[^}]*\n {2}ping_interval: "2s"\n {2}ping_max: 2\n/m);
+  const several = await muster(t, ['broker', 'config', ...routes, '--broker-requesters', other]);
+  assert.match(several.stdout, /^# For nats-server 2\.12 or newer/);
+  assert.match(several.stderr, /in nats-server 2\.12 or newer/);
+  const script = await muster(t, ['broker', 'config', '--operator-mode', '--broker-requesters', other]);
+  assert.match(script.stdout, /^# For nats-server 2\.12 or newer/m);
+});
