@@ -1,9 +1,11 @@
 // Kills a process, or gives it an error, at a chosen step of its writes to files. It uses faulty-files.c.
 import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compileLibrary } from './compile.ts';
 import { findProgram } from './find-program.ts';
+import { SeededRandom } from './seeded-random.ts';
 import { newFolder } from './temporary.ts';
 
 /** Returns why no faults can be made on this machine; undefined when they can. */
@@ -64,21 +66,30 @@ export class FaultyFiles {
   }
 }
 
-/** Returns a fault for each way of being killed at one of `steps`: before it, and in the middle of a write. */
-export function kills(steps: readonly string[]): Fault[][] {
-  return steps.flatMap(step => {
-    const before: Fault = { step, how: 'kill' };
-    return step.startsWith('write ') ? [[before], [{ step, how: 'torn' }]] : [[before]];
+/** The seed by which a run chooses among the steps that write one file. `scripts/test --seed` repeats a run. */
+export const stepSeed = Number(process.env.PROPERTY_SEED ?? randomInt(2 ** 31));
+
+/**
+ * Returns a kill between any two files, and one in the middle of each file: with an empty, a torn or a whole temporary file.
+ * A kill before a sync leaves on the disk what a kill after it does, so it is left out.
+ */
+export function someKills(steps: readonly string[]): Fault[][] {
+  const random = new SeededRandom(stepSeed);
+  return groupByFile(steps).flatMap(([first = '', ...others]) => {
+    const within = kills(others.filter(step => !step.startsWith('sync')));
+    return [[{ step: first, how: 'kill' }], ...(within.length > 0 ? [random.pick(within)] : [])];
   });
 }
 
-/** Returns an error at each of `steps`. The errors take turns, because the program treats them alike. */
-export const errorAtEach = (steps: readonly string[]): Fault[][] =>
-  steps.map((step, index) => [{ step, how: errors[index % errors.length] ?? 'EIO' }]);
+/** Returns an error at one of the steps that write each file, and at any other step. The program treats all errors alike. */
+export function someErrors(steps: readonly string[]): Fault[][] {
+  const random = new SeededRandom(stepSeed);
+  return groupByFile(steps).map(group => [{ step: random.pick(group), how: random.pick(errors) }]);
+}
 
 /**
  * Runs `trial` for each set of faults, a few at a time, each under its own name.
- * @throws AssertionError with the faults for which it failed, and the reasons.
+ * @throws AssertionError with the faults for which it failed, the reasons, and the seed of the steps.
  */
 export async function tryAll(
   kind: string,
@@ -95,7 +106,28 @@ export async function tryAll(
     }
   };
   await Promise.all(Array.from({ length: atATime }, lane));
-  assert.deepEqual(failures, []);
+  assert.deepEqual(failures, [], `the seed of the steps was ${stepSeed}:\n${failures.join('\n')}`);
+}
+
+/** Returns a fault for each way of being killed at one of `steps`: before it, and in the middle of a write. */
+function kills(steps: readonly string[]): Fault[][] {
+  return steps.flatMap(step => {
+    const before: Fault = { step, how: 'kill' };
+    return step.startsWith('write ') ? [[before], [{ step, how: 'torn' }]] : [[before]];
+  });
+}
+
+/** Groups the steps that write one file: from its creation to the sync of its folder. Any other step is alone. */
+function groupByFile(steps: readonly string[]): string[][] {
+  const groups: string[][] = [];
+  for (const step of steps) {
+    const [what = '', file] = step.split(' ');
+    const [begin, name] = groups.at(-1)?.[0]?.split(' ') ?? [];
+    const isSame = what === 'sync-folder' || (file === name && ['write', 'sync', 'rename'].includes(what));
+    if (begin === 'create' && isSame) groups.at(-1)?.push(step);
+    else groups.push([step]);
+  }
+  return groups;
 }
 
 // An assertion says what was different in the lines after its first.
