@@ -19,11 +19,17 @@ export class Crowd {
   readonly #nodes: ReadonlyMap<string, SimulatedNode>;
   readonly #busy = new Set<string>();
   readonly #timers: NodeJS.Timeout[] = [];
+  /** The nodes whose last registration got no answer, so that the requester may know another session of them. */
+  readonly #open = new Set<string>();
+  /** The nodes that were told to register again, although their registration had been answered. */
+  readonly unasked: string[] = [];
+  /** The nodes that may have sent another session than the requester knows, since this was emptied. */
+  readonly unsure = new Set<string>();
   #turn = 0;
 
-  constructor(entrance: Entrance, model: Model, ids: readonly string[]) {
+  constructor(entranceOf: (index: number) => Entrance, model: Model, ids: readonly string[]) {
     this.#model = model;
-    this.#nodes = new Map(ids.map(id => [id, new SimulatedNode(id, entrance)]));
+    this.#nodes = new Map(ids.map((id, index) => [id, new SimulatedNode(id, entranceOf(index))]));
   }
 
   /** Lets all nodes register once they are let in, and begins to send. */
@@ -65,13 +71,18 @@ export class Crowd {
       if (node.session === unanswered) return await this.#register(node);
       const code = await node.ask('UpdateNodeInfo/v1');
       if (code === 'deleted') node.session = undefined;
-      if (code === 'handshake_required') await this.#register(node);
+      if (code !== 'handshake_required') return;
+      if (!this.#open.has(node.id)) this.unasked.push(node.id);
+      await this.#register(node);
     });
   }
 
   async #register(node: SimulatedNode): Promise<void> {
     const operation = this.#model.begin(node.id, 'register');
+    this.unsure.add(node.id);
     const code = await node.ask('RegisterNode/v1');
+    if (code === undefined) this.#open.add(node.id);
+    else this.#open.delete(node.id);
     this.#model.end(operation, outcomeOf(code));
     node.session ??= unanswered;
   }

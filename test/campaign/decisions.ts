@@ -6,16 +6,34 @@ import type { Model, Operation, Outcome, State, Verb } from './model.ts';
 
 type Decision = Exclude<Verb, 'register'>;
 
+/** The API of a requester. */
+export interface Api {
+  /** The id of the requester. */
+  requester: string;
+  port: number;
+  /** Returns the operator's token. The requester makes another one when its store was lost. */
+  token(): Promise<string>;
+}
+
+/** A decision that is over. Times are those of `performance.now()`. */
+export interface Decided {
+  outcome: Outcome;
+  /** The requester that answered last, or should have; undefined for a decision by the command. */
+  requester: string | undefined;
+  sentAt: number;
+  endedAt: number;
+}
+
 export interface DecisionOptions {
   model: Model;
   random: SeededRandom;
-  apiPort: number;
-  /** Returns the operator's token. The requester makes another one when its store was lost. */
-  token(): Promise<string>;
+  /** The requesters. Half of the operators try the first one first, the others the last one, as in `api.servers`. */
+  apis: readonly Api[];
   /** Runs a command of muster against the API. */
   command(...args: string[]): Promise<{ code: number | null; stderr: string }>;
   /** Lets a node that was deleted register again. */
   bringBack(id: string): Promise<void>;
+  onDecided?(decided: Decided): void;
   onFault(fault: string): void;
 }
 
@@ -70,7 +88,7 @@ export class Decisions {
     for (;;) {
       if (this.#state === 'paused') await this.#paused.promise;
       if (this.#state === 'stopped') return;
-      const work = this.#decideOnce(this.#options.random.pick(nodes)).catch(error =>
+      const work = this.#decideOnce(this.#options.random.pick(nodes), operator).catch(error =>
         this.#options.onFault(String(error)),
       );
       this.#atWork.add(work);
@@ -80,14 +98,18 @@ export class Decisions {
     }
   }
 
-  async #decideOnce(id: string): Promise<void> {
+  async #decideOnce(id: string, operator: number): Promise<void> {
     const { model, random, bringBack } = this.#options;
     const state = random.pick([...model.possible(id)]);
     if (state === 'absent') return bringBack(id);
     const verb = chooseVerb(state, random.number());
     const operation = model.begin(id, verb);
     const byCommand = random.below(commandShare) === 0;
-    const outcome = byCommand ? await this.#byCommand(verb, operation) : await this.#byApi(verb, operation);
+    const sentAt = performance.now();
+    const { outcome, requester } = byCommand
+      ? { outcome: await this.#byCommand(verb, operation), requester: undefined }
+      : await this.#byApis(verb, operation, operator);
+    this.#options.onDecided?.({ outcome, requester, sentAt, endedAt: performance.now() });
     model.end(operation, outcome);
     if (byCommand) this.counts.byCommand++;
     if (outcome === 'done') this.counts.done++;
@@ -96,15 +118,33 @@ export class Decisions {
     else this.counts.refused++;
   }
 
-  async #byApi(verb: Decision, { node, reason }: Operation): Promise<Outcome> {
-    const url = `http://127.0.0.1:${this.#options.apiPort}/api/v1/orchestrator/nodes/${node}`;
+  /** Asks the requesters in turn, until one of them may have done something. */
+  async #byApis(
+    verb: Decision,
+    operation: Operation,
+    operator: number,
+  ): Promise<{ outcome: Outcome; requester: string | undefined }> {
+    const { apis } = this.#options;
+    let last: { outcome: Outcome; requester: string | undefined } = {
+      outcome: 'not sent',
+      requester: undefined,
+    };
+    for (const api of operator % 2 === 0 ? apis : apis.toReversed()) {
+      last = { outcome: await this.#byApi(verb, operation, api), requester: api.requester };
+      if (last.outcome !== 'not sent') return last;
+    }
+    return last;
+  }
+
+  async #byApi(verb: Decision, { node, reason }: Operation, api: Api): Promise<Outcome> {
+    const url = `http://127.0.0.1:${api.port}/api/v1/orchestrator/nodes/${node}`;
     try {
       const answer = await fetch(url, {
         method: 'PUT',
         headers: {
           connection: 'close',
           'content-type': 'application/json',
-          authorization: `Bearer ${await this.#options.token()}`,
+          authorization: `Bearer ${await api.token()}`,
         },
         body: JSON.stringify({ Action: verb, Message: reason, Actor: 'the campaign' }),
         signal: AbortSignal.timeout(answerTimeoutMs),
@@ -114,6 +154,8 @@ export class Decisions {
       if (answer.status === 401) return 'not sent';
       if (answer.status === 404) return 'absent';
       if (answer.status === 409) return 'conflict';
+      // The requester says so when nothing was done and nothing may still be.
+      if (/"NothingDone":\s*true/.test(text)) return 'not sent';
       if (answer.status >= 500) return 'unknown';
       throw new Error(`${verb} ${node} was answered with ${answer.status}: ${text}`);
     } catch (error) {
@@ -130,8 +172,8 @@ export class Decisions {
     if (code === 69) return 'unknown';
     // The token was made anew after it was read.
     if (code === 77) return 'not sent';
-    // The store had no room, or waits for a rebuild.
-    if (/was not stored|store rebuild/.test(stderr)) return 'not sent';
+    // The store had no room or no quorum, or waits for a rebuild.
+    if (/was not stored|store rebuild|no quorum/.test(stderr)) return 'not sent';
     if (/already (approved|rejected)/.test(stderr)) return 'conflict';
     if (/not found|no node/.test(stderr)) return 'absent';
     throw new Error(`muster node ${verb} ${node} ended with ${code}: ${stderr}`);

@@ -1,6 +1,6 @@
 // The ledger holds every event that the broker has stored, and finds events that are lost, doubled or out of order.
 import type { CloudEvent } from '../../agent/protocol/events.ts';
-import type { Membership } from '../../agent/protocol/node-state.ts';
+import type { Health, Membership } from '../../agent/protocol/node-state.ts';
 import type { Operation } from './model.ts';
 
 /** The reason in every event that the campaign forges. */
@@ -11,20 +11,22 @@ interface NodeEvents {
   places: Map<string, number>;
   count: number;
   membership: Membership | undefined;
+  /** What was announced last of its health; undefined while nothing was. */
+  health: Health | undefined;
   /** Number of changes that were announced together with a later one. */
   coalesced: number;
 }
 
 export class EventLedger {
-  readonly #requesterId: string;
+  readonly #requesterIds: readonly string[];
   readonly #nodes = new Map<string, NodeEvents>();
   readonly #byId = new Map<string, string>();
   /** What is wrong with the events so far, as sentences. */
   readonly faults: string[] = [];
   readonly counts = { genuine: 0, forged: 0, unreadable: 0 };
 
-  constructor(requesterId: string) {
-    this.#requesterId = requesterId;
+  constructor(...requesterIds: string[]) {
+    this.#requesterIds = requesterIds;
   }
 
   /** Takes the next event of the stream. */
@@ -65,11 +67,13 @@ export class EventLedger {
     const node = this.#nodeOf(subject);
     const place = node.count++;
     const kind = type.replace('org.muster.node.', '');
+    this.#followHealth(node, kind, { id, subject, data });
     if (!/^(registered|approved|rejected|deleted|expired|updated)$/.test(kind)) return;
     node.coalesced += data.coalesced ?? 0;
     const previous = data.previous?.membership || undefined;
     // A node that waits for approval, and the requester, register again by themselves when the store lost their records.
-    const isBack = kind === 'registered' && (node.membership === 'PENDING' || subject === this.#requesterId);
+    const isBack =
+      kind === 'registered' && (node.membership === 'PENDING' || this.#requesterIds.includes(subject));
     if (previous !== node.membership && !isBack) {
       this.faults.push(
         `the event ${id} (${kind}) says that ${subject} was ${previous}, but the event before it said ${node.membership}`,
@@ -81,8 +85,32 @@ export class EventLedger {
     node.places.set(data.reason, place);
   }
 
+  // A health event that begins elsewhere than the one before it ended, or that tells it again, contradicts it.
+  #followHealth(
+    node: NodeEvents,
+    kind: string,
+    { id, subject, data }: Pick<CloudEvent, 'id' | 'subject' | 'data'>,
+  ) {
+    if (kind === 'deleted' || kind === 'expired') node.health = undefined;
+    if (!/^(healthy|unhealthy|unknown|left)$/.test(kind)) return;
+    const { previous, current } = data;
+    if (node.health !== undefined && previous?.health !== node.health)
+      this.faults.push(
+        `the event ${id} (${kind}) says that ${subject} was ${previous?.health}, but the event before it said ${node.health}`,
+      );
+    if (previous?.health === current?.health)
+      this.faults.push(`the event ${id} (${kind}) says that ${subject} was ${previous?.health} already`);
+    node.health = current?.health;
+  }
+
   #nodeOf(id: string): NodeEvents {
-    const node = this.#nodes.get(id) ?? { places: new Map(), count: 0, membership: undefined, coalesced: 0 };
+    const node = this.#nodes.get(id) ?? {
+      places: new Map(),
+      count: 0,
+      membership: undefined,
+      health: undefined,
+      coalesced: 0,
+    };
     this.#nodes.set(id, node);
     return node;
   }

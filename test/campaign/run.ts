@@ -79,8 +79,13 @@ class Campaign {
     this.#decisions = new Decisions({
       model: this.#model,
       random: new SeededRandom(options.seed),
-      apiPort: stage.cluster.apiPort,
-      token: () => stage.cluster.operatorToken(),
+      apis: [
+        {
+          requester: requesterId,
+          port: stage.cluster.apiPort,
+          token: () => stage.cluster.operatorToken(),
+        },
+      ],
       command: (...args) => stage.cluster.command(...args),
       bringBack: id => this.#bringBack(id),
       onFault: fault => {
@@ -136,14 +141,15 @@ class Campaign {
     await stage.startRequester();
     this.#insider = await stage.connectInsider();
     await this.#followEvents(this.#insider);
-    this.#entrance = await stage.newEntrance();
+    const entrance = await stage.newEntrance();
+    this.#entrance = entrance;
     const members = Array.from(
       { length: this.#options.simulatedNodes },
       (_, index) => `member-${String(index).padStart(3, '0')}`,
     );
     for (const id of stage.agentIds) this.#model.add(id, true);
     for (const id of members) this.#model.add(id, false);
-    this.#crowd = new Crowd(this.#entrance, this.#model, members);
+    this.#crowd = new Crowd(() => entrance, this.#model, members);
     await this.#crowd.start();
     await Promise.all(stage.agentIds.map(id => stage.startAgent(id)));
     await stage.untilLetIn();

@@ -20,7 +20,7 @@ import { newKey } from './raw-client.ts';
 
 /** Where simulated nodes connect, and the token of a join code that lets them in. */
 export interface Entrance {
-  servers: string;
+  servers: string | string[];
   joinToken: string;
 }
 
