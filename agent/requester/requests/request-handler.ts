@@ -123,7 +123,7 @@ export class RequestHandler {
     const outcome =
       asker.id === requesterId
         ? { ...usesRequesterId(asker.id), session: undefined }
-        : await roll.register(request);
+        : this.#unlessGone(asker.id, await roll.register(request));
     // Bacalhau's nodes try again after an error, but not after a refusal by a rule.
     if (outcome.code === 'unavailable') return this.#answers.refuse(asker, outcome);
     return this.#answers.membership(asker, outcome);
@@ -133,7 +133,7 @@ export class RequestHandler {
     const asker = { id: Info.NodeID, sender: Muster };
     const refusal = await this.#refusalOf(asker, Info.Hostname);
     if (refusal) return this.#answers.refuse(asker, refusal);
-    const outcome = await this.#options.roll.updateInfo(Info);
+    const outcome = this.#unlessGone(asker.id, await this.#options.roll.updateInfo(Info));
     if (outcome.code === 'handshake_required' || outcome.code === 'deleted') {
       return this.#answers.refuse(asker, outcome);
     }
@@ -192,6 +192,16 @@ export class RequestHandler {
       state.Membership !== 'REJECTED' &&
       state.Muster?.Session === sender?.Session
     );
+  }
+
+  // Another requester may delete the node after the request was carried out here, and before it is answered.
+  #unlessGone<T extends RequestOutcome>(
+    id: string,
+    outcome: T,
+  ): T | (RequestOutcome & { session: undefined }) {
+    const { roll } = this.#options;
+    if (!outcome.accepted || roll.records.get(id)) return outcome;
+    return { ...roll.refuseUnknown(id), session: undefined };
   }
 
   // Returns the refusal that makes the sender register first: the node is not on the roll, or the message names another

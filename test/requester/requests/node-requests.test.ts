@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
 import { approveNode, deleteNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
-import { readEntry } from '../../../agent/requester/roll/store.ts';
+import { nodeBucket, readEntry } from '../../../agent/requester/roll/store.ts';
 import { capture } from '../../support/captures.ts';
 import { foreignWrite } from '../roll/roll-fixture.ts';
 import { computeInfo, record, sender } from '../samples.ts';
@@ -253,6 +253,30 @@ describe('a muster agent', () => {
     const answer = await asked('node-1', 'UpdateNodeInfo/v1', report);
     assert.equal(answer.error, 'node was deleted');
     assert.equal(answer.value.Muster.Code, 'deleted');
+  });
+
+  test('that is deleted at another requester before its registration is answered gets an answer that says so', async () => {
+    const { asked, broker, register, roll } = await begin();
+    const bucket = await (await broker.connect().storage()).bucket(nodeBucket);
+    let deletes = true;
+    await bucket.watch(({ key, marker }) => {
+      if (key !== 'node-1' || marker || !deletes) return;
+      deletes = false;
+      foreignWrite(broker, key, undefined);
+    });
+    const answer = await register('node-1', sender());
+    assert.equal(roll.records.get('node-1'), undefined);
+    assert.deepEqual(answer, {
+      value: {
+        Accepted: false,
+        Reason: 'node was deleted',
+        Muster: musterMember({ Membership: '', Code: 'deleted' }),
+      },
+    });
+    const { Session } = (await register('node-1', sender())).value.Muster;
+    deletes = true;
+    const report = { Info: computeInfo('node-1', { zone: 'b' }), Muster: sender(Session) };
+    assert.equal((await asked('node-1', 'UpdateNodeInfo/v1', report)).value.Muster.Code, 'deleted');
   });
 
   test('that is unknown creates nothing except by a registration', async () => {
