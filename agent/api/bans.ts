@@ -22,7 +22,14 @@ export class BanCalls {
   async lift(fingerprint: string, actor: string): Promise<void> {
     requireFingerprint(fingerprint);
     const path = `/orchestrator/bans/${encodeURIComponent(fingerprint)}`;
-    await this.#requests.decide(path, { Action: 'unban', Actor: actor }, fingerprint);
+    await this.#requests.decide(
+      path,
+      { Action: 'unban', Actor: actor },
+      {
+        what: `the unban of key ${fingerprint}`,
+        findOut: 'muster node bans',
+      },
+    );
   }
 }
 

@@ -21,6 +21,7 @@ import {
 import { AuthorityCalls } from './authorities.ts';
 import { BacalhauCalls } from './bacalhau.ts';
 import { BanCalls, requireFingerprint } from './bans.ts';
+import type { Decided } from './explain.ts';
 import { tokenSource } from './find-token.ts';
 import { JoinCodeCalls } from './join-codes.ts';
 import { ListenerCalls } from './listeners.ts';
@@ -126,7 +127,7 @@ export class ApiClient {
     const found = await this.#refuseBeginning(id);
     const Fingerprint = decision.Action === 'approve' ? found?.Muster?.Fingerprint : undefined;
     const body = { ...(Fingerprint ? { Fingerprint } : {}), ...decision, Exact: true };
-    await this.#requests.decide(nodePath(id), body satisfies DecisionBody, id);
+    await this.#requests.decide(nodePath(id), body satisfies DecisionBody, aboutNode(id));
     return found;
   }
 
@@ -137,7 +138,11 @@ export class ApiClient {
 
   /** Writes the record of a lost node again. `actor` is the operator who wants it. */
   async rebuild(id: string, actor: string): Promise<void> {
-    await this.#requests.decide(`/orchestrator/store/lost/${id}`, { Action: 'rebuild', Actor: actor }, id);
+    await this.#requests.decide(
+      `/orchestrator/store/lost/${id}`,
+      { Action: 'rebuild', Actor: actor },
+      aboutNode(id),
+    );
   }
 
   /** Takes an older store as the right one. `actor` is what the caller says of itself. */
@@ -189,6 +194,11 @@ export class ApiClient {
     return found;
   }
 }
+
+const aboutNode = (id: string): Decided => ({
+  what: `the decision about node ${id}`,
+  findOut: `muster node describe ${id}`,
+});
 
 function nodePath(name: string): string {
   // A name with other characters could change the path of the request. No node has such an id.

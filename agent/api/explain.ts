@@ -5,6 +5,14 @@ import { problemCodes } from '../protocol/http.ts';
 import { type ErrorCode, errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readProblem } from './answers.ts';
 
+/** What a request decides. It may be carried out although its answer is lost. */
+export interface Decided {
+  /** What may stand or not, such as "the decision about node node-1". */
+  readonly what: string;
+  /** The command that says whether it stands. */
+  readonly findOut: string;
+}
+
 /** The requester to which the request was sent. */
 export interface Asked {
   readonly url: string;
@@ -12,15 +20,15 @@ export interface Asked {
   readonly deadlineMs: number;
   /** Reasons why host and port may be wrong. */
   readonly doubts: readonly string[];
-  /** The node about which the request decides. Such a request may be carried out although its answer is lost. */
-  readonly decidesAbout?: string | undefined;
+  /** What the request decides; undefined for one that decides nothing, or was not sent. */
+  readonly decided?: Decided | undefined;
   /** Whether the requester had begun its answer, so that address and protocol are right. */
   readonly hasAnswered?: boolean;
 }
 
 /** Returns the error for an operator: what failed, at which address, and what to do. */
 export function explain(error: unknown, asked: Asked): MusterError {
-  const { url, host, deadlineMs, doubts, decidesAbout, hasAnswered } = asked;
+  const { url, host, deadlineMs, doubts, decided, hasAnswered } = asked;
   if (error instanceof MusterError) return error;
   const startOrName = [...doubts, startOrNameText].join('; ');
   const unreachable = (message: string, hint?: string) =>
@@ -30,9 +38,8 @@ export function explain(error: unknown, asked: Asked): MusterError {
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return unreachable(`no requester answers at ${url}: there is no host ${host}`, startOrName);
   }
-  const mayStand =
-    decidesAbout === undefined ? '' : `; the decision about node ${decidesAbout} may stand or not`;
-  const findOut = decidesAbout && `find out with: muster node describe ${decidesAbout}`;
+  const mayStand = decided ? `; ${decided.what} may stand or not` : '';
+  const findOut = decided && `find out with: ${decided.findOut}`;
   if (code === 'ETIMEDOUT') {
     const text = `the requester at ${url} did not answer within ${formatDuration(deadlineMs)}`;
     const hung = 'it hangs, or its machine has too much to do; on that machine, muster status says more';

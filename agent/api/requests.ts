@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import { MusterError } from '../system/errors.ts';
 import { readDecisionAnswer } from './answers.ts';
-import { isStartOrName, timeoutError } from './explain.ts';
+import { type Decided, isStartOrName, timeoutError } from './explain.ts';
 import { type ApiServerOptions, type Attempt, OneServer } from './one-server.ts';
 import { parseJson, readBody } from './read-response.ts';
 
@@ -16,8 +16,7 @@ const notLastMs = { connect: 2_000, read: 10_000 };
 /** A request, as far as it decides whether it may be sent again. */
 interface Wish {
   isRead: boolean;
-  /** The node about which the request decides. */
-  decidesAbout?: string | undefined;
+  decided?: Decided | undefined;
 }
 
 /** A server that was asked in vain. */
@@ -42,22 +41,22 @@ export class ApiRequests {
     return this.#latest.url;
   }
 
-  /** Sends a decision about the node `id`. @throws MusterError also when the requester refuses it in its answer. */
-  async decide(path: string, decision: object, id: string): Promise<void> {
+  /** Sends a decision. @throws MusterError also when the requester refuses it in its answer. */
+  async decide(path: string, decision: object, decided: Decided): Promise<void> {
     const body = JSON.stringify(decision);
-    const { Success, Error: reason } = await this.ask(readDecisionAnswer, 'PUT', path, body, id);
+    const { Success, Error: reason } = await this.ask(readDecisionAnswer, 'PUT', path, body, decided);
     if (!Success) throw new MusterError('failed', reason || `the requester at ${this.url} refused`);
   }
 
-  /** Sends a request and reads its answer. `decidesAbout` is the node about which the request decides. */
+  /** Sends a request and reads its answer. */
   ask<T>(
     read: (value: unknown) => T,
     method: string,
     path: string,
     body?: string,
-    decidesAbout?: string,
+    decided?: Decided,
   ): Promise<T> {
-    return this.#inTurn({ isRead: method === 'GET', decidesAbout }, async (server, attempt) => {
+    return this.#inTurn({ isRead: method === 'GET', decided }, async (server, attempt) => {
       const signal = AbortSignal.timeout(server.deadlineMs);
       try {
         const response = await server.open({ method, path, body, signal }, attempt);
@@ -98,8 +97,8 @@ export class ApiRequests {
         this.#latest = server;
         return result;
       } catch (error) {
-        const decidesAbout = attempt.wasWritten ? wish.decidesAbout : undefined;
-        const failure = server.explain(error, { decidesAbout }, attempt.answerMs);
+        const decided = attempt.wasWritten ? wish.decided : undefined;
+        const failure = server.explain(error, { decided }, attempt.answerMs);
         if (failure.code !== 'unreachable') this.#latest = server;
         if (!mayAskAnother(failure, wish, attempt)) throw failure;
         failures.push({ failure, url: server.url });

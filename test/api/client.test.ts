@@ -250,6 +250,14 @@ test('a decision whose answer is lost may stand, and the error says how to find 
       ],
     );
   }
+  const unban = await errorOf(cut.bans.lift('BDWE-AMSB-5ZAN-P4NC', 'a'));
+  assert.deepEqual(
+    [unban.message, unban.hint],
+    [
+      `the connection to ${cut.url} was lost; the unban of key BDWE-AMSB-5ZAN-P4NC may stand or not`,
+      'find out with: muster node bans',
+    ],
+  );
 });
 
 test('an endless answer is cut off', async t => {

@@ -68,9 +68,7 @@ export class NodeDecisions {
   }
 
   async unban(wanted: string, act: Act): Promise<void> {
-    await this.#keys()
-      .unban(wanted, act)
-      .catch(error => this.#options.faults.throwUndecided(error, wanted));
+    await this.#keys().unban(wanted, act);
   }
 
   async #decide(name: string, decision: Decision, rule: DecisionRule, text: string): Promise<void> {

@@ -6,6 +6,7 @@ import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { normalFingerprint } from '../roll/node-key.ts';
+import { throwUnstored } from '../status/unstored.ts';
 import type { Bans } from './bans.ts';
 import type { KeyFollower } from './key-follower.ts';
 import type { LiveConnections } from './live-connections.ts';
@@ -114,7 +115,10 @@ export class KeyDecisions {
     announcer.announce('banned', { ...fields, ...act });
   }
 
-  /** Lifts the ban of the key with this fingerprint. @throws MusterError `not_found`; BrokerError */
+  /**
+   * Lifts the ban of the key with this fingerprint. @throws MusterError `not_found`; `unreachable` when the store gave no
+   * answer, so that the ban may be lifted; `failed` or `no_quorum` when the store did not lift it
+   */
   async unban(wanted: string, act: Act): Promise<void> {
     const { bans, log, announcer } = this.#options;
     const text = normalFingerprint(wanted);
@@ -122,9 +126,20 @@ export class KeyDecisions {
     const ban = key === undefined ? undefined : bans.of(key);
     if (key === undefined || !ban)
       throw new MusterError('not_found', `no key ${text} is banned`, { hint: 'see: muster node bans' });
-    await bans.remove(key);
+    await bans.remove(key).catch(error => throwStillBanned(error, text));
     const fields = { node: ban.id, fingerprint: text, ...act };
     log.info(fields, 'the ban of a key was lifted');
     announcer.announce('unbanned', fields);
   }
+}
+
+function throwStillBanned(error: unknown, fingerprint: string): never {
+  return throwUnstored(
+    error,
+    { what: `the unban of key ${fingerprint} was not stored`, hint: 'muster status says what is wrong' },
+    {
+      what: `the unban of key ${fingerprint} may stand or not`,
+      hint: 'find out with: muster node bans',
+    },
+  );
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { joinToken } from '../../../agent/protocol/join-code.ts';
-import { decodePublicKey, encodePublicKey } from '../../../agent/protocol/nkey.ts';
+import { decodePublicKey, encodePublicKey, fingerprint } from '../../../agent/protocol/nkey.ts';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
 import type { KeyPair } from '../../../agent/transport/key-pair.ts';
 import type { Bucket } from '../../../agent/transport/port.ts';
@@ -53,6 +53,34 @@ describe('a key that is pinned', () => {
       assert.equal(await outcome({ key, name, client }), undefined, JSON.stringify(client));
     assert.equal(await outcome({ key, name }), 'node');
   });
+});
+
+test('an unban that the store does not carry out, or does not answer, is called an unban, and the key stays banned', async () => {
+  const key = newKey();
+  const { start, broker, bucket, requester, fixture } = await begin();
+  const ban = { id: 'node-1', actor: 'ann', reason: 'stolen', at: '2026-01-01T00:00:00Z' };
+  await bucket.put(`ban.${key.publicKey}`, Buffer.from(JSON.stringify(ban)), 0);
+  await start();
+  const name = fingerprint(key.publicKey);
+  for (const [fault, code, message, hint] of [
+    ['no_space', 'failed', 'was not stored: the disk of the cluster store is full', /^muster status/],
+    ['timeout', 'unreachable', 'may stand or not: the cluster store does not answer', /: muster node bans$/],
+  ] as const) {
+    broker.storeFault = operation => (operation === 'purge' ? { fault } : undefined);
+    const error = await fixture.finish(
+      requester.directory.unban(name, { actor: 'ann' }).then(
+        () => undefined,
+        caught => caught,
+      ),
+    );
+    assert.equal(error?.code, code);
+    assert.ok(error.message.startsWith(`the unban of key ${name} ${message} (`), error.message);
+    assert.match(error.hint, hint);
+    assert.equal(requester.directory.bans().length, 1);
+  }
+  broker.storeFault = undefined;
+  await fixture.finish(requester.directory.unban(name, { actor: 'ann' }));
+  assert.deepEqual(requester.directory.bans(), []);
 });
 
 test('a node that gave way to a newcomer comes back without a code and waits again, and another key does not', async () => {
