@@ -1,7 +1,7 @@
 // `muster node approve`, `reject` and `delete` send an operator's decision about one node.
 import { isUnverified } from '../../../api/answers.ts';
 import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { print, warn } from '../../../output/terminal.ts';
+import { print, showMessage } from '../../../output/terminal.ts';
 import type { Argv, Command, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
 
@@ -55,12 +55,17 @@ export function decision(action: Action): Command {
         ...(fingerprint === undefined ? {} : { Fingerprint: fingerprint }),
         ...(ban ? { Ban: true } : {}),
       });
-      if (action === 'approve' && node && isUnverified(node)) warn(unverifiedText(node.Info.NodeID));
+      if (action === 'approve' && node && isUnverified(node)) warnOfUnverified(node.Info.NodeID);
       print('Ok\n');
       return 0;
     },
   };
 }
 
-const unverifiedText = (id: string): string =>
-  `no key of ${id} is checked (unverified): whoever has the token of the Bacalhau nodes, or may speak at a NATS that does not ask the requester, can be this node`;
+const warnOfUnverified = (id: string): void =>
+  showMessage('Warning', `no key of ${id} is checked (unverified)`, {
+    more: [
+      'whoever has the token of the Bacalhau nodes can be this node',
+      'on a NATS that does not ask the requester, so can whoever may speak there',
+    ],
+  });
