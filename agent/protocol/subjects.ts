@@ -101,6 +101,8 @@ export const ackWildcard = (durable?: string): string =>
 export const requestersQueue = 'requesters';
 /** Returns the subject on which the requesters of a roll tell each other that they are there. */
 export const peersSubject = (clusterId: string): string => `requester.peers.${clusterId}`;
+/** Returns the subject on which the requesters of a roll hear that they should hold their writes. */
+export const freezeSubject = (clusterId: string): string => `requester.freeze.${clusterId}`;
 /** Returns the subject on which the requester that watches over a roll answers that it is alive. */
 export const leaseSubject = (clusterId: string): string => `requester.lease.${clusterId}`;
 /** Returns the subject on which the requesters of a roll tell each other which keys they have refused. */

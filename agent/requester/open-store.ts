@@ -8,6 +8,8 @@ import { clusterBucket, ensureClusterId } from './cluster/cluster-bucket.ts';
 import { type RetryOptions, retryOnBrokerError } from './cluster/retry.ts';
 import { readEventHistory } from './events/event-history.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
+import type { FreezeFollower } from './freeze/freeze-follower.ts';
+import type { FreezeMember } from './freeze/freeze-record.ts';
 import { readLastSeen } from './health/last-seen-store.ts';
 import { Incarnation } from './incarnation.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
@@ -19,11 +21,10 @@ import { guardByQuorum } from './status/quorum-guard.ts';
 import type { ReplicaWatch } from './status/replica-watch.ts';
 import type { StoreWatch } from './status/store-watch.ts';
 import { refuseBesideEarlierVersion } from './watcher/earlier-version.ts';
-import { Lease, type LeaseOptions } from './watcher/lease.ts';
-import { Peers } from './watcher/peers.ts';
+import { type Holder, Lease, type LeaseOptions } from './watcher/lease.ts';
+import { type Peer, Peers } from './watcher/peers.ts';
 import { refuseBesideOldServer } from './watcher/server-version.ts';
 import type { SharedSettings } from './watcher/shared-settings.ts';
-import type { WriteHold } from './write-hold.ts';
 
 export interface OpenStoreOptions extends Pick<LeaseOptions, 'connection' | 'me' | 'clock' | 'log'> {
   random: Random;
@@ -36,8 +37,8 @@ export interface OpenStoreOptions extends Pick<LeaseOptions, 'connection' | 'me'
   replicaWatch?: ReplicaWatch | undefined;
   /** Remembers outside of the store how far it was; undefined when nothing does. */
   storeMark?: StoreMark | undefined;
-  /** Holds writes while the store is copied; undefined in tests. */
-  writeHold?: WriteHold | undefined;
+  /** Holds writes while the store is copied or moved; undefined in tests. */
+  freeze?: FreezeFollower | undefined;
   /** Called with a text that says what the start waits for. */
   onWait(what: string): void;
   /** Called when the other requesters of the roll are known, before the roll is read. */
@@ -65,25 +66,26 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
   const { connection, random, storeWatch, replicaWatch, onWait, log, storeMark } = options;
   const bare = await connection.storage();
   const unheld = storeWatch.watch(replicaWatch ? guardByQuorum(bare, replicaWatch) : bare);
-  const opened = await openKnown(unheld, clusterBucket, storeMark);
+  const storage = options.freeze?.guard(unheld) ?? unheld;
+  const opened = await openKnown(storage, clusterBucket, storeMark);
   const stateBefore = await opened.state();
   const leaseBucket = storeMark?.follow(opened, { isLease: true }) ?? opened;
   const clusterId = await ensureClusterId(leaseBucket, random);
+  let peers: Peers | undefined;
+  await followFreezes(options, unheld, clusterId, () => peers?.list() ?? []);
   onWait('the other requesters of this roll');
-  const peers = await Peers.open({ ...options, clusterId, version, settings: () => sharedSettings(options) });
+  peers = await Peers.open({ ...options, clusterId, version, settings: () => sharedSettings(options) });
   options.onPeers?.(peers);
   const onOthersWrite = () => storeWatch.onOthersWrite();
-  const lease = await Lease.open({ ...options, bucket: leaseBucket, clusterId, onOthersWrite });
+  const isFrozen = () => options.freeze?.isFrozen === true;
+  const lease = await Lease.open({ ...options, bucket: leaseBucket, clusterId, onOthersWrite, isFrozen });
   try {
     if (!lease.isHeld) {
       refuseBesideOldServer(connection.state, lease.holder);
       refuseBesideEarlierVersion(lease.holder, peers.list());
     }
     await storeMark?.compare(clusterId, stateBefore);
-    // A lease that is not renewed would be lost, so only what else is written can be held.
-    const storage = options.writeHold?.guard(unheld) ?? unheld;
-    const held = await storage.bucket(clusterBucket);
-    const cluster = storeMark?.follow(held) ?? held;
+    const cluster = storeMark?.follow(opened) ?? opened;
     onWait('the event stream to be read');
     const isKnown = storeMark?.knows(eventStreamConfig.name);
     const stream = await storage.stream({ ...eventStreamConfig, isKnown });
@@ -103,6 +105,30 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
     throw error;
   }
 }
+
+/** Follows the freezes of the roll, and waits for the end of one that is there. @throws BrokerError */
+async function followFreezes(
+  { freeze, storeMark, connection, me, onWait }: OpenStoreOptions,
+  unheld: Storage,
+  clusterId: string,
+  peers: () => Peer[],
+): Promise<void> {
+  if (!freeze) return;
+  const opened = await openKnown(unheld, clusterBucket, storeMark);
+  const bucket = storeMark?.follow(opened, { isLease: true }) ?? opened;
+  await freeze.follow({
+    connection,
+    storage: unheld,
+    bucket,
+    clusterId,
+    me: memberOf(me),
+    peers: () => peers().map(memberOf),
+  });
+  if (freeze.holder) onWait(`the store, whose writes are held by ${freeze.holder}`);
+  await freeze.released();
+}
+
+const memberOf = ({ requester, instance, host }: Holder): FreezeMember => ({ requester, instance, host });
 
 /** Opens a bucket. In a cluster, one that was there before is not made again. */
 async function openKnown(

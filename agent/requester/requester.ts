@@ -19,6 +19,7 @@ import type { CalloutBox } from './enrolment/callout-box.ts';
 import type { BrokerAddresses } from './enrolment/join-code-desk.ts';
 import { OwnNats, type OwnNatsOptions } from './enrolment/own-nats.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
+import type { FreezeFollower } from './freeze/freeze-follower.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
 import type { PartsSettings } from './make-parts.ts';
@@ -32,7 +33,6 @@ import { requesterTroubles } from './status/requester-troubles.ts';
 import { type StoreFailure, StoreWatch } from './status/store-watch.ts';
 import { storedStreams } from './stored-streams.ts';
 import type { Peers } from './watcher/peers.ts';
-import type { WriteHold } from './write-hold.ts';
 
 export interface RequesterSettings extends PartsSettings, RollPolicy {}
 
@@ -81,8 +81,8 @@ export interface RequesterOptions {
   authorities?: AuthorityRotation | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
-  /** Holds writes while the store is copied; undefined in tests. */
-  writeHold?: WriteHold | undefined;
+  /** Holds writes while the store is copied or moved; undefined in tests. */
+  freeze?: FreezeFollower | undefined;
   /** Called when the NATS changed so that this requester may serve it no longer. It answers no more, and the process should end. */
   onLost(error: MusterError): void;
   /** Called when something that `status` shows has changed. */
@@ -126,7 +126,8 @@ export class Requester {
     this.#policy = { manualApproval: settings.manualApproval, maxPending: settings.maxPending };
     const onChange = () => options.onStatusChange?.();
     this.#storeWatch = new StoreWatch(onChange);
-    this.#replicaWatch = new ReplicaWatch({ ...options, streams: storedStreams, onChange });
+    const isFrozen = () => options.freeze?.isFrozen === true;
+    this.#replicaWatch = new ReplicaWatch({ ...options, streams: storedStreams, isFrozen, onChange });
     this.directory = new NodeDirectory({
       self,
       clock: options.clock,
@@ -192,6 +193,7 @@ export class Requester {
     this.#callout?.stop();
     this.#ownNats?.stop();
     this.#replicaWatch.stop();
+    this.#options.freeze?.stop();
     const isConnected = this.#options.connection.state.kind === 'connected';
     await this.#parts?.stop(isConnected ? lastEventsTimeoutMs : 0);
   }

@@ -1,17 +1,18 @@
 // Makes a backup of the requester of this machine, while it runs.
-import { roleFolder, runtimeFolder } from '../config/paths.ts';
+import { hostname } from 'node:os';
+import { roleFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
 import { BackupWriter } from '../requester/backup/backup-writer.ts';
-import { type BackupSummary, type TakeBackupOptions, takeBackup } from '../requester/backup/take-backup.ts';
+import { type BackupSummary, type CopyMoment, takeBackup } from '../requester/backup/take-backup.ts';
 import { clusterBucket, readClusterId } from '../requester/cluster/cluster-bucket.ts';
+import { Freeze } from '../requester/freeze/freeze.ts';
+import type { FreezeHolder } from '../requester/freeze/freeze-record.ts';
 import type { RequesterStatus } from '../requester/status/requester-status.ts';
-import type { HeldKind } from '../requester/write-hold.ts';
 import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { silentLog } from '../system/log.ts';
 import { readNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
-import { askHolder } from '../system/role-socket.ts';
 import type { Credentials } from '../transport/credentials.ts';
 import { connect } from '../transport/nats.ts';
 import { BrokerError, type CopyingConnection } from '../transport/port.ts';
@@ -45,22 +46,44 @@ export async function backUp({ path, data, settings, running, way }: BackupOptio
   const storage = await connection.storage();
   const copies = await connection.copies();
   if (!(await copies.counts(`KV_${clusterBucket.name}`))) throw nothingThere();
-  const cluster = await readClusterId(await storage.bucket(clusterBucket));
+  const bucket = await storage.bucket(clusterBucket);
+  const cluster = await readClusterId(bucket);
   if (cluster === undefined) throw nothingThere();
   const folders = { requester: roleFolder(data, 'requester'), broker: roleFolder(data, 'broker') };
   const requester = running?.node ?? settings.node.id ?? (await readNodeId(folders.requester)) ?? 'unknown';
   const writer = await BackupWriter.create(path);
   cleanup.defer(() => writer.discard());
-  const hold = running && holdOf(runtimeFolder(data, 'requester'));
-  return await takeBackup({
-    writer,
-    copies,
-    hold,
-    folders,
-    about: { cluster, requester },
+  const freeze = await Freeze.begin({
+    connection,
+    bucket,
+    clusterId: cluster,
+    holder: freezeHolder(requester),
+    purpose: 'backup',
     clock: systemClock,
+    random: systemRandom,
   });
+  cleanup.defer(() => freeze.end());
+  const moment: CopyMoment = {
+    recordsCopied: async () => {
+      await freeze.confirm('records');
+      await freeze.releaseRecords();
+    },
+    eventsCopied: async () => {
+      await freeze.confirm('events');
+      await freeze.end();
+    },
+  };
+  const about = { cluster, requester };
+  return await takeBackup({ writer, copies, moment, folders, about, clock: systemClock });
 }
+
+/** Returns who this command is for those whose writes it holds. */
+const freezeHolder = (requester: string): FreezeHolder => ({
+  requester,
+  host: hostname(),
+  pid: process.pid,
+  since: systemClock.now().toISOString(),
+});
 
 /** Connects to a broker. The caller closes the connection. @throws MusterError `unreachable` with the reason */
 export async function connectOnce({ servers, credentials, tls }: BrokerWay): Promise<CopyingConnection> {
@@ -86,14 +109,6 @@ export async function connectOnce({ servers, credentials, tls }: BrokerWay): Pro
       cause: error,
     });
   }
-}
-
-/** Holds the writes of the requester that runs here, through its socket. */
-function holdOf(folder: string): TakeBackupOptions['hold'] {
-  const tell = async (command: 'hold' | 'let-go', what: HeldKind) => {
-    await askHolder(folder, { command, what });
-  };
-  return { begin: what => tell('hold', what), end: what => tell('let-go', what) };
 }
 
 const nothingThere = (): MusterError =>

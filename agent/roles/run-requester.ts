@@ -8,12 +8,13 @@ import { readHostFacts } from '../host/host-facts.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { writeRequesterToken } from '../protocol/requester-token.ts';
 import { startApi } from '../requester/api/server.ts';
+import { FreezeFollower } from '../requester/freeze/freeze-follower.ts';
 import { Ledger, ledgerFileName } from '../requester/ledger/ledger.ts';
 import { StoreMark, storeMarkFileName } from '../requester/ledger/store-mark.ts';
 import { firstTokenFile } from '../requester/operators/first-token-file.ts';
 import { Requester } from '../requester/requester.ts';
 import { requesterInfo } from '../requester/roll/own-info.ts';
-import { WriteHold } from '../requester/write-hold.ts';
+import { storedStreams } from '../requester/stored-streams.ts';
 import type { StatusNotifier } from '../service/notifier.ts';
 import { openNotifier } from '../service/open-notifier.ts';
 import { withSandboxHint } from '../service/sandbox.ts';
@@ -51,12 +52,11 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   const start = await startRole('requester', load);
   const { settings, log, data, folder, runtime } = start;
   let requester: Requester | undefined;
-  const writeHold = new WriteHold(systemClock);
   await using cleanup = new AsyncDisposableStack();
   const lock = await withSandboxHint('requester', data, () =>
     holdFolder(
       runtime,
-      request => answerCommand(request, requester, writeHold),
+      request => answerCommand(request, requester),
       status => `another requester holds ${folder}: ${describeHolder(status)}`,
     ),
   );
@@ -72,7 +72,7 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
     random: systemRandom,
   });
   const life = lifetime(log);
-  const running: Running = { ...start, load, notifier, node, life, writeHold };
+  const running: Running = { ...start, load, notifier, node, life };
   try {
     const access = await loadAccess(folder, settings);
     await useDueAuthority(running);
@@ -99,7 +99,6 @@ interface Running extends RoleStart {
   notifier: StatusNotifier;
   node: string;
   life: Lifetime;
-  writeHold: WriteHold;
 }
 
 interface Served extends Running {
@@ -116,7 +115,7 @@ const ownNatsPings = { pingIntervalMs: 2_000, maxUnansweredPings: 2 };
 
 /** Runs the requester and its API until it is told to stop. @throws as `runRequester`. */
 async function serveNodes(
-  { load, settings, log, data, folder, notifier, node, life, writeHold, broker, access }: Served,
+  { load, settings, log, data, folder, notifier, node, life, broker, access }: Served,
   onCreated: (requester: Requester) => void,
 ): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
@@ -173,7 +172,7 @@ async function serveNodes(
     ledger: await Ledger.open(join(folder, ledgerFileName), log),
     storeMark: await StoreMark.open({ path: join(folder, storeMarkFileName), clock: systemClock, log }),
     firstToken: firstTokenFile(operatorTokenFile(data)),
-    writeHold,
+    freeze: new FreezeFollower({ clock: systemClock, log, streams: storedStreams }),
     onLost: lost.reject,
     onStatusChange,
   });

@@ -166,7 +166,7 @@ async function restoreOnOwnNats(run: Run): Promise<string[]> {
       const writer = await BackupWriter.create(path);
       try {
         const about = { cluster: living.cluster ?? 'unknown', requester: 'unknown' };
-        await takeBackup({ writer, copies, hold: undefined, folders: present, about, clock: systemClock });
+        await takeBackup({ writer, copies, moment: undefined, folders: present, about, clock: systemClock });
       } finally {
         await writer.discard();
       }

@@ -16,6 +16,7 @@ import {
   type WatchPasses,
 } from './port.ts';
 import type { StoredMessage } from './received-message.ts';
+import { isShut, refuseShut } from './shut-stream.ts';
 import { readStoredMessage } from './stored-message.ts';
 import { createOnServers, StreamBirth } from './stream-birth.ts';
 
@@ -115,7 +116,9 @@ class StreamBucket implements Bucket {
     try {
       const subject = this.#subject(key);
       const stored = await inAttempts(this.#environment, connection =>
-        publishStored(connection, this.#stream, subject, value, fields, this.#ensure),
+        publishStored(connection, this.#stream, subject, value, fields, async () =>
+          refuseShut(await this.#ensure(), this.#stream),
+        ),
       );
       return stored.sequence;
     } catch (error) {
@@ -161,6 +164,7 @@ async function ensureBucket(
 ): Promise<StreamInfo> {
   const stream = `KV_${name}`;
   const info = await birth.find(() => createOnServers(environment, stream, bucketConfig(name)));
+  if (isShut(info.config, stream)) return info;
   const { subjects, allow_rollup_hdrs, sealed } = info.config;
   const isBucket =
     Array.isArray(subjects) && subjects.includes(`$KV.${name}.>`) && allow_rollup_hdrs === true && !sealed;

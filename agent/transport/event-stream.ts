@@ -4,6 +4,7 @@ import { readContinuously, readOnce, type StorageEnvironment } from './consume.t
 import { ensureDurable, listDurables, removeDurable } from './durables.ts';
 import { ApiError, apiErrors, callApi, publishStored, type StreamInfo, updateStream } from './jetstream.ts';
 import { BrokerError, type EventStream, type Fence, type StreamConfig } from './port.ts';
+import { isShut, refuseShut } from './shut-stream.ts';
 import { readStoredMessage } from './stored-message.ts';
 import { createOnServers, StreamBirth } from './stream-birth.ts';
 
@@ -21,7 +22,12 @@ export async function openStream(
   const secret = environment.random.uuid();
   return {
     publish: (subject, data, id, fence) =>
-      publishOnce(environment, stream, secret, ensure, { subject, data, id, fence }),
+      publishOnce(environment, stream, secret, async () => refuseShut(await ensure(), stream), {
+        subject,
+        data,
+        id,
+        fence,
+      }),
     lastPerSubject: (filter, fn) =>
       readOnce(environment, { stream, filters: [filter], from: 'newest_of_each_subject' }, fn),
     fill: async () => {
@@ -98,7 +104,7 @@ async function ensureStream(
   const { name } = config;
   const wanted = streamConfig(config);
   const info = await birth.find(() => createWithSpace(config));
-  if (isSame(info.config, wanted)) return info;
+  if (isShut(info.config, name) || isSame(info.config, wanted)) return info;
   try {
     // An update never changes on how many servers the stream is: raised in place, acknowledged writes can be lost.
     return await updateStream(connection, name, { ...info.config, ...wanted });

@@ -144,6 +144,11 @@ export interface Storage {
    * when there is no such stream. Throws BrokerError.
    */
   replicas(stream: string): Promise<StreamReplicas | undefined>;
+  /**
+   * Lets the stream of this name take messages again, which `StreamCopies.shut` has shut. Returns false when it is not shut, or
+   * not there. Throws BrokerError.
+   */
+  reopen(stream: string): Promise<boolean>;
 }
 
 /** The servers of a cluster that store one stream. */
@@ -361,6 +366,8 @@ export interface StreamCounts {
   replicas: number;
   /** The time of creation, as the broker writes it. */
   created: string;
+  /** Whether it takes no messages: see `shut`. */
+  isShut: boolean;
 }
 
 /** All methods throw BrokerError `timeout`, `disconnected`, `not_permitted` or `refused`. */
@@ -380,6 +387,11 @@ export interface StreamCopies {
   restore(copy: StreamCopy, chunks: AsyncIterable<Uint8Array>): Promise<StreamCounts>;
   /** Removes a stream with everything in it, if there is one. */
   remove(stream: string): Promise<void>;
+  /**
+   * Has the broker take no more messages for a stream, whoever sends them, until `Storage.reopen`. When this resolves, each
+   * message that was acknowledged is stored. What is stored can be read.
+   */
+  shut(stream: string): Promise<void>;
   /** Removes one message of a stream, if it is there. */
   removeMessage(stream: string, sequence: number): Promise<void>;
 }

@@ -13,6 +13,7 @@ import {
   type StorageConnection,
 } from './jetstream.ts';
 import { BrokerError, type StreamCopies, type StreamCopy, type StreamCounts } from './port.ts';
+import { isShut, shutStream } from './shut-stream.ts';
 import { readStoredMessage } from './stored-message.ts';
 
 /** Times in milliseconds: for one chunk to come or to be taken, and for the last step of a restore. */
@@ -48,6 +49,7 @@ export function openStreamCopies(
       }
     },
     remove: stream => removeStream(connection, stream),
+    shut: stream => shutStream(connection, stream),
     removeMessage: async (stream, sequence) => {
       try {
         await callApi(connection, `STREAM.MSG.DELETE.${stream}`, { seq: sequence, no_erase: true });
@@ -231,11 +233,11 @@ async function readCounts(connection: StorageConnection, stream: string): Promis
 /** Reads a description of a stream in an answer of the broker. */
 function countsIn(stream: string, { config, state, created }: Record<string, unknown>): StreamCounts {
   if (!isRecord(config) || !isRecord(state) || typeof created !== 'string') throw notUnderstood(stream);
-  return { ...countsOfState({ stream, config, state }), created };
+  return { ...countsOfState({ stream, config, state }), created, isShut: isShut(config, stream) };
 }
 
 /** Returns what a snapshot says of its stream. @throws BrokerError when that cannot be understood */
-function countsOfState({ stream, config, state }: StreamCopy): Omit<StreamCounts, 'created'> {
+function countsOfState({ stream, config, state }: StreamCopy): Omit<StreamCounts, 'created' | 'isShut'> {
   const { messages = 0, first_seq: firstSequence = 0, last_seq: lastSequence = 0, last_ts: lastAt } = state;
   const { num_replicas: replicas = 1 } = config;
   if (!(isCount(messages) && isCount(firstSequence) && isCount(lastSequence) && isCount(replicas)))

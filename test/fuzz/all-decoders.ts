@@ -2,6 +2,7 @@
 import { apiDecoders } from './api-decoders.ts';
 import type { Decoder } from './decoder.ts';
 import { fileDecoders } from './file-decoders.ts';
+import { freezeDecoders } from './freeze-decoders.ts';
 import { liveDecoders } from './live-decoders.ts';
 import { machineDecoders } from './machine-decoders.ts';
 import { messageDecoders } from './message-decoders.ts';
@@ -11,6 +12,7 @@ import { storeDecoders } from './store-decoders.ts';
 export const allDecoders: readonly Decoder[] = [
   ...messageDecoders,
   ...nameDecoders,
+  ...freezeDecoders,
   ...storeDecoders,
   ...apiDecoders,
   ...fileDecoders,

@@ -10,6 +10,7 @@ export function guardByQuorum(storage: Storage, watch: Watch): Storage {
     bucket: async config => guardBucket(await storage.bucket(config), `KV_${config.name}`, watch),
     stream: async config => guardStream(await storage.stream(config), config.name, watch),
     replicas: stream => storage.replicas(stream),
+    reopen: stream => storage.reopen(stream),
   };
 }
 

@@ -15,6 +15,8 @@ export interface ReplicaWatchOptions {
   streams: readonly string[];
   clock: Clock;
   log: Log;
+  /** Whether the streams may be away for a moment, because they move to other servers. */
+  isFrozen?(): boolean;
   /** Called when something that the status shows may have changed. */
   onChange(): void;
 }
@@ -103,10 +105,12 @@ export class ReplicaWatch implements ReplicaSources {
   }
 
   async #read(): Promise<void> {
-    const { connection, streams } = this.#options;
+    const { connection, streams, isFrozen } = this.#options;
+    if (isFrozen?.()) return;
     // A cluster that does not answer, as while it chooses a leader, has not said that it has none.
     const read = async (stream: string) => await (await connection.storage()).replicas(stream);
     const answers = await Promise.all(streams.map(stream => read(stream).catch(() => 'unknown' as const)));
+    if (isFrozen?.()) return;
     const found = answers.filter(each => each !== undefined && each !== 'unknown');
     for (const { stream } of found) this.#known.add(stream);
     this.#missing = streams.filter((stream, at) => answers[at] === undefined && this.#known.has(stream));

@@ -37,6 +37,7 @@ export class StoreWatch {
       bucket: async config => this.#watchBucket(await storage.bucket(config)),
       stream: async config => this.#watchStream(await storage.stream(config)),
       replicas: stream => storage.replicas(stream),
+      reopen: stream => storage.reopen(stream),
     };
   }
 

@@ -51,6 +51,8 @@ export interface LeaseOptions {
   log: Log;
   /** Called when another requester has renewed the lease, which tells that the store carries out writes. */
   onOthersWrite?(): void;
+  /** Whether the writes of the roll are held now, so that nobody can renew the lease. Nobody takes it meanwhile. */
+  isFrozen?(): boolean;
 }
 
 /** What happens to the lease. */
@@ -172,8 +174,13 @@ export class Lease implements WatchRight {
 
   // Takes the lease if nobody holds it, or its holder is silent.
   async #look({ isStart }: { isStart: boolean }): Promise<void> {
-    const { bucket, me } = this.#options;
+    const { bucket, me, isFrozen } = this.#options;
     for (;;) {
+      if (isFrozen?.()) {
+        // The silence of the holder counts from the end of the freeze.
+        this.#seen = undefined;
+        return;
+      }
       const entry = await bucket.get(leaseKey);
       const holder = entry && !entry.marker ? decode(leaseKey, holderSchema, entry.value) : undefined;
       const isOther = holder !== undefined && holder.instance !== me.instance;

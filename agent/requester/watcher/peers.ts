@@ -34,8 +34,14 @@ const peerSchema = v.object({
   leaves: v.optional(v.boolean(), false),
 });
 
+/** What a requester tells the others of itself. */
+type Presence = v.InferOutput<typeof peerSchema>;
+
+/** Reads what another requester tells of itself. @throws ProtocolError */
+export const readPresence = (data: Uint8Array): Presence => validate(peerSchema, parseJson(data));
+
 /** Another requester of the roll. */
-export interface Peer extends Omit<v.InferOutput<typeof peerSchema>, 'leaves'> {
+export interface Peer extends Omit<Presence, 'leaves'> {
   /** The names of the settings that should be those of this requester, and are not. */
   differs: readonly string[];
 }
@@ -154,9 +160,9 @@ export class Peers {
 
   #keep({ data }: Message): void {
     const { me, clock } = this.#options;
-    let told: v.InferOutput<typeof peerSchema>;
+    let told: Presence;
     try {
-      told = validate(peerSchema, parseJson(data));
+      told = readPresence(data);
     } catch (err) {
       this.#limited.warn('peer', { err }, 'a message of another requester cannot be read');
       return;
