@@ -108,6 +108,7 @@ export const reasons = {
   updateRejected: 'node registration rejected',
   notCompute: 'node is not a compute node',
   deleted: 'node was deleted',
+  overtaken: 'the same agent has registered again since it sent this',
   handshakeRequired: (id: string) => `node ${id} not connected - handshake required`,
 } as const;
 

@@ -19,6 +19,8 @@ export const senderSchema = struct({
   /** The instance: a random value, made at each start of the agent. */
   Instance: short(),
   BootID: short(),
+  /** The number of a registration among those of the instance; only with a registration. */
+  Attempt: v.optional(count()),
   /** The pins of the CAs that the node has on its disk; only with registration and node information. */
   Authorities: newerTexts(maxAuthorities, 64),
 });

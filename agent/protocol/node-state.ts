@@ -109,6 +109,8 @@ const musterStateSchema = struct({
   /** The session whose messages are accepted; absent for a Bacalhau node. */
   Session: v.optional(v.pipe(v.string(), v.maxLength(128))),
   Instance: v.optional(v.pipe(v.string(), v.maxLength(128))),
+  /** The number of the last registration among those of the instance. */
+  Attempt: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   BootID: v.optional(v.pipe(v.string(), v.maxLength(128))),
   Version: v.optional(v.pipe(v.string(), v.maxLength(64))),
   RegisteredAt: v.optional(goTime()),

@@ -19,7 +19,7 @@ export class Crowd {
   readonly #nodes: ReadonlyMap<string, SimulatedNode>;
   readonly #busy = new Set<string>();
   readonly #timers: NodeJS.Timeout[] = [];
-  /** The nodes whose last registration got no answer, so that the requester may know another session of them. */
+  /** The nodes whose last registration got no answer, or none from the store, so that the requester may know another session of them. */
   readonly #open = new Set<string>();
   /** The nodes that were told to register again, although their registration had been answered. */
   readonly unasked: string[] = [];
@@ -81,7 +81,8 @@ export class Crowd {
     const operation = this.#model.begin(node.id, 'register');
     this.unsure.add(node.id);
     const code = await node.ask('RegisterNode/v1');
-    if (code === undefined) this.#open.add(node.id);
+    // What the store did not answer may stand all the same.
+    if (code === undefined || code === 'unavailable') this.#open.add(node.id);
     else this.#open.delete(node.id);
     this.#model.end(operation, outcomeOf(code));
     node.session ??= unanswered;

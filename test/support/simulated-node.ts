@@ -33,6 +33,7 @@ export class SimulatedNode {
   session: string | undefined;
   readonly #key: KeyPair = newKey();
   #sequence = 0;
+  #attempts = 0;
 
   /** Begins to connect. */
   constructor(id: string, { servers, joinToken }: Entrance) {
@@ -49,12 +50,14 @@ export class SimulatedNode {
 
   /** Sends a request and returns the code of the answer; undefined when none came in time. */
   async ask(method: ManagementMethod): Promise<string | undefined> {
-    const session = method === 'RegisterNode/v1' ? undefined : this.session;
+    const isNew = method === 'RegisterNode/v1';
+    const session = isNew ? undefined : this.session;
+    const attempt = isNew ? ++this.#attempts : undefined;
     try {
-      const [subject, body] = requestOf(method, this.id, session);
+      const [subject, body] = requestOf(method, this.id, session, {}, attempt);
       const reply = await this.connection.request(subject, body, answerTimeoutMs);
       const { muster } = validate(answerSchema, parseJson(reply.data));
-      if (method === 'RegisterNode/v1') this.session = muster?.Session ?? this.session;
+      if (isNew) this.session = muster?.Session ?? this.session;
       return muster?.Code ?? '';
     } catch {
       return undefined;
@@ -86,10 +89,12 @@ export function requestOf(
   id: string,
   session: string | undefined,
   labels: Record<string, string> = {},
+  attempt?: number,
 ): [string, string] {
   const Muster = {
     Version: '0.1.0',
     Instance: `instance-of-${id}`,
+    ...(attempt === undefined ? {} : { Attempt: attempt }),
     ...(session ? { Session: session } : {}),
   };
   const body = method === 'Leave/v1' ? { NodeID: id, Muster } : { Info: infoOf(id, labels), Muster };

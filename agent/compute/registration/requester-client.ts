@@ -88,6 +88,8 @@ export class RequesterClient {
   #loggedDifferences = '';
   /** The value of the survey's `infoChanges` when the information was last sent. */
   #sentInfoChanges = -1;
+  /** Number of registrations that this process has sent. */
+  #attempts = 0;
 
   constructor(options: RequesterClientOptions) {
     this.#options = options;
@@ -142,7 +144,11 @@ export class RequesterClient {
     const { survey, authorities } = this.#options;
     this.#sentInfoChanges = survey.infoChanges;
     const Authorities = authorities?.keptPins;
-    const Muster = { ...this.#sender(), ...(Authorities ? { Authorities: [...Authorities] } : {}) };
+    const Muster = {
+      ...this.#sender(),
+      ...(method === 'RegisterNode/v1' ? { Attempt: ++this.#attempts } : {}),
+      ...(Authorities ? { Authorities: [...Authorities] } : {}),
+    };
     const answer = await this.#request(method, { Info: survey.info(), Muster } satisfies RegisterRequest);
     void this.#keepAuthorities(answer);
     return answer;

@@ -1,7 +1,7 @@
 // The membership rules decide what a node's request changes in its record. They are pure functions.
 import type { AnswerCode } from '../../protocol/answers.ts';
 import { reasons } from '../../protocol/answers.ts';
-import type { RegisterRequest } from '../../protocol/messages.ts';
+import type { RegisterRequest, Sender } from '../../protocol/messages.ts';
 import { type NodeInfo, staticInfo } from '../../protocol/node-info.ts';
 import {
   type Membership,
@@ -61,6 +61,7 @@ export function register(
   }
   if (isTooLarge(Info)) return refusal('malformed', tooLarge);
   const before = stored.kind === 'record' ? stored.state : undefined;
+  if (isOvertaken(Muster, before?.Muster)) return refusal('unavailable', reasons.overtaken);
   // A record that Bacalhau wrote may have no membership. Its node is treated as new.
   const isNew = !before?.Membership;
   const joined = isNew && isFirstSince(stored, policy.joinedBy) ? policy.joinedBy : undefined;
@@ -77,6 +78,7 @@ export function register(
       // A Bacalhau node gets no session, because its messages carry none.
       Session: Muster ? policy.session : undefined,
       Instance: Muster?.Instance,
+      Attempt: Muster?.Attempt,
       BootID: Muster?.BootID,
       Version: Muster?.Version,
       RegisteredAt: policy.now,
@@ -107,6 +109,16 @@ export function register(
     ...(infoDiffers(before.Info, Info) ? { change: updatedChange(before, policy.now) } : {}),
   };
 }
+
+/**
+ * Returns whether the same process has registered again since it sent this. A registration may have waited in a requester or a
+ * server that was suspended. Carried out now, it would end the session of the later one, and the node would have to register
+ * once more.
+ */
+const isOvertaken = (sender: Sender | undefined, stored: MusterState | undefined): boolean =>
+  sender?.Attempt !== undefined &&
+  sender.Instance === stored?.Instance &&
+  sender.Attempt < (stored?.Attempt ?? 0);
 
 /** Returns whether a node that is not on the roll came in with the code after it was last deleted. */
 const isFirstSince = (stored: StoredRecord, joined: JoinedBy | undefined): boolean =>

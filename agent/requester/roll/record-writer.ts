@@ -4,7 +4,15 @@ import type { Random } from '../../system/random.ts';
 import { BrokerError, type Bucket } from '../../transport/port.ts';
 import { NodeQueue } from './node-queue.ts';
 import type { ChangeAnnouncer } from './roll-observer.ts';
-import { laterChangesOf, markerRecord, signed, type WriteMark, type WriteRequest, write } from './store.ts';
+import {
+  laterChangesOf,
+  markerRecord,
+  operationOf,
+  signed,
+  type WriteMark,
+  type WriteRequest,
+  write,
+} from './store.ts';
 import type { StoreFollower } from './store-follower.ts';
 import type { StoreLife } from './store-life.ts';
 import type { StoredRecord } from './stored-record.ts';
@@ -82,6 +90,7 @@ export class RecordWriter {
   async #changeInTurn<T extends RecordChange>(id: string, rule: (stored: StoredRecord) => T): Promise<T> {
     const { bucket, random, follower } = this.#options;
     const operation = random.uuid();
+    let tried: T | undefined;
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
       const entry = await bucket.get(id).catch(throwUnwritten);
       const stored = follower.applyRead(id, entry);
@@ -89,8 +98,11 @@ export class RecordWriter {
         await follower.compared().catch(throwUnwritten);
         continue;
       }
+      // A cluster that chose a leader may refuse a second attempt because of the first one, and carry that out later.
+      if (tried && entry && operationOf(entry) === operation) return tried;
       const outcome = rule(stored);
       if (!outcome.write) return outcome;
+      tried = outcome;
       const { write: state, change } = outcome;
       const changes = entry ? laterChangesOf(entry, stored) : [];
       const request = { id, state, changes, revision: stored.revision, operation };

@@ -193,7 +193,8 @@ function markerChanges(entry: BucketEntry): StoredChange[] {
   }
 }
 
-function operationOf(entry: BucketEntry): string | undefined {
+/** Returns the mark of the write that made an entry; undefined when another program wrote it. */
+export function operationOf(entry: BucketEntry): string | undefined {
   if (entry.marker) return entry.headers[operationHeader];
   return operationOfRecord(readEntry(entry));
 }

@@ -25,6 +25,28 @@ const request = (muster = true, Info = computeInfo('node-1')): RegisterRequest =
   ...(muster ? { Muster: { Version: '0.1.0', Instance: 'i-9', BootID: 'b-9' } } : {}),
 });
 
+describe('a registration that arrives late', () => {
+  const registration = (Attempt: number, Instance = 'i-1'): RegisterRequest => ({
+    ...request(),
+    Muster: { Version: '0.1.0', Instance, Attempt },
+  });
+  const after = (Attempt: number): StoredRecord => {
+    const { write } = register(storedRecords.absent, registration(Attempt), manual);
+    assert.ok(write);
+    return { kind: 'record', state: write, revision: 1 };
+  };
+
+  test('does not end the session of a later one of the same process', () => {
+    const { code, write } = register(after(2), registration(1), manual);
+    assert.deepEqual([code, write], ['unavailable', undefined]);
+  });
+
+  test('counts when it is as new as the last one, or of another process, or says no number', () => {
+    const requests = [registration(2), registration(3), registration(1, 'i-2'), request()];
+    for (const each of requests) assert.equal(register(after(2), each, manual).code, 'reconnected');
+  });
+});
+
 describe('a node that came in with a join code', () => {
   const joinedBy = { code: 'abcdefgh23', approve: false, labels: {}, at };
   const approving = { ...joinedBy, approve: true, labels: { rack: 'b7' } };

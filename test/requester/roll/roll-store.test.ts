@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { NodeState } from '../../../agent/protocol/node-state.ts';
 import { approveNode, deleteNode } from '../../../agent/requester/roll/decisions.ts';
 import { changesOf, readEntry } from '../../../agent/requester/roll/store.ts';
-import { BrokerError } from '../../../agent/transport/port.ts';
+import { BrokerError, type Bucket } from '../../../agent/transport/port.ts';
 import { recordLog } from '../../support/log-lines.ts';
 import { bacalhauRecord, computeInfo, counting, record } from '../samples.ts';
 import {
@@ -175,6 +175,37 @@ describe('two operators at once', () => {
     await Promise.all([reject('node-1'), register('node-1', 'b'), register('node-1', 'c')]);
     assert.equal(roll.records.get('node-1')?.Membership, 'REJECTED');
     assert.equal(roll.records.get('node-1')?.Muster?.Decision?.Action, 'reject');
+  });
+});
+
+describe('a cluster that chooses a leader', () => {
+  test('may refuse a write because of an earlier attempt of it, which stands a moment later', async () => {
+    let carryOut = async (): Promise<unknown> => undefined;
+    let isSlow = false;
+    const wrap = (bucket: Bucket): Bucket => ({
+      ...bucket,
+      watch: (...args) => bucket.watch(...args),
+      async put(...args) {
+        if (!isSlow) return await bucket.put(...args);
+        isSlow = false;
+        carryOut = () => bucket.put(...args);
+        throw new BrokerError('revision_conflict', 'the first attempt is under way');
+      },
+      async get(key) {
+        const entry = await bucket.get(key);
+        // The record is read once more as it was. Then the first attempt is carried out.
+        const work = carryOut;
+        carryOut = async () => undefined;
+        await work();
+        return entry;
+      },
+    });
+    const { roll, open, register, approve } = await begin({ wrap });
+    await register('node-1');
+    isSlow = true;
+    await approve('node-1');
+    assert.equal(roll.records.get('node-1')?.Membership, 'APPROVED');
+    assert.deepEqual(announcedKinds(open), ['node-1 registered', 'node-1 approved']);
   });
 });
 
