@@ -1,36 +1,19 @@
 // Calls a requester that is not there, is slow, or is another program: each failure is a sentence, with exit code 69.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { ApiClient } from '../../agent/api/client.ts';
 import type { ApiServerOptions } from '../../agent/api/one-server.ts';
-import { MusterError } from '../../agent/system/errors.ts';
 import { muster } from '../cli/program.ts';
 import { freePort, listen } from '../support/listener.ts';
+import { answering, refusal } from './answering-server.ts';
 
 const startOrName =
   'start one with "muster requester" or "muster dev", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file';
 
-async function errorOf(answer: Promise<unknown>): Promise<MusterError> {
-  try {
-    await answer;
-  } catch (error) {
-    assert.ok(error instanceof MusterError, String(error));
-    return error;
-  }
-  throw new Error('not refused');
-}
-
-async function answering(t: TestContext, handler: RequestListener, options: Partial<ApiServerOptions> = {}) {
-  const server = createServer(handler).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  const port = typeof address === 'object' && address ? address.port : 0;
+/** Returns a client of a server that answers by `handler` until the test ends. */
+async function clientOf(t: TestContext, handler: RequestListener, options: Partial<ApiServerOptions> = {}) {
+  const { port } = await answering(t, handler);
   return new ApiClient({ host: '127.0.0.1', port, ...options });
 }
 
@@ -61,12 +44,12 @@ test('when nothing answers, the error names the address and says how to name ano
 
 test('ports that browsers refuse can be used', async () => {
   // 10080 stands in the list of bad ports of the Fetch standard.
-  const error = await errorOf(new ApiClient({ host: '127.0.0.1', port: 10080 }).status());
+  const error = await refusal(new ApiClient({ host: '127.0.0.1', port: 10080 }).status());
   assert.equal(error.message, 'no requester answers at http://127.0.0.1:10080');
 });
 
 test('an unknown host is named', async () => {
-  const error = await errorOf(new ApiClient({ host: 'nowhere.invalid', port: 1 }).status());
+  const error = await refusal(new ApiClient({ host: 'nowhere.invalid', port: 1 }).status());
   assert.equal(error.code, 'unreachable');
   assert.match(error.message, /^no requester answers at http:\/\/nowhere\.invalid:1: /);
 });
@@ -83,20 +66,20 @@ test('when nothing answers, the hint contains the doubts about the address', asy
     doubts: ['/etc/muster/config.yaml: cannot be read'],
   });
   assert.equal(
-    (await errorOf(client.status())).hint,
+    (await refusal(client.status())).hint,
     `/etc/muster/config.yaml: cannot be read; ${startOrName}`,
   );
 });
 
 test('no answer within the deadline is an error', async t => {
-  const client = await answering(t, () => undefined, { deadlineMs: 50 });
+  const client = await clientOf(t, () => undefined, { deadlineMs: 50 });
   for (const answer of [
     client.status(),
     client.nodes({}),
     collect(client, {}),
     collect(client, { follow: 'true' }),
   ]) {
-    const error = await errorOf(answer);
+    const error = await refusal(answer);
     assert.deepEqual(
       [error.code, error.message],
       ['unreachable', `the requester at ${client.url} did not answer within 50ms`],
@@ -107,15 +90,15 @@ test('no answer within the deadline is an error', async t => {
 
 test('an answer that stalls half-way is an error', async t => {
   const begin: RequestListener = (_, response) => response.writeHead(200, events).write('{"Nodes":[');
-  const client = await answering(t, begin, { deadlineMs: 50 });
-  assert.match((await errorOf(client.nodes({}))).message, /did not answer within 50ms$/);
-  assert.match((await errorOf(collect(client, {}))).message, /did not answer within 50ms$/);
+  const client = await clientOf(t, begin, { deadlineMs: 50 });
+  assert.match((await refusal(client.nodes({}))).message, /did not answer within 50ms$/);
+  assert.match((await refusal(collect(client, {}))).message, /did not answer within 50ms$/);
 });
 
 test('a program that does not speak HTTP is not a requester', async t => {
   const other = await listen(socket => socket.end('SSH-2.0-OpenSSH_9.9\r\n'));
   t.after(() => other.close());
-  const error = await errorOf(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
+  const error = await refusal(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
   assert.match(
     error.message,
     /^the program that answers at http:\/\/127\.0\.0\.1:\d+ is not a requester that this muster understands: /,
@@ -126,7 +109,7 @@ test('a program that does not speak HTTP is not a requester', async t => {
 test('a program that closes the connection is an error', async t => {
   const other = await listen(socket => socket.on('data', () => socket.destroy()));
   t.after(() => other.close());
-  const error = await errorOf(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
+  const error = await refusal(new ApiClient({ host: '127.0.0.1', port: other.port }).status());
   assert.match(error.message, /^the connection to http:\/\/127\.0\.0\.1:\d+ was lost$/);
   assert.match(error.hint ?? '', /it speaks TLS: give its address with --api-host/);
 });
@@ -151,8 +134,8 @@ const otherPrograms: [what: string, handler: RequestListener][] = [
 ];
 for (const [what, handler] of otherPrograms) {
   test(`a program that answers with ${what} is not a requester`, async t => {
-    const client = await answering(t, handler);
-    const error = await errorOf(client.nodes({}));
+    const client = await clientOf(t, handler);
+    const error = await refusal(client.nodes({}));
     assert.equal(error.code, 'unreachable');
     assert.match(
       error.message,
@@ -176,14 +159,14 @@ test('the text of a refusal is not changed, and the code of the refusal decides 
   ];
   for (const [status, Code, expected] of cases) {
     const body = { Status: status, Message: 'no, thank you', Code, Component: 'x', Hint: 'ask nicely' };
-    const client = await answering(t, fixed(status, JSON.stringify(body)));
-    const error = await errorOf(client.decide('n', { Action: 'approve', Message: '', Actor: 'a' }));
+    const client = await clientOf(t, fixed(status, JSON.stringify(body)));
+    const error = await refusal(client.decide('n', { Action: 'approve', Message: '', Actor: 'a' }));
     assert.deepEqual([error.code, error.message, error.hint], [expected, 'no, thank you', 'ask nicely']);
   }
 });
 
 test('the nodes of a Bacalhau orchestrator are read, and its older form of a refusal is an error', async t => {
-  const bacalhau = await answering(t, (request, response) => {
+  const bacalhau = await clientOf(t, (request, response) => {
     const node = {
       Info: {
         NodeID: 'n-1',
@@ -203,18 +186,18 @@ test('the nodes of a Bacalhau orchestrator are read, and its older form of a ref
   });
   const [node] = await bacalhau.nodes({});
   assert.deepEqual([node?.Info.NodeID, node?.Connection, node?.Muster], ['n-1', 'CONNECTED', undefined]);
-  const error = await errorOf(bacalhau.decide('n-1', { Action: 'approve', Message: '', Actor: 'a' }));
+  const error = await refusal(bacalhau.decide('n-1', { Action: 'approve', Message: '', Actor: 'a' }));
   assert.deepEqual([error.code, error.message], ['failed', 'node already approved']);
 });
 
 test('a decision by the beginning of an id is not sent to a Bacalhau orchestrator, which would take it', async t => {
   const methods: (string | undefined)[] = [];
   const info = { NodeID: 'gpu-40', NodeType: 'Compute', ComputeNodeInfo: null, BacalhauVersion: {} };
-  const bacalhau = await answering(t, (request, response) => {
+  const bacalhau = await clientOf(t, (request, response) => {
     methods.push(request.method);
     response.end(JSON.stringify({ Node: { Info: info, Membership: 'APPROVED', Connection: 'CONNECTED' } }));
   });
-  const error = await errorOf(bacalhau.decide('gpu-4', { Action: 'delete', Message: '', Actor: 'a' }));
+  const error = await refusal(bacalhau.decide('gpu-4', { Action: 'delete', Message: '', Actor: 'a' }));
   assert.deepEqual([error.code, error.message], ['not_found', 'node not found: gpu-4']);
   assert.equal(error.hint, 'did you mean gpu-40? A decision needs the whole id of the node');
   assert.deepEqual(methods, ['GET']);
@@ -222,17 +205,17 @@ test('a decision by the beginning of an id is not sent to a Bacalhau orchestrato
 
 test('a decision whose answer is lost may stand, and the error says how to find out', async t => {
   const decision = { Action: 'approve', Message: '', Actor: 'a' } as const;
-  const refusal = '{"Message":"the record cannot be read","Code":"InternalError"}';
+  const unread = '{"Message":"the record cannot be read","Code":"InternalError"}';
   const begin = (onPut: RequestListener): RequestListener => {
-    const onGet = fixed(500, refusal);
+    const onGet = fixed(500, unread);
     return (request, response) => (request.method === 'PUT' ? onPut : onGet)(request, response);
   };
-  const slow = await answering(
+  const slow = await clientOf(
     t,
     begin(() => undefined),
     { deadlineMs: 300 },
   );
-  const cut = await answering(
+  const cut = await clientOf(
     t,
     begin(request => request.socket.destroy()),
   );
@@ -240,7 +223,7 @@ test('a decision whose answer is lost may stand, and the error says how to find 
     [slow, `the requester at ${slow.url} did not answer within 300ms`],
     [cut, `the connection to ${cut.url} was lost`],
   ] as const) {
-    const error = await errorOf(client.decide('n-1', decision));
+    const error = await refusal(client.decide('n-1', decision));
     assert.deepEqual(
       [error.code, error.message, error.hint],
       [
@@ -250,7 +233,7 @@ test('a decision whose answer is lost may stand, and the error says how to find 
       ],
     );
   }
-  const unban = await errorOf(cut.bans.lift('BDWE-AMSB-5ZAN-P4NC', 'a'));
+  const unban = await refusal(cut.bans.lift('BDWE-AMSB-5ZAN-P4NC', 'a'));
   assert.deepEqual(
     [unban.message, unban.hint],
     [
@@ -270,13 +253,13 @@ test('an endless answer is cut off', async t => {
     response.on('drain', more);
     more();
   };
-  const client = await answering(t, endless);
+  const client = await clientOf(t, endless);
   assert.match(
-    (await errorOf(client.nodes({}))).message,
+    (await refusal(client.nodes({}))).message,
     /is not a requester that this muster understands: an answer of more than 268435456 bytes$/,
   );
   assert.match(
-    (await errorOf(collect(client, {}))).message,
+    (await refusal(collect(client, {}))).message,
     /is not a requester that this muster understands: a line of more than 131072 characters$/,
   );
 });

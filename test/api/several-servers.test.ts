@@ -1,8 +1,7 @@
 // Tests that the commands try the addresses of api.servers in turn, and that a change is never made twice.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
-import { type TestContext, test } from 'node:test';
+import type { RequestListener } from 'node:http';
+import { test } from 'node:test';
 import { apiAddresses } from '../../agent/api/address.ts';
 import { ApiClient } from '../../agent/api/client.ts';
 import { followEvents } from '../../agent/api/event-feed.ts';
@@ -19,29 +18,9 @@ import { defaultSettings } from '../support/default-settings.ts';
 import { tokens } from '../support/fake-operators.ts';
 import { freePort, listen } from '../support/listener.ts';
 import { steadyRandom } from '../support/steady-random.ts';
+import { type AnsweringServer, answering, refusal } from './answering-server.ts';
 
 const decision = { Action: 'approve', Message: '', Actor: 'ada@desk' } as const;
-
-interface FakeServer {
-  port: number;
-  /** The methods and paths of the requests so far. */
-  seen: string[];
-}
-
-async function answering(t: TestContext, handler: RequestListener): Promise<FakeServer> {
-  const seen: string[] = [];
-  const server = createServer((request, response) => {
-    seen.push(`${request.method} ${request.url?.replace('/api/v1/orchestrator/', '')}`);
-    handler(request, response);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  return { port: typeof address === 'object' && address ? address.port : 0, seen };
-}
 
 /** Returns a client of these ports. It shows no token. */
 function clientOf(ports: readonly number[], options: Partial<ApiServerOptions> = {}): ApiClient {
@@ -51,15 +30,6 @@ function clientOf(ports: readonly number[], options: Partial<ApiServerOptions> =
     ...options,
   }));
   return new ApiClient(first, others);
-}
-
-async function errorOf(answer: Promise<unknown>): Promise<MusterError> {
-  const error = await answer.then(
-    () => assert.fail('it was not refused'),
-    caught => caught,
-  );
-  assert.ok(error instanceof MusterError, String(error));
-  return error;
 }
 
 const json =
@@ -111,7 +81,7 @@ test('a server that takes a connection and begins no TLS is left within the time
 test('a refusal is an answer: nobody else is asked', async t => {
   const first = await answering(t, json(404, { Message: 'node not found: n', Code: 'NotFound' }));
   const second = await answering(t, good);
-  assert.equal((await errorOf(clientOf([first.port, second.port]).node('n'))).code, 'not_found');
+  assert.equal((await refusal(clientOf([first.port, second.port]).node('n'))).code, 'not_found');
   assert.deepEqual(second.seen, []);
 });
 
@@ -147,7 +117,7 @@ test('a change whose answer is lost is not sent to another one, and the error sa
     const first = await answering(t, deciding(onChange));
     const second = await answering(t, deciding(done));
     const client = clientOf([first.port, second.port], { deadlineMs: 300 });
-    const error = await errorOf(client.decide('node-1', decision));
+    const error = await refusal(client.decide('node-1', decision));
     const said = text.replace('URL', `http://127.0.0.1:${first.port}`);
     assert.deepEqual(
       [error.exitCode, error.message, error.hint],
@@ -165,7 +135,7 @@ test('a 503 that does not say that nothing was done ends a change, in its own wo
   const said = 'the decision about node node-1 may stand or not: the store does not answer';
   const first = await answering(t, deciding(json(503, { Message: said, Code: 'ServiceUnavailable' })));
   const second = await answering(t, deciding(done));
-  const error = await errorOf(clientOf([first.port, second.port]).decide('node-1', decision));
+  const error = await refusal(clientOf([first.port, second.port]).decide('node-1', decision));
   assert.deepEqual([error.exitCode, error.message, second.seen], [69, said, []]);
 });
 
@@ -250,7 +220,7 @@ test('following events goes on at another requester where it stopped, and shows 
   const shown: string[] = [];
   for await (const { id } of following) if (shown.push(id) === 3) break;
   assert.deepEqual(shown, ['node-1:s1:1', 'node-1:s1:2', 'node-1:s1:3']);
-  const at = ({ port }: FakeServer) => `http://127.0.0.1:${port}`;
+  const at = ({ port }: AnsweringServer) => `http://127.0.0.1:${port}`;
   assert.deepEqual(told, [`the requester at ${at(first)} stopped`, at(second)]);
   assert.match(second.seen[0] ?? '', /since=/);
 });

@@ -1,14 +1,13 @@
 // Tests that a command shows its token to nobody but the requester: another program may listen on the requester's port.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type RequestListener, request } from 'node:http';
+import { type RequestListener, request } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { ApiClient } from '../../agent/api/client.ts';
 import { tokenSource } from '../../agent/api/find-token.ts';
-import { MusterError } from '../../agent/system/errors.ts';
 import { call, cluster, serve } from '../requester/api/api-fixture.ts';
 import { defaultSettings } from '../support/default-settings.ts';
 import { FakeOperators, tokens } from '../support/fake-operators.ts';
+import { answering, refusal } from './answering-server.ts';
 
 const decision = { Action: 'approve', Message: '', Actor: 'ada@desk' } as const;
 
@@ -23,29 +22,8 @@ function client(port: number): ApiClient {
 }
 
 /** Starts a program of somebody else, and records all that it receives. */
-async function thief(t: TestContext, answer: RequestListener): Promise<{ port: number; seen: string[] }> {
-  const seen: string[] = [];
-  const server = createServer((request, response) => {
-    seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers)}`);
-    answer(request, response);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  return { port: typeof address === 'object' && address ? address.port : 0, seen };
-}
-
-const refusal = async (work: Promise<unknown>): Promise<MusterError> => {
-  const error = await work.then(
-    () => assert.fail('it was not refused'),
-    caught => caught,
-  );
-  assert.ok(error instanceof MusterError, String(error));
-  return error;
-};
+const thief = (t: TestContext, answer: RequestListener) =>
+  answering(t, answer, ({ method, url, headers }) => `${method} ${url} ${JSON.stringify(headers)}`);
 
 test('a requester that knows the token proves it, and the change is made', async t => {
   const directory = cluster();

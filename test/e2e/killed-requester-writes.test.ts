@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import {
   type Fault,
   FaultyFiles,
+  sentenceOf,
   someErrors,
   someKills,
   tryAll,
@@ -168,13 +169,9 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
         const { code, stdout, stderr } = await requester.finished;
         assert.equal(stdout, '');
         if (code !== 0) {
-          const full = fault[0]?.how === 'ENOSPC';
-          const why = full ? 'no space left on the device' : 'the disk reports an input/output error';
-          const what = full ? 'make room on its disk' : 'free or unlock it';
-          const said = new RegExp(`^Error: cannot write /.*: ${why}\nHint:  ${what}, or .*\n$`);
           // The token of the operator is made when the broker runs, and the log tells of the broker.
           const sentence = stderr.split('\n').filter(line => !line.startsWith('{'));
-          assert.match(sentence.join('\n'), said, stderr);
+          assert.match(sentence.join('\n'), sentenceOf(fault[0]), stderr);
           assert.equal(code, 1);
         }
         await startAgain(name);

@@ -14,7 +14,7 @@ import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
 import { makeListener } from '../support/make-listener.ts';
 import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
-import { printOwnNatsConfig } from '../support/own-nats.ts';
+import { admitAtEach, killServerOf, printOwnNatsConfig } from '../support/own-nats.ts';
 import { muster, type Program } from '../support/program.ts';
 import { infoOf } from '../support/raw-node.ts';
 
@@ -78,20 +78,8 @@ describe('a cluster of three NATS servers of your own', () => {
 
   it('lets nodes on any server in by a code with the pin of its CA, and cuts one off wherever it is', async () => {
     assert.equal((await cluster.status()).trust, 'keys');
-    for (const [index, id] of ['node-1', 'node-2', 'node-3'].entries()) {
-      // Each node has another server at the head of its list.
-      await cluster.agent(id, index === 0 ? {} : { 'nats.servers': servers[index]?.url ?? '' });
-      await cluster.decide(id, 'approve');
-    }
-    for (const id of ['node-1', 'node-2', 'node-3']) await cluster.until(id, 'APPROVED HEALTHY');
-    await cluster.decide('node-3', 'delete');
-    await eventually(
-      'the deleted node is cut off',
-      async () => (await cluster.stateOf('node-3')) === undefined,
-    );
+    await admitAtEach(cluster, servers);
     assert.deepEqual(requester.logged('the connection of a node could not be ended'), []);
-    const events = await cluster.kindsOf('node-1');
-    assert.ok(events.includes('registered') && events.includes('approved'), events.join());
   });
 
   /** Connects a program of other people to one of the servers. */
@@ -229,13 +217,7 @@ describe('a cluster of three NATS servers of your own', () => {
   });
 
   it('goes on when the server of the requester is killed, and when the requester moves to another', async () => {
-    const isBack = () => requester.logged('connected to the broker again').length;
-    const before = isBack();
-    const { broker } = await cluster.status();
-    const index = servers.findIndex(({ port }) => broker.endsWith(`:${port}`));
-    await servers[index]?.kill();
-    await eventually('the requester is on another server', () => isBack() > before);
-    await cluster.until('node-1', 'APPROVED HEALTHY');
+    const index = await killServerOf(cluster, requester, servers);
     // A stream that has one copy comes back with its server.
     await startServer(index);
     await cluster.agent('node-4');

@@ -7,14 +7,15 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { connect } from 'nats';
 import { loadOwnNatsAccess } from '../../agent/broker/broker-access.ts';
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
-import type { CreatedListener } from '../../agent/protocol/http-listeners.ts';
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
+import { hearEvents, readEvents } from '../support/listener-programs.ts';
+import { makeListener } from '../support/make-listener.ts';
 import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
 import { type OperatorAccounts, runNscScript } from '../support/nsc.ts';
-import { printOwnNatsConfig } from '../support/own-nats.ts';
+import { admitAtEach, killServerOf, printOwnNatsConfig } from '../support/own-nats.ts';
 import { muster, type Program } from '../support/program.ts';
 import { newKey, RawClient, type RawLogin } from '../support/raw-client.ts';
 import { infoOf } from '../support/raw-node.ts';
@@ -58,20 +59,9 @@ describe('NATS servers of your own with an operator', () => {
 
   it('lets nodes on any server in by a code, and cuts one off wherever it is', async () => {
     assert.equal((await cluster.status()).trust, 'keys');
-    for (const [index, id] of ['node-1', 'node-2', 'node-3'].entries()) {
-      await cluster.agent(id, index === 0 ? {} : { 'nats.servers': servers[index]?.url ?? '' });
-      await cluster.decide(id, 'approve');
-    }
-    for (const id of ['node-1', 'node-2', 'node-3']) await cluster.until(id, 'APPROVED HEALTHY');
-    await cluster.decide('node-3', 'delete');
-    await eventually(
-      'the deleted node is cut off',
-      async () => (await cluster.stateOf('node-3')) === undefined,
-    );
+    await admitAtEach(cluster, servers);
     await cluster.decide('node-2', 'reject');
     await cluster.until('node-2', 'REJECTED HEALTHY');
-    const events = await cluster.kindsOf('node-1');
-    assert.ok(events.includes('registered') && events.includes('approved'), events.join());
     assert.deepEqual(requester.logged('the connection of a node could not be ended'), []);
     const file = join(cluster.folder, 'node-0-requester.yaml');
     const { stdout } = await muster(['doctor', '--role', 'requester', '--config', file]);
@@ -81,36 +71,17 @@ describe('NATS servers of your own with an operator', () => {
   });
 
   it('gives a listener the events of its durable, and cuts it off when it is revoked', async t => {
-    const made = await cluster.command('listener', 'create', 'billing', '--from-oldest', '-o', 'json');
-    assert.equal(made.code, 0, made.stderr);
-    const { Servers, Token, Durable } = JSON.parse(made.stdout) as CreatedListener;
-    const broker = await connect({
-      servers: Servers,
-      token: Token,
-      inboxPrefix: `_INBOX.${Durable}`,
-      reconnect: false,
-    });
-    t.after(() => broker.close());
-    const types: string[] = [];
-    for await (const message of broker
-      .jetstream()
-      .fetch('NODE_EVENTS', Durable, { batch: 100, expires: 10_000 })) {
-      types.push(message.json<{ type: string }>().type);
-      message.ack();
-      if (types.includes('org.muster.node.approved')) break;
-    }
-    const live = await open(t, 1, { members: { user: 'live', pass: Token } });
-    live.subscribe('node.events.>');
-    live.publish('node.events.node-1.rejected', '{}');
-    const [complaint, ...more] = await live.complaints();
-    assert.match(complaint ?? '', /Permissions Violation for Publish/);
-    assert.deepEqual(more, []);
+    const listener = await makeListener(cluster, 'billing', '--from-oldest');
+    const reader = await readEvents(listener, 'org.muster.node.approved');
+    t.after(() => reader.close());
+    const live = await hearEvents(servers[1]?.port ?? 0, listener);
+    t.after(() => live.close());
     await cluster.decide('node-2', 'approve');
     await eventually('it hears the event', () =>
       live.messages.some(({ data }) => data.includes('.approved')),
     );
     assert.equal((await cluster.command('listener', 'revoke', 'billing')).stdout, 'Ok\n');
-    await Promise.all([live.closed, eventually('both are cut off', () => broker.isClosed())]);
+    await Promise.all([live.closed, eventually('both are cut off', () => reader.isClosed())]);
   });
 
   it('lets a node without a key in by the token, and gives it the id of no other node', async t => {
@@ -155,13 +126,7 @@ describe('NATS servers of your own with an operator', () => {
   });
 
   it('goes on when the server of the requester is killed, and knows the nodes again after its own restart', async () => {
-    const isBack = () => requester.logged('connected to the broker again').length;
-    const before = isBack();
-    const { broker } = await cluster.status();
-    const index = servers.findIndex(({ port }) => broker.endsWith(`:${port}`));
-    await servers[index]?.kill();
-    await eventually('the requester is on another server', () => isBack() > before);
-    await cluster.until('node-1', 'APPROVED HEALTHY');
+    const index = await killServerOf(cluster, requester, servers);
     await servers[index]?.start();
     await requester.stop();
     requester = await cluster.requester(accounts.settings);

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { connect } from 'nats';
 import { loadOwnNatsAccess } from '../../agent/broker/broker-access.ts';
 import { type JoinCode, readJoinCode } from '../../agent/protocol/join-code.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
+import { hearEvents, readEvents } from '../support/listener-programs.ts';
 import { makeListener } from '../support/make-listener.ts';
 import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
 import { printOwnNatsConfig } from '../support/own-nats.ts';
@@ -75,36 +75,15 @@ describe('a NATS server of your own', () => {
   });
 
   it('lets listeners in, each with the events of its durable alone, and cuts one off that is revoked', async () => {
-    const { Servers, Token, Durable } = await makeListener(cluster, 'billing', '--from-oldest');
-    const broker = await connect({
-      servers: Servers,
-      token: Token,
-      inboxPrefix: `_INBOX.${Durable}`,
-      reconnect: false,
-    });
-    const approved = 'org.muster.node.approved';
-    const types: string[] = [];
-    for await (const message of broker
-      .jetstream()
-      .fetch('NODE_EVENTS', Durable, { batch: 100, expires: 10_000 })) {
-      types.push(message.json<{ type: string }>().type);
-      message.ack();
-      if (types.includes(approved)) break;
-    }
-    assert.equal(types.at(-1), approved);
-    const login = { members: { user: 'live', pass: Token } };
-    const live = await RawClient.open(server.port, login);
-    live.subscribe('node.events.>');
-    live.publish('node.events.node-1.rejected', '{}');
-    const [complaint, ...more] = await live.complaints();
-    assert.match(complaint ?? '', /Permissions Violation for Publish/);
-    assert.deepEqual(more, []);
+    const listener = await makeListener(cluster, 'billing', '--from-oldest');
+    const reader = await readEvents(listener, 'org.muster.node.approved');
+    const live = await hearEvents(server.port, listener);
     await cluster.decide('node-1', 'reject');
     await eventually('it hears the event', () =>
       live.messages.some(({ data }) => data.includes('.rejected')),
     );
     assert.equal((await cluster.command('listener', 'revoke', 'billing')).stdout, 'Ok\n');
-    await Promise.all([live.closed, eventually('both are cut off', () => broker.isClosed())]);
+    await Promise.all([live.closed, eventually('both are cut off', () => reader.isClosed())]);
   });
 
   it('takes no leaf node, no websocket and no MQTT client, whatever key or code they show', async t => {

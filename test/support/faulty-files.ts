@@ -67,7 +67,7 @@ export class FaultyFiles {
 }
 
 /** The seed by which a run chooses among the steps that write one file. `scripts/test --seed` repeats a run. */
-export const stepSeed = Number(process.env.PROPERTY_SEED ?? randomInt(2 ** 31));
+const stepSeed = Number(process.env.PROPERTY_SEED ?? randomInt(2 ** 31));
 
 /**
  * Returns a kill between any two files, and one in the middle of each file: with an empty, a torn or a whole temporary file.
@@ -107,6 +107,15 @@ export async function tryAll(
   };
   await Promise.all(Array.from({ length: atATime }, lane));
   assert.deepEqual(failures, [], `the seed of the steps was ${stepSeed}:\n${failures.join('\n')}`);
+}
+
+/** Returns the sentence that a role prints when a file that it needs cannot be written because of `fault`. */
+export function sentenceOf(fault: Fault | undefined): RegExp {
+  const [why, what] =
+    fault?.how === 'ENOSPC'
+      ? ['no space left on the device', 'make room on its disk']
+      : ['the disk reports an input/output error', 'free or unlock it'];
+  return new RegExp(`^Error: cannot write /.*: ${why}\nHint:  ${what}, or .*\n$`);
 }
 
 /** Returns a fault for each way of being killed at one of `steps`: before it, and in the middle of a write. */

@@ -4,12 +4,12 @@ import { systemEnvironment } from '../../../config/environment.ts';
 import { duration, path } from '../../../config/kind.ts';
 import { dataFolder, searchedFolders } from '../../../config/paths.ts';
 import { note, print } from '../../../output/terminal.ts';
+import { giveCode, runningAgent } from '../../../roles/give-code.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { printable } from '../../../system/printable.ts';
 import { askHolder } from '../../../system/role-socket.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { askCode, refuseCodeArgument, refuseOtherLogin } from './ask-code.ts';
-import { giveCode, runningAgent } from './give-code.ts';
 import { waitForApproval } from './wait-for-approval.ts';
 
 export const settings = ['dataDir', 'join.codeFile'] as const;

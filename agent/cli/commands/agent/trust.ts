@@ -3,8 +3,8 @@ import { requirePin } from '../../../api/authorities.ts';
 import { withTrusted } from '../../../compute/registration/cluster-file.ts';
 import { dataFolder, searchedFolders } from '../../../config/paths.ts';
 import { note, print } from '../../../output/terminal.ts';
+import { changeCluster } from '../../../roles/give-code.ts';
 import type { Argv, Example } from '../../line/command.ts';
-import { changeCluster } from './give-code.ts';
 
 export const settings = ['dataDir'] as const;
 

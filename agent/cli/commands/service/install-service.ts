@@ -4,6 +4,7 @@ import { loadSettings } from '../../../config/load.ts';
 import type { Role } from '../../../config/role.ts';
 import { packagedSchema, sampleConfig } from '../../../config/sample.ts';
 import type { JoinCode } from '../../../protocol/join-code.ts';
+import { giveCode } from '../../../roles/give-code.ts';
 import { checkExecutable } from '../../../service/executable.ts';
 import { inspect } from '../../../service/inspect.ts';
 import type { Plan } from '../../../service/plan.ts';
@@ -12,7 +13,6 @@ import { createServiceFiles, gpuGroups } from '../../../service/service-files.ts
 import type { ServicePaths } from '../../../service/service-paths.ts';
 import { type ServiceTarget, userName } from '../../../service/target.ts';
 import { escapeText } from '../../../system/escape.ts';
-import { giveCode } from '../agent/give-code.ts';
 import { checkServiceConfig } from './check-service-config.ts';
 import { carryOut, type Output } from './show-plan.ts';
 

@@ -4,17 +4,17 @@ import {
   readClusterFile,
   withCode,
   writeClusterFile,
-} from '../../../compute/registration/cluster-file.ts';
-import { refuseOtherCluster } from '../../../compute/registration/given-code.ts';
-import { roleFolder, runtimeFolder } from '../../../config/paths.ts';
-import type { JoinCode } from '../../../protocol/join-code.ts';
-import { describeHolder } from '../../../roles/describe-holder.ts';
-import { joiningState } from '../../../roles/hold-agent-folder.ts';
-import { checkPrivateState } from '../../../service/private-state.ts';
-import { sleep, systemClock } from '../../../system/clock.ts';
-import { MusterError } from '../../../system/errors.ts';
-import { makeFolder } from '../../../system/files.ts';
-import { askHolder, holdFolder } from '../../../system/role-socket.ts';
+} from '../compute/registration/cluster-file.ts';
+import { refuseOtherCluster } from '../compute/registration/given-code.ts';
+import { roleFolder, runtimeFolder } from '../config/paths.ts';
+import type { JoinCode } from '../protocol/join-code.ts';
+import { checkPrivateState } from '../service/private-state.ts';
+import { sleep, systemClock } from '../system/clock.ts';
+import { MusterError } from '../system/errors.ts';
+import { makeFolder } from '../system/files.ts';
+import { askHolder, holdFolder } from '../system/role-socket.ts';
+import { describeHolder } from './describe-holder.ts';
+import { joiningState } from './hold-agent-folder.ts';
 
 /** Time between two attempts while an agent starts or another command writes, in milliseconds, and their number. */
 const retryMs = 100;
