@@ -19,11 +19,13 @@ import { admitAtEach, killServerOf, printOwnNatsConfig } from '../support/own-na
 import { muster, type Program } from '../support/program.ts';
 import { newKey, RawClient, type RawLogin } from '../support/raw-client.ts';
 import { infoOf } from '../support/raw-node.ts';
+import { handKeys, OneOfTwo } from '../support/two-requesters.ts';
 
 describe('NATS servers of your own with an operator', () => {
   let servers: NatsServer[] = [];
   let cluster: Cluster;
   let requester: Program;
+  let second: OneOfTwo;
   let accounts: OperatorAccounts;
 
   before(async () => {
@@ -34,7 +36,19 @@ describe('NATS servers of your own with an operator', () => {
       asks: true,
       settings: { 'requester.unverifiedNodes': true },
     });
-    const script = await printOwnNatsConfig(cluster, '--operator-mode', '--requester-unverified-nodes');
+    const script = await printOwnNatsConfig(
+      cluster,
+      '--operator-mode',
+      '--requester-unverified-nodes',
+      '--broker-requesters',
+      await handKeys(
+        cluster,
+        'node-b',
+        '--nats-servers',
+        servers[0]?.url ?? '',
+        '--requester-unverified-nodes',
+      ),
+    );
     accounts = await runNscScript(cluster.folder, script);
     const addresses = routes.map(port => `"nats://127.0.0.1:${port}"`).join(', ');
     const start = (server: NatsServer, index: number) =>
@@ -43,6 +57,7 @@ describe('NATS servers of your own with an operator', () => {
       );
     await Promise.all(servers.map(start));
     requester = await cluster.requester(accounts.settings);
+    second = new OneOfTwo(cluster, 'node-b', await freePort(), accounts.settings);
   });
 
   after(async () => {
@@ -123,6 +138,33 @@ describe('NATS servers of your own with an operator', () => {
     await eventually('it is asked about', async () => (await strangers()) > before);
     assert.equal(await cluster.stateOf('node-9'), undefined);
     assert.equal(await cluster.stateOf('node-1'), 'APPROVED HEALTHY');
+  });
+
+  it('lets a second requester in by its own key, which shares the work and the token of nodes without a key', async () => {
+    await second.start();
+    assert.equal((await second.status()).trust, 'keys');
+    assert.deepEqual(
+      (await second.status()).peers?.map(peer => peer.requester),
+      ['node-0'],
+    );
+    const tokens = ['node-0', 'node-b'].map(id =>
+      readFile(join(cluster.folderOf(id), 'requester', 'bacalhau.token'), 'utf8'),
+    );
+    assert.equal(await tokens[0], await tokens[1]);
+    // Whichever of them answers the server lets the node in, and either decides.
+    await cluster.agent('node-4', { 'nats.servers': servers[1]?.url ?? '' });
+    assert.equal(await second.decide('node-4', 'approve', 'by the second one'), 200);
+    await requester.stop();
+    await second.untilItWatches();
+    await cluster.agent('node-5', { 'nats.servers': servers[2]?.url ?? '' });
+    assert.equal(await second.decide('node-5', 'approve', 'while it is alone'), 200);
+    await eventually('both are healthy', async () => {
+      const states = await Promise.all(['node-4', 'node-5'].map(id => second.stateOf(id)));
+      return states.every(state => state === 'APPROVED HEALTHY');
+    });
+    requester = await cluster.requester(accounts.settings);
+    await cluster.until('node-5', 'APPROVED HEALTHY');
+    assert.equal((await second.program?.stop())?.code, 0);
   });
 
   it('goes on when the server of the requester is killed, and knows the nodes again after its own restart', async () => {

@@ -6,9 +6,9 @@ import { after, before, describe, it } from 'node:test';
 import type { Built } from '../../scripts/packaging/build.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/listener.ts';
+import { freePort, freePortPair } from '../support/listener.ts';
 import { cannotPackage, packaged } from '../support/packaged.ts';
-import { muster } from '../support/program.ts';
+import { muster, Program } from '../support/program.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 import { newFolder } from '../support/temporary.ts';
 
@@ -60,6 +60,24 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
     assert.deepEqual(agent.logged('the native probe is not there').length, 0);
     const { stderr } = await agent.stop();
     assert.doesNotMatch(stderr, /"level":"(?:warn|error)"/);
+  });
+
+  it('runs two requesters beside one broker, and the list goes on at one when the other is killed', async t => {
+    const port = await freePortPair();
+    const broker = ['--broker-port', String(await freePort()), '--api-port', String(port)];
+    const dev = new Program(['dev', '--data-dir', await newFolder(), '--requesters', '2', ...broker], {
+      program: [built.file],
+    });
+    t.after(() => dev.stop());
+    await dev.untilPrinted(/Ctrl-C stops everything/);
+    process.kill(Number(/node-0 {2}requester is up: .* process (\d+)/.exec(dev.stdout)?.[1]), 'SIGKILL');
+    await dev.untilPrinted(/node-0 {2}requester ended \(SIGKILL\): the cluster goes on/);
+    const env = { MUSTER_API_SERVERS: `127.0.0.1:${port},127.0.0.1:${port + 1}` };
+    const list = () => muster(['node', 'list'], { env, program: [built.file] });
+    await eventually('the other one shows the node and that it watches', async () =>
+      /^node-1 +Compute +PENDING +HEALTHY[\s\S]*^requester-2 .* watches$/m.test((await list()).stdout),
+    );
+    assert.equal((await dev.stop()).code, 0);
   });
 
   it('says that a full disk has no room for the broker, and leaves no incomplete file', async t => {

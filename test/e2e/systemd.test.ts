@@ -252,6 +252,46 @@ describe('as a service of systemd', { skip }, () => {
     await ok('rm', '-r', '/run/earlier', '/run/lost.backup');
   });
 
+  it('keeps one roll with a second requester, which has a user and keys of its own', async () => {
+    const network = { 'broker.host': '0.0.0.0', 'broker.advertise': 'requester.example' };
+    await host.systemd.write('/etc/hosts', '127.0.0.1 localhost requester.example\n', 0o644);
+    await host.configure(network);
+    await host.start('requester');
+    await ok('muster', 'broker', 'share-keys', '--save', '/run/second.json');
+    const folder = '/var/lib/muster-b';
+    const key = await ok('muster', 'broker', 'take-keys', '/run/second.json', '--data-dir', folder);
+    await host.configure({ ...network, 'broker.requesters': key });
+    await ok('systemctl', 'restart', 'muster-requester');
+    const unit = await host.secondRequester({
+      'node.id': 'second',
+      'api.port': 1235,
+      'nats.servers': 'tls://requester.example:4222',
+      'nats.tls.caFile': `${folder}/requester/broker-ca.pem`,
+    });
+    await ok('systemctl', 'start', unit);
+    for (const [path, user] of [
+      ['/var/lib/muster/', 'muster'],
+      [`${folder}/`, 'muster-b'],
+    ] as const)
+      assert.equal(await ok('find', path, '!', '-user', user), '', `all of ${path} belongs to its service`);
+
+    await host.handOverCode();
+    await host.start('agent');
+    const node = await host.node();
+    const atSecond = (...args: string[]) => host.systemd.run('muster', ...args, '--api-port', '1235');
+    const decided = (what: string) => async () => /^Ok$/m.test((await atSecond('node', what, node)).stdout);
+    await eventually('the second one knows it, and approves it', decided('approve'));
+    await host.untilStatus('agent', /^approved/);
+    // Systemd ends the broker with the first requester, and starts both again.
+    await ok('systemctl', 'kill', '--kill-whom=main', '--signal=KILL', 'muster-requester');
+    await host.until('requester', 'NRestarts', /^1$/);
+    await host.until('requester', 'ActiveState', /^active$/);
+    await eventually('the second one decides again', decided('reject'));
+    await host.untilStatus('agent', /^an operator rejected this node/);
+    await ok('systemctl', 'stop', 'muster-requester', unit);
+    await ok('rm', '/run/second.json');
+  });
+
   it('runs as a dynamic user without a home, who can write only the state', async () => {
     for (const role of ['agent', 'requester'] as const) {
       await host.dropIn(role, 'homeless', '[Service]\nUnsetEnvironment=HOME USER LOGNAME SHELL');

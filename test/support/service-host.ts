@@ -15,6 +15,9 @@ import { newFolder } from './temporary.ts';
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 const copied = '/usr/local/bin/muster';
 const roles = ['agent', 'requester'] as const;
+/** The user and the folders of a second requester, and its unit. */
+const second = 'muster-b';
+const secondUnit = `${second}-requester.service`;
 
 export class ServiceHost {
   readonly systemd: BootedSystemd;
@@ -124,7 +127,23 @@ export class ServiceHost {
    */
   async #forget(): Promise<void> {
     const secrets = ['/etc/credstore', '/etc/credstore.encrypted'];
-    await this.systemd.ok('rm', '-rf', '/etc/muster', ...secrets, ...stateFolders);
+    const files = [`/etc/${second}`, `/etc/systemd/system/${secondUnit}`];
+    await this.systemd.ok('rm', '-rf', '/etc/muster', ...files, ...secrets, ...stateFolders);
+  }
+
+  /**
+   * Writes the unit and the configuration of another requester, which has a service user and folders of its own, as on
+   * another machine. `reset` removes them. Returns the name of the unit.
+   */
+  async secondRequester(values: Record<string, unknown>): Promise<string> {
+    const unit = unitFile('requester', { executable: this.program, scope: 'system' })
+      .replaceAll(/=muster$/gm, `=${second}`)
+      .replaceAll('/var/lib/muster', `/var/lib/${second}`)
+      .replaceAll(':muster-requester.', `:${second}-requester.`);
+    await this.systemd.write(`/etc/systemd/system/${secondUnit}`, unit);
+    await this.systemd.ok('systemctl', 'daemon-reload');
+    await this.#writeConfig(`/etc/${second}/config.yaml`, values);
+    return secondUnit;
   }
 
   async dropIn(role: Role, name: string, text: string): Promise<void> {
@@ -133,7 +152,7 @@ export class ServiceHost {
   }
 
   async stop(): Promise<void> {
-    await this.systemd.run('systemctl', 'stop', ...roles.map(unitName));
+    await this.systemd.run('systemctl', 'stop', secondUnit, ...roles.map(unitName));
     await this.systemd.run('systemctl', 'reset-failed');
   }
 
@@ -149,6 +168,10 @@ export class ServiceHost {
 
   /** Writes the configuration of both roles. */
   configure(values: Record<string, unknown>): Promise<void> {
+    return this.#writeConfig('/etc/muster/config.yaml', values);
+  }
+
+  #writeConfig(path: string, values: Record<string, unknown>): Promise<void> {
     const quick = {
       'compute.heartbeatFrequency': '200ms',
       'compute.resourceUpdateFrequency': '400ms',
@@ -161,7 +184,7 @@ export class ServiceHost {
       const [group = '', ...rest] = key.split('.');
       root[group] = { ...root[group], [rest.join('.')]: value };
     }
-    return this.systemd.write('/etc/muster/config.yaml', `${JSON.stringify(root, null, 1)}\n`);
+    return this.systemd.write(path, `${JSON.stringify(root, null, 1)}\n`);
   }
 
   /** Starts a requester, and an agent that waits for approval. Returns the node's id. */
@@ -247,12 +270,12 @@ const sourceProgram = `#!/bin/sh
 NODE_COMPILE_CACHE=/opt/code exec /opt/node/node /opt/muster/main.cjs "$@"
 `;
 
-const stateFolders = [
-  '/var/lib/muster',
-  '/var/lib/private/muster',
-  '/var/cache/muster',
-  '/var/cache/private/muster',
-];
+const stateFolders = ['muster', second].flatMap(name => [
+  `/var/lib/${name}`,
+  `/var/lib/private/${name}`,
+  `/var/cache/${name}`,
+  `/var/cache/private/${name}`,
+]);
 
 /** Returns the file that MUSTER_TEST_BINARY names, or `dist/muster` unless the source is newer. */
 async function packagedFile(): Promise<string | undefined> {
