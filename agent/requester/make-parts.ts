@@ -95,6 +95,7 @@ export function makeParts(
     },
     checkIntervalMs: settings.heartbeatFrequency,
     announcer: events,
+    servers: options.replicaWatch,
     onSilent: id => lastSeen.markChanged(id),
     onDegradedChange: onStatusChange,
   });

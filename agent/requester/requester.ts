@@ -20,6 +20,7 @@ import type { BrokerAddresses } from './enrolment/join-code-desk.ts';
 import { OwnNats, type OwnNatsOptions } from './enrolment/own-nats.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
 import type { FreezeFollower } from './freeze/freeze-follower.ts';
+import { waitingText } from './health/doubt.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
 import type { PartsSettings } from './make-parts.ts';
@@ -213,6 +214,7 @@ export class Requester {
     const parts = this.#parts;
     const stopping = this.#stopping.signal.aborted;
     const lost = parts?.roll.lost.size ?? 0;
+    const waiting = parts?.health.waitingVerdicts;
     const older = parts && this.#options.storeMark?.older;
     // What is wrong with the broker explains the rest, so it comes first.
     const degradedReason =
@@ -231,7 +233,8 @@ export class Requester {
       replicas: this.#replicaWatch,
       lostRecords: lost,
       olderStore: older,
-      degradedReason: parts?.health.degradedReason,
+      degradedReason: parts?.health.hearingFault,
+      verdictsWait: waiting && waitingText(waiting),
       stalled: this.stalled,
     });
     return {
@@ -262,6 +265,7 @@ export class Requester {
         ...(differs.length > 0 ? { differs } : {}),
       })),
       store: storeOf(this.#replicaWatch.replicas),
+      verdictsWait: waiting && { ...waiting, until: waiting.until.toISOString() },
       eventsWaiting: parts?.duty.watches ? parts.events.waiting : undefined,
       counters: { ...this.#counters },
     };

@@ -11,6 +11,12 @@ export interface Linked<T extends Linked<T>> {
 export class LinkedQueue<T extends Linked<T>> {
   oldest: T | undefined;
   #newest: T | undefined;
+  #size = 0;
+
+  /** Number of entries. */
+  get size(): number {
+    return this.#size;
+  }
 
   append(entry: T): void {
     entry.queue = this;
@@ -19,6 +25,7 @@ export class LinkedQueue<T extends Linked<T>> {
     if (this.#newest) this.#newest.newer = entry;
     else this.oldest = entry;
     this.#newest = entry;
+    this.#size++;
   }
 
   remove(entry: T): void {
@@ -29,5 +36,6 @@ export class LinkedQueue<T extends Linked<T>> {
     entry.queue = undefined;
     entry.older = undefined;
     entry.newer = undefined;
+    this.#size--;
   }
 }

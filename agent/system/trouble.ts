@@ -21,6 +21,7 @@ export const troubleCodes = [
   'records_lost',
   'store_older',
   'degraded',
+  'verdicts_wait',
   'stalled',
 ] as const;
 export type TroubleCode = (typeof troubleCodes)[number];

@@ -6,6 +6,7 @@ import { isSubject, messageOf } from './client-message.ts';
 import type { StorageConnection } from './jetstream.ts';
 import { type LinkOptions, maintainLink, prefixOf } from './link.ts';
 import { LinkQuestions } from './link-questions.ts';
+import { readNamedServers } from './named-servers.ts';
 import { Pause } from './pause.ts';
 import {
   BrokerError,
@@ -122,6 +123,10 @@ class NatsConnection implements CopyingConnection, StorageConnection {
       signal?.addEventListener('abort', settleIfDecided, { once: true });
       settleIfDecided();
     });
+  }
+
+  named(): readonly string[] {
+    return readNamedServers(this.link?.info?.connect_urls);
   }
 
   publish(subject: string, data: Uint8Array | string): boolean {

@@ -83,6 +83,11 @@ export interface Connection {
    */
   connected(signal?: AbortSignal): Promise<void>;
   /**
+   * Returns the addresses that the present broker names to its clients: its own, and those of the other servers of its
+   * cluster; none while disconnected.
+   */
+  named(): readonly string[];
+  /**
    * Sends a message to the broker. Returns false while disconnected: then the message is not queued, and the caller
    * decides what to do.
    */
@@ -170,6 +175,8 @@ export interface ReplicaState {
   isCurrent: boolean;
   /** Number of operations that it has not got yet. */
   lag: number;
+  /** Time since the leader heard of it last, in milliseconds; 0 while there is no leader. */
+  silentMs: number;
 }
 
 export interface BucketConfig {

@@ -22,6 +22,8 @@ const schema = v.object({
               current: v.optional(v.boolean(), false),
               offline: v.optional(v.boolean(), false),
               lag: v.optional(v.number(), 0),
+              /** Time since the leader heard of it, in nanoseconds. */
+              active: v.optional(v.number(), 0),
             }),
           ),
           v.maxLength(64),
@@ -58,10 +60,11 @@ export async function readReplicas(
     replicas: config.num_replicas,
     servers: readNamedServers(connection.link?.info?.connect_urls).length,
     leader: cluster.leader || undefined,
-    others: (cluster.replicas ?? []).map(({ name, current, offline, lag }) => ({
+    others: (cluster.replicas ?? []).map(({ name, current, offline, lag, active }) => ({
       name,
       isCurrent: current && !offline,
       lag,
+      silentMs: cluster.leader ? active / 1_000_000 : 0,
     })),
   };
 }

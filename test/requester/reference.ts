@@ -24,6 +24,8 @@ interface Node {
   session: string | undefined;
   lastSeen: number | undefined;
   left: boolean;
+  /** Whether no verdict found it silent since it was heard. */
+  isAlive: boolean;
   announced: Health;
 }
 
@@ -40,6 +42,8 @@ export class Model {
   #sinceCount = 0;
   #nextCheck = checkIntervalMs;
   #graceOver = false;
+  /** The listening times between which verdicts wait, because the connection was lost. */
+  #hold: { since: number; until: number } | undefined;
   /** The token bucket of each node, which limits how often its health is announced. */
   readonly #announcements = new Map<string, number>();
 
@@ -70,12 +74,13 @@ export class Model {
     if (!state) this.nodes.delete(id);
     else if (node) Object.assign(node, { membership: after, session: state.Muster?.Session });
     else {
-      const unseen = { lastSeen: undefined, left: false, announced: 'UNKNOWN' as const };
+      const unseen = { lastSeen: undefined, left: false, isAlive: false, announced: 'UNKNOWN' as const };
       this.nodes.set(id, { membership: after, session: state.Muster?.Session, ...unseen });
     }
   }
 
-  health({ lastSeen }: Node): Health {
+  health({ lastSeen, isAlive }: Node): Health {
+    if (isAlive && this.#hold && this.listening < this.#hold.until) return 'HEALTHY';
     return healthOf(lastSeen === undefined ? undefined : this.listening - lastSeen, limits);
   }
 
@@ -85,8 +90,11 @@ export class Model {
 
   /** The connection is lost, or is back. The requester counts its listening time then. */
   set connected(connected: boolean) {
+    const isRegained = connected && !this.#connected;
     this.#connected = connected;
     this.#sinceCount = 0;
+    if (!isRegained || this.#hold || ![...this.nodes.values()].some(({ isAlive }) => isAlive)) return;
+    this.#hold = { since: this.listening, until: this.listening + limits.disconnectedAfterMs };
   }
 
   /** Lets half a second pass. */
@@ -115,14 +123,14 @@ export class Model {
   markAlive(id: string, session: string | undefined): void {
     const node = this.nodes.get(id);
     if (!this.connected || !node || node.session !== session) return;
-    Object.assign(node, { lastSeen: this.listening, left: false });
+    Object.assign(node, { lastSeen: this.listening, left: false, isAlive: true });
     this.#announce(id, node);
   }
 
   markLeft(id: string): void {
     const node = this.nodes.get(id);
     if (!node || node.left) return;
-    Object.assign(node, { lastSeen: undefined, left: true });
+    Object.assign(node, { lastSeen: undefined, left: true, isAlive: false });
     this.#announce(id, node);
   }
 
@@ -131,6 +139,7 @@ export class Model {
     this.listening = 0;
     this.#beat();
     this.#graceOver = false;
+    this.#hold = undefined;
     this.#announcements.clear();
     this.#nextCheck = this.now + checkIntervalMs;
     for (const [id, expected] of this.events) {
@@ -141,16 +150,28 @@ export class Model {
       const all = [...actual, ...due];
       this.events.set(id, all);
       const node = this.nodes.get(id);
-      if (node) Object.assign(node, { lastSeen: undefined, left: false, announced: lastHealth(all) });
+      if (!node) continue;
+      Object.assign(node, { lastSeen: undefined, left: false, isAlive: false, announced: lastHealth(all) });
     }
   }
 
   #checkIfDue(): void {
     if (this.now < this.#nextCheck) return;
     this.#nextCheck = this.now + checkIntervalMs;
-    if (!this.connected || this.listening < limits.disconnectedAfterMs) return;
+    if (!this.connected || this.#isHeld()) return;
+    this.#hold = undefined;
+    if (this.listening < limits.disconnectedAfterMs) return;
     this.#graceOver = true;
-    for (const [id, node] of this.nodes) this.#announce(id, node);
+    for (const [id, node] of this.nodes) {
+      if (this.health(node) !== 'HEALTHY') node.isAlive = false;
+      this.#announce(id, node);
+    }
+  }
+
+  #isHeld(): boolean {
+    if (!this.#hold || this.listening >= this.#hold.until) return false;
+    const { since } = this.#hold;
+    return [...this.nodes.values()].some(({ isAlive, lastSeen = 0 }) => isAlive && lastSeen < since);
   }
 
   #announce(id: string, node: Node): void {

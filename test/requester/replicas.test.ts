@@ -16,7 +16,6 @@ const streams = ['KV_muster_v1', 'KV_node_v1', 'NODE_EVENTS'];
 const member = (name: string, isCurrent = true) => ({
   name,
   isCurrent,
-  isOffline: false,
   silentMs: 0,
   lag: 0,
 });

@@ -152,3 +152,26 @@ test('a store that cannot be opened at the start is a trouble until it can', asy
   await fixture.finish(started);
   assert.equal(codes(fixture), undefined);
 });
+
+test('while verdicts wait, the status says on how many nodes, until when, and why', async () => {
+  const fixture = await RequesterFixture.started();
+  await fixture.register('node-1');
+  await fixture.heartbeat('node-1');
+  await fixture.live(5_000, []);
+  assert.equal(fixture.requester.status().verdictsWait, undefined);
+  fixture.connection.drop();
+  fixture.connection.regain();
+  await fixture.live(5_000, []);
+  const { state, reason, troubles = [], verdictsWait } = fixture.requester.status();
+  assert.deepEqual(codes(fixture), ['verdicts_wait']);
+  assert.equal(state, 'degraded');
+  assert.equal(reason, troubles[0]?.text);
+  assert.match(
+    reason ?? '',
+    /^the verdict on 1 silent node waits until \S+Z: the connection to the broker was lost$/,
+  );
+  assert.deepEqual([verdictsWait?.nodes, verdictsWait?.reason], [1, 'the connection to the broker was lost']);
+  await fixture.heartbeat('node-1');
+  await fixture.live(5_000, []);
+  assert.equal(codes(fixture), undefined);
+});

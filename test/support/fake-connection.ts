@@ -71,6 +71,8 @@ export class FakeBroker {
   deliver: ((subject: string, data: Uint8Array) => boolean) | undefined;
   /** Whether connections hear that the server belongs to a cluster. */
   isClustered = false;
+  /** The addresses that it names to its clients. */
+  named: readonly string[] = [];
   /** Which servers of the cluster store each stream. */
   readonly replicas = new Map<string, StreamReplicas>();
   /** Whether the cluster does not answer what its servers store. */
@@ -282,6 +284,10 @@ export class FakeConnection implements Connection {
     });
     for (const watcher of this.#watchers) this.#pass(watcher);
     for (const follower of this.#followers) this.#catchUp(follower);
+  }
+
+  named(): readonly string[] {
+    return this.#connected ? this.#broker.named : [];
   }
 
   onState(fn: (state: ConnectionState) => void): Subscription {

@@ -79,7 +79,12 @@ function stateFindings({
 }
 
 /** The troubles that keep the requester from nothing yet. */
-const mildTroubles: ReadonlySet<TroubleCode> = new Set(['degraded', 'replica_behind', 'single_replica']);
+const mildTroubles: ReadonlySet<TroubleCode> = new Set([
+  'degraded',
+  'verdicts_wait',
+  'replica_behind',
+  'single_replica',
+]);
 
 async function apiFindings({ settings }: Context): Promise<Finding[]> {
   // With port 0 the system has chosen a port, which is not known here.

@@ -1,16 +1,14 @@
-// The health watch receives the nodes' signs of life and notices silence. It announces each change of health, while its
-// requester is the one that watches over the roll.
+// The health watch receives the nodes' signs of life and gives verdicts on their silence. It announces each change of health,
+// while its requester is the one that watches over the roll.
 import type { Health, NodeState } from '../../protocol/node-state.ts';
-import { echoSubject } from '../../protocol/subjects.ts';
-import type { Clock, Timer } from '../../system/clock.ts';
+import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
-import type { Connection, Subscription } from '../../transport/port.ts';
+import type { Connection } from '../../transport/port.ts';
+import { Doubt, type VerdictHold, type WaitingVerdicts, waitingText } from './doubt.ts';
 import { type HealthLimits, type Liveness, LivenessTable } from './health.ts';
 import { HealthAnnouncements, type HealthAnnouncer } from './health-announcements.ts';
-import { ListeningClock } from './listening-clock.ts';
-
-/** Time by which a timer may be late before the watch counts as stalled, in milliseconds. */
-const stalledAfterMs = 30_000;
+import { Hearing } from './hearing.ts';
+import { ServerLookout } from './server-lookout.ts';
 
 export interface HealthWatchOptions {
   clock: Clock;
@@ -22,59 +20,66 @@ export interface HealthWatchOptions {
   /** Time between two checks for silence, in milliseconds (requester.heartbeatFrequency). */
   checkIntervalMs: number;
   announcer: HealthAnnouncer;
+  /** What a NATS cluster says of its servers; undefined in tests. */
+  servers?: ServersKnown | undefined;
   /** Called when a node that was alive falls silent or leaves. */
   onSilent?: ((id: string) => void) | undefined;
-  /** Called when the requester becomes degraded, and when that ends. */
+  /** Called when the reason changes why silence is not judged. */
   onDegradedChange?: (() => void) | undefined;
+}
+
+/** What a cluster of NATS servers said last. */
+export interface ServersKnown {
+  /** The names of the servers that the others do not hear. */
+  readonly unheard: readonly string[];
+  /** Why nothing can be stored; undefined when it can. */
+  readonly quorumFault: string | undefined;
 }
 
 export class HealthWatch {
   readonly #options: HealthWatchOptions;
   readonly #nodes: LivenessTable;
-  readonly #listening: ListeningClock;
-  readonly #beatIntervalMs: number;
-  readonly #subscriptions: Subscription[] = [];
-  readonly #timers = new Map<string, Timer>();
-  /** Time when each timer is due, in monotonic milliseconds. */
-  readonly #due = new Map<string, number>();
+  readonly #hearing: Hearing;
+  readonly #doubt: Doubt;
+  readonly #announcements: HealthAnnouncements;
   /** The listening time before which nothing is announced, because a new requester has received no heartbeats yet. */
   readonly #graceUntil: number;
-  readonly #announcements: HealthAnnouncements;
   #graceOver = false;
   /** Whether this requester announces health. Another one of the same roll may do so. */
   #isAnnouncing = true;
-  #echoSent = 0;
-  #echoReceived = 0;
-  #degradedReason: string | undefined;
+  /** Why all nodes are judged at the next verdicts, and not only those that fell silent. */
+  #judgeAllBy: string | undefined;
+  #isDegraded = false;
 
   constructor(options: HealthWatchOptions) {
-    const { clock, limits } = options;
+    const { limits, connection, servers } = options;
     this.#options = options;
     this.#nodes = new LivenessTable(limits);
-    this.#beatIntervalMs = Math.min(1000, Math.max(20, limits.disconnectedAfterMs / 40));
-    this.#listening = new ListeningClock(() => clock.monotonic(), {
-      beatMs: this.#beatIntervalMs,
-      longestHoldMs: 3 * limits.disconnectedAfterMs,
+    this.#hearing = new Hearing({
+      ...options,
+      disconnectedAfterMs: limits.disconnectedAfterMs,
+      quorumFault: () => servers?.quorumFault,
+      onCheck: () => this.#doubt.lookForServers(this.#hearing.now()),
+      onHeard: () => this.#judge(),
+      onRegained: reason => this.#doubt.begin(reason, this.#hearing.now()),
+      onFault: () => this.#onDegraded(this.#hearing.fault),
     });
+    const lookout = new ServerLookout({
+      named: () => connection.named(),
+      unheard: () => servers?.unheard ?? [],
+    });
+    const onHold = (hold: VerdictHold, waitedMs?: number) => this.#onHold(hold, waitedMs);
+    this.#doubt = new Doubt({ nodes: this.#nodes, limits, lookout, onHold });
     this.#graceUntil = limits.disconnectedAfterMs;
     this.#announcements = new HealthAnnouncements({ ...options, silenceMs: id => this.silenceMs(id) });
   }
 
   start(): void {
-    const { connection, instance } = this.#options;
-    this.#subscriptions.push(
-      connection.onState(state => this.#onConnection(state.kind === 'connected')),
-      connection.subscribe(echoSubject(instance), message => this.#onEcho(message.data)),
-    );
-    this.#onConnection(connection.state.kind === 'connected');
-    this.#repeat('beat', this.#beatIntervalMs, () => this.#listening.beat());
-    this.#repeat('check', this.#options.checkIntervalMs, () => this.#check());
+    this.#hearing.start();
   }
 
   stop(): void {
-    for (const timer of this.#timers.values()) timer.cancel();
-    this.#due.clear();
-    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.#hearing.stop();
   }
 
   /**
@@ -94,7 +99,9 @@ export class HealthWatch {
   takeOver(announced: (id: string) => Health): void {
     for (const node of this.#nodes.values()) node.announced = announced(node.id);
     this.#isAnnouncing = true;
-    if (this.#graceOver) this.#judgeAll('first judgement of the requester that took over the watch');
+    if (!this.#graceOver) return;
+    this.#judgeAllBy = 'first judgement of the requester that took over the watch';
+    if (this.#canJudge) this.#judge();
   }
 
   /** Watches a compute node that has a new record. */
@@ -112,7 +119,7 @@ export class HealthWatch {
    * Notes a sign of life. The node is then HEALTHY, whatever it was before. `sequence` is the number in its heartbeat.
    */
   markAlive(id: string, sequence?: number): void {
-    const node = this.#nodes.markAlive(id, this.#listening.now(), this.#options.clock.now().getTime());
+    const node = this.#nodes.markAlive(id, this.#hearing.now(), this.#options.clock.now().getTime());
     if (!node) return;
     if (sequence !== undefined) node.sequence = sequence;
     if (node.announced !== 'HEALTHY') this.#announce(node, 'HEALTHY', 'heard again');
@@ -129,12 +136,13 @@ export class HealthWatch {
 
   /** Returns the health of a node as it is at this moment, also between two checks. */
   health(id: string): Health {
-    return this.#nodes.health(this.#nodes.get(id), this.#listening.now());
+    const node = this.#nodes.get(id);
+    return node ? this.#healthOf(node, this.#hearing.now()) : 'UNKNOWN';
   }
 
   /** Returns the time in which this requester could hear nodes, in milliseconds. */
   listeningMs(): number {
-    return this.#listening.now();
+    return this.#hearing.now();
   }
 
   liveness(id: string): Readonly<Liveness> | undefined {
@@ -147,7 +155,7 @@ export class HealthWatch {
    */
   silenceMs(id: string): number | undefined {
     const lastSeen = this.#nodes.get(id)?.lastSeen;
-    return lastSeen === undefined ? undefined : this.#listening.now() - lastSeen;
+    return lastSeen === undefined ? undefined : this.#hearing.now() - lastSeen;
   }
 
   /** Returns all nodes that are watched. */
@@ -159,78 +167,73 @@ export class HealthWatch {
     return this.#nodes.size;
   }
 
-  /** The reason why the silence of nodes is not counted now; undefined while it is counted. */
+  /** The reason why silent nodes are not judged now; undefined while they are. */
   get degradedReason(): string | undefined {
-    return this.#degradedReason;
+    const { waitingVerdicts } = this;
+    return this.hearingFault ?? (waitingVerdicts && waitingText(waitingVerdicts));
+  }
+
+  /** The reason why this requester cannot hear the nodes; undefined while it can. */
+  get hearingFault(): string | undefined {
+    return this.#hearing.fault;
+  }
+
+  /** The verdicts that wait because the silence of nodes may be somebody else's fault; undefined while none do. */
+  get waitingVerdicts(): WaitingVerdicts | undefined {
+    const { hold } = this.#doubt;
+    if (!hold) return undefined;
+    const now = this.#hearing.now();
+    const until = new Date(this.#options.clock.now().getTime() + Math.max(0, hold.until - now));
+    return { nodes: this.#doubt.waiting(now), until, reason: hold.reason };
   }
 
   /** Whether a timer of the watch is far too late. A broker that is away does not stall the watch. */
   get stalled(): boolean {
-    const now = this.#options.clock.monotonic();
-    return [...this.#due.values()].some(at => now - at > stalledAfterMs);
+    return this.#hearing.stalled;
   }
 
-  #repeat(name: string, intervalMs: number, fn: () => void): void {
-    const schedule = () => {
-      this.#due.set(name, this.#options.clock.monotonic() + intervalMs);
-      this.#timers.set(
-        name,
-        this.#options.clock.after(intervalMs, () => {
-          schedule();
-          fn();
-        }),
-      );
-    };
-    schedule();
+  get #canJudge(): boolean {
+    return this.#hearing.fault === undefined && this.#doubt.hold === undefined;
   }
 
-  #onConnection(connected: boolean): void {
-    this.#listening.setConnected(connected);
-    // An echo that was sent before the connection was lost never comes. The next check sends another one.
-    this.#listening.setHolding(false);
-    this.#echoReceived = this.#echoSent;
-    this.#setDegraded(connected ? undefined : 'the connection to the broker is lost');
+  #onHold({ reason, since, until }: VerdictHold, waitedMs: number | undefined): void {
+    const { log, limits } = this.#options;
+    const waiting = this.#doubt.waiting(this.#hearing.now());
+    if (waitedMs === undefined) {
+      const atMostMs = until - since;
+      const isLonger = atMostMs > limits.disconnectedAfterMs;
+      const more = isLonger ? { longerThanNodeDisconnectedAfter: true } : {};
+      log.warn({ reason, nodes: waiting, atMostMs, ...more }, 'verdicts on silent nodes wait');
+    } else log.info({ reason, waitedMs: Math.round(waitedMs) }, 'verdicts on silent nodes are given again');
+    this.#onDegraded(waitedMs === undefined ? reason : undefined);
   }
 
-  // Sends a message to this requester itself. When the message returns, the broker still delivers messages, and the silence
-  // of nodes can be counted.
-  #check(): void {
-    const { connection, instance } = this.#options;
-    if (connection.state.kind !== 'connected') return;
-    if (this.#echoReceived < this.#echoSent) {
-      this.#listening.setHolding(true);
-      this.#setDegraded('the broker does not return our own messages');
-      if (this.#listening.holdIsOver) this.#expire();
+  #onDegraded(reason: string | undefined): void {
+    const { announcer, onDegradedChange } = this.#options;
+    const isDegraded = !this.#canJudge;
+    if (isDegraded !== this.#isDegraded) {
+      this.#isDegraded = isDegraded;
+      announcer.announceDegraded(isDegraded ? reason : undefined);
     }
-    this.#echoSent++;
-    connection.publish(echoSubject(instance), String(this.#echoSent));
-  }
-
-  #onEcho(data: Uint8Array): void {
-    const number = Number(Buffer.from(data).toString('latin1'));
-    if (!Number.isSafeInteger(number) || number > this.#echoSent) return;
-    this.#echoReceived = Math.max(this.#echoReceived, number);
-    if (this.#echoReceived < this.#echoSent) return;
-    this.#listening.endHolds();
-    this.#setDegraded(undefined);
-    this.#expire();
-  }
-
-  #setDegraded(reason: string | undefined): void {
-    const { log, announcer, onDegradedChange } = this.#options;
-    const changes = (this.#degradedReason === undefined) !== (reason === undefined);
-    this.#degradedReason = reason;
-    if (!changes) return;
-    if (reason) log.warn({ reason }, 'requester degraded: the silence of nodes is not counted now');
-    else log.info({}, 'requester no longer degraded');
-    announcer.announceDegraded(reason);
     onDegradedChange?.();
   }
 
-  #expire(): void {
-    const now = this.#listening.now();
-    if (now < this.#graceUntil) return;
-    if (!this.#graceOver) this.#endGrace();
+  #healthOf(node: Liveness, now: number): Health {
+    const health = this.#nodes.health(node, now);
+    if (health === 'HEALTHY' || !this.#nodes.isAlive(node)) return health;
+    const waits = !this.#hearing.hasQuorum || this.#doubt.isHolding(now);
+    return waits ? 'HEALTHY' : health;
+  }
+
+  // Gives the verdicts that are due, unless they wait.
+  #judge(): void {
+    const now = this.#hearing.now();
+    if (!this.#doubt.mayJudge(now) || now < this.#graceUntil) return;
+    if (!this.#graceOver) {
+      this.#graceOver = true;
+      this.#judgeAllBy = 'first judgement, one requester.nodeDisconnectedAfter after the requester started';
+    }
+    this.#judgeAll();
     for (const { node, health } of this.#nodes.expired(now)) {
       this.#noteSilence(node);
       if (node.announced !== health) this.#announce(node, health, this.#ruleOf(health));
@@ -247,13 +250,11 @@ export class HealthWatch {
     this.#options.onSilent?.(node.id);
   }
 
-  #endGrace(): void {
-    this.#graceOver = true;
-    this.#judgeAll('first judgement, one requester.nodeDisconnectedAfter after the requester started');
-  }
-
-  #judgeAll(rule: string): void {
-    const now = this.#listening.now();
+  #judgeAll(): void {
+    const rule = this.#judgeAllBy;
+    if (rule === undefined) return;
+    this.#judgeAllBy = undefined;
+    const now = this.#hearing.now();
     for (const node of this.#nodes.values()) {
       const health = this.#nodes.health(node, now);
       if (node.announced !== health) this.#announce(node, health, rule);

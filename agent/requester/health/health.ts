@@ -122,6 +122,32 @@ export class LivenessTable {
     return healthOf(node?.lastSeen === undefined ? undefined : now - node.lastSeen, this.#limits);
   }
 
+  /** Number of the nodes that were HEALTHY when `expired` was called last, or were heard since. */
+  get alive(): number {
+    return this.#alive.size;
+  }
+
+  /** Whether a node is among those of `alive`. */
+  isAlive(node: Liveness): boolean {
+    return node.queue === this.#alive;
+  }
+
+  /** Counts the nodes of `alive` that are not HEALTHY any more, up to `most`. */
+  countOverdue(now: number, most?: number): number {
+    return this.#countOldest(node => this.health(node, now) !== 'HEALTHY', most);
+  }
+
+  /** Counts the nodes of `alive` that were not heard since `time`, a listening time in milliseconds, up to `most`. */
+  countNotHeardSince(time: number, most?: number): number {
+    return this.#countOldest(({ lastSeen = 0 }) => lastSeen < time, most);
+  }
+
+  #countOldest(belongs: (node: Liveness) => boolean, most = Number.POSITIVE_INFINITY): number {
+    let count = 0;
+    for (let node = this.#alive.oldest; node && count < most && belongs(node); node = node.newer) count++;
+    return count;
+  }
+
   /** Yields the nodes whose health became worse since the last call, oldest first. Each change is yielded once. */
   *expired(now: number): Generator<{ node: Liveness; health: Health }> {
     for (let node = this.#silent.oldest; node; node = this.#silent.oldest) {

@@ -22,7 +22,7 @@ export class ListeningClock {
   /** Listening time up to `#accountedAt`, in milliseconds. */
   #timeMs = 0;
   #accountedAt: number;
-  #connected = false;
+  #isHearing = false;
   #holding = false;
   #heldMs = 0;
   #skippedMs = 0;
@@ -53,9 +53,9 @@ export class ListeningClock {
     return this.#skippedMs - before;
   }
 
-  setConnected(connected: boolean): void {
+  setHearing(isHearing: boolean): void {
     this.#account();
-    this.#connected = connected;
+    this.#isHearing = isHearing;
   }
 
   /** Starts or ends a hold. Earlier holds count towards the limit until an echo is back. */
@@ -79,14 +79,14 @@ export class ListeningClock {
     const now = this.#monotonic();
     const elapsed = now - this.#accountedAt;
     const counted = this.#countedOf(elapsed);
-    if (this.#connected && this.#holding) this.#heldMs += this.#awakeOf(elapsed) - counted;
+    if (this.#isHearing && this.#holding) this.#heldMs += this.#awakeOf(elapsed) - counted;
     this.#timeMs += counted;
     this.#skippedMs += elapsed - counted;
     this.#accountedAt = now;
   }
 
   #countedOf(elapsed: number): number {
-    if (!this.#connected) return 0;
+    if (!this.#isHearing) return 0;
     const holdLeft = this.#holding ? Math.max(0, this.#limits.longestHoldMs - this.#heldMs) : 0;
     return Math.max(0, this.#awakeOf(elapsed) - holdLeft);
   }

@@ -8,6 +8,8 @@ import { quorumFault, type ReplicaSources } from './store-replicas.ts';
 
 /** Time between two questions, in milliseconds. */
 const intervalMs = 5_000;
+/** Silence after which a server counts as unheard, in milliseconds. The leader of a stream hears of the others each second. */
+const unheardAfterMs = 5_000;
 
 export interface ReplicaWatchOptions {
   connection: Pick<Connection, 'state' | 'onState' | 'storage'>;
@@ -64,6 +66,13 @@ export class ReplicaWatch implements ReplicaSources {
   /** The streams that the cluster had and does not find any more. */
   get missing(): readonly string[] {
     return this.#missing;
+  }
+
+  /** The names of the servers that the leader of a stream has not heard of for some seconds. */
+  get unheard(): readonly string[] {
+    const led = this.#replicas.filter(({ leader }) => leader !== undefined);
+    const silent = led.flatMap(({ others }) => others.filter(({ silentMs }) => silentMs >= unheardAfterMs));
+    return [...new Set(silent.map(({ name }) => name))];
   }
 
   /** Why nothing can be written to a stream, and of when the roll is; undefined when all is well, and on a single server. */

@@ -50,6 +50,11 @@ export interface RequesterStatus {
   peers?: PeerStatus[] | undefined;
   /** The streams of the roll and the servers of a cluster that store them; absent on a single server. */
   store?: StreamStatus[] | undefined;
+  /**
+   * The verdicts that wait, because the silence of nodes may be somebody else's fault: on how many nodes, until when, RFC 3339,
+   * and why; absent while none wait.
+   */
+  verdictsWait?: { nodes: number; until: string; reason: string } | undefined;
   /** Number of nodes with events that the broker has not acknowledged; absent when another requester announces. */
   eventsWaiting?: number | undefined;
   counters: Counters;

@@ -27,6 +27,8 @@ export interface RequesterTroubleSources {
   readonly olderStore?: OlderStore | undefined;
   /** Why the silence of nodes does not count; undefined when it counts. */
   readonly degradedReason: string | undefined;
+  /** A sentence about the verdicts on silent nodes that wait; undefined while none do. */
+  readonly verdictsWait?: string | undefined;
   /** Names what should run and does not. */
   readonly stalled: string | undefined;
 }
@@ -50,7 +52,11 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
     ...replicas,
     lostRecords === 0 ? undefined : lossTrouble(lostRecords),
     olderStore && olderTrouble(olderStore),
-    degradedReason === undefined ? undefined : degradedTrouble(degradedReason),
+    sources.verdictsWait ? waitTrouble(sources.verdictsWait) : undefined,
+    // Without a quorum no verdict is given, which stands above.
+    degradedReason === undefined || replicas[0]?.code === 'no_quorum'
+      ? undefined
+      : degradedTrouble(degradedReason),
     stalled === undefined ? undefined : stallTrouble(stalled),
   ].filter(trouble => trouble !== undefined);
 }
@@ -111,6 +117,12 @@ function degradedTrouble(reason: string): Trouble {
     hint: 'it calls no node UNHEALTHY meanwhile; its log says more',
   };
 }
+
+const waitTrouble = (text: string): Trouble => ({
+  code: 'verdicts_wait',
+  text,
+  hint: 'no node is called UNHEALTHY until then; it ends by itself, and earlier when the nodes are heard again',
+});
 
 function stallTrouble(what: string): Trouble {
   return {

@@ -10,7 +10,7 @@ const limits = { beatMs: 100, longestHoldMs: 1_000 };
 function started(connected = true) {
   const time = { monotonic: 5_000 };
   const clock = new ListeningClock(() => time.monotonic, limits);
-  clock.setConnected(connected);
+  clock.setHearing(connected);
   const run = (ms: number) => {
     for (let left = ms; left > 0; left -= limits.beatMs) {
       time.monotonic += Math.min(left, limits.beatMs);
@@ -61,11 +61,11 @@ describe('listening time', () => {
     const { clock, run } = started(false);
     run(3_600_000);
     assert.equal(clock.now(), 0);
-    clock.setConnected(true);
+    clock.setHearing(true);
     run(10);
-    clock.setConnected(false);
+    clock.setHearing(false);
     run(3_600_000);
-    clock.setConnected(true);
+    clock.setHearing(true);
     run(5);
     assert.equal(clock.now(), 15);
     assert.equal(clock.skippedMs, 7_200_000);
@@ -110,9 +110,9 @@ describe('listening time', () => {
     clock.setHolding(true);
     time.monotonic += 100_000;
     clock.beat();
-    clock.setConnected(false);
+    clock.setHearing(false);
     run(100_000);
-    clock.setConnected(true);
+    clock.setHearing(true);
     assert.equal(clock.holdIsOver, false);
     run(limits.longestHoldMs - 3 * limits.beatMs);
     assert.equal(clock.now(), 0);
@@ -135,8 +135,8 @@ describe('listening time', () => {
         for (const each of operations) {
           if (typeof each === 'number') time.monotonic += each;
           else if (each === 'beat') clock.beat();
-          else if (each === 'lost') clock.setConnected(false);
-          else if (each === 'regained') clock.setConnected(true);
+          else if (each === 'lost') clock.setHearing(false);
+          else if (each === 'regained') clock.setHearing(true);
           else if (each === 'echoed') clock.endHolds();
           else clock.setHolding(each === 'hold');
           const now = clock.now();
