@@ -1,8 +1,10 @@
 // The requester waits for the broker, opens its parts, and sends its last events when it stops.
 import type { AccountKeys } from '../protocol/account-keys.ts';
+import type { CalloutQuestion } from '../protocol/callout.ts';
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { SigningKey } from '../protocol/signed-token.ts';
 import type { SubjectTemplates } from '../protocol/subject-template.ts';
+import { isTrialName } from '../protocol/trial-name.ts';
 import type { Clock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
@@ -118,7 +120,9 @@ export class Requester {
     const { self, random, log, settings, issuer, calloutBox: box } = options;
     this.#options = options;
     const servers = new BrokerServers(options.connection, options.clock);
-    const own = box && { box, servers, isOwn: () => false };
+    const isTrial = ({ offers }: CalloutQuestion) =>
+      issuer !== undefined && isTrialName(offers.name, offers.key, issuer);
+    const own = box && { box, servers, isTrial };
     this.#callout = issuer && new Callout({ ...options, issuer, own });
     const { ownNats } = options;
     this.#ownNats =

@@ -39,13 +39,13 @@ export function ownNatsOptions(
     bystander: access.bystander,
     operatorMode: accounts && {
       accounts,
-      issuer: access.issuer,
       requesterKey: access.requester.publicKey,
       clock: systemClock,
     },
     newKey: () => keyPairOf(randomBytes(32), 'node'),
     knock,
     random: systemRandom,
+    issuer: access.issuer,
   });
   return {
     trial,

@@ -159,6 +159,7 @@ describe('muster dev', () => {
 
   it('goes on with the other requester when one of two was killed, and so do the commands that know both', async () => {
     const dev = await start('--requesters', '2', '--fresh');
+    assert.doesNotMatch(dev.stderr, /stranger/, 'each knows the trial of the other');
     const other = ['--api-port', String(apiPort + 1)];
     const token = {
       MUSTER_API_TOKEN_FILE: join(folder, 'dev', 'requester-2', 'requester', 'operator.token'),

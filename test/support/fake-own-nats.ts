@@ -5,7 +5,7 @@ import { curveKeyOf, sealBox, sharedKeyOf } from '../../agent/protocol/sealed-bo
 import { writeSignedToken } from '../../agent/protocol/signed-token.ts';
 import { type KeyPair, keyPairOf } from '../../agent/transport/key-pair.ts';
 import type { Knock, KnockOptions } from '../../agent/transport/knock.ts';
-import { questionClaims } from './callout-questions.ts';
+import { type QuestionOptions, questionClaims } from './callout-questions.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { FakeBroker, type FakeConnection } from './fake-connection.ts';
 
@@ -87,20 +87,24 @@ export class FakeOwnNats {
     const isAsked = setup.asks && (!isBystander || setup.bystander === 'asked');
     const refuses = isBystander ? setup.bystander === 'unknown' : !setup.asks;
     if (refuses) return { outcome: 'refused', greeting, reason: 'refused' };
-    if (isAsked && !setup.losesQuestions) this.#ask(url, setup, greeting.connection, name);
-    await new Promise<void>(resolve => {
-      const timer = this.#clock.after(timeoutMs, resolve);
-      signal.addEventListener('abort', () => {
-        timer.cancel();
-        resolve();
-      });
-    });
+    const answered = Promise.withResolvers<boolean>();
+    const timer = this.#clock.after(timeoutMs, () => answered.resolve(false));
+    signal.addEventListener('abort', () => answered.resolve(false));
+    const reply = `$SYS._INBOX.q${greeting.connection}`;
+    const answers = this.system.subscribe(reply, () => answered.resolve(true));
+    if (isAsked && !setup.losesQuestions)
+      this.#ask(url, setup, reply, { connection: greeting.connection, name, key: credentials.key });
+    const isIn = await answered.promise;
+    timer.cancel();
+    answers.unsubscribe();
+    if (isIn) return { outcome: 'in', greeting, reason: undefined };
     return { outcome: 'silent', greeting, reason: 'it did not answer' };
   };
 
-  #ask(url: string, { xkey, hasNonce, isForged }: ServerSetup, connection: number, name: string): void {
+  #ask(url: string, setup: ServerSetup, reply: string, client: QuestionOptions): void {
+    const { xkey, hasNonce, isForged } = setup;
     const signer = keyOf(isForged ? 'a forger' : url);
-    const claims = questionClaims({ name, connection, nonce: hasNonce ? 'AAAAAAAAAAAAAAA' : '' });
+    const claims = questionClaims({ ...client, nonce: hasNonce ? 'AAAAAAAAAAAAAAA' : '' });
     (claims.nats as { server_id: object }).server_id = {
       id: signer.publicKey,
       name: 's',
@@ -108,7 +112,7 @@ export class FakeOwnNats {
     };
     const text = Buffer.from(writeSignedToken(claims, signer));
     const sealed = xkey && sealBox(text, randomBytes(24), sharedKeyOf(this.#curveKey, xkey));
-    this.broker.inject(calloutSubject, sealed || text, '$SYS._INBOX.q', {
+    this.broker.inject(calloutSubject, sealed || text, reply, {
       ...(sealed ? { 'Nats-Server-Xkey': this.#curveKey.publicKey } : {}),
     });
   }

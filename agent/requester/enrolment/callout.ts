@@ -32,8 +32,8 @@ export interface CalloutOptions {
 export interface OwnNatsGuard {
   box: CalloutBox;
   servers: Pick<BrokerServers, 'has'>;
-  /** Returns whether a question is about a knock of the requester itself, which needs no answer. */
-  isOwn(question: CalloutQuestion): boolean;
+  /** Returns whether a question is about the trial of a requester of this roll, which answers it by itself. */
+  isTrial(question: CalloutQuestion): boolean;
 }
 
 /** Decides about a client. Returns undefined for a stranger, who gets no answer. */
@@ -111,7 +111,7 @@ export class Callout {
     try {
       const opened = own?.box.open(message);
       const question = readCalloutQuestion(opened?.text ?? message.data);
-      if (own?.isOwn(question)) return;
+      if (own?.isTrial(question)) return;
       if (own && opened && !(await isGenuine(question, opened, own))) {
         const fields = { server: question.server };
         return this.#limited.warn('forged', fields, 'a question of no server of this NATS is not answered');

@@ -2,7 +2,12 @@
 // at each server, and the server must ask about it.
 import * as v from 'valibot';
 import { accountId } from '../../protocol/account-keys.ts';
-import { type CalloutQuestion, calloutSubject, nodesAccount } from '../../protocol/callout.ts';
+import {
+  type CalloutQuestion,
+  calloutSubject,
+  nodesAccount,
+  writeCalloutAnswer,
+} from '../../protocol/callout.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
@@ -11,7 +16,7 @@ import type { KeyPair } from '../../transport/key-pair.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 import { type BrokerClient, endClient, listWaiting } from './broker-clients.ts';
 import { noOperator, notAsked, OperatorTrial, type OperatorTrialOptions } from './operator-trial.ts';
-import { askTimeoutMs, isSilent, TrialKnocks, type TrialKnocksOptions } from './trial-knocks.ts';
+import { type Asked, askTimeoutMs, isSilent, TrialKnocks, type TrialKnocksOptions } from './trial-knocks.ts';
 
 export interface NatsTrialOptions extends TrialKnocksOptions {
   connection: Connection;
@@ -22,7 +27,7 @@ export interface NatsTrialOptions extends TrialKnocksOptions {
   /** Returns a key that nobody knows. */
   newKey(): KeyPair;
   /** What differs on a NATS with an operator; undefined on any other. */
-  operatorMode?: OperatorTrialOptions | undefined;
+  operatorMode?: Omit<OperatorTrialOptions, 'issuer'> | undefined;
 }
 
 /** What protects the nodes on a NATS of one's own. In `shared` mode it is nothing; `keys` means that keys are checked. */
@@ -47,11 +52,12 @@ export class NatsTrial {
   constructor(options: NatsTrialOptions) {
     this.#options = options;
     this.#knocks = new TrialKnocks(options);
-    this.#operatorMode = options.operatorMode && new OperatorTrial(options.operatorMode);
+    const { operatorMode, issuer } = options;
+    this.#operatorMode = operatorMode && new OperatorTrial({ ...operatorMode, issuer });
   }
 
-  /** Returns whether a question is about a knock of this trial. Nobody needs an answer to it. */
-  isOwn = (question: CalloutQuestion): boolean => this.#knocks.has(question);
+  /** Returns whether a question is about a trial. The requester that makes it answers by itself. */
+  isTrial = (question: CalloutQuestion): boolean => this.#knocks.isKnock(question);
 
   /**
    * Tries all servers that can be reached. @throws MusterError `bad_config` when they ask this requester, but not safely;
@@ -108,7 +114,7 @@ export class NatsTrial {
   async #tryServer(url: string): Promise<{ kind: 'asks' | 'decides' | 'unreachable'; faults: string[] }> {
     const { newKey } = this.#options;
     const knocks = this.#knocks;
-    const knocked = () => knocks.knock(url, newKey(), { onAsked: place => this.#checkKick(place) });
+    const knocked = () => knocks.knock(url, newKey(), { answer: asked => this.#letIn(asked) });
     let stranger = await knocked();
     // A subscription takes a moment to reach the other servers of a cluster.
     if (!stranger.asked && stranger.outcome === 'silent') stranger = await knocked();
@@ -120,7 +126,7 @@ export class NatsTrial {
     }
     this.#hasAsked = true;
     const { asked, greeting } = stranger;
-    const faults = [...stranger.faults];
+    const faults = await this.#checkKick(asked.question);
     if (!asked.isEncrypted) faults.push('xkey is missing, so other servers on the way can read join codes');
     if (!asked.question.nonce || !greeting?.hasNonce)
       faults.push('the servers send no nonce, because no user with an nkey is configured');
@@ -139,7 +145,17 @@ export class NatsTrial {
     return outcome === 'in' ? [] : ['the account MUSTER_BYSTANDER is missing or changed'];
   }
 
-  // A knock that is asked about is ended by the requester, as it will end the connections of nodes.
+  // Lets a knock in, which may do nothing there. A server that gets no answer waits for ten seconds, and then warns of that in
+  // its log.
+  #letIn({ question, answer }: Asked): void {
+    const permissions = { publish: [], subscribe: [], mayAnswer: false };
+    const accounts = this.#operatorMode?.accounts;
+    answer(
+      writeCalloutAnswer(question, { account: nodesAccount, permissions }, this.#options.issuer, accounts),
+    );
+  }
+
+  // The requester lists and ends connections, as it will do with those of nodes. That of the knock has ended already.
   async #checkKick(place: Pick<BrokerClient, 'server' | 'connection'>): Promise<string[]> {
     const { connection } = this.#options;
     try {

@@ -13,7 +13,7 @@ import type { CalloutBox } from './callout-box.ts';
 import type { NatsTrial, Trust } from './nats-trial.ts';
 
 export interface OwnNatsOptions {
-  trial: Pick<NatsTrial, 'run' | 'isOwn'>;
+  trial: Pick<NatsTrial, 'run' | 'isTrial'>;
   box: CalloutBox;
   /** The key that signs the answers. */
   issuer: SigningKey;
@@ -78,7 +78,7 @@ export class OwnNats {
       log.warn({}, sharedText);
       if (opensSubjects) log.warn({}, nothingOpenedText);
     } else {
-      const own = { box, servers: new BrokerServers(connection, clock), isOwn: trial.isOwn };
+      const own = { box, servers: new BrokerServers(connection, clock), isTrial: trial.isTrial };
       this.#callout = new Callout({ ...this.#options, own });
       log.info({}, 'the NATS asks this requester whom to let in: each node is known by its key');
     }

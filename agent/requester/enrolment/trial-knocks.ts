@@ -2,12 +2,13 @@
 import { type CalloutQuestion, readCalloutQuestion } from '../../protocol/callout.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import { isSealed } from '../../protocol/sealed-box.ts';
+import type { SigningKey } from '../../protocol/signed-token.ts';
+import { isTrialName, trialName } from '../../protocol/trial-name.ts';
 import type { Random } from '../../system/random.ts';
 import type { KeyPair } from '../../transport/key-pair.ts';
 import type { Knock, KnockOptions } from '../../transport/knock.ts';
 import { BrokerError, type Connection, type Message } from '../../transport/port.ts';
 import type { TlsFiles } from '../../transport/tls.ts';
-import type { BrokerClient } from './broker-clients.ts';
 import type { CalloutBox } from './callout-box.ts';
 
 export interface TrialKnocksOptions {
@@ -17,6 +18,8 @@ export interface TrialKnocksOptions {
   /** Connects once to a server to see whether it lets the client in. */
   knock(options: KnockOptions): Promise<Knock>;
   random: Random;
+  /** The key that all requesters of the roll have. It signs the names of the knocks. */
+  issuer: SigningKey;
 }
 
 /** The question about one knock. */
@@ -31,15 +34,11 @@ export interface Asked {
 export interface Knocked extends Knock {
   /** The question about it; undefined when there was none. */
   asked: Asked | undefined;
-  /** What `onAsked` found wrong. */
-  faults: readonly string[];
 }
 
 /** What is done while the server waits for an answer. By default nothing, and then the knock is over. */
 export interface DuringKnock {
-  /** Called with the place of the client. Returns what is wrong. */
-  onAsked?(place: Pick<BrokerClient, 'server' | 'connection'>): Promise<readonly string[]>;
-  /** Answers, and then waits for what comes of it. */
+  /** Answers; then the knock waits for what comes of it. */
   answer?(asked: Asked): void;
   /** Whether a client that is let in also tries what it may do. */
   triesRights?: boolean;
@@ -59,18 +58,18 @@ export class TrialKnocks {
     this.#options = options;
   }
 
-  /** Returns whether a question is about a knock that lasts. */
-  has({ offers }: CalloutQuestion): boolean {
-    return this.#waiting.has(offers.name);
+  /** Returns whether a question is about a knock of this requester, or of another one of the roll. */
+  isKnock({ offers }: CalloutQuestion): boolean {
+    return isTrialName(offers.name, offers.key, this.#options.issuer);
   }
 
   async knock(
     url: string,
     key: KeyPair,
-    { onAsked, answer, triesRights = false }: DuringKnock = {},
+    { answer, triesRights = false }: DuringKnock = {},
   ): Promise<Knocked> {
-    const { random, tls, knock } = this.#options;
-    const name = `muster-trial-${random.uuid()}`;
+    const { random, tls, knock, issuer } = this.#options;
+    const name = trialName(random.uuid(), key.userKey, issuer);
     const ending = new AbortController();
     const asking = Promise.withResolvers<Asked>();
     this.#waiting.set(name, asking.resolve);
@@ -79,10 +78,9 @@ export class TrialKnocks {
     try {
       const knocking = knock({ url, name, credentials, tls, timeoutMs: askTimeoutMs, signal, triesRights });
       const asked = await Promise.race([asking.promise, knocking.then(() => undefined)]);
-      const faults = (asked && (await onAsked?.(asked.question))) ?? [];
       if (asked && answer) answer(asked);
       else ending.abort();
-      return { ...(await knocking), asked, faults };
+      return { ...(await knocking), asked };
     } finally {
       this.#waiting.delete(name);
     }

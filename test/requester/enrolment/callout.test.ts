@@ -45,7 +45,7 @@ function begin() {
     own: {
       box: new CalloutBox(mine, count => new Uint8Array(randomBytes(count))),
       servers: { has: async id => id === serverKey.publicKey },
-      isOwn: ({ offers }) => offers.name === 'own',
+      isTrial: ({ offers }) => offers.name === 'own',
     },
   });
   const permissions = { publish: [], subscribe: [], mayAnswer: false };

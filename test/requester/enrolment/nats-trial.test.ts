@@ -2,22 +2,28 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { type CalloutQuestion, calloutSubject } from '../../../agent/protocol/callout.ts';
+import {
+  type CalloutQuestion,
+  calloutSubject,
+  readCalloutQuestion,
+} from '../../../agent/protocol/callout.ts';
 import { curveKeyOf } from '../../../agent/protocol/sealed-box.ts';
 import { CalloutBox } from '../../../agent/requester/enrolment/callout-box.ts';
 import { NatsTrial } from '../../../agent/requester/enrolment/nats-trial.ts';
 import { keyPairOf } from '../../../agent/transport/key-pair.ts';
+import { issuerKey } from '../../support/callout-questions.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeOwnNats, printed, type ServerSetup } from '../../support/fake-own-nats.ts';
 import { steadyRandom } from '../../support/steady-random.ts';
 
 const mine = curveKeyOf(new Uint8Array(32).fill(1));
 const bystander = keyPairOf(new Uint8Array(32).fill(2), 'user');
+const box = new CalloutBox(mine, count => new Uint8Array(randomBytes(count)));
 const one = 'nats://one:4222';
 const two = 'nats://two:4222';
 
 /** A NATS whose servers are as `muster broker config` prints them, but for `changes`, and its trial. */
-function begin(changes: Partial<ServerSetup> = {}, urls = [one]) {
+function begin(changes: Partial<ServerSetup> = {}, urls = [one], issuer = issuerKey) {
   const clock = new FakeClock();
   const nats = new FakeOwnNats(clock, bystander);
   for (const url of urls) nats.servers.set(url, { ...printed(mine.publicKey), ...changes });
@@ -26,11 +32,12 @@ function begin(changes: Partial<ServerSetup> = {}, urls = [one]) {
     connection,
     servers: urls,
     tls: undefined,
-    box: new CalloutBox(mine, count => new Uint8Array(randomBytes(count))),
+    box,
     bystander,
     newKey: () => keyPairOf(randomBytes(32), 'node'),
     knock: nats.knock,
     random: steadyRandom(),
+    issuer,
   });
   /** Runs the trial, and returns what it found. It may take a minute of the clock. */
   const run = async () => {
@@ -51,25 +58,33 @@ const refuses = (run: () => Promise<unknown>, reason: RegExp) =>
   assert.rejects(run(), { code: 'bad_config', message: reason });
 
 describe('a NATS that asks the requester', () => {
-  test('and is as it was printed checks keys; each knock that it asked about is ended', async () => {
+  test('and is as it was printed checks keys; the requester may end connections there', async () => {
     const { nats, run } = begin({}, [one, two]);
     assert.equal(await run(), 'keys');
     assert.equal(nats.ended.length, 2);
   });
 
-  test('asks about its knocks, which are known only while they last', async () => {
+  test('asks about its knocks, which each requester of the roll knows, and nobody else', async () => {
     const { nats, trial, run } = begin();
-    const names: string[] = [];
-    const knownWhenAsked: boolean[] = [];
-    const knows = (name = '') => trial.isOwn({ offers: { name } } as CalloutQuestion);
-    nats.onKnock = name => names.push(name);
+    const questions: CalloutQuestion[] = [];
+    nats.broker.connect().subscribe(calloutSubject, message => {
+      questions.push(readCalloutQuestion(box.open(message).text));
+    });
+    await run();
+    const stranger = begin({}, [one], keyPairOf(new Uint8Array(32).fill(5), 'account')).trial;
+    const known = [trial, begin().trial, stranger].map(each => questions.map(each.isTrial));
+    assert.deepEqual(known, [[true], [true], [false]]);
+  });
+
+  test('gets an answer about each knock, so that it does not wait and warn', async () => {
+    const { nats, run } = begin({}, [one, two]);
+    let answers = 0;
     nats.broker.deliver = subject => {
-      if (subject === calloutSubject) knownWhenAsked.push(knows(names.at(-1)));
+      if (subject.startsWith('$SYS._INBOX.')) answers++;
       return true;
     };
-    await run();
-    assert.deepEqual(knownWhenAsked, [true]);
-    assert.deepEqual([names.length, names.some(knows)], [2, false]);
+    assert.equal(await run(), 'keys');
+    assert.equal(answers, 2);
   });
 
   const faults: [what: string, changes: Partial<ServerSetup>, reason: RegExp][] = [

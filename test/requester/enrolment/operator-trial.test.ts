@@ -67,7 +67,8 @@ async function tryWith(change: (script: string) => string, changeConfig = (text:
       newKey: () => keyPairOf(randomBytes(32), 'node'),
       knock,
       random: systemRandom,
-      operatorMode: { accounts, issuer: issuerKey, requesterKey: requester.publicKey, clock: systemClock },
+      issuer: issuerKey,
+      operatorMode: { accounts, requesterKey: requester.publicKey, clock: systemClock },
     }).run();
   } finally {
     await connection.close(0);
@@ -133,7 +134,8 @@ test('servers without an operator are not served with the accounts of one', asyn
     newKey: () => keyPairOf(randomBytes(32), 'node'),
     knock: nats.knock,
     random: systemRandom,
-    operatorMode: { accounts, issuer: issuerKey, requesterKey: requester.publicKey, clock },
+    issuer: issuerKey,
+    operatorMode: { accounts, requesterKey: requester.publicKey, clock },
   });
   await assert.rejects(trial.run(), {
     code: 'bad_config',

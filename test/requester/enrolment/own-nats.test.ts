@@ -29,7 +29,7 @@ const mine = curveKeyOf(new Uint8Array(32).fill(1));
 const servers = curveKeyOf(new Uint8Array(32).fill(2));
 
 const ownNats = (run: () => Promise<Trust>): OwnNatsOptions => ({
-  trial: { run, isOwn: () => false },
+  trial: { run, isTrial: () => false },
   box: new CalloutBox(mine, count => new Uint8Array(randomBytes(count))),
   issuer: issuerKey,
   requireIdentity: false,
