@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 const longest = [
   'test/e2e/packaged-arm64.test.ts',
   'test/e2e/systemd.test.ts',
+  'test/e2e/cluster-faults.test.ts',
   'test/e2e/killed-writes.test.ts',
   'test/e2e/secrets.test.ts',
   'test/e2e/killed-requester-writes.test.ts',

@@ -59,6 +59,24 @@ describe('the event ledger of the campaign', () => {
     assert.match(ledgerOf(registered, late, early).faultsOf('node-1', decisions).join(), /not in the order/);
   });
 
+  it('finds a change of health that begins where the one before it did not end, or that is told again', () => {
+    const health = (kind: string, from: string, to: string) => {
+      const data = { previous: { health: from }, current: { health: to } };
+      const id = `node-1:i:${++number}`;
+      return Buffer.from(JSON.stringify({ id, subject: 'node-1', type: `org.muster.node.${kind}`, data }));
+    };
+    const heard = health('healthy', 'UNKNOWN', 'HEALTHY');
+    const silent = health('unhealthy', 'HEALTHY', 'UNHEALTHY');
+    assert.deepEqual(ledgerOf(heard, silent).faults, []);
+    const again = health('unhealthy', 'HEALTHY', 'UNHEALTHY');
+    assert.match(
+      ledgerOf(heard, silent, again).faults.join(),
+      /was HEALTHY, but the event before it said UNHEALTHY/,
+    );
+    const same = health('healthy', 'HEALTHY', 'HEALTHY');
+    assert.match(ledgerOf(heard, same).faults.join(), /was HEALTHY already/);
+  });
+
   it('counts forged and unreadable events, and believes none of them', () => {
     const ledger = ledgerOf(event('approved', '', 'APPROVED', forgedReason), Buffer.from('{'));
     assert.deepEqual(ledger.counts, { genuine: 0, forged: 1, unreadable: 1 });

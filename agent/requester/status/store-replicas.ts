@@ -73,7 +73,7 @@ function behindTrouble(
   return {
     code: 'replica_behind',
     text: `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} away or behind, so the store ${left} (${streamsText(led)})`,
-    hint: 'start that NATS server, or see its log; it catches up by itself',
+    hint: 'start that NATS server, or see its log; it catches up by itself, unless its disk was full: then it has to be started again',
   };
 }
 

@@ -1,6 +1,7 @@
 // The matrix of faults of a cluster: what each does, and how it is undone.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { TroubleCode } from '../../../agent/system/trouble.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Loss, sites } from '../../support/nats-sites.ts';
 import type { Requester } from './requester.ts';
@@ -10,6 +11,10 @@ import type { ClusterStage } from './stage.ts';
 export interface Begun {
   /** Places of the requesters that have no quorum: they must say so and decide nothing. */
   without?: readonly number[];
+  /** A trouble that a requester must tell before the fault ends. */
+  says?: TroubleCode;
+  /** Time until another requester watched, in milliseconds. */
+  tookOverMs?: number;
   /** The site that is cut off from the majority. */
   minority?: number;
   undo(): Promise<void>;
@@ -44,10 +49,10 @@ const serverFaults = sites.flatMap((site): [string, Fault][] => [
   [
     `fill the disk of server ${site}`,
     {
-      help: 'no space is left; later there is',
+      help: 'no space is left; later there is, and it is started again',
       lasts: 'a moment',
       needs: 'disks',
-      begin: stage => fillDisk(stage, `server ${site}`),
+      begin: stage => fillServer(stage, site),
     },
   ],
   [
@@ -168,7 +173,8 @@ export const faults: Readonly<Record<string, Fault>> = Object.fromEntries([
     {
       help: 'SIGKILL, later a start',
       lasts: 'longer than a lease',
-      begin: async (stage: ClusterStage) => endRequester(stage, await stage.watcher(), 'SIGKILL'),
+      begin: async (stage: ClusterStage) =>
+        untilWatched(stage, place => endRequester(stage, place, 'SIGKILL')),
     },
   ],
   [
@@ -176,7 +182,8 @@ export const faults: Readonly<Record<string, Fault>> = Object.fromEntries([
     {
       help: 'SIGTERM, later a start',
       lasts: 'a moment',
-      begin: async (stage: ClusterStage) => endRequester(stage, await stage.watcher(), 'SIGTERM'),
+      begin: async (stage: ClusterStage) =>
+        untilWatched(stage, place => endRequester(stage, place, 'SIGTERM')),
     },
   ],
   [
@@ -184,7 +191,7 @@ export const faults: Readonly<Record<string, Fault>> = Object.fromEntries([
     {
       help: 'SIGSTOP until another one watches, then SIGCONT',
       lasts: 'longer than a lease',
-      begin: async (stage: ClusterStage) => suspendRequester(stage, await stage.watcher()),
+      begin: async (stage: ClusterStage) => untilWatched(stage, place => suspendRequester(stage, place)),
     },
   ],
   [
@@ -212,7 +219,7 @@ async function killServers(stage: ClusterStage, gone: readonly number[]): Promis
 async function suspendServers(stage: ClusterStage, gone: readonly number[]): Promise<Begun> {
   for (const site of gone) stage.nats.server(site).pause();
   return {
-    ...(gone.length > 1 ? { without: everyone } : {}),
+    ...(gone.length > 1 ? { without: everyone } : { says: 'replica_behind' }),
     undo: async () => {
       for (const site of gone) stage.nats.server(site).resume();
     },
@@ -244,6 +251,19 @@ async function fillDisk(stage: ClusterStage, name: string): Promise<Begun> {
   return { undo: () => disk.makeRoom() };
 }
 
+/** A server whose disk was full stores nothing until it is started again. */
+async function fillServer(stage: ClusterStage, site: number): Promise<Begun> {
+  const { undo } = await fillDisk(stage, `server ${site}`);
+  return {
+    says: 'replica_behind',
+    undo: async () => {
+      await undo();
+      await stage.nats.server(site).stop();
+      await stage.nats.startServer(site);
+    },
+  };
+}
+
 async function endRequester(
   stage: ClusterStage,
   place: 0 | 1,
@@ -261,6 +281,16 @@ async function suspendRequester(stage: ClusterStage, place: 0 | 1): Promise<Begu
   const { program } = stage.requesters[place];
   program.signal('SIGSTOP');
   return { undo: async () => program.signal('SIGCONT') };
+}
+
+/** Does something to the requester that watches, and waits until the other one watches. */
+async function untilWatched(stage: ClusterStage, attack: (place: 0 | 1) => Promise<Begun>): Promise<Begun> {
+  const place = await stage.watcher();
+  const other = stage.requesters[place === 0 ? 1 : 0];
+  const began = performance.now();
+  const begun = await attack(place);
+  await eventually(`${other.id} watches`, async () => (await other.status())?.watcher === other.id, 60_000);
+  return { ...begun, tookOverMs: performance.now() - began };
 }
 
 /** The new requester has another id and key. The servers learn the key, and an operator removes what is left of the former. */

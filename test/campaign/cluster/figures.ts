@@ -8,6 +8,8 @@ export interface RoundFigures {
   withoutDecisionsMs: number;
   /** Time from the end of a fault until a decision was acknowledged, in milliseconds; for a fault that leaves no quorum. */
   healedMs: number | undefined;
+  /** Time until another requester watched, in milliseconds; for a fault of the watcher. */
+  tookOverMs: number | undefined;
   /** How much later than due each verdict about a canary was told, in milliseconds. */
   lateMs: readonly number[];
 }
@@ -61,7 +63,7 @@ export class DecisionTimes {
 export function figureLines(rounds: readonly RoundFigures[]): string[] {
   const byFault = Map.groupBy(rounds, ({ fault }) => fault);
   const width = Math.max(...[...byFault.keys()].map(name => name.length), 5);
-  const head = ['rounds', 'without decisions', 'after the end', 'verdicts late'].map(text =>
+  const head = ['rounds', 'without decisions', 'after the end', 'watched again', 'verdicts late'].map(text =>
     text.padStart(20),
   );
   return [
@@ -71,6 +73,7 @@ export function figureLines(rounds: readonly RoundFigures[]): string[] {
         String(list.length),
         medianAndWorst(list.map(each => each.withoutDecisionsMs)),
         medianAndWorst(list.flatMap(({ healedMs }) => healedMs ?? [])),
+        medianAndWorst(list.flatMap(({ tookOverMs }) => tookOverMs ?? [])),
         medianAndWorst(list.flatMap(({ lateMs }) => lateMs)),
       ];
       return `${name.padEnd(width)}${cells.map(text => text.padStart(20)).join('')}`;

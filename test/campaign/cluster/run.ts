@@ -1,6 +1,7 @@
 // Runs the campaign against a cluster: one fault after the other, while operators decide at both requesters. After each fault
 // everything must be as the acknowledged decisions made it.
 import { setTimeout as pause } from 'node:timers/promises';
+import type { TroubleCode } from '../../../agent/system/trouble.ts';
 import { eventually } from '../../support/eventually.ts';
 import { sites } from '../../support/nats-sites.ts';
 import { processesNaming } from '../../support/processes.ts';
@@ -13,20 +14,26 @@ import { Canaries } from './canaries.ts';
 import { checkCalm } from './checks.ts';
 import { type Fault, faults } from './faults.ts';
 import { DecisionTimes, figureLines, type RoundFigures } from './figures.ts';
+import type { Requester } from './requester.ts';
 import { ClusterStage, disconnectedAfterMs } from './stage.ts';
 import { Witness } from './witness.ts';
 
 export interface ClusterCampaignOptions {
   seed: number;
-  /** Called before each round. The campaign ends when it returns false. */
-  goOn(round: number): boolean;
-  /** The names of the faults. */
-  names: readonly string[];
   agents: number;
   simulatedNodes: number;
   /** How long each kind of fault lasts, in milliseconds. */
   lastsMs?: Record<Fault['lasts'], number>;
+  /** How long decisions go on before and after each fault, in milliseconds. */
+  besideMs?: number;
   onProgress(text: string): void;
+}
+
+export interface ClusterRunOptions extends ClusterCampaignOptions {
+  /** Called before each round. The campaign ends when it returns false. */
+  goOn(round: number): boolean;
+  /** The names of the faults. */
+  names: readonly string[];
 }
 
 /** What a campaign found. */
@@ -38,33 +45,38 @@ export interface ClusterVerdict {
   lines: string[];
 }
 
+const usualBesideMs = 2_000;
 const usualLastsMs: Record<Fault['lasts'], number> = {
   'a moment': 5_000,
   'longer than a lease': 15_000,
   'a minute': 60_000,
 };
 
-const besideMs = 2_000;
-
-export async function runClusterCampaign(options: ClusterCampaignOptions): Promise<ClusterVerdict> {
-  const stage = await ClusterStage.create(options.agents);
-  const campaign = new ClusterCampaign(stage, options);
+/** Carries out one fault after the other, each once before any comes twice, and tells what was wrong. */
+export async function runClusterCampaign(options: ClusterRunOptions): Promise<ClusterVerdict> {
+  const { seed, names, goOn } = options;
+  const campaign = await ClusterCampaign.make(options);
   let fault: string | undefined;
   try {
-    await campaign.run();
+    await campaign.start();
+    for (const [number, name] of planFaults(seed, names)) {
+      if (!goOn(number)) break;
+      await campaign.round(name);
+    }
   } catch (error) {
     fault = `${campaign.doing}: ${error instanceof Error ? error.message : error}`;
   }
   await campaign.release(fault !== undefined);
-  const left = await processesNaming(stage.cluster.folder);
+  const left = await processesNaming(campaign.folder);
   if (left !== '') fault ??= `processes are left at the end:\n${left}`;
   return {
-    ...(fault === undefined ? {} : { fault, folder: stage.cluster.folder }),
+    ...(fault === undefined ? {} : { fault, folder: campaign.folder }),
     lines: campaign.lines(),
   };
 }
 
-class ClusterCampaign {
+/** A cluster with operators who decide all the time. A caller attacks it round by round, and releases it. */
+export class ClusterCampaign {
   readonly #stage: ClusterStage;
   readonly #options: ClusterCampaignOptions;
   readonly #model = new Model();
@@ -77,10 +89,16 @@ class ClusterCampaign {
   #canaries: Canaries | undefined;
   #fault: string | undefined;
   #events = 0;
+  #number = 0;
   /** What the campaign does now, for the report of a fault. */
   doing = 'at the start';
 
-  constructor(stage: ClusterStage, options: ClusterCampaignOptions) {
+  /** Makes the stage, and starts only the servers. */
+  static async make(options: ClusterCampaignOptions): Promise<ClusterCampaign> {
+    return new ClusterCampaign(await ClusterStage.create(options.agents), options);
+  }
+
+  private constructor(stage: ClusterStage, options: ClusterCampaignOptions) {
     this.#stage = stage;
     this.#options = options;
     this.#decisions = new Decisions({
@@ -96,17 +114,28 @@ class ClusterCampaign {
     });
   }
 
-  async run(): Promise<void> {
-    const { seed, names, goOn, onProgress } = this.#options;
-    await this.#start();
+  /** The folder with the logs. */
+  get folder(): string {
+    return this.#stage.cluster.folder;
+  }
+
+  /** Starts requesters, nodes and operators. @throws Error with what is wrong. */
+  async start(): Promise<void> {
+    await this.#startNodes();
     await this.#check();
     this.#decisions.start();
-    for (const [index, name] of planFaults(seed, names)) {
-      if (!goOn(index)) break;
-      this.doing = `round ${index}: ${name}`;
-      onProgress(this.doing);
-      await this.#round(name, faults[name] as Fault);
-    }
+  }
+
+  /** Carries out one fault, and checks everything after it. @throws Error with what is wrong. */
+  async round(name: string): Promise<void> {
+    const { onProgress } = this.#options;
+    const fault = faults[name];
+    if (!fault) throw new Error(`there is no fault '${name}'`);
+    this.doing = `round ${++this.#number}: ${name}`;
+    onProgress(this.doing);
+    if (fault.needs === 'disks' && !this.#stage.disk('server 0'))
+      onProgress('  left out: no disk can be mounted here');
+    else await this.#round(name, fault);
   }
 
   /** Ends everything. It leaves the folder with the logs if `keep` is true. */
@@ -132,7 +161,7 @@ class ClusterCampaign {
     return [...figureLines(this.#rounds), ...figures.map(([what, figure]) => `${what.padEnd(46)} ${figure}`)];
   }
 
-  async #start(): Promise<void> {
+  async #startNodes(): Promise<void> {
     const stage = this.#stage;
     for (const each of stage.requesters) await each.start();
     for (const each of stage.requesters) await each.untilReady();
@@ -168,12 +197,8 @@ class ClusterCampaign {
     );
   }
 
-  async #round(name: string, { lasts, needs, begin }: Fault): Promise<void> {
-    const { lastsMs = usualLastsMs, onProgress } = this.#options;
-    if (needs === 'disks' && !this.#stage.disk('server 0')) {
-      onProgress('left out: no disk can be mounted here');
-      return;
-    }
+  async #round(name: string, { lasts, begin }: Fault): Promise<void> {
+    const { lastsMs = usualLastsMs, besideMs = usualBesideMs, onProgress } = this.#options;
     // Decisions go on for a moment before the fault and after it.
     await pause(besideMs);
     this.#times.begin(performance.now());
@@ -183,31 +208,39 @@ class ClusterCampaign {
     witness.minority = begun.minority;
     await pause(lastsMs[lasts]);
     const without = begun.without ?? [];
-    for (const place of without) await this.#untilNoQuorum(place);
+    for (const place of without) await this.#untilSaid('no_quorum', [place]);
+    if (begun.says !== undefined) await this.#untilSaid(begun.says, [0, 1]);
     const undoAt = performance.now();
     this.#expectNothingDecided(without, beganAt, undoAt);
     await begun.undo();
     witness.minority = undefined;
     const endedAt = performance.now();
+    this.doing += ', after its end';
     await eventually('a decision is made again', () => this.#times.isDecidedAfter(endedAt), 120_000);
     await pause(besideMs);
     const hasQuorum = without.length < this.#stage.requesters.length;
     const withoutDecisionsMs = this.#times.longestGap();
     const lateMs = await this.#check();
     const healedMs = hasQuorum ? undefined : this.#times.firstAfter(undoAt);
-    this.#rounds.push({ fault: name, withoutDecisionsMs, healedMs, lateMs });
+    const { tookOverMs } = begun;
+    this.#rounds.push({ fault: name, withoutDecisionsMs, healedMs, tookOverMs, lateMs });
+    const takeover = tookOverMs === undefined ? '' : `, watched again after ${Math.round(tookOverMs)} ms`;
     onProgress(
-      `  without decisions ${Math.round(withoutDecisionsMs)} ms, verdicts late by up to ${Math.round(Math.max(0, ...lateMs))} ms`,
+      `  without decisions ${Math.round(withoutDecisionsMs)} ms${takeover}, verdicts late by up to ${Math.round(Math.max(0, ...lateMs))} ms`,
     );
   }
 
-  /** Resolves once a requester that runs says that its store has no quorum. */
-  async #untilNoQuorum(place: number): Promise<void> {
-    const requester = this.#stage.requesters[place];
-    await eventually(`${requester?.id} says that it has no quorum`, async () => {
-      const status = await requester?.status();
-      return status?.troubles?.some(({ code }) => code === 'no_quorum') === true;
-    });
+  /** Resolves once one of these requesters names a trouble. */
+  async #untilSaid(trouble: TroubleCode, places: readonly number[]): Promise<void> {
+    const requesters = places.map(place => this.#stage.requesters[place]);
+    const names = requesters.map(each => each?.id).join(' or ');
+    const says = async (each: Requester | undefined) =>
+      (await each?.status())?.troubles?.some(({ code }) => code === trouble) === true;
+    await eventually(
+      `${names} says '${trouble}'`,
+      async () => (await Promise.all(requesters.map(says))).some(said => said),
+      60_000,
+    );
   }
 
   #expectNothingDecided(without: readonly number[], from: number, to: number): void {

@@ -1,0 +1,45 @@
+// Two requesters on three servers while operators decide at both: what is left of the cluster after a fault loses nothing,
+// contradicts nothing and asks no node to register again. The rows are those of scripts/campaign, with all of its checks.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ClusterCampaign } from '../campaign/cluster/run.ts';
+
+describe('two requesters on three servers', () => {
+  let campaign: ClusterCampaign;
+  let isWhole = false;
+
+  before(async () => {
+    campaign = await ClusterCampaign.make({
+      seed: 5,
+      agents: 1,
+      simulatedNodes: 10,
+      lastsMs: { 'a moment': 0, 'longer than a lease': 0, 'a minute': 0 },
+      besideMs: 500,
+      onProgress: () => undefined,
+    });
+    await campaign.start();
+    isWhole = true;
+  });
+  after(() => campaign?.release(false));
+
+  /** Carries out a row. After a row that failed, the cluster is no longer whole. */
+  const round = async (name: string) => {
+    assert.ok(isWhole, 'an earlier fault was not healed');
+    isWhole = false;
+    await campaign.round(name);
+    isWhole = true;
+  };
+
+  for (const pair of ['0 and 1', '0 and 2', '1 and 2'])
+    it(`decide nothing without servers ${pair}, say that there is no quorum, and go on by themselves`, () =>
+      round(`kill servers ${pair}`));
+
+  it('go on when the watcher is suspended for longer than its lease, and it contradicts nobody when it wakes', () =>
+    round('suspend the watcher'));
+
+  it('go on when a server with an empty disk takes the place of another one, under a new name', () =>
+    round('replace server 2'));
+
+  it('go on when a requester loses its folder, and a new one takes the keys of the other', () =>
+    round('replace requester 1'));
+});
