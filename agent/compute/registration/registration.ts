@@ -1,7 +1,5 @@
-// Registers this node and keeps it registered: decides when to ask the requester, and applies its answers.
+// Registers this node and keeps it registered: decides when to ask the requester.
 import type { Answer } from '../../protocol/answers.ts';
-import { fingerprint } from '../../protocol/nkey.ts';
-import type { Membership } from '../../protocol/node-state.ts';
 import type { Refusal } from '../../protocol/refusal.ts';
 import type { Clock } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
@@ -10,7 +8,8 @@ import type { Log } from '../../system/log.ts';
 import type { Random } from '../../system/random.ts';
 import type { StateFile } from '../../system/state-file.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
-import { type AnswerMeaning, interpretAnswer } from './answer-meaning.ts';
+import { AnswerEffects } from './answer-effects.ts';
+import { interpretAnswer } from './answer-meaning.ts';
 import { RefusedKey } from './refused-key.ts';
 import { RequestPlan, type Step } from './request-plan.ts';
 import type { RequesterClient } from './requester-client.ts';
@@ -42,12 +41,9 @@ export class Registration {
   readonly #stopping = new AbortController();
   readonly #refusedKey: RefusedKey;
   readonly #plan: RequestPlan;
+  readonly #effects: AnswerEffects;
   /** Called after each change of the state. The agent sets it. */
   onChange: () => void = () => undefined;
-  /** Whether no requester has decided about this node since this process started. A refusal is no decision. */
-  #isStarting = true;
-  /** Whether an operator told this node to register, and no requester has accepted it since. */
-  #isByHand = false;
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
@@ -57,15 +53,24 @@ export class Registration {
       stopping: this.#stopping.signal,
       onDue: step => void this.#ask(step),
     });
+    this.#effects = new AnswerEffects({
+      ...options,
+      get key() {
+        return options.key;
+      },
+      plan: this.#plan,
+      delays: this.#delays,
+      onChange: () => this.onChange(),
+    });
     this.#refusedKey = new RefusedKey({
       ...options,
       delays: this.#delays,
       stopping: this.#stopping.signal,
       mayComeBack: () => this.mayComeBack,
-      update: change => this.#update(change),
+      update: change => this.#effects.update(change),
       onLetIn: () => this.#onLetIn(),
       onDeleted: ({ reason, operatorReason = '' }) =>
-        this.#onDeleted({ kind: 'deleted', reason, operatorReason }),
+        this.#effects.onDeleted({ kind: 'deleted', reason, operatorReason }),
     });
   }
 
@@ -81,7 +86,7 @@ export class Registration {
     // The node sends no reports in the sentinel's session until the requester has confirmed the session.
     if (saved) {
       const { session, cluster, requester } = saved;
-      this.#update({ session, cluster, requester });
+      this.#effects.update({ session, cluster, requester });
     }
     this.#plan.planIn(saved ? 'confirm' : 'register', 0);
   }
@@ -95,26 +100,26 @@ export class Registration {
 
   /** Whether the node may come back although an operator deleted it. The name of the connection says so. */
   get mayComeBack(): boolean {
-    return this.#isStarting || this.#isByHand || this.#options.settings.rejoinAfterDelete;
+    return this.#effects.mayComeBack;
   }
 
   /** Registers this node again, whatever its state is, because an operator wants it. */
   register(): void {
     const { connection, state } = this.#options;
-    this.#isByHand = true;
+    this.#effects.onRegisterByHand();
     this.#delays.onRegisterByHand();
     // The present link, if there is one, may have been opened before the operator's wish.
     if (state.refusal || state.phase === 'deleted') connection.reconnect();
-    this.#registerAgain('', 0);
+    this.#effects.registerAgain('', 0);
   }
 
   /** Registers this node with the cluster that it was given a join code of, over a new link. */
   join(): void {
     const { connection } = this.#options;
     this.#delays.onRegisterByHand();
-    this.#update({ refusal: undefined });
+    this.#effects.update({ refusal: undefined });
     connection.reconnect();
-    this.#registerAgain('', 0);
+    this.#effects.registerAgain('', 0);
   }
 
   /** Writes the new key of this node into the sentinel. */
@@ -149,7 +154,7 @@ export class Registration {
   applyAnswer(answer: Answer, session: string, kind: RequestKind): void {
     const { state } = this.#options;
     if (this.#stopping.signal.aborted || session !== state.session) return;
-    if (isAccepted(state.phase)) this.#apply(interpretAnswer(answer, state.cluster), kind);
+    if (isAccepted(state.phase)) this.#effects.apply(interpretAnswer(answer, state.cluster), kind);
   }
 
   async #ask(step: Step): Promise<void> {
@@ -172,138 +177,13 @@ export class Registration {
     if (signal.aborted) return;
     // A plan that was made during the request is newer than the answer.
     if (this.#plan.resume()) return;
-    if (answer) this.#apply(interpretAnswer(answer, cluster), 'information', step);
+    if (answer) this.#effects.apply(interpretAnswer(answer, cluster), 'information', step);
     else this.#onNoAnswer(step, failure);
     if (isConfirmationDue) this.confirm();
   }
 
   #onLetIn(): void {
     if (!this.#plan.isBusy && !this.#plan.resume()) this.confirm();
-  }
-
-  /** Applies an answer; `step` is undefined when the answer belongs to a report. */
-  #apply(meaning: AnswerMeaning, kind: RequestKind, step?: Step): void {
-    switch (meaning.kind) {
-      case 'accepted':
-        this.#onAccepted(meaning, kind, step);
-        break;
-      case 'rejected':
-        this.#onRejected(meaning);
-        break;
-      case 'deleted':
-        this.#onDeleted(meaning);
-        break;
-      case 'unknown':
-        this.#onUnknown(meaning.reason);
-        break;
-      case 'refused':
-        this.#onRefused(meaning.reason, kind, step);
-        return;
-    }
-    this.#isStarting = false;
-  }
-
-  #onAccepted(
-    meaning: Extract<AnswerMeaning, { kind: 'accepted' }>,
-    kind: RequestKind,
-    step: Step | undefined,
-  ): void {
-    const { clock, log, node, key, state, sentinel } = this.#options;
-    const isNew = step === 'register';
-    const phaseBefore = state.phase;
-    const wasRefused = state.refusal !== undefined;
-    const phase = phaseOf(meaning.membership);
-    // A Bacalhau requester does not name its cluster when it answers a confirmation. Then the cluster stays the same.
-    const cluster = meaning.cluster || (isNew ? '' : state.cluster);
-    const requester = meaning.requester || (isNew ? '' : state.requester);
-    const session = isNew ? meaning.session : state.session;
-    this.#delays.onAccepted();
-    this.#isByHand = false;
-    // A refusal stands until a request of the same kind is carried out: a requester may take the resources of a node whose
-    // information it refuses.
-    const refusal = state.refused && state.refused !== kind ? {} : ({ refused: '', reason: '' } as const);
-    this.#update({ phase, session, cluster, requester, operatorReason: '', refusal: undefined, ...refusal });
-
-    const now = clock.now().toISOString();
-    const saved = isNew ? undefined : sentinel.value;
-    const approvedAt = saved?.approvedAt ?? (phase === 'approved' ? now : undefined);
-    const written = sentinel.set({
-      version: 1,
-      node,
-      key,
-      cluster,
-      requester,
-      session,
-      membership: meaning.membership || saved?.membership || '',
-      registeredAt: saved?.registeredAt ?? now,
-      ...(approvedAt ? { approvedAt } : {}),
-    });
-    if (!isNew && phase === phaseBefore && !wasRefused) return;
-    const text = { pending: 'pending approval', approved: 'approved', registered: 'registered' }[phase];
-    const fields = {
-      node,
-      requester: requester || undefined,
-      cluster: cluster || undefined,
-      fingerprint: phase === 'pending' ? fingerprint(key) : undefined,
-    };
-    void written.then(() => log.info(fields, text));
-  }
-
-  #onRejected(meaning: Extract<AnswerMeaning, { kind: 'rejected' }>): void {
-    const { reason, operatorReason, session } = meaning;
-    const { log, node, state, sentinel } = this.#options;
-    if (state.phase !== 'rejected') {
-      const text = 'this node was rejected by an operator; it keeps asking, in case that changes';
-      log.warn({ node, reason: operatorReason || reason }, text);
-      this.#delays.restart();
-      void sentinel.set(undefined);
-    }
-    this.#update({
-      phase: 'rejected',
-      reason,
-      operatorReason,
-      refused: '',
-      session: session || state.session,
-    });
-    // It confirms and does not register, because a registration would bring back a node that was deleted in the meantime.
-    this.#plan.planIn('confirm', this.#delays.whileRejectedMs());
-  }
-
-  #onUnknown(reason: string): void {
-    const { log, node } = this.#options;
-    log.info({ node, reason }, 'the requester does not know this registration; registering again');
-    this.#registerAgain(reason, this.#delays.afterVoidMs());
-  }
-
-  #onDeleted({ reason, operatorReason }: Extract<AnswerMeaning, { kind: 'deleted' }>): void {
-    const { log, node, settings, sentinel } = this.#options;
-    // A start of the agent counts as a registration by hand.
-    if (this.#isStarting || settings.rejoinAfterDelete) {
-      log.info({ node }, 'this node was deleted by an operator; it registers again');
-      this.#registerAgain('', this.#delays.afterVoidMs());
-      return;
-    }
-    this.#plan.cancel();
-    this.#update({ phase: 'deleted', reason, operatorReason, refused: '', session: '' });
-    const text =
-      'this node was deleted by an operator; it is quiet until: muster agent register, SIGHUP, or a restart';
-    const fields = { node, reason: operatorReason || undefined };
-    void sentinel.set(undefined).then(() => log.warn(fields, text));
-  }
-
-  #registerAgain(reason: string, waitMs: number): void {
-    void this.#options.sentinel.set(undefined);
-    this.#update({ phase: 'registering', reason, operatorReason: '', refused: '', session: '' });
-    this.#plan.planIn('register', waitMs);
-  }
-
-  #onRefused(reason: string, kind: RequestKind, step: Step | undefined): void {
-    const { node, limitedLog, state } = this.#options;
-    limitedLog.warn(reason, { node, reason }, 'the requester refused; asking again');
-    // A rejection says more than a refusal for now, so it stays what is shown.
-    const isShown = state.phase !== 'rejected' && (kind === 'information' || state.refused !== 'information');
-    if (isShown) this.#update({ refused: kind, reason });
-    if (step) this.#retryLater(step);
   }
 
   #onNoAnswer(step: Step, error: unknown): void {
@@ -313,29 +193,6 @@ export class Registration {
       const text = `no answer to our ${step === 'register' ? 'registration' : 'information'}; asking again`;
       limitedLog.warn(reasonOf(error), { node, err: error }, text);
     }
-    this.#retryLater(step);
+    this.#effects.retryLater(step);
   }
-
-  // The registration in the sentinel is valid until a requester contradicts it, so the node continues to send reports.
-  #retryLater(step: Step): void {
-    const saved = this.#options.sentinel.value;
-    if (step === 'confirm' && saved) this.#update({ phase: phaseOf(saved.membership) });
-    this.#plan.planIn(step, this.#delays.afterFailureMs());
-  }
-
-  #update(change: Partial<RegistrationState>): void {
-    const { state } = this.#options;
-    let hasChanged = false;
-    for (const key of Object.keys(change) as (keyof RegistrationState)[]) {
-      if (change[key] !== state[key]) hasChanged = true;
-    }
-    if (!hasChanged) return;
-    Object.assign(state, change);
-    this.onChange();
-  }
-}
-
-function phaseOf(membership: Membership | ''): 'pending' | 'approved' | 'registered' {
-  if (membership === 'PENDING') return 'pending';
-  return membership === 'APPROVED' ? 'approved' : 'registered';
 }
