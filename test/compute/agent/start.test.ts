@@ -17,6 +17,7 @@ describe('a start', () => {
       Version: version,
       Instance: 'i-1',
       BootID: 'boot-1',
+      Attempt: 1,
     });
     assert.deepEqual(
       [register.info?.NodeID, register.info?.NodeType, register.info?.Hostname],
