@@ -1,9 +1,11 @@
 // Replays the walks of docs/: each command that a page tells a reader to type prints what the page says.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { patternOf, runStep, type Step, stepsOf } from '../../scripts/walk.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/listener.ts';
+import { freePort, freePortPair } from '../support/listener.ts';
 import { readPage } from '../support/pages.ts';
 import { Program } from '../support/program.ts';
 import { ServiceHost } from '../support/service-host.ts';
@@ -47,6 +49,93 @@ describe('docs/operate.md, on a cluster of three nodes', () => {
       }).catch(() => undefined);
       assert.match(printed, patternOf(output), command);
     }
+  });
+});
+
+describe('docs/operate.md, on two requesters', () => {
+  it('of muster dev prints what the page says', async t => {
+    const port = await freePortPair();
+    const variables = {
+      MUSTER_DATA_DIR: await newFolder(),
+      MUSTER_API_PORT: String(port),
+      MUSTER_BROKER_PORT: String(await freePort()),
+    };
+    const dev = new Program(['dev', '--requesters', '2'], { env: variables });
+    t.after(() => dev.stop());
+    await dev.untilPrinted(/Ctrl-C stops everything/);
+    const [step, ...more] = stepsOf(await readPage('docs/operate.md'), 'walk: two');
+    assert.ok(step && more.length === 0);
+    const env = { MUSTER_API_SERVERS: `127.0.0.1:${port},127.0.0.1:${port + 1}` };
+    // Whichever of them was there first watches.
+    const expected = patternOf(step.output.replaceAll(/^(\S+ +Requester .*) \S+$/gm, '$1 …'));
+    const isAsOnPage = (text: string) => expected.test(text) && text.match(/ watches$/gm)?.length === 1;
+    let printed = { code: 0 as number | null, stdout: '', stderr: '' };
+    await eventually('the list is that of the page', async () => {
+      printed = await runStep(step.command, env);
+      return isAsOnPage(printed.stdout);
+    }).catch(() => assert.fail(printed.stdout));
+    assert.deepEqual([printed.code, printed.stderr], [0, '']);
+  });
+
+  it('of which the second one is added step by step prints what the page says', async t => {
+    const folder = await newFolder();
+    const page = await readPage('docs/operate.md');
+    const port = await freePort();
+    const keyOnPage = /^U[A-Z2-7]{55}$/m.exec(page)?.[0] ?? assert.fail('the page shows no key');
+    let key = keyOnPage;
+    /** Returns what stands on the page, with the addresses, the folder and the key of here. */
+    const here = (text: string) =>
+      text
+        .replaceAll('requester-1.example:4222', `localhost:${port}`)
+        .replaceAll('requester-1.example', 'localhost')
+        .replaceAll('/var/lib/muster/', `${join(folder, 'second')}/`)
+        .replaceAll(keyOnPage, key);
+    /** Writes the configuration that the page shows for a requester, and returns the file. */
+    const configure = async (name: 'first' | 'new') => {
+      const shown = new RegExp(`\`\`\`yaml\\n# \\S+ of the ${name} requester\\n([\\s\\S]*?)\`\`\``).exec(
+        page,
+      )?.[1];
+      const file = join(folder, `${name}.yaml`);
+      await writeFile(file, here(shown ?? assert.fail(`the page shows no configuration of the ${name} one`)));
+      return file;
+    };
+    const variables = async (name: string, extra = {}) => ({
+      MUSTER_DATA_DIR: join(folder, name),
+      MUSTER_API_PORT: String(await freePort()),
+      ...extra,
+    });
+    const onFirst = await variables('first', { MUSTER_BROKER_PORT: String(port) });
+    const onSecond = await variables('second', { MUSTER_NODE_ID: 'requester-2' });
+    const start = async (config: string, env: Record<string, string>) => {
+      const program = new Program(['requester', '--config', config], { env });
+      t.after(() => program.stop());
+      await program.untilPrinted(/the requester is ready/);
+      return program;
+    };
+    /** Follows the walk with this name, and returns what it printed. */
+    const follow = async (name: string, env: Record<string, string>, config: string) => {
+      const [step, ...more] = stepsOf(page, `walk: ${name}`);
+      assert.ok(step && more.length === 0, name);
+      const line = step.command.replace(/^muster (?:broker )?\S+/, words => `${words} --config ${config}`);
+      const { code, stdout, stderr } = await runStep(`cd ${folder} && ${line}`, env);
+      assert.equal(code, 0, stderr);
+      key = /^U[A-Z2-7]{55}$/m.exec(stdout)?.[0] ?? key;
+      assert.match(stdout, patternOf(here(step.output)), step.command);
+    };
+
+    // The broker listens beyond its machine already, and knows no other requester.
+    const alone = join(folder, 'alone.yaml');
+    await writeFile(alone, 'broker: { host: 0.0.0.0, advertise: [localhost] }\n');
+    const empty = join(folder, 'empty.yaml');
+    await writeFile(empty, '');
+    const first = await start(alone, onFirst);
+    await follow('first', onFirst, alone);
+    await follow('second', onSecond, empty);
+    await first.stop();
+    await start(await configure('first'), onFirst);
+    const config = await configure('new');
+    await start(config, onSecond);
+    await follow('beside', onSecond, config);
   });
 });
 
