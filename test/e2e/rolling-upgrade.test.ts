@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { EventLedger } from '../campaign/event-ledger.ts';
 import { earlierCommits, earlierProgram, whyNoEarlierProgram } from '../support/earlier-program.ts';
 import { eventually } from '../support/eventually.ts';
-import type { Program } from '../support/program.ts';
+import { muster, type Program } from '../support/program.ts';
 import { newFolder } from '../support/temporary.ts';
 import { type OneOfTwo, TwoRequesters } from '../support/two-requesters.ts';
 
@@ -88,6 +88,12 @@ describe('a rolling upgrade of two requesters', { skip: (await whyNoEarlierProgr
     await agree();
   }
 
+  /** Makes a backup by the present program, on the machine of a requester. */
+  const backup = (at: OneOfTwo) => {
+    const [file, data] = [join(two.cluster.folder, `${at.id}.backup`), two.cluster.folderOf(at.id)];
+    return muster(['backup', file, '--data-dir', data, '--nats-servers', two.server.url]);
+  };
+
   /** Lets a node come in, which either requester may answer, and approves it. */
   async function letIn(id: string): Promise<void> {
     newcomers.push(id);
@@ -135,7 +141,13 @@ describe('a rolling upgrade of two requesters', { skip: (await whyNoEarlierProgr
     const { watcher, standby } = await two.roles();
     for (const node of crowd) await decide(standby, node, 'approve');
     await replace(watcher, present);
+    // What needs both is refused while they are of two versions, and says which of them cannot do it.
+    const refused = await backup(watcher);
+    assert.equal(refused.code, 1, refused.stderr);
+    assert.match(refused.stderr, new RegExp(`${standby.id}[^]*nothing was done[^]*of this version`));
+    await agree();
     await replace(standby, present);
+    assert.equal((await backup(standby)).code, 0);
   });
 
   it('goes on with an agent that is upgraded', async () => {
