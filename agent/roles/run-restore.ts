@@ -34,6 +34,7 @@ import { describeHolder } from './describe-holder.ts';
 import { exchangeFolders, finishExchange, type Step } from './exchange-folders.ts';
 import { refuseSharedFolders } from './refused-paths.ts';
 import { connectOnce } from './run-backup.ts';
+import { storeAnswer } from './store-answer.ts';
 import { withStoreBroker } from './store-broker.ts';
 
 export interface RestoreOptions {
@@ -152,7 +153,7 @@ async function restoreOnOwnNats(run: Run): Promise<string[]> {
   const connection = await connectOnce(way);
   try {
     const [copies, storage] = [await connection.copies(), await connection.storage()];
-    const living = await findLivingStore(copies, storage);
+    const living = await storeAnswer(systemClock, () => findLivingStore(copies, storage));
     await refuseRunning(connection, living?.cluster ?? backup.list.cluster);
     await refuseLiving(
       run,

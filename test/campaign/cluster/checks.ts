@@ -8,7 +8,7 @@ import { EventLedger } from '../event-ledger.ts';
 import type { Model, State } from '../model.ts';
 import { canaryPrefix } from './canaries.ts';
 import type { Requester } from './requester.ts';
-import { type ClusterStage, disconnectedAfterMs } from './stage.ts';
+import { type ClusterStage, clockStepMs, disconnectedAfterMs } from './stage.ts';
 import type { Witness } from './witness.ts';
 
 export interface Checked {
@@ -119,10 +119,7 @@ function eventComplaints({ stage, model }: Checked, lines: readonly string[]): s
  * Compares each new verdict with the heartbeats that reached a server, and returns how late those about canaries were.
  * @throws Error when a node was called silent that was heard.
  */
-function compareWithWitness(
-  { stage, crowd, witness, compared }: Checked,
-  events: readonly CloudEvent[],
-): number[] {
+function compareWithWitness({ crowd, witness, compared }: Checked, events: readonly CloudEvent[]): number[] {
   const lateMs: number[] = [];
   const faults: string[] = [];
   for (const event of events) {
@@ -130,17 +127,21 @@ function compareWithWitness(
     compared.add(event.id);
     const kind = event.type.replace('org.muster.node.', '');
     if (kind !== 'unhealthy' || crowd.unsure.has(event.subject)) continue;
-    const teller = stage.requesters.find(({ id }) => event.source.endsWith(`/${id}`));
-    const ahead = teller?.clockAheadMs ?? 0;
-    const fault = witness.faultOf(event, disconnectedAfterMs, ahead);
+    const told = toldAt(event);
+    const fault = witness.faultOf(event, told, disconnectedAfterMs);
     if (fault !== undefined) faults.push(fault);
-    const told = Date.parse(event.time) - ahead;
     const last = witness.lastBefore(event.subject, told);
     if (event.subject.startsWith(canaryPrefix) && last !== undefined)
       lateMs.push(told - last - disconnectedAfterMs);
   }
   if (faults.length > 0) throw new Error(faults.join('\n'));
   return lateMs;
+}
+
+/** Returns when an event was told. A clock that the campaign has set is wrong by whole steps. */
+function toldAt({ time }: CloudEvent): number {
+  const now = Date.now();
+  return Date.parse(time) - Math.round((Date.parse(time) - now) / clockStepMs) * clockStepMs;
 }
 
 async function untilNoComplaints(find: () => Promise<string[]>): Promise<void> {

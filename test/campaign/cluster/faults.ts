@@ -2,17 +2,18 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TroubleCode } from '../../../agent/system/trouble.ts';
+import { compileLibrary } from '../../support/compile.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Loss, sites } from '../../support/nats-sites.ts';
 import type { Requester } from './requester.ts';
-import type { ClusterStage } from './stage.ts';
+import { type ClusterStage, clockStepMs } from './stage.ts';
 
 /** A fault that has begun. */
 export interface Begun {
   /** Places of the requesters that have no quorum: they must say so and decide nothing. */
   without?: readonly number[];
-  /** A trouble that a requester must tell before the fault ends. */
-  says?: TroubleCode;
+  /** Troubles of which a requester must tell one before the fault ends. */
+  says?: readonly TroubleCode[];
   /** Time until another requester watched, in milliseconds. */
   tookOverMs?: number;
   /** The site that is cut off from the majority. */
@@ -26,7 +27,7 @@ export interface Fault {
   lasts: 'a moment' | 'longer than a lease' | 'a minute';
   /** The disks that it needs; absent when it needs none. */
   needs?: 'disks';
-  begin(stage: ClusterStage): Promise<Begun>;
+  begin(stage: ClusterStage, pauseDecisions: () => Promise<void>): Promise<Begun>;
 }
 
 const places = [0, 1] as const;
@@ -155,7 +156,7 @@ const cutFaults = losses.flatMap(([loss, help]): [string, Fault][] =>
 );
 
 /** All faults by their names. */
-export const faults: Readonly<Record<string, Fault>> = Object.fromEntries([
+export const faults: Readonly<Record<string, Fault>> = Object.fromEntries<Fault>([
   ...serverFaults,
   ...pairFaults,
   ...requesterFaults,
@@ -195,6 +196,30 @@ export const faults: Readonly<Record<string, Fault>> = Object.fromEntries([
     },
   ],
   [
+    'empty two servers',
+    {
+      help: 'both come back under their names with empty disks; then a backup is restored',
+      lasts: 'longer than a lease',
+      begin: (stage, pause) => loseTwo(stage, pause, false),
+    },
+  ],
+  [
+    'replace two servers',
+    {
+      help: 'two new ones with empty disks take their places; then a backup is restored',
+      lasts: 'longer than a lease',
+      begin: (stage, pause) => loseTwo(stage, pause, true),
+    },
+  ],
+  [
+    'set the clocks a day apart',
+    {
+      help: 'the clocks of the requesters are half a day ahead and behind',
+      lasts: 'longer than a lease',
+      begin: setClocksApart,
+    },
+  ],
+  [
     'restart all servers',
     { help: 'SIGTERM and a start, one after the other', lasts: 'a moment', begin: restartServers },
   ],
@@ -219,7 +244,7 @@ async function killServers(stage: ClusterStage, gone: readonly number[]): Promis
 async function suspendServers(stage: ClusterStage, gone: readonly number[]): Promise<Begun> {
   for (const site of gone) stage.nats.server(site).pause();
   return {
-    ...(gone.length > 1 ? { without: everyone } : { says: 'replica_behind' }),
+    ...(gone.length > 1 ? { without: everyone } : { says: ['replica_behind'] }),
     undo: async () => {
       for (const site of gone) stage.nats.server(site).resume();
     },
@@ -234,14 +259,19 @@ async function emptyServer(stage: ClusterStage, site: number, name?: string): Pr
 
 async function replaceServer(stage: ClusterStage, site: number): Promise<Begun> {
   const former = stage.nats.nameOf(site);
-  const [base = '', number = '0'] = former.split('-');
-  const { undo } = await emptyServer(stage, site, `${base}-${Number(number) + 1}`);
+  const { undo } = await emptyServer(stage, site, nextName(former));
   return {
     undo: async () => {
       await undo();
       await stage.removeMember(former);
     },
   };
+}
+
+/** Returns the name of the server that takes the place of one with this name. */
+function nextName(name: string): string {
+  const [base = '', number = '0'] = name.split('-');
+  return `${base}-${Number(number) + 1}`;
 }
 
 async function fillDisk(stage: ClusterStage, name: string): Promise<Begun> {
@@ -255,7 +285,7 @@ async function fillDisk(stage: ClusterStage, name: string): Promise<Begun> {
 async function fillServer(stage: ClusterStage, site: number): Promise<Begun> {
   const { undo } = await fillDisk(stage, `server ${site}`);
   return {
-    says: 'replica_behind',
+    says: ['replica_behind'],
     undo: async () => {
       await undo();
       await stage.nats.server(site).stop();
@@ -342,6 +372,60 @@ async function cutOff(stage: ClusterStage, site: number, loss: Loss): Promise<Be
 async function restartServers(stage: ClusterStage): Promise<Begun> {
   await stage.reconfigureServers(stage.requesters[0].id);
   return { undo: async () => undefined };
+}
+
+/** Nobody decides from before the backup until it was restored, so that it has everything. */
+async function loseTwo(
+  stage: ClusterStage,
+  pauseDecisions: () => Promise<void>,
+  isRenamed: boolean,
+): Promise<Begun> {
+  await pauseDecisions();
+  const file = join(stage.cluster.folder, 'two-lost.backup');
+  const [first, second] = stage.requesters;
+  const { code, stderr } = await stage.startBackup(first.id, file).finished;
+  if (code !== 0) throw new Error(`muster backup ended with ${code}: ${stderr}`);
+  const lost = [1, 2];
+  const names = lost.map(site => (isRenamed ? nextName(stage.nats.nameOf(site)) : stage.nats.nameOf(site)));
+  await Promise.all(lost.map(site => stage.nats.server(site).kill()));
+  for (const site of lost) await stage.emptyServer(site);
+  await Promise.all(lost.map((site, index) => stage.nats.startServer(site, names[index])));
+  const cluster = (await first.status())?.clusterId ?? '';
+  return {
+    says: ['no_quorum', 'store_missing', 'records_lost', 'store_older'],
+    undo: async () => {
+      await Promise.all(stage.requesters.map(({ program }) => program.stop()));
+      for (const site of sites) {
+        await stage.nats.server(site).kill();
+        await stage.emptyServer(site);
+      }
+      await Promise.all(sites.map(site => stage.nats.startServer(site)));
+      await stage.restore(first.id, file, cluster);
+      await rm(file);
+      await first.start();
+      await eventually(`${first.id} answers`, async () => (await first.status()) !== undefined);
+      await second.start();
+      await stage.confirmOlderStore(second);
+    },
+  };
+}
+
+async function setClocksApart(stage: ClusterStage): Promise<Begun> {
+  const library = await compileLibrary(
+    new URL('../../support/clock-ahead.c', import.meta.url),
+    'clock-ahead.so',
+  );
+  const restart = async (aheadMs: readonly number[]) => {
+    for (const [place, requester] of stage.requesters.entries()) {
+      await requester.program.stop();
+      const ms = aheadMs[place] ?? 0;
+      requester.env = ms === 0 ? {} : { LD_PRELOAD: library, CLOCK_AHEAD: String(ms / 1_000) };
+      await requester.start();
+      await requester.untilReady();
+    }
+  };
+  await restart([clockStepMs, -clockStepMs]);
+  return { undo: () => restart([0, 0]) };
 }
 
 async function killBackup(stage: ClusterStage): Promise<Begun> {

@@ -28,8 +28,6 @@ export class Requester {
   id: string;
   /** Environment for its next starts, such as another clock. */
   env: Record<string, string> = {};
-  /** What its clock is ahead by, in milliseconds. */
-  clockAheadMs = 0;
   #program: Program | undefined;
 
   constructor(stage: Surroundings, id: string, site: 0 | 1, port: number) {

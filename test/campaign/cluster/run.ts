@@ -202,17 +202,18 @@ export class ClusterCampaign {
     // Decisions go on for a moment before the fault and after it.
     await pause(besideMs);
     this.#times.begin(performance.now());
-    const begun = await begin(this.#stage);
+    const begun = await begin(this.#stage, () => this.#decisions.pause());
     const beganAt = performance.now();
     const witness = this.#witness as Witness;
     witness.minority = begun.minority;
     await pause(lastsMs[lasts]);
     const without = begun.without ?? [];
-    for (const place of without) await this.#untilSaid('no_quorum', [place]);
+    for (const place of without) await this.#untilSaid(['no_quorum'], [place]);
     if (begun.says !== undefined) await this.#untilSaid(begun.says, [0, 1]);
     const undoAt = performance.now();
     this.#expectNothingDecided(without, beganAt, undoAt);
     await begun.undo();
+    this.#decisions.resume();
     witness.minority = undefined;
     const endedAt = performance.now();
     this.doing += ', after its end';
@@ -231,13 +232,13 @@ export class ClusterCampaign {
   }
 
   /** Resolves once one of these requesters names a trouble. */
-  async #untilSaid(trouble: TroubleCode, places: readonly number[]): Promise<void> {
+  async #untilSaid(troubles: readonly TroubleCode[], places: readonly number[]): Promise<void> {
     const requesters = places.map(place => this.#stage.requesters[place]);
     const names = requesters.map(each => each?.id).join(' or ');
     const says = async (each: Requester | undefined) =>
-      (await each?.status())?.troubles?.some(({ code }) => code === trouble) === true;
+      (await each?.status())?.troubles?.some(({ code }) => troubles.includes(code)) === true;
     await eventually(
-      `${names} says '${trouble}'`,
+      `${names} says ${troubles.join(' or ')}`,
       async () => (await Promise.all(requesters.map(says))).some(said => said),
       60_000,
     );

@@ -21,6 +21,8 @@ import { Requester } from './requester.ts';
 
 /** After this silence a node is UNHEALTHY. It is longer than what it takes to leave a server that was killed. */
 export const disconnectedAfterMs = 10_000;
+/** The campaign sets clocks ahead and behind by half a day, so that two of them are a day apart. */
+export const clockStepMs = 43_200_000;
 
 const settings: Values = {
   'compute.heartbeatFrequency': '1s',
@@ -239,6 +241,29 @@ export class ClusterStage {
   /** Begins to back up the roll on the machine of a requester. */
   startBackup(id: string, file: string): Program {
     return new Program(['backup', file, '--config', join(this.cluster.folder, `${id}-requester.yaml`)]);
+  }
+
+  /** Restores a backup on the machine of a requester, over the cluster of which it is. */
+  async restore(id: string, file: string, clusterId: string): Promise<void> {
+    const config = join(this.cluster.folder, `${id}-requester.yaml`);
+    await this.run('restore', file, '--config', config, '--replace', clusterId, '--replicas', '3');
+  }
+
+  /** Says that a restored store is the right one, when a requester asks for that. */
+  async confirmOlderStore(requester: Requester): Promise<void> {
+    let isOlder = false;
+    await eventually(
+      `${requester.id} has read the store`,
+      async () => {
+        const status = await requester.status();
+        isOlder = status?.troubles?.some(({ code }) => code === 'store_older') === true;
+        return isOlder || status?.state === 'ready';
+      },
+      60_000,
+    );
+    if (!isOlder) return;
+    const token = join(requester.folder, 'requester', 'operator.token');
+    await this.run('store', 'confirm', '--api-port', String(requester.port), '--api-token-file', token);
   }
 
   /** Mounts a disk for a requester that is new here. */

@@ -20,11 +20,12 @@ async function stage() {
     sites[0]?.publish(heartbeatSubject(defaultHeartbeatTopic, 'node-1'), data);
     await clock.settle();
   };
-  /** Returns what is wrong with a verdict that was told so much later, by a clock that is so far ahead. */
-  const faultOf = (laterMs: number, aheadMs = 0) => {
-    const time = new Date(Date.now() + laterMs + aheadMs).toISOString();
+  /** Returns what is wrong with a verdict that was told so much later. */
+  const faultOf = (laterMs: number) => {
+    const told = Date.now() + laterMs;
+    const time = new Date(told).toISOString();
     const event = { id: 'e', subject: 'node-1', time, type: 'org.muster.node.unhealthy' } as CloudEvent;
-    return witness.faultOf(event, 10_000, aheadMs);
+    return witness.faultOf(event, told, 10_000);
   };
   return { witness, beat, faultOf };
 }
@@ -37,7 +38,6 @@ describe('the witness of the campaign', () => {
       faultOf(5_000) ?? '',
       /node-1 was told as unhealthy .* but a heartbeat of .* reached a server/,
     );
-    assert.match(faultOf(5_000, 86_400_000) ?? '', /reached a server/);
     assert.equal(faultOf(10_500), undefined);
   });
 

@@ -57,14 +57,9 @@ export class Witness {
 
   /**
    * Returns what is wrong with an event that says that a node fell silent for `silenceMs`; undefined when it was silent.
-   * `clockAheadMs` is what the clock of the teller was ahead by.
+   * `told` is when it was told.
    */
-  faultOf(
-    { id, subject, time, type }: CloudEvent,
-    silenceMs: number,
-    clockAheadMs: number,
-  ): string | undefined {
-    const told = Date.parse(time) - clockAheadMs;
+  faultOf({ id, subject, time, type }: CloudEvent, told: number, silenceMs: number): string | undefined {
     const from = told - silenceMs + slackMs;
     const heard = this.#heard.get(subject)?.find(({ sentAt, at }) => sentAt > from && at < told - slackMs);
     if (!heard) return undefined;
