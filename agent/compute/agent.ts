@@ -1,23 +1,19 @@
 // The agent role connects its parts: the survey, the registration, the reports and the heartbeat.
-import type { NodeCondition } from '../protocol/node-info.ts';
-import type { RefusalCode } from '../protocol/refusal.ts';
 import type { Clock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import type { StateFile } from '../system/state-file.ts';
-import type { Trouble } from '../system/trouble.ts';
-import { version } from '../system/version.ts';
-import type { Connection, ConnectionState, Subscription } from '../transport/port.ts';
-import { agentTroubles } from './agent-troubles.ts';
+import type { Connection, Subscription } from '../transport/port.ts';
+import { type AgentStatus, agentStatus, type BrokerAddresses } from './agent-status.ts';
 import { OwnSubjects } from './own-subjects.ts';
 import { KeyRotation, type RotationProgress } from './registration/key-rotation.ts';
 import type { NodeKey } from './registration/node-key.ts';
 import { Registration } from './registration/registration.ts';
 import { type KeptAuthorities, RequesterClient } from './registration/requester-client.ts';
 import { sentinelFile } from './registration/sentinel-file.ts';
-import { initialState, isAccepted, type Phase, type RegistrationState } from './registration/state.ts';
+import { initialState, isAccepted, type RegistrationState } from './registration/state.ts';
 import { Heartbeat } from './reports/heartbeat.ts';
 import type { ReportFrequencies } from './reports/report-schedule.ts';
 import { Reports, reportsIn } from './reports/reports.ts';
@@ -54,44 +50,6 @@ export interface AgentOptions {
   authorities?: KeptAuthorities | undefined;
   /** Called when something that `status` shows has changed. */
   onChange?(): void;
-}
-
-/** The addresses at which an agent finds its brokers. */
-export interface BrokerAddresses {
-  /** Those in its settings, or in its join code. */
-  readonly told: readonly string[];
-  /** Those that its brokers have named. */
-  readonly learned: readonly string[];
-}
-
-export interface AgentStatus {
-  role: 'agent';
-  node: string;
-  version: string;
-  pid: number;
-  /** The phase of the registration; `refused` while the requester refuses the node for a reason that has no phase. */
-  state: Phase | 'refused';
-  /** Present while the requester has not confirmed the state since the agent started, or lost its connection. */
-  unconfirmed?: true | undefined;
-  /** The operator's reason for rejecting or deleting the node, or the reason in the requester's words. */
-  reason?: string | undefined;
-  /** Why the requester does not let the key of this node in; absent while it does. */
-  refusal?: RefusalCode | undefined;
-  /** What keeps the agent from doing its work; absent when nothing does. */
-  troubles?: readonly Trouble[] | undefined;
-  fingerprint: string;
-  cluster?: string | undefined;
-  requester?: string | undefined;
-  broker: string;
-  /** The addresses of its brokers, as URLs; absent while there is only one. */
-  brokers?: BrokerAddresses | undefined;
-  /** Time of the last heartbeat, by the wall clock, RFC 3339. */
-  lastHeartbeat?: string | undefined;
-  heartbeats: number;
-  /** Time when the requester last carried out a request, by the wall clock, RFC 3339. */
-  lastAcknowledged?: string | undefined;
-  /** The problems that this node has now. */
-  conditions?: readonly NodeCondition[] | undefined;
 }
 
 export class Agent {
@@ -258,50 +216,17 @@ export class Agent {
   }
 
   status(): AgentStatus {
-    const { node, identity, connection, survey, pid } = this.#options;
-    const { phase, refused, refusal, reason, operatorReason, cluster, requester } = this.#state;
-    const { conditions } = survey;
-    const troubles = this.#troubles();
-    return {
-      role: 'agent',
-      node,
-      version,
-      pid,
-      state: refused || refusal ? 'refused' : phase,
-      ...(this.#client.hasAnswered || refused || refusal ? {} : { unconfirmed: true as const }),
-      reason: refusal?.reason || operatorReason || reason || undefined,
-      refusal: refusal?.code,
-      troubles: troubles.length > 0 ? troubles : undefined,
-      fingerprint: identity.fingerprint,
-      cluster: cluster || undefined,
-      requester: requester || undefined,
-      broker: brokerText(connection.state),
-      ...this.#brokers(),
-      lastHeartbeat: this.#heartbeat.lastSent?.toISOString(),
-      heartbeats: this.#heartbeat.count,
-      lastAcknowledged: this.#client.lastAcknowledged?.toISOString(),
-      conditions: conditions.length > 0 ? conditions : undefined,
-    };
-  }
-
-  #brokers(): Pick<AgentStatus, 'brokers'> {
-    const brokers = this.#options.brokers?.();
-    return brokers && brokers.told.length + brokers.learned.length > 1 ? { brokers } : {};
-  }
-
-  #troubles(): Trouble[] {
-    const { node, folder, connection, clock } = this.#options;
-    const { silence, allowedSilenceMs } = this.#client;
-    return agentTroubles({
-      node,
-      folder,
+    const { connection, clock, brokers } = this.#options;
+    return agentStatus({
+      ...this.#options,
       state: this.#state,
       connection: connection.state,
       now: clock.monotonic(),
-      silence,
-      allowedSilenceMs,
+      client: this.#client,
+      heartbeat: this.#heartbeat,
       fileFailure: this.#sentinel.failure,
       stalled: this.stalled,
+      brokers: brokers?.(),
     });
   }
 
@@ -320,8 +245,3 @@ const noKey = (why: string): MusterError =>
   new MusterError('conflict', `the key of this node cannot be exchanged: ${why}`, {
     hint: 'see: muster status',
   });
-
-function brokerText(state: ConnectionState): string {
-  if (state.kind === 'connected') return `connected to ${state.server}`;
-  return state.kind === 'disconnected' ? state.reason : state.kind;
-}

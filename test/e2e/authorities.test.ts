@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { cp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { AgentStatus } from '../../agent/compute/agent.ts';
+import type { AgentStatus } from '../../agent/compute/agent-status.ts';
 import type { AuthoritiesView } from '../../agent/protocol/http-authorities.ts';
 import { readJoinCode } from '../../agent/protocol/join-code.ts';
 import { caPinOf } from '../../agent/transport/ca-pin.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { AgentStatus } from '../../agent/compute/agent.ts';
+import type { AgentStatus } from '../../agent/compute/agent-status.ts';
 import { loadIdentity } from '../../agent/compute/registration/identity.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';

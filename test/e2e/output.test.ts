@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { AgentStatus } from '../../agent/compute/agent.ts';
+import type { AgentStatus } from '../../agent/compute/agent-status.ts';
 import { askHolder } from '../../agent/system/role-socket.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,7 +1,7 @@
 // An agent learns the addresses of the other servers of its NATS, keeps them, and goes there when its own is gone.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { AgentStatus } from '../../agent/compute/agent.ts';
+import type { AgentStatus } from '../../agent/compute/agent-status.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { startNatsPair } from '../support/nats-pair.ts';

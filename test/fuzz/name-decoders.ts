@@ -36,7 +36,7 @@ import {
 import { hostOf } from '../../agent/requester/api/host-header.ts';
 import { parseSelector } from '../../agent/requester/api/label-selector.ts';
 import { RequestFault } from '../../agent/requester/api/problem.ts';
-import { nodeKeyOf } from '../../agent/requester/enrolment/live-connections.ts';
+import { nodeKeyOf } from '../../agent/requester/enrolment/live-connection.ts';
 import { readEventId } from '../../agent/requester/events/membership-event.ts';
 import { parseIpNetwork } from '../../agent/system/ip-network.ts';
 import { parsePosition } from '../../agent/transport/received-message.ts';
@@ -174,7 +174,7 @@ export const nameDecoders: readonly Decoder[] = [
   ),
   text(
     'the key of a client in the list of the broker',
-    'requester/enrolment/live-connections.ts nodeKeyOf',
+    'requester/enrolment/live-connection.ts nodeKeyOf',
     bytes(32).map(key => encodePublicKey(key, 'user')),
     nodeKeyOf,
     { check: value => assert.match(String(value), /^N[A-Z2-7]{55}$/) },

@@ -1,7 +1,7 @@
 // Checks the status line of each role for each of its states.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AgentStatus } from '../../agent/compute/agent.ts';
+import type { AgentStatus } from '../../agent/compute/agent-status.ts';
 import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
 import { agentState, requesterState } from '../../agent/roles/service-state.ts';
 import type { Trouble, TroubleCode } from '../../agent/system/trouble.ts';

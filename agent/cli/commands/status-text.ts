@@ -1,5 +1,5 @@
 // Formats the status of a role for people. What is wrong comes first.
-import type { AgentStatus } from '../../compute/agent.ts';
+import type { AgentStatus } from '../../compute/agent-status.ts';
 import { type Row, sectionsText } from '../../output/sections.ts';
 import { agoText } from '../../output/units.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';

@@ -1,5 +1,5 @@
 // Checks that the agent of this machine runs, is approved, and gets its reports acknowledged.
-import type { AgentStatus } from '../../compute/agent.ts';
+import type { AgentStatus } from '../../compute/agent-status.ts';
 import type { Role } from '../../config/role.ts';
 import { version } from '../../system/version.ts';
 import { type Check, type Finding, failed, ok, warning } from './check.ts';

@@ -1,6 +1,6 @@
 // The context of the checks contains the settings, the folders, the roles, and answers that several checks need.
 import { stat } from 'node:fs/promises';
-import type { AgentStatus } from '../../compute/agent.ts';
+import type { AgentStatus } from '../../compute/agent-status.ts';
 import type { LoadedSettings } from '../../config/load.ts';
 import { roleFolder, runtimeFolder } from '../../config/paths.ts';
 import type { Role } from '../../config/role.ts';

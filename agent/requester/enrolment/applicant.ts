@@ -3,7 +3,7 @@ import type { CalloutQuestion } from '../../protocol/callout.ts';
 import { type ConnectionName, readConnectionName } from '../../protocol/connection-name.ts';
 import { decodePublicKey } from '../../protocol/nkey.ts';
 import { isSignedBy } from '../../protocol/signed-token.ts';
-import { type KeyUse, type LiveConnection, nodeKeyOf } from './live-connections.ts';
+import { type KeyUse, type LiveConnection, nodeKeyOf } from './live-connection.ts';
 
 export interface Applicant {
   key: string;

@@ -19,7 +19,8 @@ import {
 } from './access-rules.ts';
 import { type Applicant, connectionOf, hasSigned, readApplicant } from './applicant.ts';
 import type { Grant } from './grants.ts';
-import { type KeyUse, type LiveConnections, refusedMark } from './live-connections.ts';
+import { type KeyUse, refusedMark } from './live-connection.ts';
+import type { LiveConnections } from './live-connections.ts';
 import { nodePermissions, refusedPermissions, workPermissions } from './permissions.ts';
 import type { Pin, Pins } from './pins.ts';
 import type { RefusalLog } from './refusals.ts';

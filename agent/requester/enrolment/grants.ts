@@ -7,7 +7,8 @@ import { inGroups } from '../../system/in-groups.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
-import type { KeyUse, LiveConnections } from './live-connections.ts';
+import type { KeyUse } from './live-connection.ts';
+import type { LiveConnections } from './live-connections.ts';
 import type { Pins } from './pins.ts';
 
 /** What a node may do besides what every node may, and the mark by which its connection shows that. */

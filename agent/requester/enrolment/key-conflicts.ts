@@ -7,7 +7,7 @@ import type { Refusal } from '../../protocol/refusal.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
-import type { KeyUse, LiveConnection } from './live-connections.ts';
+import type { KeyUse, LiveConnection } from './live-connection.ts';
 import type { RefusedApplicant, RefusedKey } from './refusals.ts';
 
 /** Least time between two announced conflicts of the same node, in milliseconds. */

@@ -1,47 +1,24 @@
-// The connections that nodes have now: which process of which node, and how to end one. The broker tells when one came or
-// went.
+// The connections that nodes have now, and how to end one. The broker tells when one came or went.
 import * as v from 'valibot';
 import { type AccountKeys, accountId } from '../../protocol/account-keys.ts';
 import { nodesAccount } from '../../protocol/callout.ts';
-import { readConnectionName } from '../../protocol/connection-name.ts';
-import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
-import { decodePublicKey, encodePublicKey } from '../../protocol/nkey.ts';
 import { validate } from '../../protocol/schema.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Message, Subscription } from '../../transport/port.ts';
+import { connectionNumber, endClient, listClients, serverId, text } from './broker-clients.ts';
 import {
-  type BrokerClient,
-  connectionNumber,
-  endClient,
-  listClients,
-  serverId,
-  text,
-} from './broker-clients.ts';
-
-/** Who uses a node's key: its agent, or the program beside the agent that does the work of an approved node. */
-export const keyUses = ['agent', 'work'] as const;
-export type KeyUse = (typeof keyUses)[number];
-
-export interface LiveConnection {
-  /** The id of the broker's server, and the number of the connection there. */
-  server: string;
-  connection: number;
-  node: string;
-  /** The random value of the agent's process. */
-  instance: string;
-  /** The address of the agent's machine, and the name that the machine gives itself. */
-  host: string;
-  hostname?: string | undefined;
-  use: KeyUse;
-  /** The mark of what was granted to it besides what every node may do; empty for nothing. */
-  mark: string;
-}
-
-/** The mark of a connection that may only ask why its key was refused. */
-export const refusedMark = 'refused';
+  type Arrival,
+  arrivalOf,
+  isLater,
+  type KeyUse,
+  keyUses,
+  type LiveConnection,
+  placeOf,
+  useOf,
+} from './live-connection.ts';
 
 /** Time after which a client that was let in must have come, in monotonic milliseconds. */
 const arrivalTimeoutMs = 15_000;
@@ -60,13 +37,6 @@ const eventSchema = v.object({
   client: v.object({ id: connectionNumber, host: shown, name: shown, user: shown, start: shown }),
 });
 
-interface Entry extends LiveConnection {
-  /** When it came, RFC 3339, by its server's clock; empty while that is not known. */
-  began: string;
-  /** Time until which a client that was let in may still come; undefined once it came. */
-  expectedUntil: number | undefined;
-}
-
 export interface LiveConnectionsOptions {
   connection: Connection;
   /** The accounts on a NATS with an operator. */
@@ -78,10 +48,10 @@ export interface LiveConnectionsOptions {
 export class LiveConnections {
   readonly #options: LiveConnectionsOptions;
   /** The present connection of each use of a key, and the use of each connection by its place at the broker. */
-  readonly #byUse = new Map<string, Entry>();
+  readonly #byUse = new Map<string, Arrival>();
   readonly #uses = new Map<string, string>();
   /** Connections of another process with the key of a present one, which came later, by their places. */
-  readonly #seconds = new Map<string, { use: string; entry: Entry }>();
+  readonly #seconds = new Map<string, { use: string; entry: Arrival }>();
   readonly #limited: LimitedLog;
   #subscriptions: Subscription[] = [];
   #reading: Promise<void> | undefined;
@@ -166,7 +136,7 @@ export class LiveConnections {
     }
   }
 
-  #set(use: string, entry: Entry): void {
+  #set(use: string, entry: Arrival): void {
     const before = this.#byUse.get(use);
     if (before) this.#uses.delete(placeOf(before));
     this.#byUse.set(use, entry);
@@ -205,14 +175,14 @@ export class LiveConnections {
       entry.began = client.start;
     } else {
       const { id: connection, host: address, name, user, start: began } = client;
-      const other = entryOf({ server: server.id, connection, address, name, user, began });
-      if (other) this.#onOthersClient(useOf(other.key, other.entry.use), other.entry);
+      const other = arrivalOf({ server: server.id, connection, address, name, user, began });
+      if (other) this.#onOthersClient(useOf(other.key, other.arrival.use), other.arrival);
     }
   }
 
   // Another requester has let it in. When both let in a process of the same key at the same time, the one that came first
   // stays: the other is ended, comes again, and is then told of the first.
-  #onOthersClient(use: string, entry: Entry): void {
+  #onOthersClient(use: string, entry: Arrival): void {
     const present = this.#byUse.get(use);
     const isSecond = present !== undefined && present.instance !== entry.instance;
     const [first, second] = isSecond && isLater(entry, present) ? [present, entry] : [entry, present];
@@ -229,13 +199,13 @@ export class LiveConnections {
   async #readAll(): Promise<void> {
     const { connection, accounts } = this.#options;
     try {
-      const found = new Map<string, Entry>();
+      const found = new Map<string, Arrival>();
       for (const client of await listClients(connection, nodesAccount, { accounts })) {
-        const listed = entryOf(client);
+        const listed = arrivalOf(client);
         if (!listed) continue;
-        const use = useOf(listed.key, listed.entry.use);
+        const use = useOf(listed.key, listed.arrival.use);
         // Two processes of one key may have come at the same time. The first one counts.
-        if (!found.has(use)) found.set(use, listed.entry);
+        if (!found.has(use)) found.set(use, listed.arrival);
       }
       // Who was let in while the list was read is newer than the list.
       for (const [use, entry] of [...this.#byUse])
@@ -252,57 +222,5 @@ export class LiveConnections {
     const { connection, clock } = this.#options;
     this.#retry?.cancel();
     this.#retry = clock.after(retryMs, () => connection.state.kind === 'connected' && this.#read());
-  }
-}
-
-/** Returns what a client of the broker is; undefined for one that is no node's, and for one that may only ask something. */
-function entryOf(client: Omit<BrokerClient, 'sent'>): { key: string; entry: Entry } | undefined {
-  const name = readConnectionName(client.name);
-  const [user = '', mark = ''] = client.user.split(' ');
-  const key = nodeKeyOf(user);
-  if (!name || !key || name.intent === 'check' || mark === refusedMark) return undefined;
-  const { server, connection, address: host, began } = client;
-  const { node, instance, host: hostname } = name;
-  const use: KeyUse = name.intent === 'work' ? 'work' : 'agent';
-  const entry = {
-    server,
-    connection,
-    node,
-    instance,
-    host,
-    hostname,
-    use,
-    mark,
-    began,
-    expectedUntil: undefined,
-  };
-  return { key, entry };
-}
-
-/** Returns whether `one` came after `other`. Each says when by the clock of its own server. */
-function isLater(one: Entry, other: Entry): boolean {
-  if (one.server === other.server) return one.connection > other.connection;
-  return (
-    Date.parse(one.began) - Date.parse(other.began) > 0 ||
-    (one.began === other.began && one.server > other.server)
-  );
-}
-
-const placeOf = ({ server, connection }: Pick<LiveConnection, 'server' | 'connection'>) =>
-  `${server} ${connection}`;
-
-/** Returns the name under which a use of a key is kept. */
-const useOf = (key: string, use: KeyUse): string => `${key} ${use}`;
-
-/**
- * Returns the node's key `N…` for the key by which the broker knows the client; undefined for another text. An agent shows
- * its key as that of a user, `U…`. A program with a plain client of NATS shows it as it stands in the file, `N…`.
- */
-export function nodeKeyOf(shown: string): string | undefined {
-  try {
-    return encodePublicKey(decodePublicKey(shown, shown.startsWith('N') ? 'node' : 'user'));
-  } catch (error) {
-    if (error instanceof ProtocolError) return undefined;
-    throw error;
   }
 }

@@ -9,7 +9,7 @@ import { refusedSubject } from '../../protocol/subjects.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Subscription } from '../../transport/port.ts';
 import { connectionNumber, serverId } from './broker-clients.ts';
-import { keyUses } from './live-connections.ts';
+import { keyUses } from './live-connection.ts';
 import type { RefusedKey } from './refusals.ts';
 
 const schema = v.object({

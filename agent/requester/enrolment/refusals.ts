@@ -3,7 +3,7 @@ import type { Refusal } from '../../protocol/refusal.ts';
 import { inboxPrefix, whySubject } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Connection, Subscription } from '../../transport/port.ts';
-import type { KeyUse } from './live-connections.ts';
+import type { KeyUse } from './live-connection.ts';
 
 /** Number of refused keys that are remembered. The one that was refused longest ago is forgotten first. */
 const maxRemembered = 10_000;

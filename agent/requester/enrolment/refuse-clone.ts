@@ -4,7 +4,8 @@ import { aliveAnswerSubject, aliveSubject } from '../../protocol/subjects.ts';
 import type { Connection } from '../../transport/port.ts';
 import { refusalOf } from './access-rules.ts';
 import type { Applicant } from './applicant.ts';
-import type { LiveConnection, LiveConnections } from './live-connections.ts';
+import type { LiveConnection } from './live-connection.ts';
+import type { LiveConnections } from './live-connections.ts';
 
 /** Time that a running agent has to say that it is alive, in milliseconds. */
 const aliveTimeoutMs = 5_000;

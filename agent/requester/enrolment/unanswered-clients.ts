@@ -6,7 +6,7 @@ import { type Clock, sleep } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Connection, Subscription } from '../../transport/port.ts';
 import { type BrokerClient, endClient, listWaiting } from './broker-clients.ts';
-import { nodeKeyOf } from './live-connections.ts';
+import { nodeKeyOf } from './live-connection.ts';
 
 export interface UnansweredClientsOptions {
   connection: Connection;

@@ -2,7 +2,7 @@
 // of what is known of the node.
 import type { Refusal } from '../../protocol/refusal.ts';
 import { refusalOf } from './access-rules.ts';
-import type { LiveConnection } from './live-connections.ts';
+import type { LiveConnection } from './live-connection.ts';
 
 export interface WorkFacts {
   node: string;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { encodePublicKey } from '../../../agent/protocol/nkey.ts';
-import type { LiveConnection } from '../../../agent/requester/enrolment/live-connections.ts';
+import type { LiveConnection } from '../../../agent/requester/enrolment/live-connection.ts';
 import { refuseWork } from '../../../agent/requester/enrolment/work-rules.ts';
 
 const key = encodePublicKey(Buffer.alloc(32, 1));

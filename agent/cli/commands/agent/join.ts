@@ -1,5 +1,5 @@
 // `muster agent join` gives this machine a join code, and can wait until the node may take part.
-import type { AgentStatus } from '../../../compute/agent.ts';
+import type { AgentStatus } from '../../../compute/agent-status.ts';
 import { systemEnvironment } from '../../../config/environment.ts';
 import { duration, path } from '../../../config/kind.ts';
 import { dataFolder, searchedFolders } from '../../../config/paths.ts';

@@ -1,5 +1,5 @@
 // Waits until the node of this machine is approved, and says meanwhile what it waits for.
-import type { AgentStatus } from '../../../compute/agent.ts';
+import type { AgentStatus } from '../../../compute/agent-status.ts';
 import { formatDuration } from '../../../config/units.ts';
 import { type Clock, sleep } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';

@@ -6,7 +6,7 @@ import { PassThrough } from 'node:stream';
 import { describe, type TestContext, test } from 'node:test';
 import { askCode } from '../../../../agent/cli/commands/agent/ask-code.ts';
 import { judgeStatus, waitForApproval } from '../../../../agent/cli/commands/agent/wait-for-approval.ts';
-import type { AgentStatus } from '../../../../agent/compute/agent.ts';
+import type { AgentStatus } from '../../../../agent/compute/agent-status.ts';
 import { encodeJoinCode, type JoinCode, joinToken } from '../../../../agent/protocol/join-code.ts';
 import { holdFolder } from '../../../../agent/system/role-socket.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';

@@ -1,0 +1,91 @@
+// What `muster status` shows of an agent.
+import type { NodeCondition } from '../protocol/node-info.ts';
+import type { RefusalCode } from '../protocol/refusal.ts';
+import type { Trouble } from '../system/trouble.ts';
+import { version } from '../system/version.ts';
+import type { ConnectionState } from '../transport/port.ts';
+import { type AgentTroubleSources, agentTroubles } from './agent-troubles.ts';
+import type { RequesterClient } from './registration/requester-client.ts';
+import type { Phase } from './registration/state.ts';
+import type { Heartbeat } from './reports/heartbeat.ts';
+import type { MachineSurvey } from './survey/survey.ts';
+
+/** The addresses at which an agent finds its brokers. */
+export interface BrokerAddresses {
+  /** Those in its settings, or in its join code. */
+  readonly told: readonly string[];
+  /** Those that its brokers have named. */
+  readonly learned: readonly string[];
+}
+
+export interface AgentStatus {
+  role: 'agent';
+  node: string;
+  version: string;
+  pid: number;
+  /** The phase of the registration; `refused` while the requester refuses the node for a reason that has no phase. */
+  state: Phase | 'refused';
+  /** Present while the requester has not confirmed the state since the agent started, or lost its connection. */
+  unconfirmed?: true | undefined;
+  /** The operator's reason for rejecting or deleting the node, or the reason in the requester's words. */
+  reason?: string | undefined;
+  /** Why the requester does not let the key of this node in; absent while it does. */
+  refusal?: RefusalCode | undefined;
+  /** What keeps the agent from doing its work; absent when nothing does. */
+  troubles?: readonly Trouble[] | undefined;
+  fingerprint: string;
+  cluster?: string | undefined;
+  requester?: string | undefined;
+  broker: string;
+  /** The addresses of its brokers, as URLs; absent while there is only one. */
+  brokers?: BrokerAddresses | undefined;
+  /** Time of the last heartbeat, by the wall clock, RFC 3339. */
+  lastHeartbeat?: string | undefined;
+  heartbeats: number;
+  /** Time when the requester last carried out a request, by the wall clock, RFC 3339. */
+  lastAcknowledged?: string | undefined;
+  /** The problems that this node has now. */
+  conditions?: readonly NodeCondition[] | undefined;
+}
+
+export interface AgentStatusSources extends Omit<AgentTroubleSources, 'silence' | 'allowedSilenceMs'> {
+  pid: number;
+  identity: { readonly fingerprint: string };
+  survey: Pick<MachineSurvey, 'conditions'>;
+  client: Pick<RequesterClient, 'hasAnswered' | 'lastAcknowledged' | 'silence' | 'allowedSilenceMs'>;
+  heartbeat: Pick<Heartbeat, 'lastSent' | 'count'>;
+  brokers: BrokerAddresses | undefined;
+}
+
+export function agentStatus(sources: AgentStatusSources): AgentStatus {
+  const { node, identity, connection, survey, pid, client, heartbeat, brokers } = sources;
+  const { phase, refused, refusal, reason, operatorReason, cluster, requester } = sources.state;
+  const { conditions } = survey;
+  const { silence, allowedSilenceMs } = client;
+  const troubles = agentTroubles({ ...sources, silence, allowedSilenceMs });
+  return {
+    role: 'agent',
+    node,
+    version,
+    pid,
+    state: refused || refusal ? 'refused' : phase,
+    ...(client.hasAnswered || refused || refusal ? {} : { unconfirmed: true as const }),
+    reason: refusal?.reason || operatorReason || reason || undefined,
+    refusal: refusal?.code,
+    troubles: troubles.length > 0 ? troubles : undefined,
+    fingerprint: identity.fingerprint,
+    cluster: cluster || undefined,
+    requester: requester || undefined,
+    broker: brokerText(connection),
+    ...(brokers && brokers.told.length + brokers.learned.length > 1 ? { brokers } : {}),
+    lastHeartbeat: heartbeat.lastSent?.toISOString(),
+    heartbeats: heartbeat.count,
+    lastAcknowledged: client.lastAcknowledged?.toISOString(),
+    conditions: conditions.length > 0 ? conditions : undefined,
+  };
+}
+
+function brokerText(state: ConnectionState): string {
+  if (state.kind === 'connected') return `connected to ${state.server}`;
+  return state.kind === 'disconnected' ? state.reason : state.kind;
+}
