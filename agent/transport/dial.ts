@@ -67,6 +67,7 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
     onGreeting: settings.onGreeting,
   };
   let credentials: LoadedCredentials | undefined;
+  let pings: { start(): void } | undefined;
   try {
     credentials = await readCredentials(settings.credentials);
     const wantsTls =
@@ -89,9 +90,11 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
       attempt,
       secure: wantsTls ? await readTls(tls) : undefined,
       onCa,
+      pingAgain: () => pings?.start(),
       signal,
     };
     const link = await NatsConnectionImpl.connect(options);
+    pings = (link as NatsConnectionImpl).protocol.heartbeats;
     const lost = link.closed().then(error => lossOf(attempt, error ?? undefined));
     return { link, lost, isEncrypted: attempt.isEncrypted };
   } catch (error) {

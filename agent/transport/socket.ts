@@ -23,9 +23,14 @@ export interface DialOptions extends ConnectionOptions {
   secure: SecureContextOptions | undefined;
   /** Called with a CA in PEM that was found by its pin. */
   onCa: ((ca: string) => void) | undefined;
+  /** Lets the client ping again, which it ends when its pings were not answered. */
+  pingAgain(): void;
   /** Ends the attempt, or the link. */
   signal: AbortSignal;
 }
+
+/** How long a broker that answered no ping may take to send anything else, in milliseconds. */
+const lastChanceMs = 100;
 
 /** Size of the longest greeting, in bytes. A cluster's list of addresses makes a greeting a few KiB long. */
 const maxGreetingBytes = 65_536;
@@ -37,6 +42,9 @@ export class SocketTransport implements Transport {
   closeError?: Error;
   #socket: Socket | undefined;
   #attempt: Attempt | undefined;
+  #pingAgain: () => void = () => undefined;
+  /** Number of chunks that arrived. */
+  #received = 0;
   #encrypted = false;
   #inUse = false;
   #chunks: Uint8Array[] = [];
@@ -45,8 +53,9 @@ export class SocketTransport implements Transport {
   readonly #lost = Promise.withResolvers<Error | undefined>();
 
   async connect(_server: unknown, options: ConnectionOptions): Promise<void> {
-    const { attempt, secure, onCa, signal } = options as DialOptions;
+    const { attempt, secure, onCa, pingAgain, signal } = options as DialOptions;
     this.#attempt = attempt;
+    this.#pingAgain = pingAgain;
     signal.throwIfAborted();
     const abort = () => this.#finish(new Error('closing'));
     signal.addEventListener('abort', abort);
@@ -105,10 +114,19 @@ export class SocketTransport implements Transport {
     this.#finish(error);
   }
 
-  /** The client calls this when its pings were not answered. */
+  /**
+   * The client calls this when its pings were not answered. A broker that sends more than this process can read is there all
+   * the same: its answers to pings come after the rest. Without that link, all that waits in it would be lost, and more would
+   * wait after the next one.
+   */
   disconnect(): void {
-    if (this.#attempt) this.#attempt.stage = 'silent';
-    this.#finish(undefined);
+    const before = this.#received;
+    setTimeout(() => {
+      if (this.isClosed) return;
+      if (this.#received > before) return this.#pingAgain();
+      if (this.#attempt) this.#attempt.stage = 'silent';
+      this.#finish(undefined);
+    }, lastChanceMs);
   }
 
   closed(): Promise<Error | undefined> {
@@ -192,6 +210,7 @@ export class SocketTransport implements Transport {
   }
 
   #receive(chunk: Uint8Array): void {
+    this.#received++;
     this.#chunks.push(chunk);
     this.#arrival.resolve();
   }

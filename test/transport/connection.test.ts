@@ -273,6 +273,38 @@ test('a half-open link is noticed by pings and closed', async t => {
   await connection.connected();
 });
 
+test('a broker that sends more than can be read before its answers to pings is not taken for one that hangs', async t => {
+  let isFlooding = true;
+  let links = 0;
+  const sent: string[] = [];
+  const server = createServer(socket => {
+    links++;
+    socket.on('error', () => undefined);
+    socket.write('INFO {"server_id":"x","version":"2.12.0","max_payload":1048576,"proto":1}\r\n');
+    let isIn = false;
+    socket.on('data', data => {
+      sent.push(...(String(data).match(/PING/g) ?? []));
+      if (!isIn) socket.write('PONG\r\n');
+      isIn = true;
+    });
+    const flood = setInterval(() => isIn && isFlooding && socket.write('MSG news 1 1\r\nx\r\n'), 10);
+    socket.on('close', () => clearInterval(flood));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const url = `nats://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const connection = connectTo(url, { pingIntervalMs: 50, maxUnansweredPings: 1 });
+  await connection.connected();
+  // The first ping is part of the login. After two that were not answered, the client gives a link up.
+  await eventually('it goes on asking', () => sent.length >= 6);
+  assert.deepEqual([connection.state.kind, links], ['connected', 1]);
+  isFlooding = false;
+  const lost = await stateOf(connection, 'disconnected');
+  assert.equal(lost.reason, `the broker at ${url} stopped answering`);
+  await connection.close(0);
+});
+
 test('the one of two servers that works is used', async () => {
   const dead = `nats://127.0.0.1:${await freePort()}`;
   for (let fraction = 0; fraction < 1; fraction += 0.5) {
