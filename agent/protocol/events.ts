@@ -3,7 +3,7 @@ import { type Health, type Membership, recordedChangeKinds } from './node-state.
 
 /** Kinds of events that follow from a write to the store. Their id is `<node>:<incarnation>:<revision>`. */
 export const membershipKinds = recordedChangeKinds;
-/** Kinds of events that follow from heartbeats or silence. Their id is `<node>:<requester instance>:<number>`. */
+/** Kinds of events that follow from heartbeats or silence. Their id is that of `healthEventId()`. */
 export const healthKinds = ['healthy', 'unhealthy', 'unknown', 'left'] as const;
 export type MembershipKind = (typeof membershipKinds)[number];
 export type HealthKind = (typeof healthKinds)[number];
@@ -81,11 +81,23 @@ export const eventSource = (clusterId: string, requesterId: string): string =>
 export const revisionEventId = (nodeId: string, revision: number, incarnation: string | undefined): string =>
   incarnation ? `${nodeId}:${incarnation}:${revision}` : `${nodeId}:${revision}`;
 
+/**
+ * Returns the id of an event about a node's health. It names the sequence of the node's event before it in the event stream,
+ * so it is the same whichever requester announces the change. `createdMs` is the time of the stream's creation, because the
+ * sequences begin anew when the stream is lost.
+ */
+export const healthEventId = (
+  nodeId: string,
+  incarnation: string,
+  createdMs: number,
+  sequence: number,
+): string => `${nodeId}:${incarnation}:${createdMs.toString(36)}-${sequence}`;
+
 /** Returns the revision in an event id, and the incarnation of the store; undefined for the id of a health event. */
 export function parseRevisionEventId(
   id: string,
 ): { node: string; incarnation: string | undefined; revision: number } | undefined {
-  // The id of a health event has a UUID in the middle, which contains a hyphen.
+  // The id of a health event has a hyphen after the last colon, and that of a conflict has a UUID in the middle.
   const match = /^([A-Za-z0-9_-]{1,128})(?::([a-z0-9]{1,16}))?:(\d{1,16})$/.exec(id);
   return match?.[1] === undefined
     ? undefined

@@ -84,6 +84,8 @@ export function makeParts(
     clusterId,
     requesterId,
     instance: me.instance,
+    life: store.life,
+    last: past.history.last,
     untilInForce: id => enrolment?.untilInForce(id),
   });
   const health: HealthWatch = new HealthWatch({

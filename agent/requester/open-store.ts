@@ -3,7 +3,13 @@
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
-import type { Bucket, BucketConfig, EventStream, Storage } from '../transport/port.ts';
+import {
+  BrokerError,
+  type Bucket,
+  type BucketConfig,
+  type EventStream,
+  type Storage,
+} from '../transport/port.ts';
 import { clusterBucket, ensureClusterId } from './cluster/cluster-bucket.ts';
 import { type RetryOptions, retryOnBrokerError } from './cluster/retry.ts';
 import { readEventHistory } from './events/event-history.ts';
@@ -25,6 +31,7 @@ import { type Holder, Lease, type LeaseOptions } from './watcher/lease.ts';
 import { type Peer, Peers } from './watcher/peers.ts';
 import { refuseBesideOldServer } from './watcher/server-version.ts';
 import type { SharedSettings } from './watcher/shared-settings.ts';
+import { WatchFence } from './watcher/watch-fence.ts';
 
 export interface OpenStoreOptions extends Pick<LeaseOptions, 'connection' | 'me' | 'clock' | 'log'> {
   random: Random;
@@ -53,6 +60,7 @@ export interface OpenStore {
   /** The bucket that holds what is not about one node. */
   cluster: Bucket;
   stream: EventStream;
+  fence: WatchFence;
   nodes: Bucket;
   life: Incarnation;
 }
@@ -90,14 +98,16 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
     const isKnown = storeMark?.knows(eventStreamConfig.name);
     const stream = await storage.stream({ ...eventStreamConfig, isKnown });
     storeMark?.note(eventStreamConfig.name);
-    const history = await readEventHistory(stream);
+    const fence = new WatchFence({ ...options, stream, right: lease });
+    if (lease.isHeld) await raiseUnlessLost(fence, lease);
+    const history = await readEventHistory(stream, fence.mark);
     onWait('the node info store to be read');
     const nodeStore = await openKnown(storage, nodeBucket, storeMark);
     const nodes = storeMark?.touchedBy(nodeStore) ?? nodeStore;
     const lastSeen = await readLastSeen(cluster, log);
     const life = await Incarnation.open({ ...options, cluster, nodes }, history.newestRevision);
     return {
-      store: { storage, clusterId, lease, peers, cluster, stream, nodes, life },
+      store: { storage, clusterId, lease, peers, cluster, stream, fence, nodes, life },
       past: { history, lastSeen, incarnation: await life.find() },
     };
   } catch (error) {
@@ -129,6 +139,13 @@ async function followFreezes(
 }
 
 const memberOf = ({ requester, instance, host }: Holder): FreezeMember => ({ requester, instance, host });
+
+// Another requester may have taken the lease since it was opened. Then this one stands by.
+async function raiseUnlessLost(fence: WatchFence, lease: Lease): Promise<void> {
+  await fence.raise().catch(error => {
+    if (lease.isHeld || error instanceof BrokerError) throw error;
+  });
+}
 
 /** Opens a bucket. In a cluster, one that was there before is not made again. */
 async function openKnown(

@@ -12,7 +12,6 @@ import { answerNodeRequests } from './requests/node-requests.ts';
 import { StoreProbe } from './roll/store-probe.ts';
 import { watchersStream } from './watcher/lease-guard.ts';
 import { WatchDuty } from './watcher/watch-duty.ts';
-import { WatchFence } from './watcher/watch-fence.ts';
 
 /** Reads the records of nodes and operators. @throws BrokerError when the store does not answer or the start is aborted */
 export async function loadRoll(
@@ -51,7 +50,7 @@ export async function startParts(
   lastSequence: number,
 ): Promise<{ duty: WatchDuty; end: () => void }> {
   const { self, settings, clock, log, onStatusChange } = options;
-  const { clusterId, lease, peers, stream, nodes } = store;
+  const { clusterId, lease, peers, stream, fence, nodes } = store;
   const { roll, health, lastSeen, enrolment, listeners } = made;
   const topic = settings.heartbeatTopic;
   const hasUnverified = options.tokens?.unverified !== undefined;
@@ -76,20 +75,17 @@ export async function startParts(
   const stopListeners = listeners?.start();
   health.start();
   const reopen = () => store.storage.stream(eventStreamConfig);
-  const fence = new WatchFence({ ...options, stream, right: lease });
   const announced = watchersStream(stream, lease, fence);
   const duty = new WatchDuty({
     ...options,
     lease,
+    fence,
     stream,
     health,
     events: {
-      begin: begin => {
-        fence.forget();
-        made.events.start(announced, begin);
-      },
+      begin: begin => made.events.start(announced, begin),
       pause: () => made.events.pause(),
-      dropAnnounced: due => made.events.dropAnnounced(due),
+      dropAnnounced: (due, last) => made.events.dropAnnounced(due, last),
       onAnnounced: (node, event) => made.events.onAnnounced(node, event),
     },
     work: [
@@ -111,6 +107,10 @@ export async function startParts(
       peers.tell();
       onStatusChange?.();
     },
+  });
+  fence.follow({
+    onOvertaken: () => duty.takeOverAgain(),
+    onLost: created => made.events.beginAnew(created),
   });
   lease.follow({ onChange: () => duty.onLease(), onRemoved: made.restore });
   peers.start(

@@ -2,7 +2,9 @@
 import { hash } from 'node:crypto';
 import { readContinuously, readOnce, type StorageEnvironment } from './consume.ts';
 import { ensureDurable, listDurables, removeDurable } from './durables.ts';
+import { publishBatch } from './event-batch.ts';
 import { ApiError, apiErrors, callApi, publishStored, type StreamInfo, updateStream } from './jetstream.ts';
+import { knowsFences } from './nats-version.ts';
 import { BrokerError, type EventStream, type Fence, type StreamConfig } from './port.ts';
 import { isShut, refuseShut } from './shut-stream.ts';
 import { readStoredMessage } from './stored-message.ts';
@@ -17,25 +19,31 @@ export async function openStream(
   if (!/^[A-Za-z0-9_-]+$/.test(stream))
     throw new BrokerError('refused', 'a stream has letters, digits, _ and - in its name');
   const birth = new StreamBirth(environment, stream, config.isKnown ?? false);
-  const ensure = () => ensureStream(environment, config, birth);
+  let takesBatches = false;
+  const ensure = async () => {
+    const info = await ensureStream(environment, config, birth);
+    takesBatches = info.config.allow_atomic === true;
+    return info;
+  };
+  const ensureOpen = async () => refuseShut(await ensure(), stream);
   await ensure();
   const secret = environment.random.uuid();
   return {
     publish: (subject, data, id, fence) =>
-      publishOnce(environment, stream, secret, async () => refuseShut(await ensure(), stream), {
-        subject,
-        data,
-        id,
-        fence,
-      }),
-    lastPerSubject: (filter, fn) =>
-      readOnce(environment, { stream, filters: [filter], from: 'newest_of_each_subject' }, fn),
+      publishOnce(environment, stream, secret, ensureOpen, { subject, data, id, fence }),
+    publishBatch: async (events, fence) =>
+      takesBatches
+        ? publishBatch(environment, stream, events, fence ? fenceFields(fence) : {}, ensureOpen)
+        : undefined,
+    lastPerSubject: (filters, fn) =>
+      readOnce(environment, { stream, filters, from: 'newest_of_each_subject' }, fn),
     fill: async () => {
-      const { config: actual, state } = await ensure();
+      const { config: actual, created, state } = await ensure();
       const { bytes, messages, last_seq: lastSequence } = state;
       const isTrimmed = messages < lastSequence;
-      return { bytes, maxBytes: Number(actual.max_bytes ?? -1), lastSequence, isTrimmed };
+      return { created, bytes, maxBytes: Number(actual.max_bytes ?? -1), lastSequence, isTrimmed };
     },
+    newest: subject => readStoredMessage(environment.connection, stream, { last_by_subj: subject }),
     oldest: filter => readStoredMessage(environment.connection, stream, { seq: 1, next_by_subj: filter }),
     removeBefore: async (filter, sequence) => {
       const body = { filter, seq: sequence };
@@ -102,7 +110,7 @@ async function ensureStream(
 ): Promise<StreamInfo> {
   const { connection, log } = environment;
   const { name } = config;
-  const wanted = streamConfig(config);
+  const wanted = streamConfig(config, knowsFences(connection.link?.info?.version ?? ''));
   const info = await birth.find(() => createWithSpace(config));
   if (isShut(info.config, name) || isSame(info.config, wanted)) return info;
   try {
@@ -145,7 +153,10 @@ const fenceFields = ({ subject, sequence }: Fence): Record<string, string> => ({
   'Nats-Expected-Last-Subject-Sequence-Subject': subject,
 });
 
-function streamConfig({ subjects, maxAgeMs, maxBytes }: StreamConfig): Record<string, unknown> {
+function streamConfig(
+  { subjects, maxAgeMs, maxBytes }: StreamConfig,
+  takesBatches: boolean,
+): Record<string, unknown> {
   return {
     subjects,
     retention: 'limits',
@@ -159,10 +170,14 @@ function streamConfig({ subjects, maxAgeMs, maxBytes }: StreamConfig): Record<st
     max_msg_size: -1,
     duplicate_window: 120_000_000_000,
     allow_direct: true,
+    // An older server says that it knows no such member, or forgets it.
+    ...(takesBatches ? { allow_atomic: true } : {}),
   };
 }
 
 function isSame(existing: Record<string, unknown>, wanted: Record<string, unknown>): boolean {
-  const keys = ['subjects', 'max_age', 'max_bytes'];
-  return keys.every(key => JSON.stringify(existing[key]) === JSON.stringify(wanted[key]));
+  const keys = ['subjects', 'max_age', 'max_bytes', 'allow_atomic'];
+  return keys.every(
+    key => wanted[key] === undefined || JSON.stringify(existing[key]) === JSON.stringify(wanted[key]),
+  );
 }

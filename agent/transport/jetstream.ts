@@ -32,6 +32,9 @@ export const apiErrors = {
   noPlace: 10_005,
   replicasNotSupported: 10_074,
   restoreFailed: 10_062,
+  batchesDisabled: 10_174,
+  batchIncomplete: 10_176,
+  batchHasDuplicate: 10_201,
   notEnabled: 10_076,
   notEnabledForAccount: 10_039,
 } as const;
@@ -134,7 +137,8 @@ export async function publishStored(
   return { sequence: answer.seq, duplicate: answer.duplicate === true };
 }
 
-const isWithoutStream = (error: unknown): error is BrokerError =>
+/** Returns whether nobody answered, so that no stream takes the message. */
+export const isWithoutStream = (error: unknown): error is BrokerError =>
   error instanceof BrokerError && error.fault === 'no_responders';
 
 function throwNotStoringYet(cause: unknown): never {
@@ -143,7 +147,8 @@ function throwNotStoringYet(cause: unknown): never {
   throw new BrokerError('timeout', text, { cause });
 }
 
-function makeHeaders(fields: Record<string, string>): MsgHdrs {
+/** Makes the headers of a message. @throws BrokerError `refused` for a text that cannot be in one */
+export function makeHeaders(fields: Record<string, string>): MsgHdrs {
   const headers = newHeaders();
   try {
     for (const [name, value] of Object.entries(fields)) headers.set(name, value);
@@ -176,6 +181,8 @@ function parseApiError(error: Record<string, unknown>, what: string): BrokerErro
   // cluster says why it found no servers.
   if (code === apiErrors.storageExceeded || /no space left on device|insufficient storage/.test(text))
     return new ApiError('no_space', text, code);
+  // Parts of a batch were lost, or the server has too many batches of others. It stored nothing.
+  if (code === apiErrors.batchIncomplete) return new ApiError('timeout', text, code);
   // What cannot be restored now cannot be restored later, although the broker gives a code that says so.
   if (code === apiErrors.restoreFailed) return new ApiError('refused', text, code);
   // 5xx means a cluster without a leader, or an overloaded store. The call may be repeated, as after a timeout.

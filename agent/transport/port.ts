@@ -283,6 +283,13 @@ export interface Fence {
   sequence: number;
 }
 
+/** An event with its message id. */
+export interface EventToPublish {
+  subject: string;
+  data: string;
+  id: string;
+}
+
 export interface EventStream {
   /**
    * Publishes an event and waits until it is stored. The same event with the same `id` is stored once within 2 minutes. A
@@ -295,8 +302,14 @@ export interface EventStream {
     id: string,
     fence?: Fence,
   ): Promise<{ sequence: number; duplicate: boolean }>;
-  /** Calls `fn` with the newest message of each subject that matches `filter`, the oldest first. */
-  lastPerSubject(filter: string, fn: (message: StreamMessage) => void): Promise<void>;
+  /**
+   * Publishes up to 1000 events together: all are stored, one directly after the other, or none. Returns the
+   * sequence of the last one. Returns undefined when they have to be published one by one: the stream takes no batches, or
+   * it has one of the events already. Throws BrokerError, as `publish`.
+   */
+  publishBatch(events: readonly EventToPublish[], fence?: Fence): Promise<number | undefined>;
+  /** Calls `fn` with the newest message of each subject that matches one of the filters, the oldest first. */
+  lastPerSubject(filters: readonly string[], fn: (message: StreamMessage) => void): Promise<void>;
   /**
    * Calls `fn` with every stored message that matches `filter` from `since` on, or after the sequence `after`, and then
    * with each new one, until it is stopped. Each message comes once and in order, also after reconnections. `ready` is as for `Bucket.watch`. When `fn`
@@ -308,6 +321,8 @@ export interface EventStream {
   ): Promise<{ ready: Promise<void>; stop(): void }>;
   /** Returns how full the stream is, and the sequence of its newest message. */
   fill(): Promise<StreamFill>;
+  /** Returns the newest message of `subject`; undefined when there is none. It never asks a server that may be behind. */
+  newest(subject: string): Promise<StreamMessage | undefined>;
   /** Returns the oldest message that matches `filter`; undefined when there is none. */
   oldest(filter: string): Promise<StreamMessage | undefined>;
   /** Removes the messages that match `filter` and are older than `sequence`. Returns their number. */
@@ -341,6 +356,8 @@ export interface DurableState {
 }
 
 export interface StreamFill {
+  /** The time of creation, as the broker writes it. It tells the stream from a later one of its name. */
+  created: string;
   bytes: number;
   /** Size at which the oldest messages are removed, in bytes; -1 means no limit. */
   maxBytes: number;

@@ -10,6 +10,8 @@ import {
   type ConnectionState,
   type DurableConfig,
   type EventStream,
+  type EventToPublish,
+  type Fence,
   type GatherWait,
   type Message,
   type Storage,
@@ -32,6 +34,7 @@ export type StoreOperation =
   | 'publish'
   | 'last'
   | 'fill'
+  | 'newest'
   | 'oldest'
   | 'removeBefore'
   | 'durables'
@@ -55,6 +58,7 @@ interface StoredBucket {
 }
 
 interface StoredStream {
+  created: string;
   subjects: string[];
   messages: StreamMessage[];
   ids: Map<string, { sequence: number; at: number }>;
@@ -78,6 +82,8 @@ export class FakeBroker {
   /** Whether the cluster does not answer what its servers store. */
   replicasFault = false;
   readonly connections = new Set<FakeConnection>();
+  /** Whether its streams take batches of events. */
+  takesBatches = true;
   /** Number of other brokers that its clients know, and how often one of them moved to another. */
   otherAddresses = 0;
   moves = 0;
@@ -156,6 +162,7 @@ export class FakeBroker {
 
   openStream(config: StreamConfig): StoredStream {
     const stream = this.streams.get(config.name) ?? {
+      created: new Date(this.clock.now().getTime() + ++this.#incarnations).toISOString(),
       subjects: [],
       messages: [],
       ids: new Map(),
@@ -548,28 +555,33 @@ export class FakeConnection implements Connection {
       publish: (subject, data, id, fence) =>
         this.#operate('publish', subject, () => {
           const stream = this.#broker.openStream(config);
-          const mark = stream.messages.findLast(message => message.subject === fence?.subject);
-          if (fence && mark?.sequence !== fence.sequence)
-            throw new BrokerError('revision_conflict', `wrong last sequence: ${mark?.sequence}`);
-          const now = this.#broker.clock.monotonic();
-          const known = stream.ids.get(id);
-          const isSame = (message: StreamMessage) =>
-            message.sequence === known?.sequence &&
-            message.subject === subject &&
-            Buffer.from(data).equals(message.data);
-          if (known && now - known.at < 120_000 && stream.messages.some(isSame))
-            return { sequence: known.sequence, duplicate: true };
-          this.#broker.route(subject, data, '');
-          stream.ids.set(id, { sequence: stream.sequence, at: now });
-          return { sequence: stream.sequence, duplicate: false };
+          checkFence(stream, fence);
+          const known = this.#knownEvent(stream, { subject, data, id });
+          if (known) return { sequence: known, duplicate: true };
+          return { sequence: this.#storeEvent(stream, { subject, data, id }), duplicate: false };
+        }),
+      publishBatch: (events, fence) =>
+        this.#operate('publish', events.map(({ subject }) => subject).join(' '), () => {
+          const stream = this.#broker.openStream(config);
+          if (!this.#broker.takesBatches) return undefined;
+          checkFence(stream, fence);
+          const ids = new Set(events.map(({ id }) => id));
+          if (ids.size < events.length || events.some(event => this.#knownEvent(stream, event)))
+            return undefined;
+          return events.map(event => this.#storeEvent(stream, event)).at(-1);
         }),
       fill: () =>
         this.#operate('fill', config.name, () => {
           const stream = this.#broker.openStream(config);
           const bytes = stream.messages.reduce((sum, { data }) => sum + data.length, 0);
           const isTrimmed = stream.messages.length < stream.sequence;
-          return { bytes, maxBytes: config.maxBytes, lastSequence: stream.sequence, isTrimmed };
+          const { created } = stream;
+          return { created, bytes, maxBytes: config.maxBytes, lastSequence: stream.sequence, isTrimmed };
         }),
+      newest: subject =>
+        this.#operate('newest', subject, () =>
+          this.#broker.openStream(config).messages.findLast(message => message.subject === subject),
+        ),
       oldest: filter =>
         this.#operate('oldest', filter, () =>
           this.#broker.openStream(config).messages.find(({ subject }) => matches(filter, subject)),
@@ -598,11 +610,11 @@ export class FakeConnection implements Connection {
         this.#operate('removeDurable', name, () => {
           this.#broker.openStream(config).durables.delete(name);
         }),
-      lastPerSubject: (filter, fn) =>
-        this.#operate('last', filter, () => {
+      lastPerSubject: (filters, fn) =>
+        this.#operate('last', filters.join(' '), () => {
           const last = new Map<string, StreamMessage>();
           for (const message of this.#broker.openStream(config).messages) {
-            if (!matches(filter, message.subject)) continue;
+            if (!filters.some(each => matches(each, message.subject))) continue;
             last.delete(message.subject);
             last.set(message.subject, message);
           }
@@ -618,6 +630,23 @@ export class FakeConnection implements Connection {
           return { ready, stop: () => void this.#followers.delete(follower) };
         }),
     };
+  }
+
+  /** Returns the sequence under which the event is stored already. */
+  #knownEvent(stream: StoredStream, { subject, data, id }: EventToPublish): number | undefined {
+    const known = stream.ids.get(id);
+    if (!known || this.#broker.clock.monotonic() - known.at >= 120_000) return undefined;
+    const isSame = (message: StreamMessage) =>
+      message.sequence === known.sequence &&
+      message.subject === subject &&
+      Buffer.from(data).equals(message.data);
+    return stream.messages.some(isSame) ? known.sequence : undefined;
+  }
+
+  #storeEvent(stream: StoredStream, { subject, data, id }: EventToPublish): number {
+    this.#broker.route(subject, data, '');
+    stream.ids.set(id, { sequence: stream.sequence, at: this.#broker.clock.monotonic() });
+    return stream.sequence;
   }
 
   #pass(watcher: Watcher): Promise<void> {
@@ -689,6 +718,12 @@ export class FakeConnection implements Connection {
     this.#state = state;
     for (const listener of [...this.#listeners]) listener(state);
   }
+}
+
+function checkFence({ messages }: StoredStream, fence: Fence | undefined): void {
+  const mark = messages.findLast(message => message.subject === fence?.subject);
+  if (fence && (mark?.sequence ?? 0) !== fence.sequence)
+    throw new BrokerError('revision_conflict', `wrong last sequence: ${mark?.sequence}`);
 }
 
 /** Returns whether `pattern`, which may contain `*` and end in `>`, matches `subject`. */

@@ -131,7 +131,7 @@ test('a store that does not answer causes a timeout, and one without a broker is
     () => bucket.watch(() => undefined),
     () => storage.bucket({ name: 'slow', history: 1 }),
     () => stream.publish('slow.x', '', 'id'),
-    () => stream.lastPerSubject('slow.>', () => undefined),
+    () => stream.lastPerSubject(['slow.>'], () => undefined),
     () => stream.follow({ filter: 'slow.>' }, () => undefined),
   ];
   broker.pause();

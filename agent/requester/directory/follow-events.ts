@@ -35,7 +35,7 @@ export async function followEvents(
 async function resolveEventsNode({ roll, stream }: EventSource, name: string): Promise<string> {
   if (roll.records.stored(name).kind !== 'absent') return name;
   let hasEvents = false;
-  await stream.lastPerSubject(eventWildcard(name), () => {
+  await stream.lastPerSubject([eventWildcard(name)], () => {
     hasEvents = true;
   });
   if (hasEvents) return name;

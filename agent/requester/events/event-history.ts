@@ -1,11 +1,12 @@
 // The event history says what was announced before this start, so that each change is announced exactly once.
-import { type MembershipKind, membershipKinds } from '../../protocol/events.ts';
+import { type EventKind, healthKinds, type MembershipKind, membershipKinds } from '../../protocol/events.ts';
 import type { Health, RecordedChange } from '../../protocol/node-state.ts';
-import { eventWildcard, parseEventSubject } from '../../protocol/subjects.ts';
-import type { EventStream } from '../../transport/port.ts';
+import { eventWildcard, parseEventSubject, watchSubject } from '../../protocol/subjects.ts';
+import { BrokerError, type EventStream } from '../../transport/port.ts';
 import type { AnnouncedMembership } from '../roll/stored-record.ts';
 import type { AnnouncedMemberships } from './announced-memberships.ts';
 import { type ChangeEvent, changeEvent } from './change-event.ts';
+import { LastEvents } from './last-events.ts';
 import { MembershipHistory } from './membership-history.ts';
 import { eventStreamConfig } from './stream-config.ts';
 import { noisyKinds, oldestNoise } from './stream-room.ts';
@@ -22,30 +23,44 @@ export interface EventHistory {
   noiseSince: Date | undefined;
   /** The membership of each node that was announced last. */
   memberships: AnnouncedMemberships;
+  /** The newest event of each node. */
+  last: LastEvents;
   /** The health that was announced last; UNKNOWN when none was announced since the node registered. */
   health(node: string): Health;
 }
 
 /**
- * Reads the newest event of each node and kind.
- * @throws BrokerError
+ * Reads the newest event of each node and kind. `mark` is the sequence of the mark that the requester has just written, to
+ * watch over the roll. @throws BrokerError, also when a server of a cluster answers that has not got the mark yet
  */
-export async function readEventHistory(stream: EventStream): Promise<EventHistory> {
+export async function readEventHistory(stream: EventStream, mark = 0): Promise<EventHistory> {
   const healths = new Map<string, Health>();
   const changes = new MembershipHistory();
-  const { lastSequence, isTrimmed } = await stream.fill();
-  await stream.lastPerSubject(eventWildcard(), ({ subject, data }) => {
+  const { created, lastSequence, isTrimmed } = await stream.fill();
+  const last = new LastEvents(created);
+  let newestMark = 0;
+  await stream.lastPerSubject([eventWildcard(), watchSubject], ({ subject, data, sequence }) => {
+    if (subject === watchSubject) {
+      newestMark = sequence;
+      return;
+    }
     const { node, kind } = parseEventSubject(subject);
+    const known = countedKinds.get(kind);
+    if (known) last.add(node, known, sequence);
     // The newest event comes last.
     const health = healthAfter.get(kind);
     if (health) healths.set(node, health);
     const changeKind = changeKinds.get(kind);
     if (changeKind) changes.add(node, changeKind, data);
   });
-  const noiseSince = isTrimmed ? (await oldestNoise(stream))?.time : undefined;
+  if (newestMark < mark)
+    throw new BrokerError('timeout', 'the server that read the events does not have the newest ones yet');
+  const oldest = isTrimmed ? await oldestNoise(stream) : undefined;
+  if (isTrimmed) last.removedBefore(oldest?.sequence ?? lastSequence + 1);
   return {
     lastSequence,
-    noiseSince,
+    noiseSince: oldest?.time,
+    last,
     wasAnnounced: (node, event) => changes.has(node, event),
     newestRevision: incarnation => changes.newestRevision(incarnation),
     memberships: changes.readMemberships(),
@@ -93,6 +108,10 @@ export function isBefore(
   if (Store === newest.incarnation) return Revision < newest.revision;
   return Store !== incarnation && Date.parse(At) < Date.parse(newest.at);
 }
+
+const countedKinds = new Map<string, EventKind>(
+  [...membershipKinds, ...healthKinds].map(kind => [kind, kind]),
+);
 
 const changeKinds = new Map<string, MembershipKind>(membershipKinds.map(kind => [kind, kind]));
 

@@ -1,13 +1,7 @@
 // The event publisher announces each change to other systems, while its requester watches. It keeps the order of each node's
 // events, and repeats an event until the broker has stored it. While another requester watches, it keeps the changes that
 // the other one has not announced yet.
-import {
-  cloudEvent,
-  type EventData,
-  type EventKind,
-  type Evidence,
-  eventSource,
-} from '../../protocol/events.ts';
+import { cloudEvent, type Evidence, eventSource } from '../../protocol/events.ts';
 import type { Membership, RecordedChange } from '../../protocol/node-state.ts';
 import { eventSubject } from '../../protocol/subjects.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
@@ -17,14 +11,16 @@ import { backoff, type Random } from '../../system/random.ts';
 import type { Connection, EventStream } from '../../transport/port.ts';
 import type { HealthAnnouncer, HealthChange } from '../health/health-announcements.ts';
 import type { ChangeAnnouncer } from '../roll/roll-observer.ts';
+import type { StoreLife } from '../roll/store-life.ts';
 import type { AnnouncedMemberships } from './announced-memberships.ts';
 import { type ChangeEvent, changeEvent, digestOf } from './change-event.ts';
+import type { LastEvents } from './last-events.ts';
 import { type RequesterAnnouncer, requesterEvents } from './requester-events.ts';
 import { isStored } from './stored-event.ts';
 import { type WaitingEvent, WaitingEvents, waitingEvent } from './waiting-events.ts';
 
 /** Number of nodes whose events are sent at the same time. In a large cluster all nodes may change at once. */
-const maxSending = 256;
+const maxSending = 500;
 /** Time after a takeover for which each change may have been announced by the requester before, in milliseconds. */
 const carefulMs = 60_000;
 /** Number of events of another requester that are remembered until the records with their changes come. */
@@ -37,8 +33,12 @@ export interface EventPublisherOptions {
   connection: Connection;
   clusterId: string;
   requesterId: string;
-  /** A random value of this process. Together with a number it makes the ids of health events unique. */
+  /** A random value of this process. Together with a number it makes the ids of conflicts unique. */
   instance: string;
+  /** The life of the store, which the ids of events about health name. */
+  life: Pick<StoreLife, 'find'>;
+  /** The newest event of each node at the start. */
+  last: LastEvents;
   /**
    * Returns a promise while a change of the node is in the store and not in force yet, because its connection still has
    * to be ended. The event of the change waits for it. The promise never rejects.
@@ -64,9 +64,11 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   /** The monotonic time until which each change may have been announced by another requester. */
   #carefulUntil = Number.NEGATIVE_INFINITY;
   #number = 0;
+  #last: LastEvents;
 
   constructor(options: EventPublisherOptions) {
     this.#options = options;
+    this.#last = options.last;
     this.#own = requesterEvents(options);
     this.#source = eventSource(options.clusterId, options.requesterId);
     this.#limitedLog = limitedLog(options.log, options.clock);
@@ -95,10 +97,16 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
 
   /**
    * Drops the changes that are announced already, before this requester starts to send. `due` returns those of a node's
-   * changes that are not.
+   * changes that are not; `last` are the newest events of the nodes.
    */
-  dropAnnounced(due: (node: string, changes: RecordedChange[]) => RecordedChange[]): void {
+  dropAnnounced(due: (node: string, changes: RecordedChange[]) => RecordedChange[], last: LastEvents): void {
     this.#waiting.keepDue(due);
+    this.#last = last;
+  }
+
+  /** Notes that the stream was lost, and when it was created again. What waits is sent to the new one. */
+  beginAnew(created: string): void {
+    this.#last.beginAnew(created);
   }
 
   /** Notes an event that another requester has announced. It tells of a change that this one has, or will hear of soon. */
@@ -157,24 +165,22 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
 
   /** Announces a change of health. Such a change is not in the store, so only the requester that watches announces it. */
   announceHealth({ node, kind, previous, current, evidence }: HealthChange): void {
-    this.#announceFinding(node, kind, {
-      node,
-      previous: { health: previous },
-      current: { health: current },
-      evidence,
-    });
+    if (!this.#stream) return;
+    const data = { node, previous: { health: previous }, current: { health: current }, evidence };
+    this.#enqueue(node, { kind, time: this.#options.clock.now().toISOString(), data });
   }
 
   /** Announces that two agents use the id of `node`. Only this requester may know it, so it tells it in any case. */
   announceConflict(node: string, membership: Membership | '', evidence: Evidence): void {
     const state = membership ? { membership } : {};
     const data = { node, previous: state, current: state, evidence };
+    const id = `${node}:${this.#options.instance}:${++this.#number}`;
+    const time = this.#options.clock.now().toISOString();
     if (this.#stream) {
-      this.#announceFinding(node, 'conflict', data);
+      this.#enqueue(node, { kind: 'conflict', id, time, data });
       return;
     }
-    const time = this.#options.clock.now().toISOString();
-    const body = cloudEvent('conflict', this.#nextId(node), this.#source, time, data);
+    const body = cloudEvent('conflict', id, this.#source, time, data);
     this.#options.connection.publish(eventSubject(node, 'conflict'), JSON.stringify(body));
   }
 
@@ -207,16 +213,6 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     }
   }
 
-  #announceFinding(node: string, kind: EventKind, data: EventData): void {
-    if (!this.#stream) return;
-    const id = this.#nextId(node);
-    this.#enqueue(node, { kind, id, time: this.#options.clock.now().toISOString(), data });
-  }
-
-  #nextId(node: string): string {
-    return `${node}:${this.#options.instance}:${++this.#number}`;
-  }
-
   #enqueue(node: string, event: WaitingEvent): void {
     this.#waiting.add(node, event);
     this.#sendQueued();
@@ -247,10 +243,8 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
         if (inForce) await inForce;
         await connection.connected(signal);
         const { earlier } = event;
-        if (!earlier || !(await isStored(stream, node, earlier))) {
-          const body = cloudEvent(event.kind, event.id, this.#source, event.time, event.data);
-          await stream.publish(eventSubject(node, event.kind), JSON.stringify(body), event.id);
-        }
+        if (!earlier || !(await isStored(stream, node, earlier)))
+          await this.#send(stream, node, event, signal);
         if (list[0] === event) list.shift();
         failures = 0;
       } catch (error) {
@@ -260,5 +254,21 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
         await sleep(clock, backoff(random, failures++, 100, 10_000), signal);
       }
     }
+  }
+
+  async #send(
+    stream: EventStream,
+    node: string,
+    { kind, time, data, ...event }: WaitingEvent,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const incarnation = event.id === undefined ? await this.#options.life.find() : '';
+    // Another requester may have announced since the event was taken.
+    signal.throwIfAborted();
+    const last = this.#last;
+    const id = event.id ?? last.nextId(node, incarnation);
+    const body = cloudEvent(kind, id, this.#source, time, data);
+    const { sequence } = await stream.publish(eventSubject(node, kind), JSON.stringify(body), id);
+    last.add(node, kind, sequence);
   }
 }

@@ -15,7 +15,8 @@ const maxWaiting = 63;
 
 export interface WaitingEvent {
   kind: EventKind;
-  id: string;
+  /** Absent for an event about health: its id follows from the event of its node that is sent before it. */
+  id?: string;
   time: string;
   data: EventData;
   /** The change that the event announces. It stays in the node's record until the event is acknowledged. */

@@ -87,11 +87,13 @@ class KindHold {
 
 const holdStream = (stream: EventStream, hold: KindHold): EventStream => ({
   publish: (...args) => hold.pass(() => stream.publish(...args)),
+  publishBatch: (...args) => hold.pass(() => stream.publishBatch(...args)),
   removeBefore: (...args) => hold.pass(() => stream.removeBefore(...args)),
   ensureDurable: (...args) => hold.pass(() => stream.ensureDurable(...args)),
   removeDurable: (...args) => hold.pass(() => stream.removeDurable(...args)),
   durables: (...args) => stream.durables(...args),
   fill: () => stream.fill(),
+  newest: (...args) => stream.newest(...args),
   oldest: (...args) => stream.oldest(...args),
   lastPerSubject: (...args) => stream.lastPerSubject(...args),
   follow: (...args) => stream.follow(...args),

@@ -28,7 +28,11 @@ function guardBucket(bucket: Bucket, stream: string, watch: Watch): Bucket {
 
 function guardStream(stream: EventStream, name: string, watch: Watch): EventStream {
   const pass = passFor(name, watch);
-  return { ...stream, publish: (...args) => pass(() => stream.publish(...args)) };
+  return {
+    ...stream,
+    publish: (...args) => pass(() => stream.publish(...args)),
+    publishBatch: (...args) => pass(() => stream.publishBatch(...args)),
+  };
 }
 
 /** Returns what does the work, unless the store says now that the stream has no leader. */

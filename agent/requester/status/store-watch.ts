@@ -55,8 +55,10 @@ export class StoreWatch {
   #watchStream(stream: EventStream): EventStream {
     return {
       publish: (...args) => this.#follow('events', stream.publish(...args)),
-      lastPerSubject: (filter, fn) => stream.lastPerSubject(filter, fn),
+      publishBatch: (...args) => this.#follow('events', stream.publishBatch(...args)),
+      lastPerSubject: (filters, fn) => stream.lastPerSubject(filters, fn),
       fill: () => stream.fill(),
+      newest: subject => stream.newest(subject),
       oldest: filter => stream.oldest(filter),
       removeBefore: (filter, sequence) => stream.removeBefore(filter, sequence),
       follow: (options, fn) => stream.follow(options, fn),

@@ -8,6 +8,7 @@ import type { EventStream, StreamMessage } from '../../transport/port.ts';
 import { type RetryOptions, retryOnBrokerError } from '../cluster/retry.ts';
 import type { ChangeEvent } from '../events/change-event.ts';
 import { type EventHistory, readEventHistory, unannouncedChanges } from '../events/event-history.ts';
+import type { LastEvents } from '../events/last-events.ts';
 import { readMembershipEvent } from '../events/membership-event.ts';
 
 /**
@@ -21,13 +22,15 @@ const failedWaitMs = 10_000;
 
 export interface WatchDutyOptions extends Omit<RetryOptions, 'failureText' | 'onFailure'> {
   lease: { readonly isHeld: boolean };
+  fence: { readonly mark: number; raise(): Promise<void> };
   /** The event stream, for reading. */
   stream: EventStream;
   events: {
     /** Begins to send what waits. */
     begin(begin: { isTakeover: boolean }): void;
     pause(): void;
-    dropAnnounced(due: (node: string, changes: RecordedChange[]) => RecordedChange[]): void;
+    /** `last` are the newest events of the nodes. */
+    dropAnnounced(due: (node: string, changes: RecordedChange[]) => RecordedChange[], last: LastEvents): void;
     onAnnounced(node: string, event: ChangeEvent): void;
   };
   health: { standBy(): void; takeOver(announced: (id: string) => Health): void };
@@ -39,6 +42,8 @@ export interface WatchDutyOptions extends Omit<RetryOptions, 'failureText' | 'on
 export class WatchDuty {
   readonly #options: WatchDutyOptions;
   #watches = false;
+  /** Whether another requester may have announced while this one watched. */
+  #isOvertaken = false;
   #changing: Promise<void> | undefined;
   #feed: { stop(): void } | undefined;
   #running: { stop(): void }[] = [];
@@ -74,6 +79,12 @@ export class WatchDuty {
     });
   }
 
+  /** Begins the watch again, because another requester may have announced meanwhile. Never rejects. */
+  takeOverAgain(): void {
+    this.#isOvertaken = this.#watches;
+    this.onLease();
+  }
+
   stop(): void {
     this.#feed?.stop();
     this.#endWork();
@@ -81,14 +92,15 @@ export class WatchDuty {
 
   /** Whether the watch has to begin or to end. */
   get #isDue(): boolean {
-    return this.#watches !== this.#options.lease.isHeld && !this.#options.signal.aborted;
+    const { lease, signal } = this.#options;
+    return (this.#isOvertaken || this.#watches !== lease.isHeld) && !signal.aborted;
   }
 
   async #change(): Promise<void> {
     const { lease, clock, signal, log } = this.#options;
     while (this.#isDue) {
       // What ends the watch must not wait for the broker.
-      if (!lease.isHeld) this.#standBy();
+      if (this.#isOvertaken || !lease.isHeld) this.#standBy();
       const failureText = 'the events cannot be read yet, to know what was announced; trying again';
       const work = () => (lease.isHeld ? this.#takeOver() : this.#followAnew());
       await retryOnBrokerError(work, { ...this.#options, failureText }).catch(async err => {
@@ -100,18 +112,30 @@ export class WatchDuty {
 
   #standBy(): void {
     if (!this.#watches) return;
-    const { events, health, log, onChange } = this.#options;
+    const { events, health, lease, log, onChange } = this.#options;
     this.#watches = false;
+    this.#isOvertaken = false;
     events.pause();
     health.standBy();
     this.#endWork();
-    log.warn({}, 'another requester watches over the roll now; this one stands by');
+    const text = lease.isHeld
+      ? 'another requester may have announced meanwhile; the events are read again'
+      : 'another requester watches over the roll now; this one stands by';
+    log.warn({}, text);
     onChange();
   }
 
   async #takeOver(): Promise<void> {
-    const history = await this.#readHistory();
-    if (!this.#options.lease.isHeld || this.#options.signal.aborted) return;
+    const { lease, fence } = this.#options;
+    try {
+      await fence.raise();
+    } catch (error) {
+      // Another requester took the lease meanwhile.
+      if (!lease.isHeld) return;
+      throw error;
+    }
+    const history = await this.#readHistory(fence.mark);
+    if (!lease.isHeld || this.#options.signal.aborted) return;
     this.#feed?.stop();
     this.#feed = undefined;
     this.#watch({ isTakeover: true });
@@ -138,18 +162,18 @@ export class WatchDuty {
     if (!this.#options.lease.isHeld) await this.#follow(lastSequence);
   }
 
-  async #readHistory(): Promise<EventHistory> {
+  async #readHistory(mark = 0): Promise<EventHistory> {
     const { stream, events, clock } = this.#options;
-    const history = await readEventHistory(stream);
-    events.dropAnnounced((node, changes) =>
+    const history = await readEventHistory(stream, mark);
+    const due = (node: string, changes: RecordedChange[]) =>
       unannouncedChanges(
         node,
         changes,
         event => history.wasAnnounced(node, event),
         clock.now(),
         history.noiseSince,
-      ),
-    );
+      );
+    events.dropAnnounced(due, history.last);
     return history;
   }
 

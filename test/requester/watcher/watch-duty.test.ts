@@ -16,6 +16,7 @@ async function begin(lease: { readonly isHeld: boolean }) {
   const nothing = () => undefined;
   const duty = new WatchDuty({
     lease,
+    fence: { mark: 0, raise: async () => undefined },
     stream,
     connection,
     clock,

@@ -15,16 +15,17 @@ const holder = (name: string) => ({
   since: '2026-01-01T00:00:00Z',
 });
 
-async function begin(version = '2.12.0', isClustered = false) {
+async function begin(version = '2.12.0') {
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   /** Who holds the lease, and the questions that were put to the store about it. */
   const lease = { holder: 'a', asked: [] as string[] };
+  const told: string[] = [];
   const open = async (name: string) => {
     const connection = broker.connect();
     const stream = await (await connection.storage()).stream(eventStreamConfig);
-    return new WatchFence({
-      connection: { state: { kind: 'connected', server: '', version, isEncrypted: false, isClustered } },
+    const fence = new WatchFence({
+      connection: { state: { kind: 'connected', server: '', version, isEncrypted: false } },
       stream,
       me: holder(name),
       clock,
@@ -37,92 +38,149 @@ async function begin(version = '2.12.0', isClustered = false) {
         },
       },
     });
+    fence.follow({
+      onOvertaken: () => told.push(`${name} overtaken`),
+      onLost: () => told.push(`${name} lost`),
+    });
+    return fence;
+  };
+  /** Returns a requester that begins to watch. */
+  const watching = async (name: string) => {
+    lease.holder = name;
+    const fence = await open(name);
+    await fence.raise();
+    return fence;
   };
   const stored = () => (broker.streams.get('NODE_EVENTS')?.messages ?? []).map(({ subject }) => subject);
-  return { clock, broker, lease, open, stored };
+  return { clock, broker, lease, told, open, watching, stored };
 }
 
+const up = (number: number) => ['node.events.n.up', String(number), `n:${number}`] as const;
+
 describe('an event of the watcher', () => {
-  test('comes after its mark, which is written once', async () => {
-    const { open, stored, clock } = await begin();
-    const fence = await open('a');
-    await Promise.all([
-      fence.publish('node.events.n.up', '1', 'n:1'),
-      fence.publish('node.events.m.up', '1', 'm:1'),
-    ]);
+  test('comes after its mark, which is written once, and again a day later', async () => {
+    const { watching, stored, clock } = await begin();
+    const fence = await watching('a');
+    await Promise.all([fence.publish(...up(1)), fence.publish('node.events.m.up', '1', 'm:1')]);
     assert.deepEqual(stored(), ['muster.watch', 'node.events.n.up', 'node.events.m.up']);
     await clock.advance(25 * 3_600_000);
-    await fence.publish('node.events.n.up', '2', 'n:2');
-    assert.deepEqual(
-      stored().slice(3),
-      ['muster.watch', 'node.events.n.up'],
-      'a day later it is written again',
-    );
+    await fence.publish(...up(2));
+    assert.deepEqual(stored().slice(3), ['muster.watch', 'node.events.n.up']);
   });
 
   test('of a former watcher is not stored, and it learns that another one watches', async () => {
-    const { open, stored, lease } = await begin();
-    const [former, present] = [await open('a'), await open('b')];
-    await former.publish('node.events.n.up', '1', 'n:1');
-    lease.holder = 'b';
+    const { watching, stored, lease, told } = await begin();
+    const former = await watching('a');
+    await former.publish(...up(1));
+    const present = await watching('b');
     await present.publish('node.events.n.down', '2', 'n:2');
-    await assert.rejects(former.publish('node.events.n.up', '3', 'n:3'), { code: 'in_use' });
+    lease.asked = [];
+    await assert.rejects(former.publish(...up(3)), { code: 'in_use' });
     assert.deepEqual(stored(), ['muster.watch', 'node.events.n.up', 'muster.watch', 'node.events.n.down']);
-    assert.deepEqual(lease.asked, ['a']);
+    assert.deepEqual([lease.asked, told], [['a'], []]);
   });
 
-  test('is stored at the next attempt when a former watcher wrote its mark late', async () => {
-    const { open, stored, lease } = await begin();
-    const [late, present] = [await open('a'), await open('b')];
+  test('of a former watcher is not stored, even if its mark is due to be written again', async () => {
+    const { watching, stored, clock } = await begin();
+    const former = await watching('a');
+    await clock.advance(25 * 3_600_000);
+    const present = await watching('b');
+    await assert.rejects(former.publish(...up(1)), { code: 'in_use' });
+    await present.publish('node.events.n.down', '2', 'n:2');
+    assert.deepEqual(stored(), ['muster.watch', 'muster.watch', 'node.events.n.down']);
+  });
+
+  test('of one that lost the lease while it wrote its mark is not stored', async () => {
+    const { open, watching, stored, lease, broker } = await begin();
+    const late = await open('a');
+    let other: Promise<WatchFence> | undefined;
+    // The other one watches, and has its mark stored, just before the first mark is written.
+    broker.storeFault = (operation, key) => {
+      if (operation !== 'publish' || key !== 'muster.watch' || other) return undefined;
+      other = watching('b');
+      return { fault: 'disconnected' };
+    };
+    await assert.rejects(late.raise());
+    const present = await other;
+    assert.ok(present);
     lease.holder = 'b';
-    await present.publish('node.events.n.up', '1', 'n:1');
-    await late.publish('node.events.n.down', '2', 'n:2');
-    await assert.rejects(present.publish('node.events.n.up', '3', 'n:3'), { fault: 'timeout' });
-    await present.publish('node.events.n.up', '3', 'n:3');
-    assert.equal(stored().at(-1), 'node.events.n.up');
-    await assert.rejects(late.publish('node.events.n.down', '4', 'n:4'), { code: 'in_use' });
-  });
-
-  test('is stored again in a stream that was lost', async () => {
-    const { open, stored, broker } = await begin();
-    const fence = await open('a');
-    await fence.publish('node.events.n.up', '1', 'n:1');
-    broker.wipe();
-    broker.start();
-    await assert.rejects(fence.publish('node.events.n.up', '2', 'n:2'), {
-      fault: 'timeout',
-      message: /the event stream was lost/,
-    });
-    await fence.publish('node.events.n.up', '2', 'n:2');
+    await assert.rejects(late.raise(), { code: 'in_use' });
+    await present.publish(...up(1));
+    await assert.rejects(late.publish(...up(2)), { code: 'in_use' });
     assert.deepEqual(stored(), ['muster.watch', 'node.events.n.up']);
   });
 
-  test('is alone under way in a cluster, also after one that failed', async () => {
-    for (const isClustered of [true, false]) {
-      const { open, broker } = await begin('2.12.0', isClustered);
-      const fence = await open('a');
-      await fence.publish('node.events.n.up', '0', 'n:0');
-      let most = 0;
-      let underWay = 0;
-      broker.storeFault = () => {
-        most = Math.max(most, ++underWay);
-        queueMicrotask(() => underWay--);
-        return most === 1 ? { fault: 'refused' } : undefined;
+  test('is refused after somebody else wrote a mark, and what waits behind it is discarded', async () => {
+    const { open, watching, stored, told, broker } = await begin();
+    const present = await watching('a');
+    broker.inject('muster.watch', 'of another program');
+    const first = present.publish(...up(1));
+    const second = present.publish(...up(2));
+    await assert.rejects(first, { fault: 'timeout' });
+    const raised = present.raise();
+    await assert.rejects(second, { fault: 'timeout' });
+    await raised;
+    assert.deepEqual(told.slice(0, 1), ['a overtaken']);
+    await present.publish(...up(3));
+    assert.deepEqual(stored(), ['muster.watch', 'muster.watch', 'muster.watch', 'node.events.n.up']);
+    await assert.rejects((await open('c')).publish(...up(4)), { code: 'in_use' });
+  });
+
+  test('is stored at the next attempt in a stream that was lost', async () => {
+    const { watching, stored, broker, told } = await begin();
+    const fence = await watching('a');
+    await fence.publish(...up(1));
+    broker.wipe();
+    broker.start();
+    await assert.rejects(fence.publish(...up(2)), { fault: 'timeout', message: /the event stream was lost/ });
+    await fence.publish(...up(2));
+    assert.deepEqual(stored(), ['muster.watch', 'node.events.n.up']);
+    assert.deepEqual(told, ['a lost']);
+  });
+
+  test('goes out with those that came while others were on their way', async () => {
+    for (const takesBatches of [true, false]) {
+      const { watching, broker, stored } = await begin();
+      broker.takesBatches = takesBatches;
+      const fence = await watching('a');
+      const sent: string[] = [];
+      broker.storeFault = (operation, key) => {
+        if (operation.startsWith('publish')) sent.push(`${operation} ${key.split(' ').length}`);
+        return undefined;
       };
-      await Promise.allSettled([1, 2, 3].map(each => fence.publish('node.events.n.up', 'x', `n:${each}`)));
-      assert.equal(most > 1, !isClustered);
+      const results = await Promise.all(Array.from({ length: 700 }, (_, i) => fence.publish(...up(i))));
+      assert.deepEqual(
+        results.map(({ sequence }) => sequence),
+        Array.from({ length: 700 }, (_, i) => 2 + i),
+      );
+      assert.equal(stored().length, 701);
+      const batches = ['publish 1', 'publish 500', 'publish 199'];
+      if (takesBatches) assert.deepEqual(sent, batches);
+      else assert.equal(sent.filter(each => each === 'publish 1').length, 700);
     }
+  });
+
+  test('is published by itself when one of its batch is stored already', async () => {
+    const { watching, stored } = await begin();
+    const fence = await watching('a');
+    await fence.publish(...up(2));
+    const results = await Promise.all([1, 2, 3].map(each => fence.publish(...up(each))));
+    assert.deepEqual(
+      results.map(({ duplicate }) => duplicate),
+      [false, true, false],
+    );
+    assert.equal(stored().length, 4);
   });
 
   test('has no fence on a server that does not know it', async () => {
     for (const version of ['2.10.22', '2.11.9']) {
-      const { open, stored } = await begin(version);
-      await (await open('a')).publish('node.events.n.up', '1', 'n:1');
+      const { watching, stored } = await begin(version);
+      await (await watching('a')).publish(...up(1));
       assert.deepEqual(stored(), ['node.events.n.up'], version);
     }
     for (const version of ['2.12.0', '2.14.1-beta', '3.0.0']) {
-      const { open, stored } = await begin(version);
-      await (await open('a')).publish('node.events.n.up', '1', 'n:1');
+      const { watching, stored } = await begin(version);
+      await (await watching('a')).publish(...up(1));
       assert.deepEqual(stored(), ['muster.watch', 'node.events.n.up'], version);
     }
   });
