@@ -1,4 +1,8 @@
 // This interface of a message broker is what the roles use. `nats.ts` implements it; tests may use another implementation.
+import type { Bucket, BucketConfig } from './bucket-port.ts';
+
+export * from './broker-error.ts';
+export type * from './bucket-port.ts';
 
 /** A received message. `reply` is empty when the sender wants no answer. */
 export interface Message {
@@ -14,45 +18,6 @@ export interface Message {
 export interface Subscription {
   unsubscribe(): void;
 }
-
-/** The reason why an operation on the broker failed. */
-export type BrokerFault =
-  /** There is no connection, or it was lost during the operation. */
-  | 'disconnected'
-  /** Nobody subscribes to the subject. */
-  | 'no_responders'
-  /** No answer came in time. */
-  | 'timeout'
-  /** The key has another revision than the one in the call, because somebody else wrote it. */
-  | 'revision_conflict'
-  /** The broker has no room on its disk to store the message, so it did not store it. */
-  | 'no_space'
-  /** So few servers of a cluster are there that its store has no leader. Nothing was stored. A single server never says so. */
-  | 'no_quorum'
-  /** A cluster does not find a stream that was there before. A server that came back empty may have answered. */
-  | 'store_missing'
-  /** A stream, a bucket or a permission is missing, or has another configuration. */
-  | 'refused'
-  /** The broker does not permit us the subject. */
-  | 'not_permitted';
-
-export class BrokerError extends Error {
-  override readonly name = 'BrokerError';
-  readonly fault: BrokerFault;
-
-  constructor(fault: BrokerFault, message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.fault = fault;
-  }
-}
-
-/** Returns whether the broker refuses an operation for good, so that trying it again is of no use. */
-export const isRefusal = ({ fault }: BrokerError): boolean =>
-  fault === 'refused' || fault === 'not_permitted';
-
-/** Returns whether a write failed because somebody else has written the key or the stream meanwhile. */
-export const isRevisionConflict = (error: unknown): error is BrokerError =>
-  error instanceof BrokerError && error.fault === 'revision_conflict';
 
 /** The reason why the broker could not be reached. */
 export type ConnectFault = 'unreachable' | 'unauthorized' | 'tls' | 'credentials' | 'protocol';
@@ -179,14 +144,6 @@ export interface ReplicaState {
   silentMs: number;
 }
 
-export interface BucketConfig {
-  name: string;
-  /** Number of revisions of each key that are stored. Bacalhau's bucket stores 1. */
-  history: 1;
-  /** Whether it was there at an earlier start. A cluster that does not find it is not believed then. */
-  isKnown?: boolean | undefined;
-}
-
 export interface StreamConfig {
   name: string;
   subjects: string[];
@@ -194,80 +151,8 @@ export interface StreamConfig {
   maxAgeMs: number;
   /** Size of the stream at which the oldest messages are removed, in bytes; -1 means no limit. */
   maxBytes: number;
-  /** As of a bucket. */
+  /** As of a bucket: see BucketConfig. */
   isKnown?: boolean | undefined;
-}
-
-/** One revision of one key. `marker` is true for a deleted or purged key, which has an empty value. */
-export interface BucketEntry {
-  key: string;
-  value: Uint8Array;
-  revision: number;
-  marker: boolean;
-  /** The headers of a marker besides the broker's own, such as the reason of a purge. */
-  headers: Record<string, string>;
-  created: Date;
-}
-
-export interface BucketState {
-  /** The time of creation, as the broker writes it. */
-  created: string;
-  /** The newest revision that was ever given; 0 when there is none. It is smaller after a backup was restored. */
-  lastRevision: number;
-  /** Number of keys, with the deleted ones that left a marker. */
-  keys: number;
-}
-
-/**
- * A key-value bucket. All methods throw BrokerError `timeout`, `disconnected` or `refused`; those that write also throw
- * `revision_conflict` and `no_space`.
- */
-export interface Bucket {
-  /** Returns what tells this bucket from an earlier one of its name, and from an older state of itself. */
-  state(): Promise<BucketState>;
-  /** Returns the newest revision of `key`, which may be a marker; undefined when the key was never written. */
-  get(key: string): Promise<BucketEntry | undefined>;
-  /**
-   * Writes `value` if the newest revision is `revision`. 0 means that the key was never written; a marker counts as
-   * written. Returns the new revision.
-   */
-  put(key: string, value: Uint8Array, revision: number): Promise<number>;
-  /**
-   * Purges `key` if its newest revision is `revision`, and leaves a marker with `headers`. Returns the marker's revision.
-   */
-  purge(key: string, revision: number, headers: Record<string, string>): Promise<number>;
-  /**
-   * Removes the entries of `key` up to `revision` for good, and leaves no marker. A newer entry stays. A watch does not
-   * hear of it.
-   */
-  remove(key: string, revision: number): Promise<void>;
-  /**
-   * Calls `fn` with the newest revision of every key, including markers, and then with each write. After a reconnection
-   * all keys come again, so `fn` may get a revision twice. But it never misses a write, and the order is right. `ready`
-   * resolves at the end of the first pass. It rejects with BrokerError `disconnected` when the watch is stopped or the
-   * connection is closed earlier.
-   */
-  watch(fn: (entry: BucketEntry) => void, passes?: WatchPasses): Promise<BucketWatch>;
-}
-
-export interface BucketWatch {
-  ready: Promise<void>;
-  stop(): void;
-  /** Begins another pass over all keys. */
-  restart(): void;
-}
-
-/** What a watch covers, and callbacks for a watcher that must notice the loss of the store. */
-export interface WatchPasses {
-  /** The beginnings of the keys to watch, up to and with their last dot, such as `seen.`; all keys by default. */
-  prefixes?: readonly string[];
-  /**
-   * Called before each pass over all keys. `lost` is true when the bucket was created again since the last pass. Then its
-   * revisions start again, and a key that does not come in this pass is gone.
-   */
-  begin?(pass: { lost: boolean }): void;
-  /** Called at the end of each pass. After it, each write comes when it happens. */
-  complete?(): void;
 }
 
 export interface StreamMessage {
