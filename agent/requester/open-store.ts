@@ -86,8 +86,9 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
   options.onPeers?.(peers);
   const onOthersWrite = () => storeWatch.onOthersWrite();
   const isFrozen = () => options.freeze?.isFrozen === true;
-  const lease = await Lease.open({ ...options, bucket: leaseBucket, clusterId, onOthersWrite, isFrozen });
+  let lease: Lease | undefined;
   try {
+    lease = await Lease.open({ ...options, bucket: leaseBucket, clusterId, onOthersWrite, isFrozen });
     if (!lease.isHeld) {
       refuseBesideOldServer(connection.state, lease.holder);
       refuseBesideEarlierVersion(lease.holder, peers.list());
@@ -111,7 +112,8 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
       past: { history, lastSeen, incarnation: await life.find() },
     };
   } catch (error) {
-    await lease.release();
+    peers.stop();
+    await lease?.release();
     throw error;
   }
 }

@@ -36,6 +36,7 @@ export async function openParts(options: PartsOptions): Promise<Parts> {
   try {
     return await connectParts(options, store, past);
   } catch (error) {
+    store.peers.stop();
     await store.lease.release();
     throw error;
   }

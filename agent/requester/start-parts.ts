@@ -113,13 +113,14 @@ export async function startParts(
     onLost: created => made.events.beginAnew(created),
   });
   lease.follow({ onChange: () => duty.onLease(), onRemoved: made.restore });
-  peers.start(
-    () => duty.watches,
-    () => {
+  peers.start({
+    watches: () => duty.watches,
+    onChange: () => {
       requests.onPeersChange();
       onStatusChange?.();
     },
-  );
+    onLeaving: instance => lease.onLeaving(instance),
+  });
   requests.onPeersChange();
   const end = () => {
     stopEnrolment?.();
@@ -143,7 +144,7 @@ export async function startParts(
 /** Stores and sends what still waits, for `timeoutMs` at most, and gives the lease back. */
 export async function endParts(
   { clock, log, storeMark, authorities }: PartsOptions,
-  { lease }: OpenStore,
+  { lease, peers }: OpenStore,
   { roll, lastSeen, events }: MadeParts,
   timeoutMs: number,
 ): Promise<void> {
@@ -156,5 +157,6 @@ export async function endParts(
   const text = 'events wait for the broker; those of the store are sent at the next start';
   if (waiting > 0) log.warn({ waiting }, text);
   await lease.release();
+  peers.tellLeaving();
   await Promise.all([storeMark?.write(), authorities?.stop()]);
 }

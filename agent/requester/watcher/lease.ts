@@ -9,6 +9,7 @@ import type { Clock, Timer } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { Random } from '../../system/random.ts';
+import { TokenBuckets } from '../../system/token-buckets.ts';
 import {
   BrokerError,
   type Bucket,
@@ -26,6 +27,9 @@ const leaseKey = 'lease';
  * one question to the holder waits for its answer.
  */
 export const leaseTimesMs = { renew: 2_000, look: 1_000, sure: 4_000, expiry: 6_000, answer: 1_000 };
+
+/** How often the lease is looked at because somebody says that its holder stops. */
+const leavingLimits = { burst: 4, refillMs: 1_000 };
 
 const short = v.pipe(v.string(), v.maxLength(256));
 /** A process that is a requester of the roll. */
@@ -86,6 +90,7 @@ export class Lease implements WatchRight {
   #working: Promise<void> | undefined;
   #timer: Timer | undefined;
   #isReleased = false;
+  readonly #looks: TokenBuckets;
   /** Answers whoever asks for the holder. A requester that stands by must not be there. */
   #answering: Subscription | undefined;
   #listening: Subscription | undefined;
@@ -103,6 +108,7 @@ export class Lease implements WatchRight {
 
   private constructor(options: LeaseOptions) {
     this.#options = options;
+    this.#looks = new TokenBuckets(leavingLimits, () => options.clock.monotonic());
   }
 
   /** Tells from now on what happens to the lease. */
@@ -127,6 +133,15 @@ export class Lease implements WatchRight {
   /** The requester that holds the lease, as far as this one knows. */
   get holder(): Holder | undefined {
     return this.#isHeld ? this.#options.me : this.#holder;
+  }
+
+  /** Looks at the lease at once if the requester of this instance holds it, because that one says that it stops. */
+  onLeaving(instance: string): void {
+    if (this.#isHeld || this.#holder?.instance !== instance || !this.#looks.take('')) return;
+    // What is under way may have read the lease before it was given back.
+    void Promise.resolve(this.#working)
+      .catch(() => undefined)
+      .then(() => this.#workAndPlan());
   }
 
   async confirm({ anew = false } = {}): Promise<void> {
@@ -155,14 +170,18 @@ export class Lease implements WatchRight {
   }
 
   #plan(): void {
-    const { clock, log } = this.#options;
-    this.#timer = clock.after(this.#isHeld ? leaseTimesMs.renew : leaseTimesMs.look, () => {
-      void this.#work()
-        .catch(err => log.debug({ err }, 'the lease could not be renewed or read; it is tried again'))
-        .finally(() => {
-          if (!this.#isReleased) this.#plan();
-        });
-    });
+    const { clock } = this.#options;
+    this.#timer?.cancel();
+    const waitMs = this.#isHeld ? leaseTimesMs.renew : leaseTimesMs.look;
+    this.#timer = clock.after(waitMs, () => void this.#workAndPlan());
+  }
+
+  async #workAndPlan(): Promise<void> {
+    if (this.#isReleased) return;
+    await this.#work().catch(err =>
+      this.#options.log.debug({ err }, 'the lease could not be renewed or read; it is tried again'),
+    );
+    if (!this.#isReleased) this.#plan();
   }
 
   #work(): Promise<void> {

@@ -57,14 +57,24 @@ export interface PeersOptions {
   log: Log;
 }
 
+/** What a requester has to do with the others once it keeps the roll itself. */
+export interface PeersDuty {
+  /** Says whether this requester watches. */
+  watches(): boolean;
+  /** Called when a peer comes, goes, or begins or ceases to watch. */
+  onChange(): void;
+  /** Called when a peer says that it stops, and again when it has given the lease back. Anybody may pretend to be one. */
+  onLeaving(instance: string): void;
+}
+
 export class Peers {
   readonly #options: PeersOptions;
   readonly #limited: LimitedLog;
   readonly #peers = new Map<string, { peer: Peer; at: number }>();
   readonly #loggedChanges: TokenBuckets;
   #lateUntil = Number.NEGATIVE_INFINITY;
-  #watches: () => boolean = () => false;
-  #onChange: () => void = () => undefined;
+  /** Undefined until this requester has started, and when it has stopped. */
+  #duty: PeersDuty | undefined;
   #subscription: Subscription | undefined;
   #reconnecting: Subscription | undefined;
   #timer: Timer | undefined;
@@ -77,11 +87,17 @@ export class Peers {
    */
   static async open(options: PeersOptions): Promise<Peers> {
     const peers = new Peers(options);
-    await peers.#ask();
-    const { requester } = options.me;
-    const same = peers.list().find(peer => peer.requester === requester);
-    if (same) throw sameId(same);
-    return peers;
+    try {
+      await peers.#ask();
+      peers.#listen();
+      const { requester } = options.me;
+      const same = peers.list().find(peer => peer.requester === requester);
+      if (same) throw sameId(same);
+      return peers;
+    } catch (error) {
+      peers.stop();
+      throw error;
+    }
   }
 
   private constructor(options: PeersOptions) {
@@ -90,35 +106,36 @@ export class Peers {
     this.#loggedChanges = new TokenBuckets(loggedLimits, () => options.clock.monotonic());
   }
 
-  /**
-   * Begins to tell the others that this requester is there. `watches` says whether it watches; `onChange` is called when a
-   * peer comes, goes, or begins or ceases to watch.
-   */
-  start(watches: () => boolean, onChange: () => void): void {
-    const { connection, clusterId, clock } = this.#options;
-    this.#watches = watches;
-    this.#onChange = onChange;
+  /** Begins to tell the others that this requester is there. */
+  start(duty: PeersDuty): void {
+    const { connection, clock } = this.#options;
+    this.#duty = duty;
     this.#reconnecting = connection.onState(({ kind }) => {
       if (kind === 'connected') this.#countAllAsHeard();
     });
     // Those that answered at the start were not heard while the store was read.
     this.#countAllAsHeard();
     this.#lookedAt = clock.monotonic();
-    this.#subscription = connection.subscribe(peersSubject(clusterId), message => this.#receive(message));
     this.#repeat();
   }
 
-  /** Tells the others that this requester stops. */
+  /** Hears nobody any more, and tells the others that this requester stops if it has started. */
   stop(): void {
     this.#timer?.cancel();
     this.#subscription?.unsubscribe();
     this.#reconnecting?.unsubscribe();
-    if (this.#subscription) this.#tell({ leaves: true });
+    if (this.#duty) this.tellLeaving();
+    this.#duty = undefined;
+  }
+
+  /** Tells the others that this requester stops. When it has given the lease back, it says so again. */
+  tellLeaving(): void {
+    this.#tell({ leaves: true });
   }
 
   /** Tells the others at once, because this requester began or ceased to watch. */
   tell(): void {
-    if (this.#subscription) this.#tell();
+    if (this.#duty) this.#tell();
   }
 
   /** Whether there is another requester. */
@@ -143,6 +160,7 @@ export class Peers {
     const wait = { firstMs: timesMs.firstAnswer, nextMs: timesMs.nextAnswer };
     try {
       await connection.gather(peersSubject(clusterId), '', wait, message => {
+        this.#listen();
         this.#keep(message);
         return false;
       });
@@ -152,10 +170,17 @@ export class Peers {
     }
   }
 
+  // A peer that has answered may stop while this requester reads the store. Nobody listens before the first answer, because the
+  // question would come back, and then the broker could not say that nobody is there.
+  #listen(): void {
+    const { connection, clusterId } = this.#options;
+    this.#subscription ??= connection.subscribe(peersSubject(clusterId), message => this.#receive(message));
+  }
+
   #receive(message: Message): void {
     // A requester that starts sends nothing and wants an answer. Any other message tells that its sender is there.
-    if (message.data.length === 0) message.respond(this.#presence());
-    else this.#keep(message);
+    if (message.data.length > 0) this.#keep(message);
+    else if (this.#duty) message.respond(this.#presence());
   }
 
   #keep({ data }: Message): void {
@@ -174,10 +199,11 @@ export class Peers {
     const before = this.#peers.get(peer.instance);
     if (leaves) {
       if (this.#peers.delete(peer.instance)) this.#changed(peer, 'another requester of this roll stops');
+      this.#duty?.onLeaving(peer.instance);
       return;
     }
     // Two that start at the same moment find nobody to ask.
-    if (this.#subscription && peer.requester === me.requester) {
+    if (this.#duty && peer.requester === me.requester) {
       const { host, pid } = peer;
       const text =
         'another requester keeps this roll under the id of this one; give one of them another node.id';
@@ -191,7 +217,7 @@ export class Peers {
       this.#limited.warn('settings', { requester, host, settings: differs }, text);
     }
     if (!before) this.#changed(peer, 'another requester keeps this roll too');
-    else if (before.peer.watches !== peer.watches) this.#onChange();
+    else if (before.peer.watches !== peer.watches) this.#duty?.onChange();
   }
 
   #repeat(): void {
@@ -227,7 +253,7 @@ export class Peers {
     const { log } = this.#options;
     if (this.#loggedChanges.take('')) log.info({ requester, host, pid }, text);
     else log.debug({ requester, host, pid }, text);
-    this.#onChange();
+    this.#duty?.onChange();
   }
 
   #tell(more: { leaves?: boolean } = {}): void {
@@ -236,7 +262,7 @@ export class Peers {
 
   #presence(more: { leaves?: boolean } = {}): Uint8Array {
     const { me, version, settings } = this.#options;
-    return encode({ ...me, version, watches: this.#watches(), settings: settings(), ...more });
+    return encode({ ...me, version, watches: this.#duty?.watches() ?? false, settings: settings(), ...more });
   }
 }
 

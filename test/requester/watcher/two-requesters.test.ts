@@ -211,10 +211,57 @@ describe('two requesters', () => {
     assert.deepEqual(pair.standBy.status().peers, [{ requester: 'node-0', host: 'host-1', watches: true }]);
     assert.equal(pair.requester.status().watcher, 'node-0');
     assert.equal(pair.standBy.status().watcher, 'node-0');
-    await pair.finish(pair.requester.stop());
-    await pair.clock.advance(1_000);
+  });
+
+  test('of which one stops: the other one shows it at once, and watches', async () => {
+    const pair = await Pair.begin();
+    const [before, lines] = [pair.clock.monotonic(), pair.lines.length];
+    await pair.requester.stop();
+    await pair.clock.settle();
+    assert.equal(pair.clock.monotonic(), before);
     assert.deepEqual(pair.standBy.status().peers, []);
     assert.equal(pair.standBy.status().watcher, 'node-9');
+    const told = pair.lines
+      .slice(lines)
+      .filter(({ message }) => message.includes('requester of this roll stops'));
+    assert.equal(told.length, 1);
+  });
+
+  test('of which one stops while another one starts: that one does not show it', async () => {
+    const pair = await Pair.begin();
+    const third = pair.newRequester(pair.broker.connect(), { self: requesterNode('node-8') });
+    let stopping: Promise<void> | undefined;
+    pair.broker.storeFault = operation => {
+      // The store takes its time to be read.
+      if (operation === 'watch') stopping ??= pair.standBy.stop();
+      return undefined;
+    };
+    await pair.finish(third.start());
+    await stopping;
+    await pair.clock.settle();
+    assert.deepEqual(
+      third.status().peers?.map(({ requester }) => requester),
+      ['node-0'],
+    );
+    await pair.finish(third.stop());
+  });
+
+  test('look at the lease only now and then, whoever pretends to be the watcher that stops', async () => {
+    const pair = await Pair.begin();
+    const stored = pair.broker.openBucket('muster_v1').entries.get('lease');
+    const watcher = JSON.parse(Buffer.from(stored?.value ?? []).toString());
+    const presence = JSON.stringify({ ...watcher, version: '1', watches: true, leaves: true });
+    let reads = 0;
+    pair.broker.storeFault = (operation, key) => {
+      if (operation === 'get' && key === 'lease') reads++;
+      return undefined;
+    };
+    for (let i = 0; i < 100; i++) {
+      pair.broker.inject(`requester.peers.${pair.requester.status().clusterId}`, presence);
+      await pair.clock.settle();
+    }
+    assert.ok(reads > 0 && reads <= 4, `${reads} reads`);
+    assert.equal(pair.standBy.status().watcher, 'node-0');
   });
 });
 
