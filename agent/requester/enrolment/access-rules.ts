@@ -21,8 +21,8 @@ export interface AccessFacts {
   replacedAt?: string | undefined;
   /** The node that the key is pinned to; undefined when there is none. */
   pinnedNode: string | undefined;
-  /** Whether the roll has a record of the id. */
-  hasRecord: boolean;
+  /** The record that the roll has of the id, and the key that it names; undefined when it has none. */
+  record: { key?: string | undefined } | undefined;
   /** Who banned the key, and when (RFC 3339); undefined when nobody did. */
   ban: { actor: string; at: string; reason?: string | undefined } | undefined;
   /** The key of a node of this id that was deleted, and who deleted it; undefined when there was none. */
@@ -43,7 +43,7 @@ export type AccessDecision =
   | { kind: 'stranger' };
 
 export function decideAccess(facts: AccessFacts): AccessDecision {
-  const { id, key, intent, requesterId, pinnedKey, pinnedNode, hasRecord, ban, deleted, code } = facts;
+  const { id, key, intent, requesterId, pinnedKey, pinnedNode, record, ban, deleted, code } = facts;
   if (ban) {
     const reason = `this key was banned by ${ban.actor} at ${ban.at}`;
     return withReason(ban.reason, refuse(key, 'banned', reason, hints.banned(key)));
@@ -59,7 +59,10 @@ export function decideAccess(facts: AccessFacts): AccessDecision {
     return refuse(key, 'conflict', reason, hints.otherKey(id, key), { id, key: pinnedKey });
   }
   if (id === requesterId) return refuse(key, 'conflict', `${id} is the id of a requester`, hints.requesterId);
-  if (hasRecord) {
+  const isAgent = intent !== 'check' && intent !== 'work';
+  if (record) {
+    // The pin was removed for an earlier deletion, while the node registered again. The key follower pins this key too.
+    if (record.key === key && isAgent) return { kind: 'pin', code: undefined };
     const reason = `node ${id} is on the roll, without a key`;
     return refuse(key, 'conflict', reason, hints.otherKey(id, key), { id, key: undefined });
   }
@@ -69,7 +72,6 @@ export function decideAccess(facts: AccessFacts): AccessDecision {
     return withReason(deleted.reason, refuse(key, 'deleted', reason, hints.deleted));
   }
   // Such a node does nothing wrong, and nobody decided about it. The use of the code with which it first came still counts.
-  const isAgent = intent !== 'check' && intent !== 'work';
   if (facts.expiredKey === key && code.kind !== 'valid' && isAgent) return { kind: 'pin', code: undefined };
   return decideByCode(facts);
 }

@@ -8,7 +8,7 @@ import type { RetryOptions } from '../cluster/retry.ts';
 import type { JoinedBy } from '../roll/membership.ts';
 import type { Roll } from '../roll/roll.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
-import { isTaken } from '../roll/stored-record.ts';
+import { isTaken, keyOf } from '../roll/stored-record.ts';
 import type { Counters } from '../status/counters.ts';
 import { mayAnswer } from './answer-rules.ts';
 import { applyLedger, followStore } from './apply-ledger.ts';
@@ -173,7 +173,10 @@ export class Enrolment {
       live: this.live,
       refusals: this.#refusals,
       turns: this.#turns,
-      hasRecord: id => isTaken(roll.stored(id)),
+      recordOf: id => {
+        const stored = roll.stored(id);
+        return isTaken(stored) ? { key: keyOf(stored) } : undefined;
+      },
       checkCode: (...shown) => this.#records.checkCode(...shown),
       pinNewcomer: (node, pin) => pinNewcomer(node, pin, { ...this.#records, hasPeers }),
       banOf: key => bans.of(key),

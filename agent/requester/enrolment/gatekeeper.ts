@@ -40,8 +40,8 @@ export interface GatekeeperOptions {
   requesterId: string;
   heartbeatTopic: string;
   counters: { strangers: number; refusedKeys: number };
-  /** Returns whether the roll has a record of the node. */
-  hasRecord(id: string): boolean;
+  /** Returns the record that the roll has of the node, and the key that it names; undefined when it has none. */
+  recordOf(id: string): AccessFacts['record'];
   /** Says what a join code is worth now. `host` is the address of the client, `key` its key, and `node` the id that it wants. */
   checkCode(token: string, host: string, key: string, node: string): CodeCheck;
   /** Pins the key of a node that has none, in the turn in which its code was checked. See pinNewcomer. */
@@ -173,7 +173,7 @@ export class Gatekeeper {
   }
 
   #decision({ key, name, question }: Applicant): AccessDecision {
-    const { pins, requesterId, hasRecord, checkCode, banOf, deletedNode, expiredKey } = this.#options;
+    const { pins, requesterId, recordOf, checkCode, banOf, deletedNode, expiredKey } = this.#options;
     return decideAccess({
       id: name.node,
       key,
@@ -182,7 +182,7 @@ export class Gatekeeper {
       pinnedKey: pins.of(name.node)?.key,
       replacedAt: pins.of(name.node)?.replaced?.find(former => former.key === key)?.at,
       pinnedNode: pins.nodeOf(key),
-      hasRecord: hasRecord(name.node),
+      record: recordOf(name.node),
       ban: banOf(key),
       deleted: deletedNode(name.node),
       expiredKey: expiredKey(name.node),

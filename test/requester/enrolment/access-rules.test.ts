@@ -25,7 +25,7 @@ function* everything(): Generator<AccessFacts> {
   for (const ban of [undefined, { ...by, reason: 'stolen' }])
     for (const pinnedNode of [undefined, 'node-1', 'node-2'])
       for (const pinnedKey of [undefined, key, otherKey])
-        for (const hasRecord of [false, true])
+        for (const record of [undefined, {}, { key }, { key: otherKey }])
           for (const requesterId of ['node-0', 'node-1'])
             for (const deletedKey of [undefined, key, otherKey])
               for (const [code, expiredKey] of codes.flatMap(each =>
@@ -40,7 +40,7 @@ function* everything(): Generator<AccessFacts> {
                     requesterId,
                     pinnedKey,
                     pinnedNode,
-                    hasRecord,
+                    record,
                     ban,
                     deleted,
                     expiredKey,
@@ -59,11 +59,12 @@ test('of all combinations, a key is pinned only where nothing is known against i
     assert.equal(facts.ban, undefined, text);
     assert.equal(facts.pinnedKey, undefined, text);
     assert.equal(facts.pinnedNode, undefined, text);
-    assert.equal(facts.hasRecord, false, text);
+    assert.ok(facts.record === undefined || facts.record.key === key, text);
     assert.notEqual(facts.requesterId, facts.id, text);
     assert.notEqual(facts.intent, 'check', text);
     assert.notEqual(facts.intent, 'work', text);
-    if (decision.code === undefined) {
+    if (facts.record) assert.equal(decision.code, undefined, text);
+    else if (decision.code === undefined) {
       const isDeletedOne = facts.deleted?.key === key;
       assert.ok(isDeletedOne ? facts.intent === 'register' : facts.expiredKey === key, text);
     } else assert.equal(facts.code.kind, 'valid', text);
@@ -97,9 +98,8 @@ test('every refusal names the refused key and a remedy, and a conflict names the
 
 test('who shows neither a known key nor a known code is a stranger, whatever it wants', () => {
   for (const facts of everything()) {
-    const { ban, pinnedNode, pinnedKey, hasRecord, requesterId, deleted, code, id } = facts;
-    const isNew =
-      !ban && !pinnedNode && !pinnedKey && !hasRecord && requesterId !== id && deleted?.key !== key;
+    const { ban, pinnedNode, pinnedKey, record, requesterId, deleted, code, id } = facts;
+    const isNew = !ban && !pinnedNode && !pinnedKey && !record && requesterId !== id && deleted?.key !== key;
     if (!isNew || code.kind !== 'unknown' || facts.expiredKey === key) continue;
     assert.equal(decideAccess(facts).kind, 'stranger', JSON.stringify(facts));
   }
@@ -107,9 +107,8 @@ test('who shows neither a known key nor a known code is a stranger, whatever it 
 
 test('a node that gave way comes back by itself, and a code that is valid is used', () => {
   for (const facts of everything()) {
-    const { ban, pinnedNode, pinnedKey, hasRecord, requesterId, deleted, code, id, intent } = facts;
-    const isNew =
-      !ban && !pinnedNode && !pinnedKey && !hasRecord && requesterId !== id && deleted?.key !== key;
+    const { ban, pinnedNode, pinnedKey, record, requesterId, deleted, code, id, intent } = facts;
+    const isNew = !ban && !pinnedNode && !pinnedKey && !record && requesterId !== id && deleted?.key !== key;
     if (!isNew || facts.expiredKey !== key || intent === 'check' || intent === 'work') continue;
     const expected = code.kind === 'valid' ? code.id : undefined;
     assert.deepEqual(decideAccess(facts), { kind: 'pin', code: expected }, JSON.stringify(facts));
@@ -124,7 +123,7 @@ test('a deleted node comes back by hand or with a code, and otherwise hears who 
     requesterId: 'node-0',
     pinnedKey: undefined,
     pinnedNode: undefined,
-    hasRecord: false,
+    record: undefined,
     ban: undefined,
     deleted: { key, ...by, reason: 'sold' },
     code: { kind: 'unknown' },
@@ -136,4 +135,14 @@ test('a deleted node comes back by hand or with a code, and otherwise hears who 
   assert.deepEqual(decideAccess({ ...facts, intent: 'register' }), { kind: 'pin', code: undefined });
   assert.deepEqual(decideAccess({ ...facts, code: { kind: 'valid', id: 'c' } }), { kind: 'pin', code: 'c' });
   assert.equal(decideAccess({ ...facts, key: otherKey, intent: 'register' }).kind, 'stranger');
+});
+
+test('a node whose pin was removed for an earlier deletion, while it registered again, is let in as its record says', () => {
+  for (const facts of everything()) {
+    const { ban, pinnedNode, pinnedKey, record, requesterId, id, intent } = facts;
+    if (ban || pinnedNode || pinnedKey || requesterId === id || !record) continue;
+    const isOwn = record.key === key && intent !== 'check' && intent !== 'work';
+    const { kind } = decideAccess(facts);
+    assert.equal(kind, isOwn ? 'pin' : 'refuse', JSON.stringify(facts));
+  }
 });
