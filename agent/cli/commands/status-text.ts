@@ -85,10 +85,10 @@ const trustTexts: Partial<Record<RequesterStatus['trust'], string>> = {
 
 function requesterRows(status: RequesterStatus): Row[] {
   const { nodes, counters } = status;
-  const isDegraded = status.state === 'degraded';
+  const isExplained = status.state === 'degraded' || (status.troubles ?? []).length > 0;
   return [
-    // What makes a requester degraded is a trouble, and stands above already.
-    ['state', status.reason && !isDegraded ? `${status.state} (${status.reason})` : status.state],
+    // What keeps a requester from its work is a trouble, and stands above already.
+    ['state', status.reason && !isExplained ? `${status.state} (${status.reason})` : status.state],
     ['broker', hasBrokerTrouble(status) ? '' : (status.broker ?? '')],
     ['trust', trustTexts[status.trust] ?? ''],
     ['next CA', status.nextAuthority ? nextAuthorityText(status.nextAuthority) : ''],

@@ -126,3 +126,18 @@ test('a program gets the same as JSON, with control characters as escapes', asyn
   assert.ok(!text.includes('\u009b'));
   assert.deepEqual(JSON.parse(text), [rejected]);
 });
+
+test('what keeps a requester from its work is said once, as a trouble', async t => {
+  const text = 'the node info store is not found';
+  const starting = { role: 'requester', node: 'node-0', pid: 7, state: 'starting', trust: 'keys' } as const;
+  const reason = `waiting for the broker's store: ${text}`;
+  const troubled = await shown(t, 'text', {
+    ...starting,
+    reason,
+    troubles: [{ code: 'x', text, hint: 'h' }],
+  });
+  assert.match(troubled.text, / {2}state +starting\n/);
+  assert.equal(troubled.text.split(text).length, 2);
+  const waiting = await shown(t, 'text', { ...starting, reason: 'waiting for the broker' });
+  assert.match(waiting.text, / {2}state +starting \(waiting for the broker\)\n/);
+});

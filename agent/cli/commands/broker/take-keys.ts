@@ -35,10 +35,9 @@ export async function run({
   const { login, caFile } = await takeSharedKeys(folder, keys);
   print(`${login}\n`);
   note('This is the public key of this requester. Now:');
-  note(
-    '1. Add it to broker.requesters of the first requester, and start that again. With a NATS of your own,',
-  );
-  note('   give its servers what "muster broker config" prints there then.');
+  note('1. Add it to broker.requesters of the first requester, and start that again.');
+  note('   With a NATS of your own, give its servers what "muster broker config" prints');
+  note('   there then, instead.');
   note(`2. Set nats.servers of this requester: ${keys.servers.join(', ')}`);
   if (caFile !== undefined) note(`   and nats.tls.caFile: ${caFile}`);
   note(`3. Start this requester, and remove ${file}: it contains secrets.`);
