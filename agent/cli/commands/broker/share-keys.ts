@@ -29,8 +29,8 @@ export async function run({ load, flags: given }: Argv<typeof flags>): Promise<n
   note('Whoever has them can let anybody in. Bring them to the machine of the other');
   note('requester, and there run: muster broker take-keys FILE');
   if (loaded.nats.servers.length === 0 && isLoopback(loaded.broker.host)) {
-    note('The broker listens on this machine only: for a requester on another one, set');
-    note('broker.host first.');
+    note('The broker listens on this machine only:');
+    note('for a requester on another one, set broker.host first.');
   }
   return 0;
 }

@@ -12,10 +12,11 @@ test('the keys go through a file of mode 600, and the key of the other requester
   const [one, other] = [join(folder, 'one'), join(folder, 'other')];
   const shared = await muster(t, ['broker', 'share-keys', '--save', file, '--data-dir', one]);
   assert.deepEqual([shared.code, shared.stdout], [0, ''], shared.stderr);
-  assert.match(shared.stderr, /this machine only: for a requester on another one, set broker\.host first/);
+  assert.match(shared.stderr, /this machine only:\nfor a requester on another one, set broker\.host first/);
   assert.equal((await stat(file)).mode & 0o777, 0o600);
   const taken = await muster(t, ['broker', 'take-keys', file, '--data-dir', other]);
   assert.equal(taken.code, 0, taken.stderr);
+  for (const line of shared.stderr.split('\n')) assert.ok(line.length <= 80, line);
   assert.match(taken.stdout, /^U[A-Z2-7]{55}\n$/);
   assert.match(taken.stderr, /broker\.requesters of the first requester/);
   assert.match(taken.stderr, /nats\.servers of this requester: nats:\/\/127\.0\.0\.1:4222/);
