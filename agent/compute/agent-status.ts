@@ -1,9 +1,9 @@
 // What `muster status` shows of an agent.
+import { connectionText } from '../output/broker-trouble.ts';
 import type { NodeCondition } from '../protocol/node-info.ts';
 import type { RefusalCode } from '../protocol/refusal.ts';
 import type { Trouble } from '../system/trouble.ts';
 import { version } from '../system/version.ts';
-import type { ConnectionState } from '../transport/port.ts';
 import { type AgentTroubleSources, agentTroubles } from './agent-troubles.ts';
 import type { RequesterClient } from './registration/requester-client.ts';
 import type { Phase } from './registration/state.ts';
@@ -57,6 +57,7 @@ export interface AgentStatusSources extends Omit<AgentTroubleSources, 'silence' 
   brokers: BrokerAddresses | undefined;
 }
 
+/** Returns what the status says now. It changes nothing, and is asked for at any time. */
 export function agentStatus(sources: AgentStatusSources): AgentStatus {
   const { node, identity, connection, survey, pid, client, heartbeat, brokers } = sources;
   const { phase, refused, refusal, reason, operatorReason, cluster, requester } = sources.state;
@@ -76,16 +77,11 @@ export function agentStatus(sources: AgentStatusSources): AgentStatus {
     fingerprint: identity.fingerprint,
     cluster: cluster || undefined,
     requester: requester || undefined,
-    broker: brokerText(connection),
+    broker: connectionText(connection),
     ...(brokers && brokers.told.length + brokers.learned.length > 1 ? { brokers } : {}),
     lastHeartbeat: heartbeat.lastSent?.toISOString(),
     heartbeats: heartbeat.count,
     lastAcknowledged: client.lastAcknowledged?.toISOString(),
     conditions: conditions.length > 0 ? conditions : undefined,
   };
-}
-
-function brokerText(state: ConnectionState): string {
-  if (state.kind === 'connected') return `connected to ${state.server}`;
-  return state.kind === 'disconnected' ? state.reason : state.kind;
 }

@@ -1,4 +1,4 @@
-// Says in a sentence that a role has no connection to its broker, for its status and its service manager.
+// Says in a sentence whether a role has a connection to its broker, for its status and its service manager.
 import type { Trouble } from '../system/trouble.ts';
 import { connectRemedies } from '../transport/failure.ts';
 import type { ConnectionState } from '../transport/port.ts';
@@ -17,4 +17,10 @@ export function brokerTrouble(connection: ConnectionState, now: number, hint?: s
     text: `${what} for ${durationText(now - since)}, retrying (${reason})`,
     hint: hint ?? connectRemedies[fault],
   };
+}
+
+/** Returns a sentence about the state of a connection. */
+export function connectionText(state: ConnectionState): string {
+  if (state.kind === 'connected') return `connected to ${state.server}`;
+  return state.kind === 'disconnected' ? state.reason : state.kind;
 }

@@ -10,9 +10,10 @@ import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
-import type { BrokerError, Connection, StreamReplicas } from '../transport/port.ts';
+import type { BrokerError, Connection } from '../transport/port.ts';
 import type { AuthorityRotation } from './authorities/authority-rotation.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
+import { collectStatus, type OwnBroker } from './collect-status.ts';
 import type { Directory } from './directory/directory.ts';
 import { NodeDirectory } from './directory/node-directory.ts';
 import { BrokerServers } from './enrolment/broker-servers.ts';
@@ -22,7 +23,6 @@ import type { BrokerAddresses } from './enrolment/join-code-desk.ts';
 import { OwnNats, type OwnNatsOptions } from './enrolment/own-nats.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
 import type { FreezeFollower } from './freeze/freeze-follower.ts';
-import { waitingText } from './health/doubt.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
 import type { PartsSettings } from './make-parts.ts';
@@ -32,21 +32,11 @@ import type { RollPolicy } from './roll/admission.ts';
 import { type Counters, newCounters } from './status/counters.ts';
 import { ReplicaWatch } from './status/replica-watch.ts';
 import type { RequesterStatus } from './status/requester-status.ts';
-import { requesterTroubles } from './status/requester-troubles.ts';
 import { type StoreFailure, StoreWatch } from './status/store-watch.ts';
 import { storedStreams } from './stored-streams.ts';
 import type { Peers } from './watcher/peers.ts';
 
 export interface RequesterSettings extends PartsSettings, RollPolicy {}
-
-/** What the requester's status says of its own broker. */
-export interface OwnBroker {
-  /** The address for clients on this machine. */
-  readonly url: string;
-  /** A sentence that says what is wrong with it; undefined when it is well. */
-  readonly problem: string | undefined;
-  readonly restarts: NonNullable<RequesterStatus['brokerRestarts']>;
-}
 
 export interface RequesterOptions {
   self: NodeInfo;
@@ -214,65 +204,17 @@ export class Requester {
   }
 
   status(): RequesterStatus {
-    const { self, connection, clock, pid, ownBroker, brokerFolder, loginKey } = this.#options;
-    const parts = this.#parts;
-    const stopping = this.#stopping.signal.aborted;
-    const lost = parts?.roll.lost.size ?? 0;
-    const waiting = parts?.health.waitingVerdicts;
-    const older = parts && this.#options.storeMark?.older;
-    // What is wrong with the broker explains the rest, so it comes first.
-    const degradedReason =
-      ownBroker?.problem ??
-      parts?.health.degradedReason ??
-      (lost > 0 ? lossText(lost) : undefined) ??
-      (older ? olderText : undefined) ??
-      this.#replicaWatch.quorumFault;
-    const troubles = requesterTroubles({
-      connection: connection.state,
-      now: clock.monotonic(),
-      brokerFolder,
-      loginKey,
-      brokerProblem: ownBroker?.problem,
+    return collectStatus({
+      ...this.#options,
+      parts: this.#parts,
+      isStopping: this.#stopping.signal.aborted,
+      waitingFor: this.#waitingFor,
+      trust: this.#trust,
       storeFailure: this.#startFailure ?? this.#storeWatch.failure,
       replicas: this.#replicaWatch,
-      lostRecords: lost,
-      olderStore: older,
-      degradedReason: parts?.health.hearingFault,
-      verdictsWait: waiting && waitingText(waiting),
       stalled: this.stalled,
+      counters: this.#counters,
     });
-    return {
-      role: 'requester',
-      node: self.NodeID,
-      version,
-      pid,
-      state: stopping ? 'stopping' : !parts ? 'starting' : degradedReason ? 'degraded' : 'ready',
-      reason: parts ? degradedReason : (ownBroker?.problem ?? `waiting for ${this.#waitingFor}`),
-      troubles: troubles.length > 0 ? troubles : undefined,
-      broker: textOf(connection.state),
-      brokerUrl: ownBroker?.url,
-      brokerRestarts: ownBroker?.restarts,
-      nextAuthority: this.#options.authorities?.status,
-      trust: this.#trust,
-      clusterId: parts?.clusterId,
-      nodes: parts && {
-        total: parts.roll.records.size,
-        pending: parts.roll.records.pending,
-        unreadable: parts.roll.records.unreadable,
-        lost,
-      },
-      watcher: parts?.lease.holder?.requester,
-      peers: parts?.peers.list().map(({ requester, host, watches, differs }) => ({
-        requester,
-        host,
-        watches,
-        ...(differs.length > 0 ? { differs } : {}),
-      })),
-      store: storeOf(this.#replicaWatch.replicas),
-      verdictsWait: waiting && { ...waiting, until: waiting.until.toISOString() },
-      eventsWaiting: parts?.duty.watches ? parts.events.waiting : undefined,
-      counters: { ...this.#counters },
-    };
   }
 
   get #trust(): RequesterStatus['trust'] {
@@ -312,22 +254,3 @@ export class Requester {
 
 /** Number of other requesters that an error names, so that it stays short. */
 const mostNamedPeers = 4;
-
-const olderText =
-  'the store is older than it was, so decisions and join codes of the time between are lost; see: muster store confirm';
-
-const lossText = (lost: number): string =>
-  `the store lost the records of ${lost} ${lost === 1 ? 'node' : 'nodes'}; see: muster store rebuild --dry-run`;
-
-const storeOf = (replicas: readonly StreamReplicas[]): RequesterStatus['store'] =>
-  replicas.length === 0
-    ? undefined
-    : replicas.map(({ others, ...each }) => ({
-        ...each,
-        others: others.map(({ name, isCurrent, lag }) => ({ server: name, current: isCurrent, lag })),
-      }));
-
-function textOf(state: Connection['state']): string {
-  if (state.kind === 'connected') return `connected to ${state.server}`;
-  return state.kind === 'disconnected' ? state.reason : state.kind;
-}
