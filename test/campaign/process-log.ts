@@ -14,10 +14,15 @@ export class ProcessLog {
    * are as many as operators make and permit.
    */
   lines = 0;
+  /** The lines that the caller asked for and has not taken yet. */
+  readonly kept: string[] = [];
+  readonly #keep: RegExp | undefined;
   #read = 0;
   #rest = '';
 
-  constructor(name: string, path: string) {
+  /** Keeps the lines that match `keep`. */
+  constructor(name: string, path: string, keep?: RegExp) {
+    this.#keep = keep;
     this.name = name;
     this.path = path;
     this.descriptor = openSync(path, 'a+');
@@ -43,6 +48,7 @@ export class ProcessLog {
   }
 
   #take(line: string): void {
+    if (this.#keep?.test(line)) this.kept.push(line);
     const message = messageOf(line);
     if (/^node (approved|rejected|deleted)$|^a new key was pinned to a node$/.test(message)) return;
     this.lines++;

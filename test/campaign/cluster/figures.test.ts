@@ -42,8 +42,9 @@ it('the table of figures has the median and the worst of each fault', () => {
     withoutDecisionsMs,
     healedMs: undefined,
     tookOverMs: undefined,
+    heldMs: 0,
     lateMs: [],
   });
   const [, line = ''] = figureLines([round(1_000), round(3_000), round(2_000)]);
-  assert.match(line, /^kill server 0 +3 +2\.0, 3\.0 s +– +– +–$/);
+  assert.match(line, /^kill server 0 +3 +2\.0, 3\.0 s +– +– +0\.0, 0\.0 s +–$/);
 });

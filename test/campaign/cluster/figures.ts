@@ -10,6 +10,8 @@ export interface RoundFigures {
   healedMs: number | undefined;
   /** Time until another requester watched, in milliseconds; for a fault of the watcher. */
   tookOverMs: number | undefined;
+  /** Longest time for which a requester let verdicts wait, because the silence might be somebody else's fault. */
+  heldMs: number;
   /** How much later than due each verdict about a canary was told, in milliseconds. */
   lateMs: readonly number[];
 }
@@ -63,9 +65,14 @@ export class DecisionTimes {
 export function figureLines(rounds: readonly RoundFigures[]): string[] {
   const byFault = Map.groupBy(rounds, ({ fault }) => fault);
   const width = Math.max(...[...byFault.keys()].map(name => name.length), 5);
-  const head = ['rounds', 'without decisions', 'after the end', 'watched again', 'verdicts late'].map(text =>
-    text.padStart(20),
-  );
+  const head = [
+    'rounds',
+    'without decisions',
+    'after the end',
+    'watched again',
+    'verdicts held',
+    'verdicts late',
+  ].map(text => text.padStart(19));
   return [
     `${'fault'.padEnd(width)}${head.join('')}`,
     ...[...byFault].map(([name, list]) => {
@@ -74,9 +81,10 @@ export function figureLines(rounds: readonly RoundFigures[]): string[] {
         medianAndWorst(list.map(each => each.withoutDecisionsMs)),
         medianAndWorst(list.flatMap(({ healedMs }) => healedMs ?? [])),
         medianAndWorst(list.flatMap(({ tookOverMs }) => tookOverMs ?? [])),
+        medianAndWorst(list.map(({ heldMs }) => heldMs)),
         medianAndWorst(list.flatMap(({ lateMs }) => lateMs)),
       ];
-      return `${name.padEnd(width)}${cells.map(text => text.padStart(20)).join('')}`;
+      return `${name.padEnd(width)}${cells.map(text => text.padStart(19)).join('')}`;
     }),
   ];
 }

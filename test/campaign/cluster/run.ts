@@ -221,10 +221,10 @@ export class ClusterCampaign {
     await pause(besideMs);
     const hasQuorum = without.length < this.#stage.requesters.length;
     const withoutDecisionsMs = this.#times.longestGap();
-    const lateMs = await this.#check();
+    const { lateMs, heldMs } = await this.#check();
     const healedMs = hasQuorum ? undefined : this.#times.firstAfter(undoAt);
     const { tookOverMs } = begun;
-    this.#rounds.push({ fault: name, withoutDecisionsMs, healedMs, tookOverMs, lateMs });
+    this.#rounds.push({ fault: name, withoutDecisionsMs, healedMs, tookOverMs, heldMs, lateMs });
     const takeover = tookOverMs === undefined ? '' : `, watched again after ${Math.round(tookOverMs)} ms`;
     onProgress(
       `  without decisions ${Math.round(withoutDecisionsMs)} ms${takeover}, verdicts late by up to ${Math.round(Math.max(0, ...lateMs))} ms`,
@@ -250,7 +250,7 @@ export class ClusterCampaign {
     if (done) throw new Error(`${done.requester} acknowledged a decision without a quorum`);
   }
 
-  async #check(): Promise<number[]> {
+  async #check(): Promise<{ lateMs: number[]; heldMs: number }> {
     await this.#decisions.pause();
     const { lateMs, events } = await checkCalm({
       stage: this.#stage,
@@ -260,14 +260,17 @@ export class ClusterCampaign {
       compared: this.#compared,
     });
     this.#events = events;
-    const faulty = [...this.#stage.logs.values()].flatMap(log => {
+    const heldMs = [...this.#stage.logs.values()].flatMap(log => {
       log.update();
+      return log.kept.splice(0).map(line => (JSON.parse(line) as { waitedMs: number }).waitedMs);
+    });
+    const faulty = [...this.#stage.logs.values()].flatMap(log => {
       return log.faults.splice(0).map(line => `${log.name} wrote into its log: ${line}`);
     });
     if (this.#fault !== undefined) throw new Error(this.#fault);
     if (faulty.length > 0) throw new Error(faulty.join('\n'));
     this.#decisions.resume();
-    return lateMs;
+    return { lateMs, heldMs: Math.max(0, ...heldMs) };
   }
 
   async #bringBack(id: string): Promise<void> {

@@ -33,6 +33,9 @@ const settings: Values = {
   'requester.nodeUnknownAfter': `${2 * disconnectedAfterMs}ms`,
 };
 
+/** What a requester logs at the end of a hold. */
+const heldVerdicts = /"msg":"verdicts on silent nodes are given again"/;
+
 /** The login of the campaign in the account of the servers, which removes members as an operator does. */
 const systemLogin = { user: 'sys', pass: 'sys' };
 
@@ -274,7 +277,8 @@ export class ClusterStage {
   /** Returns how a process of the program is started, so that its log is a file. */
   options(name: string): { stderr: number; env: Record<string, string> } {
     const { folder } = this.cluster;
-    const log = this.logs.get(name) ?? new ProcessLog(name, join(folder, 'logs', `${name}.log`));
+    const log =
+      this.logs.get(name) ?? new ProcessLog(name, join(folder, 'logs', `${name}.log`), heldVerdicts);
     this.logs.set(name, log);
     return {
       stderr: log.descriptor,
