@@ -28,6 +28,7 @@ const longest = [
   'test/e2e/rotate-key.test.ts',
   'test/e2e/agent-faults.test.ts',
   'test/e2e/dev.test.ts',
+  'test/e2e/explain.test.ts',
   'test/e2e/two-requesters.test.ts',
   'test/e2e/doctor.test.ts',
   'test/e2e/output.test.ts',

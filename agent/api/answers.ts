@@ -21,6 +21,7 @@ import {
   joinCodeViewSchema,
 } from '../protocol/http-join-codes.ts';
 import { createdListenerSchema, listenerListSchema } from '../protocol/http-listeners.ts';
+import { operationAnswerSchema } from '../protocol/http-operations.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { nodeStateSchema } from '../protocol/node-state.ts';
 import { count, nodeId, struct, validate } from '../protocol/schema.ts';
@@ -47,6 +48,8 @@ export const isUnverified = ({ Info, Muster }: ShownNode): boolean =>
 export const readNodes = (value: unknown): ShownNode[] => validate(nodeListSchema, value).Nodes.map(readNode);
 /** Reads the answer with one node. @throws ProtocolError */
 export const readOneNode = (value: unknown): ShownNode => readNode(validate(oneNodeSchema, value).Node);
+/** Reads what became of an operation. @throws ProtocolError */
+export const readOperationView = (value: unknown) => validate(operationAnswerSchema, value).Operation;
 /** Reads the state of the requester itself. @throws ProtocolError */
 export const readRequesterState = (value: unknown) => validate(requesterStateSchema, value);
 /** Reads the list of the nodes whose records the store lost. @throws ProtocolError */
@@ -96,6 +99,7 @@ const eventSchema = struct({
     reason: optionalText(1024),
     actor: optionalText(),
     claimedActor: optionalText(),
+    operation: optionalText(64),
     joinCode: optionalText(64),
     fingerprint: optionalText(64),
     previousFingerprint: optionalText(64),

@@ -26,6 +26,7 @@ export class AuthorityCalls {
       'POST',
       path,
       JSON.stringify({ Force: isForced, Actor: actor }),
+      shown('the next CA'),
     );
   }
 
@@ -33,7 +34,7 @@ export class AuthorityCalls {
   forget(pin: string, actor: string): Promise<AuthoritiesView> {
     requirePin(pin);
     const body = JSON.stringify({ Action: 'forget', Actor: actor });
-    return this.#requests.ask(readAuthorities, 'PUT', `${path}/${pin}`, body);
+    return this.#requests.ask(readAuthorities, 'PUT', `${path}/${pin}`, body, shown('the end of the CA'));
   }
 }
 
@@ -44,3 +45,5 @@ export function requirePin(text: string): void {
     hint: 'a pin has 43 letters, digits, - and _; muster broker ca shows those of the cluster',
   });
 }
+
+const shown = (what: string) => ({ what, findOut: () => 'muster broker ca' });

@@ -27,7 +27,7 @@ export class BanCalls {
       { Action: 'unban', Actor: actor },
       {
         what: `the unban of key ${fingerprint}`,
-        findOut: 'muster node bans',
+        findOut: () => 'muster node bans',
       },
     );
   }

@@ -4,6 +4,7 @@ import type { LoadedSettings, LoadOptions } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { ProtocolError } from '../protocol/error.ts';
 import type { DecisionBody, LostNode } from '../protocol/http.ts';
+import type { OperationView } from '../protocol/http-operations.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import { MusterError } from '../system/errors.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
@@ -14,6 +15,7 @@ import {
   readLostNodes,
   readNodes,
   readOneNode,
+  readOperationView,
   readRequesterState,
   type ShownEvent,
   type ShownNode,
@@ -21,7 +23,6 @@ import {
 import { AuthorityCalls } from './authorities.ts';
 import { BacalhauCalls } from './bacalhau.ts';
 import { BanCalls, requireFingerprint } from './bans.ts';
-import type { Decided } from './explain.ts';
 import { tokenSource } from './find-token.ts';
 import { JoinCodeCalls } from './join-codes.ts';
 import { ListenerCalls } from './listeners.ts';
@@ -127,7 +128,11 @@ export class ApiClient {
     const found = await this.#refuseBeginning(id);
     const Fingerprint = decision.Action === 'approve' ? found?.Muster?.Fingerprint : undefined;
     const body = { ...(Fingerprint ? { Fingerprint } : {}), ...decision, Exact: true };
-    await this.#requests.decide(nodePath(id), body satisfies DecisionBody, aboutNode(id));
+    await this.#requests.decide(nodePath(id), body satisfies DecisionBody, {
+      what: `the decision about node ${id}`,
+      findOut: operation => `muster explain ${operation}`,
+      isRemembered: true,
+    });
     return found;
   }
 
@@ -141,14 +146,20 @@ export class ApiClient {
     await this.#requests.decide(
       `/orchestrator/store/lost/${id}`,
       { Action: 'rebuild', Actor: actor },
-      aboutNode(id),
+      { what: `the new record of node ${id}`, findOut: () => 'muster store rebuild --dry-run' },
     );
   }
 
   /** Takes an older store as the right one. `actor` is what the caller says of itself. */
   async confirmStore(actor: string): Promise<void> {
     const body = JSON.stringify({ Action: 'confirm', Actor: actor });
-    await this.#requests.ask(readDecisionAnswer, 'PUT', '/orchestrator/store', body);
+    const change = { what: 'the confirmation', findOut: () => 'muster status' };
+    await this.#requests.ask(readDecisionAnswer, 'PUT', '/orchestrator/store', body, change);
+  }
+
+  /** Returns what became of an operation. */
+  async explain(operation: string): Promise<OperationView> {
+    return await this.#requests.ask(readOperationView, 'GET', `/orchestrator/operations/${operation}`);
   }
 
   /** Returns the state of the requester itself. */
@@ -194,11 +205,6 @@ export class ApiClient {
     return found;
   }
 }
-
-const aboutNode = (id: string): Decided => ({
-  what: `the decision about node ${id}`,
-  findOut: `muster node describe ${id}`,
-});
 
 function nodePath(name: string): string {
   // A name with other characters could change the path of the request. No node has such an id.

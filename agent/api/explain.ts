@@ -5,14 +5,6 @@ import { problemCodes } from '../protocol/http.ts';
 import { type ErrorCode, errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readProblem } from './answers.ts';
 
-/** What a request decides. It may be carried out although its answer is lost. */
-export interface Decided {
-  /** What may stand or not, such as "the decision about node node-1". */
-  readonly what: string;
-  /** The command that says whether it stands. */
-  readonly findOut: string;
-}
-
 /** The requester to which the request was sent. */
 export interface Asked {
   readonly url: string;
@@ -20,15 +12,25 @@ export interface Asked {
   readonly deadlineMs: number;
   /** Reasons why host and port may be wrong. */
   readonly doubts: readonly string[];
-  /** What the request decides; undefined for one that decides nothing, or was not sent. */
-  readonly decided?: Decided | undefined;
+  /** The change that is asked for. It may be made although its answer is lost. */
+  readonly change?: AskedChange | undefined;
   /** Whether the requester had begun its answer, so that address and protocol are right. */
   readonly hasAnswered?: boolean;
 }
 
+/** A change that is asked for. */
+export interface AskedChange {
+  /** What it is, such as `the decision about node gpu-7`. */
+  readonly what: string;
+  /** The id of its operation. */
+  readonly operation: string;
+  /** The command that tells whether it was made. */
+  readonly findOut: string;
+}
+
 /** Returns the error for an operator: what failed, at which address, and what to do. */
 export function explain(error: unknown, asked: Asked): MusterError {
-  const { url, host, deadlineMs, doubts, decided, hasAnswered } = asked;
+  const { url, host, deadlineMs, doubts, change, hasAnswered } = asked;
   if (error instanceof MusterError) return error;
   const startOrName = [...doubts, startOrNameText].join('; ');
   const unreachable = (message: string, hint?: string) =>
@@ -38,8 +40,8 @@ export function explain(error: unknown, asked: Asked): MusterError {
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return unreachable(`no requester answers at ${url}: there is no host ${host}`, startOrName);
   }
-  const mayStand = decided ? `; ${decided.what} may stand or not` : '';
-  const findOut = decided && `find out with: ${decided.findOut}`;
+  const mayStand = change === undefined ? '' : `; ${mayStandText(change)}`;
+  const findOut = change && findOutHint(change);
   if (code === 'ETIMEDOUT') {
     const text = `the requester at ${url} did not answer within ${formatDuration(deadlineMs)}`;
     const hung = 'it hangs, or its machine has too much to do; on that machine, muster status says more';
@@ -63,6 +65,11 @@ export function explain(error: unknown, asked: Asked): MusterError {
   }
   return unreachable(`no requester answers at ${url}: ${reasonOf(error)}`, startOrName);
 }
+
+/** Says of a change without an answer that it may have been made. */
+export const mayStandText = ({ what, operation }: AskedChange): string =>
+  `${what} may stand or not (operation ${operation})`;
+export const findOutHint = ({ findOut }: AskedChange): string => `find out with: ${findOut}`;
 
 const startOrNameText =
   'start one with "muster requester" or "muster dev", or say where it runs: --api-host and --api-port, MUSTER_API_HOST and MUSTER_API_PORT, or api.host and api.port in the configuration file';

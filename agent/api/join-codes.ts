@@ -19,6 +19,7 @@ export class JoinCodeCalls {
       'POST',
       joinCodesPath,
       JSON.stringify(order),
+      listed('a join code'),
     );
     rememberSecret(created.Code);
     return created;
@@ -37,8 +38,16 @@ export class JoinCodeCalls {
       });
     }
     const body = JSON.stringify({ Action: 'revoke', Actor: actor });
-    return this.#requests.ask(readJoinCode, 'PUT', `${joinCodesPath}/${id}`, body);
+    return this.#requests.ask(
+      readJoinCode,
+      'PUT',
+      `${joinCodesPath}/${id}`,
+      body,
+      listed(`the end of join code ${id}`),
+    );
   }
 }
 
 const joinCodesPath = '/orchestrator/join-codes';
+
+const listed = (what: string) => ({ what, findOut: () => 'muster join-code list' });

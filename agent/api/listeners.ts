@@ -14,7 +14,13 @@ export class ListenerCalls {
   /** Makes a listener. The answer has its token, which is shown only here. */
   async create(listener: NewListenerBody): Promise<CreatedListener> {
     const body = JSON.stringify(listener);
-    const created = await this.#requests.ask(readCreatedListener, 'POST', listenersPath, body);
+    const created = await this.#requests.ask(
+      readCreatedListener,
+      'POST',
+      listenersPath,
+      body,
+      listed('a listener'),
+    );
     rememberSecret(created.Token);
     return created;
   }
@@ -26,8 +32,12 @@ export class ListenerCalls {
 
   /** Makes the token of a listener void. `actor` is what the caller says of itself. */
   async revoke(name: string, actor: string): Promise<void> {
-    await this.#requests.ask(readDecisionAnswer, 'DELETE', withQuery(`${listenersPath}/${name}`, { actor }));
+    const path = withQuery(`${listenersPath}/${name}`, { actor });
+    const change = listed(`the end of listener ${name}`);
+    await this.#requests.ask(readDecisionAnswer, 'DELETE', path, undefined, change);
   }
 }
 
 const listenersPath = '/orchestrator/listeners';
+
+const listed = (what: string) => ({ what, findOut: () => 'muster listener list' });

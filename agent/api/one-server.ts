@@ -74,7 +74,7 @@ export class OneServer {
   /** Returns the error for an operator. `answerMs` is the time that ran out, if one did. */
   explain(
     error: unknown,
-    about: Pick<Asked, 'decided' | 'hasAnswered'>,
+    about: Pick<Asked, 'change' | 'hasAnswered'>,
     answerMs = this.deadlineMs,
   ): MusterError {
     const { host, doubts } = this.#options;

@@ -17,12 +17,18 @@ export class OperatorCalls {
 
   /** Makes an operator's token and returns it. */
   create(operator: NewOperatorBody): Promise<string> {
-    return this.#requests.ask(readNewToken, 'POST', '/orchestrator/operators', JSON.stringify(operator));
+    return this.#requests.ask(readNewToken, 'POST', '/orchestrator/operators', JSON.stringify(operator), {
+      what: `the token of operator ${operator.Name}`,
+      findOut: () => 'muster operator list',
+    });
   }
 
   /** Makes the token of an operator void. `actor` is what the caller says of itself. */
   async revoke(name: string, actor: string): Promise<void> {
     const path = withQuery(`/orchestrator/operators/${name}`, { actor });
-    await this.#requests.ask(readDecisionAnswer, 'DELETE', path);
+    await this.#requests.ask(readDecisionAnswer, 'DELETE', path, undefined, {
+      what: `the end of the token of operator ${name}`,
+      findOut: () => 'muster operator list',
+    });
   }
 }

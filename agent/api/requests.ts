@@ -1,28 +1,44 @@
 // Sends requests to the requester's HTTP API. When several addresses are known, it tries them in turn, as far as a request
-// can be repeated without harm.
+// can be repeated without harm: a read, what no requester has got, and a change whose operation requesters remember.
 import type { IncomingMessage } from 'node:http';
+import { newOperation } from '../protocol/operation.ts';
+import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
+import { systemRandom } from '../system/random.ts';
 import { readDecisionAnswer } from './answers.ts';
-import { type Decided, isStartOrName, timeoutError } from './explain.ts';
+import { type AskedChange, findOutHint, isStartOrName, mayStandText, timeoutError } from './explain.ts';
 import { type ApiServerOptions, type Attempt, OneServer } from './one-server.ts';
 import { parseJson, readBody } from './read-response.ts';
 
 /**
  * Times in milliseconds for an address after which others can be tried: for the connection, and for the beginning of the
- * answer to a read.
+ * answer to a request that may be repeated.
  */
-const notLastMs = { connect: 2_000, read: 10_000 };
+const notLastMs = { connect: 2_000, answer: 10_000 };
+
+/** A kind of change: what is said of one whose answer was lost. */
+export interface Change {
+  /** What it is, such as `the decision about node gpu-7`. */
+  what: string;
+  /** Returns the command that tells whether it was made. */
+  findOut(operation: string): string;
+  /** Whether requesters remember its operation, so that it may be repeated at another one. */
+  isRemembered?: boolean;
+}
 
 /** A request, as far as it decides whether it may be sent again. */
 interface Wish {
-  isRead: boolean;
-  decided?: Decided | undefined;
+  isRepeatable: boolean;
+  /** The change that is asked for. */
+  change?: AskedChange | undefined;
 }
 
 /** A server that was asked in vain. */
 interface Failed {
   failure: MusterError;
   url: string;
+  /** Whether it may have made the change that was asked for. */
+  mayHaveDone: boolean;
 }
 
 /** The requests of one client. All methods throw MusterError: `unreachable`, or the error in the requester's answer. */
@@ -42,24 +58,32 @@ export class ApiRequests {
   }
 
   /** Sends a decision. @throws MusterError also when the requester refuses it in its answer. */
-  async decide(path: string, decision: object, decided: Decided): Promise<void> {
+  async decide(path: string, decision: object, change: Change): Promise<void> {
     const body = JSON.stringify(decision);
-    const { Success, Error: reason } = await this.ask(readDecisionAnswer, 'PUT', path, body, decided);
+    const { Success, Error: reason } = await this.ask(readDecisionAnswer, 'PUT', path, body, change);
     if (!Success) throw new MusterError('failed', reason || `the requester at ${this.url} refused`);
   }
 
-  /** Sends a request and reads its answer. */
+  /** Sends a request and reads its answer. A request that changes something is an operation of its own. */
   ask<T>(
     read: (value: unknown) => T,
     method: string,
     path: string,
     body?: string,
-    decided?: Decided,
+    change?: Change,
   ): Promise<T> {
-    return this.#inTurn({ isRead: method === 'GET', decided }, async (server, attempt) => {
+    const isRead = method === 'GET';
+    const operation = isRead ? undefined : newOperation(systemClock.now(), systemRandom.uuid());
+    const wish: Wish = {
+      isRepeatable: isRead || change?.isRemembered === true,
+      ...(operation && change
+        ? { change: { what: change.what, operation, findOut: change.findOut(operation) } }
+        : {}),
+    };
+    return this.#inTurn(wish, async (server, attempt) => {
       const signal = AbortSignal.timeout(server.deadlineMs);
       try {
-        const response = await server.open({ method, path, body, signal }, attempt);
+        const response = await server.open({ method, path, body, signal, operation }, attempt);
         return read(parseJson(await readBody(response)));
       } catch (error) {
         if (!signal.aborted) throw error;
@@ -78,7 +102,7 @@ export class ApiRequests {
     path: string,
     check: (response: IncomingMessage) => void,
   ): Promise<{ response: IncomingMessage; server: OneServer }> {
-    return this.#inTurn({ isRead: true }, async (server, attempt) => {
+    return this.#inTurn({ isRepeatable: true }, async (server, attempt) => {
       const response = await server.open({ method: 'GET', path }, attempt);
       check(response);
       return { response, server };
@@ -91,20 +115,21 @@ export class ApiRequests {
     const failures: Failed[] = [];
     for (const [index, server] of order.entries()) {
       const isLast = index === order.length - 1;
-      const attempt = attemptAt(server, wish.isRead, isLast);
+      const attempt = attemptAt(server, wish.isRepeatable, isLast);
       try {
         const result = await send(server, attempt);
         this.#latest = server;
         return result;
       } catch (error) {
-        const decided = attempt.wasWritten ? wish.decided : undefined;
-        const failure = server.explain(error, { decided }, attempt.answerMs);
+        const change = attempt.wasWritten ? wish.change : undefined;
+        const failure = server.explain(error, { change }, attempt.answerMs);
         if (failure.code !== 'unreachable') this.#latest = server;
-        if (!mayAskAnother(failure, wish, attempt)) throw failure;
-        failures.push({ failure, url: server.url });
+        const mayHaveDone = attempt.wasWritten && failure.code === 'unreachable' && !failure.nothingDone;
+        failures.push({ failure, url: server.url, mayHaveDone });
+        if (!mayAskAnother(failure, wish, attempt)) break;
       }
     }
-    throw failureOfAll(failures);
+    throw failureOfAll(failures, wish.change);
   }
 }
 
@@ -114,25 +139,29 @@ export function withQuery(path: string, query: Readonly<Record<string, string>>)
   return text ? `${path}?${text}` : path;
 }
 
-function attemptAt({ deadlineMs }: OneServer, isRead: boolean, isLast: boolean): Attempt {
+function attemptAt({ deadlineMs }: OneServer, isRepeatable: boolean, isLast: boolean): Attempt {
   return {
     connectMs: isLast ? undefined : Math.min(deadlineMs, notLastMs.connect),
-    answerMs: isLast || !isRead ? deadlineMs : Math.min(deadlineMs, notLastMs.read),
+    answerMs: isLast || !isRepeatable ? deadlineMs : Math.min(deadlineMs, notLastMs.answer),
     wasWritten: false,
   };
 }
 
-/** Whether another requester may get the same request: a read always, a change only when this one cannot have made it. */
-function mayAskAnother(failure: MusterError, { isRead }: Wish, { wasWritten }: Attempt): boolean {
+/** Whether another requester may get the same request: always when it may be repeated, else only what this one has not done. */
+function mayAskAnother(failure: MusterError, { isRepeatable }: Wish, { wasWritten }: Attempt): boolean {
   if (failure.nothingDone) return true;
-  return failure.code === 'unreachable' && (isRead || !wasWritten);
+  return failure.code === 'unreachable' && (isRepeatable || !wasWritten);
 }
 
 /** Returns the error when no address has helped: the failure of the only one, or one that tells of all of them. */
-function failureOfAll(failed: readonly Failed[]): MusterError {
+function failureOfAll(failed: readonly Failed[], change: AskedChange | undefined): MusterError {
   const failures = failed.map(({ failure }) => failure);
+  const last = failed.at(-1);
+  // An answer counts, unless the requester before has got the same change and may have made it.
+  if (last && !isInVain(last.failure) && !failed.some(each => each.mayHaveDone)) return last.failure;
   const [first = new MusterError('unreachable', 'no address of a requester is known'), ...others] = failures;
   if (others.length === 0) return first;
+  if (change && failed.some(each => each.mayHaveDone)) return doubtful(failed, change);
   // What is not `unreachable` was answered, so it says more.
   const { code } = failures.find(failure => failure.code !== 'unreachable') ?? first;
   const hints = failures.flatMap(({ hint }) => (hint === undefined || isStartOrName(hint) ? [] : hint));
@@ -140,11 +169,23 @@ function failureOfAll(failed: readonly Failed[]): MusterError {
     hint: [...new Set(hints), 'start one of them, or ask another one with --api-host and --api-port'].join(
       '; ',
     ),
-    // A requester that refuses in its own words does not name its address.
-    details: failed.map(({ failure: { message }, url }) =>
-      message.includes(url) ? message : `${url}: ${message}`,
-    ),
+    details: failed.map(detail),
     cause: first,
     nothingDone: true,
   });
 }
+
+/** Whether the failure says only that this requester could not do it. */
+const isInVain = ({ code, nothingDone }: MusterError): boolean => code === 'unreachable' || nothingDone;
+
+/** Returns the error for a change that a requester has got and may have made, and that the others did not make either. */
+const doubtful = (failed: readonly Failed[], change: AskedChange): MusterError =>
+  new MusterError('unreachable', `${failed.length} requesters were asked, and ${mayStandText(change)}`, {
+    hint: findOutHint(change),
+    details: failed.map(detail),
+    cause: failed[0]?.failure,
+  });
+
+/** A requester that refuses in its own words does not name its address. */
+const detail = ({ failure: { message }, url }: Failed): string =>
+  message.includes(url) ? message : `${url}: ${message}`;

@@ -5,6 +5,7 @@ import { request as requestTls, Agent as TlsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { formatDuration } from '../config/units.ts';
+import { operationHeader } from '../protocol/operation.ts';
 import type { ApiAddress } from './address.ts';
 import { timeoutError } from './explain.ts';
 
@@ -23,6 +24,8 @@ export interface OutgoingRequest {
   path: string;
   body?: string | undefined;
   signal?: AbortSignal | undefined;
+  /** The id of the operation that the request belongs to; absent for a read. */
+  operation?: string | undefined;
   /** Shown as the caller's token. */
   token?: string | undefined;
   /** The only connection on which the request may be sent. */
@@ -49,8 +52,9 @@ export class ApiConnection {
   }
 
   /** Sends a request. Throws the error of the connection, or `timeoutError()`. */
-  async send({ method, path, body, signal, token, onlyOn, onWrite }: OutgoingRequest): Promise<Received> {
+  async send(outgoing: OutgoingRequest): Promise<Received> {
     const { host, port, isTls, ca, deadlineMs, connectMs } = this.#target;
+    const { method, path, body, signal, operation, token, onlyOn, onWrite } = outgoing;
     const { promise, resolve, reject } = Promise.withResolvers<Received>();
     const json = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body ?? '') };
     const sent = (isTls ? requestTls : request)({
@@ -58,7 +62,10 @@ export class ApiConnection {
       port,
       method,
       path: `/api/v1${path}`,
-      headers: body === undefined ? {} : json,
+      headers: {
+        ...(body === undefined ? {} : json),
+        ...(operation === undefined ? {} : { [operationHeader]: operation }),
+      },
       agent: this.#agent,
       signal,
       // What is trusted may be a CA that another one signed.

@@ -121,6 +121,11 @@ export const commands: CommandTable = [
   },
   { path: 'events', help: 'show what happened to the nodes', load: () => import('./commands/events.ts') },
   {
+    path: 'explain',
+    help: 'say what became of a decision that got no answer',
+    load: () => import('./commands/explain.ts'),
+  },
+  {
     path: 'listener create',
     help: 'let a program read the events of the nodes',
     load: () => import('./commands/listener/create.ts'),

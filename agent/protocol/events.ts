@@ -43,6 +43,8 @@ export interface EventData {
   actor?: string;
   /** What the caller of the operator says of itself, such as `ada@desk`. Nothing proves it. */
   claimedActor?: string;
+  /** The id of the operation by which the operator made the change. */
+  operation?: string;
   /** The id of the join code with which the node came in. */
   joinCode?: string;
   /** The fingerprint of the node's key after the change; absent when the broker checks no keys. */
@@ -148,6 +150,8 @@ export interface RequesterEventData {
   actor?: string;
   /** What the caller says of itself. Nothing proves it. */
   claimedActor?: string;
+  /** The id of the operation by which the operator did it. */
+  operation?: string;
   /** What the event is about, such as the name of an operator or the id of a code. */
   [more: string]: string | number | boolean | undefined;
 }

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { ProtocolError } from './error.ts';
 import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
+import { operationPattern } from './operation.ts';
 import { count, strictTextMap, struct, text, validateStored } from './schema.ts';
 
 export const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
@@ -67,6 +68,8 @@ const recordedChangeSchema = struct({
   Actor: v.optional(v.pipe(v.string(), v.maxLength(256))),
   /** What the caller of the operator says of itself. Nothing proves it. */
   ClaimedActor: v.optional(v.pipe(v.string(), v.maxLength(256))),
+  /** The id of the operation that made the change. */
+  Operation: v.optional(v.pipe(v.string(), v.regex(operationPattern))),
   /** The id of the join code with which the node came in. */
   JoinCode: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** The fingerprint of the node's key after the change, and before it when the change exchanged the key. */
@@ -139,6 +142,11 @@ const musterStateSchema = struct({
       At: goTime(),
     }),
   ),
+  /**
+   * The operations that decided about this node, the latest last: the kind of each change, and the id of its operation. A
+   * deleted node has them in its marker, and they stay when it registers again.
+   */
+  Operations: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(80))), v.maxLength(64))),
   /**
    * A random mark, made for each write. When the answer to a write is lost, the writer can recognize its own write by the
    * mark.

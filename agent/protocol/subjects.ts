@@ -79,6 +79,8 @@ export function parseEventSubject(subject: string): { node: string; kind: string
 }
 /** Returns the subject of all events of one node, or of all nodes. */
 export const eventWildcard = (nodeId = '*'): string => `node.events.${nodeId}.*`;
+/** Returns the subject of all events of one kind. */
+export const eventKindWildcard = (kind: string): string => `node.events.*.${kind}`;
 export const requesterEventSubject = (requesterId: string, kind: string): string =>
   `requester.events.${requesterId}.${kind}`;
 

@@ -12,6 +12,7 @@ import {
   type BucketEntry,
   type BucketState,
   type BucketWatch,
+  isRefusal,
   isRevisionConflict,
   type WatchPasses,
 } from './port.ts';
@@ -113,15 +114,18 @@ class StreamBucket implements Bucket {
     headers: Record<string, string>,
   ): Promise<number> {
     const fields = { ...headers, 'Nats-Expected-Last-Subject-Sequence': String(revision) };
+    let attempts = 0;
     try {
       const subject = this.#subject(key);
-      const stored = await inAttempts(this.#environment, connection =>
-        publishStored(connection, this.#stream, subject, value, fields, async () =>
+      const stored = await inAttempts(this.#environment, connection => {
+        attempts++;
+        return publishStored(connection, this.#stream, subject, value, fields, async () =>
           refuseShut(await this.#ensure(), this.#stream),
-        ),
-      );
+        );
+      });
       return stored.sequence;
     } catch (error) {
+      if (attempts > 1 && error instanceof BrokerError && isLaterRefusal(error)) throw unanswered(error);
       if (!isRevisionConflict(error)) throw error;
       throw new BrokerError(
         'revision_conflict',
@@ -156,6 +160,14 @@ class StreamBucket implements Bucket {
     };
   }
 }
+
+// An attempt that got no answer may have been carried out, whatever the broker says of a later one. When the revision is
+// another one, the record is read again, and tells.
+const isLaterRefusal = (error: BrokerError): boolean =>
+  isRefusal(error) || error.fault === 'no_space' || error.fault === 'store_missing';
+
+const unanswered = (cause: BrokerError): BrokerError =>
+  new BrokerError('timeout', `an attempt got no answer, and then: ${cause.message}`, { cause });
 
 async function ensureBucket(
   environment: StorageEnvironment,

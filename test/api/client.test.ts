@@ -224,20 +224,21 @@ test('a decision whose answer is lost may stand, and the error says how to find 
     [cut, `the connection to ${cut.url} was lost`],
   ] as const) {
     const error = await refusal(client.decide('n-1', decision));
+    const [, operation] = /\(operation ([0-9a-f-]{36})\)$/.exec(error.message) ?? [];
     assert.deepEqual(
       [error.code, error.message, error.hint],
       [
         'unreachable',
-        `${text}; the decision about node n-1 may stand or not`,
-        'find out with: muster node describe n-1',
+        `${text}; the decision about node n-1 may stand or not (operation ${operation})`,
+        `find out with: muster explain ${operation}`,
       ],
     );
   }
   const unban = await refusal(cut.bans.lift('BDWE-AMSB-5ZAN-P4NC', 'a'));
   assert.deepEqual(
-    [unban.message, unban.hint],
+    [unban.message.replace(/[0-9a-f-]{36}/, 'ID'), unban.hint],
     [
-      `the connection to ${cut.url} was lost; the unban of key BDWE-AMSB-5ZAN-P4NC may stand or not`,
+      `the connection to ${cut.url} was lost; the unban of key BDWE-AMSB-5ZAN-P4NC may stand or not (operation ID)`,
       'find out with: muster node bans',
     ],
   );

@@ -10,6 +10,7 @@ import type { ApiServerOptions } from '../../agent/api/one-server.ts';
 import { resolveSettings } from '../../agent/config/load.ts';
 import { readEnvironment, readFlags } from '../../agent/config/sources.ts';
 import { cloudEvent } from '../../agent/protocol/events.ts';
+import { operationPattern } from '../../agent/protocol/operation.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 import { muster } from '../cli/program.ts';
@@ -108,35 +109,61 @@ test('a requester whose error says that nothing was done tells it to its callers
   }
 });
 
-test('a change whose answer is lost is not sent to another one, and the error says that it may stand', async t => {
-  const lost: [RequestListener, string][] = [
-    [request => request.socket.destroy(), 'the connection to URL was lost'],
-    [() => undefined, 'the requester at URL did not answer within 300ms'],
-  ];
-  for (const [onChange, text] of lost) {
-    const first = await answering(t, deciding(onChange));
-    const second = await answering(t, deciding(done));
-    const client = clientOf([first.port, second.port], { deadlineMs: 300 });
-    const error = await refusal(client.decide('node-1', decision));
-    const said = text.replace('URL', `http://127.0.0.1:${first.port}`);
-    assert.deepEqual(
-      [error.exitCode, error.message, error.hint],
-      [
-        69,
-        `${said}; the decision about node node-1 may stand or not`,
-        'find out with: muster node describe node-1',
-      ],
-    );
-    assert.deepEqual(second.seen, []);
+test('a decision whose answer is lost is repeated at the next one, under the same operation', async t => {
+  const said = { Message: 'the store does not answer', Code: 'ServiceUnavailable' };
+  for (const onChange of [
+    (request => request.socket.destroy()) satisfies RequestListener,
+    () => undefined,
+    json(503, said),
+  ]) {
+    const sent: unknown[] = [];
+    const noting =
+      (listener: RequestListener): RequestListener =>
+      (request, response) => {
+        sent.push(request.headers['muster-operation']);
+        listener(request, response);
+      };
+    const first = await answering(t, deciding(noting(onChange)));
+    const second = await answering(t, deciding(noting(done)));
+    await clientOf([first.port, second.port], { deadlineMs: 300 }).decide('node-1', decision);
+    assert.match(String(sent[0]), operationPattern);
+    assert.deepEqual(sent, [sent[0], sent[0]]);
   }
 });
 
-test('a 503 that does not say that nothing was done ends a change, in its own words', async t => {
-  const said = 'the decision about node node-1 may stand or not: the store does not answer';
-  const first = await answering(t, deciding(json(503, { Message: said, Code: 'ServiceUnavailable' })));
-  const second = await answering(t, deciding(done));
+test('a decision that one may have made, and that no other one made, may stand, and the error says how to find out', async t => {
+  const first = await answering(
+    t,
+    deciding(request => request.socket.destroy()),
+  );
+  const conflict = json(409, { Message: 'node node-1 already approved', Code: 'ConflictNodeState' });
+  const second = await answering(t, deciding(conflict));
   const error = await refusal(clientOf([first.port, second.port]).decide('node-1', decision));
-  assert.deepEqual([error.exitCode, error.message, second.seen], [69, said, []]);
+  const [, operation = ''] = /\(operation (\S+)\)$/.exec(error.message) ?? [];
+  assert.match(operation, operationPattern);
+  assert.deepEqual(
+    [error.exitCode, error.message, error.hint],
+    [
+      69,
+      `2 requesters were asked, and the decision about node node-1 may stand or not (operation ${operation})`,
+      `find out with: muster explain ${operation}`,
+    ],
+  );
+  assert.match(error.details.join('\n'), /was lost.*\n.*: node node-1 already approved/);
+});
+
+test('a change that requesters do not remember is not repeated, and the error names its operation and how to find out', async t => {
+  const first = await answering(t, request => request.socket.destroy());
+  const second = await answering(t, done);
+  const client = clientOf([first.port, second.port]);
+  const error = await refusal(client.operators.revoke('ada', 'bob@desk'));
+  assert.equal(error.exitCode, 69);
+  assert.match(
+    error.message,
+    /^the connection to \S+ was lost; the end of the token of operator ada may stand or not \(operation \S{36}\)$/,
+  );
+  assert.equal(error.hint, 'find out with: muster operator list');
+  assert.deepEqual(second.seen, []);
 });
 
 test('a requester that dies before it has proved that it knows the token gets no change, so the next one is asked', async t => {

@@ -13,6 +13,7 @@ import {
   readNewToken,
   readNodes,
   readOneNode,
+  readOperationView,
   readOperators,
   readProblem,
   readProof,
@@ -28,7 +29,9 @@ import {
   unbanSchema,
 } from '../../agent/protocol/http.ts';
 import { joinCodeChangeSchema, joinCodeOrderSchema } from '../../agent/protocol/http-join-codes.ts';
+import { operationStates } from '../../agent/protocol/http-operations.ts';
 import { parseJson as parseMessage } from '../../agent/protocol/json.ts';
+import { newOperation } from '../../agent/protocol/operation.ts';
 import { validate } from '../../agent/protocol/schema.ts';
 import { readNodeChange } from '../../agent/requester/api/node-change.ts';
 import { RequestFault } from '../../agent/requester/api/problem.ts';
@@ -100,6 +103,33 @@ const joinCodeViews = fc.record(
     requiredKeys: ['ID', 'State', 'CreatedAt', 'EndsAt', 'Uses', 'Used', 'Approve', 'Labels'],
   },
 );
+
+const operationIds = fc
+  .tuple(fc.date({ min: new Date(0), noInvalidDate: true }), fc.uuid({ version: 4 }))
+  .map(([at, uuid]) => newOperation(at, uuid));
+const operationViews = fc
+  .tuple(operationIds, operationIds, times, fc.constantFrom(...operationStates))
+  .map(([ID, Operation, At, State]) => ({
+    ID,
+    MadeAt: At,
+    At,
+    Requester: 'node-0',
+    State,
+    Decisions: [
+      {
+        NodeID: 'node-1',
+        Kind: 'approved',
+        Stands: false,
+        At,
+        Actor: 'ada',
+        Event: { ID: 'node-1:s1:7', Sequence: 12, Time: At },
+        Later: { Kind: 'rejected', At, Actor: 'bob', Reason: '', Operation },
+      },
+    ],
+    UnderWay: [{ NodeID: 'node-2', Action: 'approve' }],
+    Refusals: [{ NodeID: 'node-3', Action: 'approve', Reason: 'no', At }],
+    Doubts: ['s1 is away'],
+  }));
 
 export const shownNodes = fc.tuple(nodeStates, times).map(([state, at]) => ({
   ...state,
@@ -207,6 +237,7 @@ export const apiDecoders: readonly Decoder[] = [
     readDecisionAnswer,
     fc.constantFrom({ Success: true }, { Success: false, Error: 'no' }),
   ),
+  answer('an operation', readOperationView, member('Operation', operationViews)),
   answer(
     'operators',
     readOperators,

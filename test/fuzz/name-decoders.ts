@@ -22,6 +22,7 @@ import {
   isFingerprint,
 } from '../../agent/protocol/nkey.ts';
 import { isGoTime } from '../../agent/protocol/node-info.ts';
+import { newOperation, readOperation } from '../../agent/protocol/operation.ts';
 import { operatorOf, operatorToken } from '../../agent/protocol/operator-token.ts';
 import {
   defaultHeartbeatTopic,
@@ -112,6 +113,16 @@ export const nameDecoders: readonly Decoder[] = [
     readConnectionName,
     { write: value => writeConnectionName(value as Parameters<typeof writeConnectionName>[0]) },
   ),
+  {
+    what: 'the id of an operation',
+    covers: ['protocol/operation.ts readOperation'],
+    form: 'text',
+    valid: fc
+      .tuple(fc.date({ min: new Date(0), noInvalidDate: true }), fc.uuid({ version: 4 }))
+      .map(([at, uuid]) => newOperation(at, uuid)),
+    read: input => readOperation(String(input)),
+    write: value => String(value),
+  },
   text(
     'a join code',
     'protocol/join-code.ts readJoinCode',

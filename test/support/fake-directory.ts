@@ -1,7 +1,9 @@
 // Makes a directory of nodes without a requester, for tests of the API and of the commands.
 import type { LostNode, ShownBan } from '../../agent/protocol/http.ts';
+import type { OperationView } from '../../agent/protocol/http-operations.ts';
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
+import { operationTime } from '../../agent/protocol/operation.ts';
 import { clusterBucket } from '../../agent/requester/cluster/cluster-bucket.ts';
 import type { Directory } from '../../agent/requester/directory/directory.ts';
 import { type NodeView, nodeView } from '../../agent/requester/directory/node-view.ts';
@@ -82,6 +84,18 @@ export class FakeDirectory implements Directory {
   unverifiedToken: string | undefined;
   /** The keys that are refused for ever. */
   readonly banned: ShownBan[] = [];
+  /** Says what became of an operation. */
+  explained = (operation: string): OperationView => ({
+    ID: operation,
+    MadeAt: operationTime(operation).toISOString(),
+    At: '2026-01-01T12:00:00.000Z',
+    Requester: this.self.NodeID,
+    State: 'unknown',
+    Decisions: [],
+    UnderWay: [],
+    Refusals: [],
+    Doubts: [],
+  });
   /** The error that `list` and the other methods throw, if it is set. */
   failure: Error | undefined;
   degraded: string | undefined;
@@ -165,6 +179,11 @@ export class FakeDirectory implements Directory {
     this.#decide(name, decision, rekeyNode(`N-${decision.fingerprint}`));
   }
 
+  async explain(operation: string): Promise<OperationView> {
+    this.#throwFailure();
+    return this.explained(operation);
+  }
+
   bans(): ShownBan[] {
     this.#throwFailure();
     return this.banned;
@@ -228,6 +247,7 @@ export class FakeDirectory implements Directory {
   #decide(name: string, decision: Decision, rule: DecisionRule): void {
     const node = decision.isExact ? (this.nodes.get(name) ?? this.#throwNotExact(name)) : this.#find(name);
     const { write } = rule({ kind: 'record', revision: 1, state: node.state }, name, decision, this.#now);
+    if (write === undefined) return;
     if (write === 'deleted') this.nodes.delete(node.state.Info.NodeID);
     else node.state = write;
   }

@@ -70,14 +70,20 @@ export class OneOfTwo {
       .map(line => JSON.parse(line) as CloudEvent);
   }
 
-  /** Sends a decision, and returns the status of the answer. */
-  async decide(node: string, action: 'approve' | 'reject' | 'delete', reason: string): Promise<number> {
+  /** Sends a decision, if needed under an operation, and returns the status of the answer. */
+  async decide(
+    node: string,
+    action: 'approve' | 'reject' | 'delete',
+    reason: string,
+    operation?: string,
+  ): Promise<number> {
     const answer = await fetch(`http://127.0.0.1:${this.port}/api/v1/orchestrator/nodes/${node}`, {
       method: 'PUT',
       headers: {
         connection: 'close',
         'content-type': 'application/json',
         authorization: `Bearer ${await this.#cluster.operatorToken(this.id)}`,
+        ...(operation ? { 'muster-operation': operation } : {}),
       },
       body: JSON.stringify({ Action: action, Message: reason, Actor: 'a test' }),
     });

@@ -9,10 +9,10 @@ import type { Act } from '../events/requester-events.ts';
 import type { Caller } from '../operators/operator-table.ts';
 import { RequestFault } from './problem.ts';
 
-/** What the routes find in a call. `caller` is absent when the call needed no token. */
+/** What the routes find in a call. `caller` is absent when the call needed no token, `operation` when it changes nothing. */
 export interface ApiEnvironment {
   Bindings: HttpBindings;
-  Variables: { caller: Caller | undefined };
+  Variables: { caller: Caller | undefined; operation: string | undefined };
 }
 export type Call = Context<ApiEnvironment>;
 
@@ -66,11 +66,16 @@ function authorizer({ directory, log, isLocal }: AuthorizationOptions) {
   };
 }
 
-/** Returns the operator who makes a change, for the routes. `claimed` is what the caller says of itself. */
+/** Returns the operator who makes a change, and its operation, for the routes. `claimed` is what the caller says of itself. */
 export function actOf(call: Call, claimed: string): Act {
   const caller = call.get('caller');
   if (!caller) throw new Error('a change came past the authorization');
-  return { actor: caller.name, ...(claimed ? { claimedActor: claimed } : {}) };
+  const operation = call.get('operation');
+  return {
+    actor: caller.name,
+    ...(claimed ? { claimedActor: claimed } : {}),
+    ...(operation ? { operation } : {}),
+  };
 }
 
 /** Returns a function that logs a token that is not valid, at most once a minute, without any text of the caller. */

@@ -21,6 +21,8 @@ import { listenerRoutes } from './listener-routes.ts';
 import { loginRoutes } from './login.ts';
 import { readNodeChange } from './node-change.ts';
 import { flagOf, queryNodes } from './node-query.ts';
+import { operations } from './operation.ts';
+import { operationRoutes } from './operation-routes.ts';
 import { operatorRoutes } from './operator-routes.ts';
 import { problemOf, RequestFault, unexpectedProblem } from './problem.ts';
 import { limitBody, readBody } from './read-body.ts';
@@ -53,10 +55,12 @@ export function apiRoutes({
     throw new RequestFault(403, `the Host header must name this machine: ${others}`);
   });
   app.use(authorization({ directory, log, isLocal, openReads }));
+  app.use(operations());
   app.route('/api/v1/auth', loginRoutes({ directory, log, isLocal }));
   app.route('/api/v1/orchestrator/operators', operatorRoutes(directory));
   app.route('/api/v1/orchestrator/listeners', listenerRoutes(directory));
   app.route('/api/v1/orchestrator/authorities', authorityRoutes(directory));
+  app.route('/api/v1/orchestrator/operations', operationRoutes(directory));
 
   app.get('/api/v1/agent/alive', call => answer(call, { Status: 'OK' }));
   app.get('/api/v1/agent/version', call => answer(call, directory.self.BacalhauVersion));

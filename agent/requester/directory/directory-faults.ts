@@ -18,8 +18,11 @@ export class DirectoryFaults {
     this.#options = options;
   }
 
-  /** Throws the error for a decision that the store did not carry out, or whose answer was lost. */
-  throwUndecided(error: unknown, name: string): never {
+  /**
+   * Throws the error for a decision that the store did not carry out, or whose answer was lost. `findOut` is the command that
+   * tells later whether it stands.
+   */
+  throwUndecided(error: unknown, name: string, findOut: string): never {
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
     const fault = storeFault(error);
@@ -31,8 +34,7 @@ export class DirectoryFaults {
       throw new MusterError(code, text, { hint, cause: error, nothingDone: true });
     }
     const text = `the decision about node ${name} may stand or not: ${fault} (${error.message})`;
-    const hint = `find out with: muster node describe ${name}`;
-    throw new MusterError('unreachable', text, { hint, cause: error });
+    throw new MusterError('unreachable', text, { hint: `find out with: ${findOut}`, cause: error });
   }
 
   /** Throws the error for events that cannot be read. */

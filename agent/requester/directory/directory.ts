@@ -1,5 +1,6 @@
 // The directory contains what operators can see and do. The API calls only this part of the requester.
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
+import type { OperationView } from '../../protocol/http-operations.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
 import type { BacalhauDesk } from '../enrolment/bacalhau-desk.ts';
@@ -40,7 +41,10 @@ export interface Directory {
    * `not_found`, `ambiguous`, `bad_state`, `unreachable`.
    */
   get(name: string): NodeView;
-  /** Approves a node. @throws MusterError as `get`, and `conflict`; `unreachable` also when the store does not answer. */
+  /**
+   * Approves a node. This and the other decisions about nodes do nothing when the operation in `decision` has decided it
+   * before. @throws MusterError as `get`, and `conflict`; `unreachable` also when the store does not answer.
+   */
   approve(name: string, decision: Decision): Promise<void>;
   /** Rejects a node. @throws MusterError as `approve`. */
   reject(name: string, decision: Decision): Promise<void>;
@@ -54,6 +58,11 @@ export interface Directory {
    * new key. @throws MusterError as `approve`, and `not_found` when no such key wanted to be the node.
    */
   rekey(name: string, decision: Decision): Promise<void>;
+  /**
+   * Says what became of an operation. @throws MusterError `unreachable` while the requester starts, and when that cannot be
+   * known now because the store does not answer.
+   */
+  explain(operation: string): Promise<OperationView>;
   /** Returns the keys that are refused for ever. @throws MusterError `unreachable` while the requester starts. */
   bans(): ShownBan[];
   /**

@@ -1,11 +1,13 @@
 // Carries out what operators decide about nodes and their keys, and says in the log who decided what.
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
+import type { RecordedChange } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { KeyDecisions } from '../enrolment/key-decisions.ts';
 import type { Act } from '../events/requester-events.ts';
+import type { OperationNotes } from '../operations/operation-notes.ts';
 import {
   approveNode,
   type Decision,
@@ -27,6 +29,7 @@ export interface NodeDecisionsOptions {
   faults: DirectoryFaults;
   /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
   parts(): { roll: Roll; keys: KeyDecisions | undefined; peers: Pick<Peers, 'list'> };
+  notes: OperationNotes;
   /** This requester. */
   self: Pick<NodeInfo, 'NodeID'>;
 }
@@ -40,17 +43,24 @@ export class NodeDecisions {
   }
 
   approve(name: string, decision: Decision): Promise<void> {
-    return this.#decide(name, decision, approveNode, 'node approved');
+    return this.#noted(name, decision, 'approve', () =>
+      this.#decide(name, decision, approveNode, 'node approved'),
+    );
   }
 
   reject(name: string, decision: Decision): Promise<void> {
-    return this.#decide(name, decision, rejectNode, 'node rejected');
+    return this.#noted(name, decision, 'reject', () =>
+      this.#decide(name, decision, rejectNode, 'node rejected'),
+    );
   }
 
-  async delete(name: string, decision: Decision & { isBan?: boolean }): Promise<void> {
-    if (decision.isBan) await this.#ban(name, decision);
-    const rule = this.#isGoneRequester(name) ? deleteRequester : deleteNode;
-    await this.#decide(name, decision, rule, 'node deleted');
+  delete(name: string, decision: Decision & { isBan?: boolean }): Promise<void> {
+    return this.#noted(name, decision, 'delete', async () => {
+      if (decision.isBan && !(await this.#hasDecided(name, decision, 'deleted')))
+        await this.#ban(name, decision);
+      const rule = this.#isGoneRequester(name) ? deleteRequester : deleteNode;
+      await this.#decide(name, decision, rule, 'node deleted');
+    });
   }
 
   /** Returns whether this is the id of another requester that is not heard. */
@@ -61,30 +71,52 @@ export class NodeDecisions {
     return isOther && !peers.list().some(({ requester }) => requester === id);
   }
 
-  async rekey(name: string, decision: Decision): Promise<void> {
-    const id = this.#resolve(name, decision);
-    const key = this.#keys().refusedKey(id, decision.fingerprint ?? '');
-    await this.#decide(name, decision, rekeyNode(key), 'node got another key');
+  rekey(name: string, decision: Decision): Promise<void> {
+    return this.#noted(name, decision, 'rekey', async () => {
+      // The key is not among the refused ones any more when the node has it.
+      if (await this.#hasDecided(name, decision, 'rekeyed')) return;
+      const id = this.#resolve(name, decision);
+      const key = this.#keys().refusedKey(id, decision.fingerprint ?? '');
+      await this.#decide(name, decision, rekeyNode(key), 'node got another key');
+    });
   }
 
   async unban(wanted: string, act: Act): Promise<void> {
     await this.#keys().unban(wanted, act);
   }
 
+  /** Notes that an operation is under way, and whether it was refused, for whoever asks after it. */
+  #noted(name: string, { operation }: Decision, action: string, work: () => Promise<void>): Promise<void> {
+    return this.#options.notes.during(operation, { node: name, action }, work);
+  }
+
+  #hasDecided(name: string, decision: Decision, kind: RecordedChange['Kind']): Promise<boolean> {
+    const { parts, faults } = this.#options;
+    return parts()
+      .roll.hasDecided(name, decision, kind)
+      .catch(error => faults.throwUndecided(error, name, findOut(name, decision)));
+  }
+
   async #decide(name: string, decision: Decision, rule: DecisionRule, text: string): Promise<void> {
     const { log, faults, parts } = this.#options;
     const { roll, keys } = parts();
     const keyBefore = keys?.keyOf(name);
-    const ruleWithKey: DecisionRule = (stored, ...rest) => rule(this.#withKey(stored), ...rest);
+    let isRepeated = false;
+    const ruleWithKey: DecisionRule = (stored, ...rest) => {
+      const outcome = rule(this.#withKey(stored), ...rest);
+      isRepeated = outcome.write === undefined;
+      return outcome;
+    };
     const node = await roll
       .decide(name, decision, ruleWithKey)
-      .catch(error => faults.throwUndecided(error, name));
+      .catch(error => faults.throwUndecided(error, name, findOut(name, decision)));
     // The operator's command ends when the decision is in force: the connection of a deleted node is ended then.
     await keys?.untilFollowed(node);
     const key = keys?.keyOf(node) ?? keyBefore;
-    const { reason, actor, claimedActor } = decision;
-    const fields = { node, fingerprint: key ? fingerprint(key) : 'unverified', reason, actor, claimedActor };
-    log.info(fields, text);
+    const { reason, actor, claimedActor, operation } = decision;
+    const who = { actor, claimedActor, operation };
+    if (isRepeated) log.debug({ node, ...who }, 'a decision was repeated, and is not made again');
+    else log.info({ node, fingerprint: key ? fingerprint(key) : 'unverified', reason, ...who }, text);
   }
 
   // The key is banned before its node is deleted, so that a crash in between leaves no stolen node that comes back. A
@@ -96,7 +128,7 @@ export class NodeDecisions {
     deleteNode(this.#withKey(parts().roll.records.stored(id)), name, decision, at);
     await this.#keys()
       .ban(id, decision, at)
-      .catch(error => faults.throwUndecided(error, id));
+      .catch(error => faults.throwUndecided(error, id, findOut(id, decision)));
   }
 
   #withKey(stored: StoredRecord): StoredRecord {
@@ -121,3 +153,6 @@ export class NodeDecisions {
     );
   }
 }
+
+const findOut = (node: string, { operation }: Decision): string =>
+  operation ? `muster explain ${operation}` : `muster node describe ${node}`;

@@ -1,5 +1,6 @@
 // The node directory carries out the requests of operators with the parts of a running requester.
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
+import type { OperationView } from '../../protocol/http-operations.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -17,6 +18,8 @@ import type { HealthWatch } from '../health/health-watch.ts';
 import type { StoreMark } from '../ledger/store-mark.ts';
 import { type ListenerDesk, listenerDesk } from '../listeners/listener-desk.ts';
 import type { Listeners } from '../listeners/listeners.ts';
+import { explainOperation } from '../operations/explain-operation.ts';
+import { OperationNotes } from '../operations/operation-notes.ts';
 import type { Operators } from '../operators/operators.ts';
 import { type Decision, unusable } from '../roll/decisions.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
@@ -81,12 +84,14 @@ export class NodeDirectory implements Directory {
   readonly #options: NodeDirectoryOptions;
   readonly #decisions: NodeDecisions;
   readonly #faults: DirectoryFaults;
+  readonly #notes: OperationNotes;
 
   constructor(options: NodeDirectoryOptions) {
     this.#options = options;
     const { parts, brokerAddresses, unverifiedToken: token, log } = options;
     this.#faults = new DirectoryFaults(options);
-    this.#decisions = new NodeDecisions({ ...options, faults: this.#faults });
+    this.#notes = new OperationNotes(options.clock);
+    this.#decisions = new NodeDecisions({ ...options, faults: this.#faults, notes: this.#notes });
     this.joinCodes = joinCodeDesk({ parts, addresses: brokerAddresses });
     this.listeners = listenerDesk({ listeners: () => parts().listeners, addresses: brokerAddresses });
     this.bacalhau = bacalhauDesk({ log, token, addresses: brokerAddresses });
@@ -138,6 +143,22 @@ export class NodeDirectory implements Directory {
     return this.#decisions.rekey(name, decision);
   }
 
+  async explain(operation: string): Promise<OperationView> {
+    const { parts, clock, self, status } = this.#options;
+    const { roll, stream } = parts();
+    const serversAway = () => [
+      ...new Set((status().store ?? []).flatMap(({ others }) => others.flatMap(awayOf))),
+    ];
+    return explainOperation(operation, {
+      clock,
+      requester: self.NodeID,
+      notes: this.#notes,
+      roll,
+      stream,
+      serversAway,
+    });
+  }
+
   bans(): ShownBan[] {
     return this.#options.parts().keys?.list() ?? [];
   }
@@ -161,7 +182,8 @@ export class NodeDirectory implements Directory {
 
   async rebuild(id: string, act: Act): Promise<void> {
     const { roll } = this.#options.parts();
-    await roll.rebuild(id).catch(error => this.#faults.throwUndecided(error, id));
+    const findOut = 'muster store rebuild --dry-run';
+    await roll.rebuild(id).catch(error => this.#faults.throwUndecided(error, id, findOut));
     this.#options.log.info({ node: id, ...act }, 'the lost record of this node was written again');
   }
 
@@ -199,6 +221,9 @@ function viewOf({ health, resources, conflicts, keys, lease }: DirectoryParts, s
     lease.holder?.requester === id,
   );
 }
+
+const awayOf = ({ server, current }: { server: string; current: boolean }): string[] =>
+  current ? [] : [server];
 
 const noAuthorities = (hasOwnBroker: boolean): MusterError =>
   hasOwnBroker

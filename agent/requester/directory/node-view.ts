@@ -36,6 +36,7 @@ export function nodeView(
   const {
     Session: _session,
     Operation: _operation,
+    Operations: _operations,
     Store: _store,
     Changes: _changes,
     Instance: _instance,

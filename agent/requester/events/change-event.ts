@@ -19,6 +19,7 @@ export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
     ...(change.Reason ? { reason: change.Reason } : {}),
     ...(change.Actor ? { actor: change.Actor } : {}),
     ...(change.ClaimedActor ? { claimedActor: change.ClaimedActor } : {}),
+    ...(change.Operation ? { operation: change.Operation } : {}),
     ...(change.JoinCode ? { joinCode: change.JoinCode } : {}),
     ...(change.Fingerprint ? { fingerprint: change.Fingerprint } : {}),
     ...(change.PreviousFingerprint ? { previousFingerprint: change.PreviousFingerprint } : {}),
@@ -30,7 +31,8 @@ export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
 
 /**
  * Returns a short text that is equal for two events only when they say the same. Who sent the event does not count, and
- * neither do members that a later version of muster adds.
+ * neither do members that a later version of muster adds. The operation does not count either: an earlier version, which may
+ * announce the change, does not tell it.
  */
 export function digestOf({ kind, id, time, data }: ChangeEvent): string {
   const {

@@ -13,6 +13,8 @@ import type { Connection } from '../../transport/port.ts';
 export interface Act {
   actor: string;
   claimedActor?: string;
+  /** The id of the operation. */
+  operation?: string;
 }
 
 export interface RequesterAnnouncer {

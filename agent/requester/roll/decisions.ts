@@ -2,9 +2,10 @@
 
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { Membership, NodeState, RecordedChange } from '../../protocol/node-state.ts';
+import { rememberedOperations } from '../../protocol/operation.ts';
 import { MusterError } from '../../system/errors.ts';
 import { fingerprintOf, normalFingerprint } from './node-key.ts';
-import type { StoredRecord } from './stored-record.ts';
+import { operationsOf, type StoredRecord } from './stored-record.ts';
 
 /** The reason of an operator's decision, and the operator. */
 export interface Decision {
@@ -13,6 +14,8 @@ export interface Decision {
   actor: string;
   /** What the caller says of itself, such as `ada@desk`. Nothing proves it. */
   claimedActor?: string;
+  /** The id of the operation. A decision that is repeated under its id is not carried out again. */
+  operation?: string;
   /** Whether the operator named the node by its whole id, so that a beginning of an id is refused. */
   isExact?: boolean;
   /**
@@ -23,9 +26,9 @@ export interface Decision {
 }
 
 /**
- * Returns what a decision writes in place of a record. `name` is the text that the operator typed, for the messages;
- * `now` is RFC 3339. @throws MusterError `not_found`; `conflict` when the rule does not allow the decision, or when the
- * node has another key than the operator saw; `bad_state` a record that cannot be read or that the store lost; `usage`
+ * Returns what a decision writes in place of a record; nothing when the record says that the operation has decided already. `name` is the text that the operator typed, for the messages;
+ * `now` is RFC 3339. @throws MusterError `not_found`; `conflict` when the rule does not allow the decision, when the
+ * node has another key than the operator saw, or when the operation has decided something else; `bad_state` a record that cannot be read or that the store lost; `usage`
  * for a reason that is too long.
  */
 export type DecisionRule = (
@@ -33,16 +36,22 @@ export type DecisionRule = (
   name: string,
   decision: Decision,
   now: string,
-) => { write: NodeState | 'deleted'; change: RecordedChange };
+) => { write: NodeState | 'deleted'; change: RecordedChange } | typeof nothing;
 
 /** Length of the longest reason that a record may contain, in characters. */
 export const maxReasonLength = 1024;
 const maxActorLength = 256;
 
-export const approveNode = ((stored, name, decision, now) =>
-  withMembership('APPROVED', readable(stored, name), name, decision, now)) satisfies DecisionRule;
+/** What a decision changes that was carried out before. */
+const nothing: { write?: undefined; change?: undefined } = {};
+
+export const approveNode = ((stored, name, decision, now) => {
+  if (isRepeated(stored, name, decision, 'approved')) return nothing;
+  return withMembership('APPROVED', readable(stored, name), name, decision, now);
+}) satisfies DecisionRule;
 
 export const rejectNode = ((stored, name, decision, now) => {
+  if (isRepeated(stored, name, decision, 'rejected')) return nothing;
   const state = readable(stored, name);
   if (state.Membership !== 'REJECTED') refuseForRequester(state, name, 'rejected');
   return withMembership('REJECTED', state, name, decision, now);
@@ -50,6 +59,7 @@ export const rejectNode = ((stored, name, decision, now) => {
 
 /** Deletes a node. A record that cannot be read, or that the store lost, can be deleted too. */
 export const deleteNode = ((stored, name, decision, now) => {
+  if (isRepeated(stored, name, decision, 'deleted')) return nothing;
   const isThere = stored.kind !== 'unreadable' && stored.kind !== 'lost';
   if (isThere) refuseForRequester(readable(stored, name), name, 'deleted while it runs');
   return deleteRequester(stored, name, decision, now);
@@ -57,8 +67,9 @@ export const deleteNode = ((stored, name, decision, now) => {
 
 /** Deletes what `deleteNode` deletes, and also a requester. The caller has made sure that it does not run. */
 export const deleteRequester = ((stored, name, decision, now) => {
+  if (isRepeated(stored, name, decision, 'deleted')) return nothing;
   requireFingerprint(stored, name, decision);
-  const { reason, actor, claimed } = bounded(decision);
+  const { reason, actor, claim } = bounded(decision);
   const change: RecordedChange = {
     Kind: 'deleted',
     Revision: 0,
@@ -67,7 +78,7 @@ export const deleteRequester = ((stored, name, decision, now) => {
     Current: '',
     ...(reason ? { Reason: reason } : {}),
     Actor: actor,
-    ...claimed,
+    ...claim,
     ...(stored.kind === 'record' ? fingerprintOf(stored.state) : {}),
   };
   return { write: 'deleted' as const, change };
@@ -76,11 +87,12 @@ export const deleteRequester = ((stored, name, decision, now) => {
 /** Returns the rule that gives a node another key. Membership, labels and history stay. */
 export const rekeyNode = (key: string): DecisionRule =>
   ((stored, name, decision, now) => {
+    if (isRepeated(stored, name, decision, 'rekeyed')) return nothing;
     const state = readable(stored, name);
     refuseForRequester(state, name, 'rekeyed');
     if (state.Muster?.PublicKey === key)
       throw new MusterError('conflict', `node ${name} has this key already`);
-    const { reason, actor, claimed } = bounded(decision);
+    const { reason, actor, claim } = bounded(decision);
     const { Fingerprint: before } = fingerprintOf(state);
     const change: RecordedChange = {
       Kind: 'rekeyed',
@@ -90,7 +102,7 @@ export const rekeyNode = (key: string): DecisionRule =>
       Current: state.Membership,
       ...(reason ? { Reason: reason } : {}),
       Actor: actor,
-      ...claimed,
+      ...claim,
       Fingerprint: fingerprint(key),
       ...(before ? { PreviousFingerprint: before } : {}),
     };
@@ -136,7 +148,7 @@ function withMembership(
   if (state.Membership === membership) {
     throw new MusterError('conflict', `node ${name} already ${membership.toLowerCase()}`);
   }
-  const { reason, actor, claimed } = bounded(decision);
+  const { reason, actor, claim } = bounded(decision);
   const action = membership === 'APPROVED' ? 'approve' : 'reject';
   return {
     write: {
@@ -144,7 +156,7 @@ function withMembership(
       Membership: membership,
       Muster: {
         ...state.Muster,
-        Decision: { Action: action, Reason: reason, Actor: actor, ...claimed, At: now },
+        Decision: { Action: action, Reason: reason, Actor: actor, ...claimedOf(decision), At: now },
       },
     },
     change: {
@@ -155,7 +167,7 @@ function withMembership(
       Current: membership,
       ...(reason ? { Reason: reason } : {}),
       Actor: actor,
-      ...claimed,
+      ...claim,
       ...fingerprintOf(state),
     },
   };
@@ -175,10 +187,36 @@ function requireFingerprint(stored: StoredRecord, name: string, decision: Decisi
   });
 }
 
-function bounded({ reason, actor, claimedActor }: Decision) {
+/**
+ * Returns whether the operation of a decision has decided this about the node before. @throws MusterError `conflict` when it
+ * has decided something else.
+ */
+export function isRepeated(
+  stored: StoredRecord,
+  name: string,
+  { operation }: Pick<Decision, 'operation'>,
+  kind: RecordedChange['Kind'],
+): boolean {
+  if (operation === undefined) return false;
+  const found = rememberedOperations(operationsOf(stored)).find(each => each.operation === operation);
+  if (!found || found.kind === kind) return found !== undefined;
+  throw new MusterError(
+    'conflict',
+    `operation ${operation} was another decision: ${name} was ${found.kind}`,
+    {
+      hint: 'make a new id for each decision',
+    },
+  );
+}
+
+const claimedOf = ({ claimedActor }: Decision): { ClaimedActor?: string } =>
+  claimedActor ? { ClaimedActor: claimedActor.slice(0, maxActorLength) } : {};
+
+function bounded(decision: Decision) {
+  const { reason, actor, operation } = decision;
   if (reason.length <= maxReasonLength) {
-    const claimed = claimedActor ? { ClaimedActor: claimedActor.slice(0, maxActorLength) } : {};
-    return { reason, actor: actor.slice(0, maxActorLength), claimed };
+    const claim = { ...claimedOf(decision), ...(operation ? { Operation: operation } : {}) };
+    return { reason, actor: actor.slice(0, maxActorLength), claim };
   }
   throw new MusterError(
     'usage',

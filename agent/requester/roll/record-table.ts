@@ -33,6 +33,11 @@ export class RecordTable {
     return [...this.#records].flatMap(([id, { revision }]) => (revision > 0 ? id : []));
   }
 
+  /** Yields what is stored under each id: records, and the markers of nodes that are gone. */
+  entries(): IterableIterator<[id: string, stored: StoredRecord]> {
+    return this.#records.entries();
+  }
+
   /** Yields the records of all nodes on the roll. */
   *list(): Generator<NodeState> {
     for (const stored of this.#records.values()) if (stored.kind === 'record') yield stored.state;

@@ -1,5 +1,6 @@
 // The record writer changes the record of one node in the store: it reads the record, asks a rule, and writes what it says.
 import type { RecordedChange } from '../../protocol/node-state.ts';
+import { rememberOperation } from '../../protocol/operation.ts';
 import type { Random } from '../../system/random.ts';
 import { BrokerError, type Bucket } from '../../transport/port.ts';
 import { NodeQueue } from './node-queue.ts';
@@ -15,7 +16,7 @@ import {
 } from './store.ts';
 import type { StoreFollower } from './store-follower.ts';
 import type { StoreLife } from './store-life.ts';
-import type { StoredRecord } from './stored-record.ts';
+import { operationsOf, type StoredRecord } from './stored-record.ts';
 
 /** Number of times that a change is tried while others write the same record. */
 const maxAttempts = 8;
@@ -91,6 +92,7 @@ export class RecordWriter {
     const { bucket, random, follower } = this.#options;
     const operation = random.uuid();
     let tried: T | undefined;
+    const replaced = new Set<number>();
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
       const entry = await bucket.get(id).catch(throwUnwritten);
       const stored = follower.applyRead(id, entry);
@@ -105,10 +107,17 @@ export class RecordWriter {
       tried = outcome;
       const { write: state, change } = outcome;
       const changes = entry ? laterChangesOf(entry, stored) : [];
-      const request = { id, state, changes, revision: stored.revision, operation };
+      const operations = operationsAfter(stored, change);
+      const request = { id, state, changes, revision: stored.revision, operation, operations };
       if (await this.#write(request, change)) return outcome;
+      replaced.add(stored.revision);
     }
-    throw new BrokerError('timeout', `the record of node ${id} changes faster than it can be written`);
+    // A store without a quorum keeps the first attempt, and refuses the others because of it.
+    const why =
+      replaced.size === 1
+        ? `an earlier write of the record of node ${id} is not acknowledged`
+        : `the record of node ${id} changes faster than it can be written`;
+    throw new BrokerError('timeout', why);
   }
 
   // Writes a change. `request` contains the changes of a later version only. Returns false when somebody else wrote first.
@@ -117,19 +126,26 @@ export class RecordWriter {
     change: RecordedChange | undefined,
   ): Promise<boolean> {
     const { bucket, announcer, life, follower } = this.#options;
-    const { id, state, operation } = request;
-    const mark: WriteMark = { operation, incarnation: await life.find() };
+    const { id, state, operation, operations = [] } = request;
+    const mark: WriteMark = { operation, operations, incarnation: await life.find() };
     const own = change && { ...change, Store: mark.incarnation };
     const changes = [...request.changes, ...announcer.unacknowledgedChanges(id), ...(own ? [own] : [])];
     const revision = await write(bucket, { ...request, ...mark, changes });
     if (revision === undefined) return false;
     const written: StoredRecord =
       typeof state === 'string'
-        ? markerRecord(revision, changes)
+        ? markerRecord(revision, changes, operations)
         : { kind: 'record', revision, state: signed(state, mark) };
     follower.applyWrite(id, written, own && { ...own, Revision: revision });
     return true;
   }
+}
+
+// A record keeps the operations of the one that it replaces, so that none is carried out twice.
+function operationsAfter(stored: StoredRecord, change: RecordedChange | undefined): readonly string[] {
+  const { Kind: kind, Operation: operation } = change ?? {};
+  const before = operationsOf(stored);
+  return kind && operation ? rememberOperation(before, { kind, operation }) : before;
 }
 
 function throwUnwritten(error: unknown): never {

@@ -1,12 +1,13 @@
 // The roll of the cluster: all changes of its records, for nodes that ask and for operators who decide.
 import type { RegisterRequest } from '../../protocol/messages.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
-import type { NodeState } from '../../protocol/node-state.ts';
+import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
+import { rememberedOperations } from '../../protocol/operation.ts';
 import type { Random } from '../../system/random.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import { Admission, type Place } from './admission.ts';
 import type { OnLoaded } from './current-records.ts';
-import { comparing, type Decision, type DecisionRule, notLost } from './decisions.ts';
+import { comparing, type Decision, type DecisionRule, isRepeated, notLost } from './decisions.ts';
 import { ExpiredMarkers } from './expired-markers.ts';
 import { type HeldUpdate, HeldUpdates } from './held-updates.ts';
 import {
@@ -27,7 +28,7 @@ import type { Records } from './record-table.ts';
 import { RecordWriter } from './record-writer.ts';
 import { isNodeKey } from './store.ts';
 import { StoreFollower, type StoreFollowerOptions } from './store-follower.ts';
-import { type AnnouncedMembership, type StoredRecord, sessionOf } from './stored-record.ts';
+import { type AnnouncedMembership, operationsOf, type StoredRecord, sessionOf } from './stored-record.ts';
 import type { WaitingList } from './waiting-list.ts';
 
 /** Each node may have its information stored five times at once, and then every 10 s. Decisions are not limited. */
@@ -199,6 +200,7 @@ export class Roll {
 
   /**
    * Carries out an operator's decision and returns the id of the node that `name` means. An exact decision takes a whole id.
+   * What the same operation has decided before is not decided again, also when another decision has come since.
    * @throws MusterError as `resolve`, `resolveExact` and the rule, and `unreachable` while the store is compared with its
    * events; BrokerError when the store does not answer.
    */
@@ -209,9 +211,19 @@ export class Roll {
         throw comparing(error);
       });
     if (isNodeKey(name) && !this.records.get(name)) await this.refresh(name);
-    const id = decision.isExact ? this.records.resolveExact(name) : this.records.resolve(name);
+    const id = this.#isDecidedBy(name, decision) ? name : this.#resolve(name, decision);
     await this.#writer.change(id, stored => rule(stored, name, decision, this.#now()));
     return id;
+  }
+
+  /**
+   * Returns whether the operation of a decision has decided this about the node before, here or at another requester. @throws
+   * MusterError as `isRepeated`; BrokerError when the store does not answer.
+   */
+  async hasDecided(id: string, decision: Decision, kind: RecordedChange['Kind']): Promise<boolean> {
+    if (!isNodeKey(id)) return false;
+    await this.refresh(id);
+    return isRepeated(this.records.stored(id), id, decision, kind);
   }
 
   /**
@@ -226,9 +238,34 @@ export class Roll {
     });
   }
 
+  /**
+   * Waits until memory has everything that the store accepted before this call, at whatever requester. It writes the record
+   * `id` of this requester again as it is, because only a write that is acknowledged proves that nothing older is on the
+   * way. @throws BrokerError when the store does not answer or has no quorum.
+   */
+  async catchUp(id: string): Promise<void> {
+    await this.#writer.change(id, stored => (stored.kind === 'record' ? { write: stored.state } : {}));
+    await this.#follower.watched(this.records.stored(id).revision);
+  }
+
+  /** Returns the changes of a node whose events are not acknowledged yet. */
+  untold(id: string): RecordedChange[] {
+    return this.#options.announcer.unacknowledgedChanges(id);
+  }
+
   /** Puts the requester itself on the roll. */
   async registerSelf(info: NodeInfo): Promise<void> {
     await this.#writer.change(info.NodeID, stored => ownRecord(stored, info, this.#now()) ?? {});
+  }
+
+  #resolve(name: string, { isExact }: Decision): string {
+    return isExact ? this.records.resolveExact(name) : this.records.resolve(name);
+  }
+
+  /** Returns whether an operation has decided about this id, whose node may be gone since. */
+  #isDecidedBy(id: string, { operation }: Decision): boolean {
+    const known = rememberedOperations(operationsOf(this.records.stored(id)));
+    return known.some(each => each.operation === operation);
   }
 
   // Answers a registration that is not stored, because the node registered too often. A Bacalhau node has no session that

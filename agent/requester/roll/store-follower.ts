@@ -1,8 +1,8 @@
 // Follows the node info store, to see the changes of other writers and the loss of records.
 import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
-import type { Clock } from '../../system/clock.ts';
+import { type Clock, endsWithin } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
-import type { Bucket, BucketEntry } from '../../transport/port.ts';
+import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
 import type { RollPolicy } from './admission.ts';
 import { CurrentRecords, type OnLoaded } from './current-records.ts';
 import type { Records } from './record-table.ts';
@@ -12,6 +12,9 @@ import { StoreComparison } from './store-comparison.ts';
 import type { StoreLife } from './store-life.ts';
 import { type AnnouncedMembership, absentRecord, type StoredRecord } from './stored-record.ts';
 import { UnreadableLog } from './unreadable-log.ts';
+
+/** Time that a revision may take to come by the watch, in milliseconds. */
+const watchTimeoutMs = 10_000;
 
 export interface StoreFollowerOptions {
   bucket: Bucket;
@@ -48,6 +51,9 @@ export class StoreFollower {
   readonly #older = new Set<string>();
   /** The newest revision that was seen in this life of the store. */
   #newestRevision = 0;
+  /** The newest revision that the watch has brought, and who waits for a later one. */
+  #watchedRevision = 0;
+  readonly #watchers = new Set<{ revision: number; resolve(): void }>();
   /** That revision when the pass began. */
   #newestBefore = 0;
   /** Number of keys that the last pass found and that are no node ids. */
@@ -130,6 +136,21 @@ export class StoreFollower {
   }
 
   /**
+   * Waits until the watch has brought this revision of a record, and so all before it. @throws BrokerError `timeout` when it
+   * takes too long.
+   */
+  async watched(revision: number): Promise<void> {
+    if (this.#watchedRevision >= revision) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const watcher = { revision, resolve };
+    this.#watchers.add(watcher);
+    const isInTime = await endsWithin(this.#options.clock, watchTimeoutMs, promise);
+    this.#watchers.delete(watcher);
+    if (!isInTime)
+      throw new BrokerError('timeout', `the watch of the store did not bring revision ${revision} in time`);
+  }
+
+  /**
    * Applies what a read of the store found under `id`, and returns what counts as stored there; undefined while the store
    * is compared with the events.
    */
@@ -160,6 +181,7 @@ export class StoreFollower {
 
   #onEntry(entry: BucketEntry, onFirst: OnLoaded | undefined): void {
     const { key } = entry;
+    this.#noteWatched(entry.revision);
     if (!isNodeKey(key)) {
       if (this.#missing) this.#otherKeys++;
       return;
@@ -177,9 +199,16 @@ export class StoreFollower {
     else this.#current.applyEntry(entry, this.#lost?.get(key) ?? former, { mayBeOlder });
   }
 
+  // An entry is applied right after it was noted, before anybody who waits goes on.
+  #noteWatched(revision: number): void {
+    this.#watchedRevision = Math.max(this.#watchedRevision, revision);
+    for (const watcher of this.#watchers) if (watcher.revision <= this.#watchedRevision) watcher.resolve();
+  }
+
   #beginPass(lost: boolean): void {
     this.#older.clear();
     if (lost) this.#newestRevision = 0;
+    if (lost) this.#watchedRevision = 0;
     this.#newestBefore = this.#newestRevision;
     this.#otherKeys = 0;
     this.#unreadable.beginReading();

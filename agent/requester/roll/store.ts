@@ -10,6 +10,7 @@ import {
   type StoredChange,
   storedChangesSchema,
 } from '../../protocol/node-state.ts';
+import { rememberedOperations } from '../../protocol/operation.ts';
 import { nodeIdPattern, validate, validateStored } from '../../protocol/schema.ts';
 import { withUnknown } from '../../protocol/unknown-members.ts';
 import {
@@ -30,6 +31,7 @@ export const nodeBucket: BucketConfig = { name: 'node_v1', history: 1 };
 // A purge marker has no value, so the change is written into its headers.
 const changeHeader = 'Muster-Change';
 const operationHeader = 'Muster-Operation';
+const operationsHeader = 'Muster-Operations';
 
 export interface WriteRequest extends WriteMark {
   id: string;
@@ -47,6 +49,8 @@ export interface WriteMark {
   operation: string;
   /** The incarnation of the store. */
   incarnation: string;
+  /** The last operations that decided about the node, this one too, as the record remembers them. */
+  operations?: readonly string[];
 }
 
 /**
@@ -76,7 +80,7 @@ export async function write(bucket: Bucket, request: WriteRequest): Promise<numb
 export function readEntry(entry: BucketEntry | undefined): StoredRecord {
   if (!entry) return absentRecord;
   if (entry.marker) {
-    return markerRecord(entry.revision, markerChanges(entry), entry.created);
+    return markerRecord(entry.revision, markerChanges(entry), markerOperations(entry), entry.created);
   }
   try {
     const state = validateStored(nodeStateSchema, parseJson(entry.value));
@@ -97,11 +101,16 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
 export function markerRecord(
   revision: number,
   changes: readonly StoredChange[],
+  operations: readonly string[],
   created?: Date,
 ): StoredRecord {
   const last = divideChanges(changes).known.at(-1);
   const at = last?.At ?? created?.toISOString();
-  const mark = { ...(last?.Store ? { incarnation: last.Store } : {}), ...(at ? { at } : {}) };
+  const mark = {
+    ...(last?.Store ? { incarnation: last.Store } : {}),
+    ...(at ? { at } : {}),
+    ...(operations.length > 0 ? { operations } : {}),
+  };
   if (changes.at(-1)?.Kind === 'expired') return { kind: 'absent', revision, ...mark };
   return {
     kind: 'deleted',
@@ -139,10 +148,15 @@ const storedChanges = (entry: BucketEntry, stored: StoredRecord): readonly Store
 /** Returns the record with the mark of this write. */
 export const signed = (
   state: NodeState,
-  { operation, incarnation }: WriteMark,
+  { operation, incarnation, operations = [] }: WriteMark,
 ): NodeState & { Muster: MusterState } => ({
   ...state,
-  Muster: { ...state.Muster, Operation: operation, Store: incarnation },
+  Muster: {
+    ...state.Muster,
+    ...(operations.length > 0 ? { Operations: [...operations] } : {}),
+    Operation: operation,
+    Store: incarnation,
+  },
 });
 
 function encode(state: NodeState, request: WriteRequest): Uint8Array {
@@ -158,10 +172,12 @@ function encode(state: NodeState, request: WriteRequest): Uint8Array {
   throw new BrokerError('refused', `the record of node ${id} would take ${value.length} bytes`);
 }
 
-function markerHeaders({ changes, operation }: WriteRequest): Record<string, string> {
+function markerHeaders({ changes, operation, operations = [] }: WriteRequest): Record<string, string> {
   // A header is one line of ASCII, so the changes are written in base64: an operator's reason may contain any character.
   const text = Buffer.from(JSON.stringify(newestOf(changes))).toString('base64');
-  return { [operationHeader]: operation, [changeHeader]: text };
+  const headers: Record<string, string> = { [operationHeader]: operation, [changeHeader]: text };
+  if (operations.length > 0) headers[operationsHeader] = operations.join(', ');
+  return headers;
 }
 
 const maxChanges = 64;
@@ -191,6 +207,12 @@ function markerChanges(entry: BucketEntry): StoredChange[] {
   } catch {
     return [];
   }
+}
+
+/** Returns the operations in the headers of a marker. Another program may have written anything there. */
+function markerOperations({ headers }: BucketEntry): string[] {
+  const texts = (headers[operationsHeader] ?? '').slice(0, 1024).split(', ');
+  return texts.filter(text => rememberedOperations([text]).length > 0);
 }
 
 /** Returns the mark of the write that made an entry; undefined when another program wrote it. */

@@ -7,11 +7,11 @@ export type StoredRecord =
    * There is no node under this id, and there was none that an operator deleted. The revision is 0, or that of the marker
    * of a node that gave way to newer registrations.
    */
-  | { kind: 'absent'; revision: number; incarnation?: string; at?: string }
+  | { kind: 'absent'; revision: number; incarnation?: string; at?: string; operations?: readonly string[] }
   /**
    * The node was deleted. Only a deletion marker is left. `reason` is what the operator gave, `actor` the operator,
-   * `incarnation` that of the store when the marker was written, and `at` the time of the deletion (RFC 3339). Each may be
-   * absent.
+   * `incarnation` that of the store when the marker was written, `at` the time of the deletion (RFC 3339), and `operations`
+   * the last operations that decided about the node. Each may be absent.
    */
   | {
       kind: 'deleted';
@@ -20,6 +20,7 @@ export type StoredRecord =
       actor?: string;
       incarnation?: string;
       at?: string;
+      operations?: readonly string[];
     }
   | { kind: 'record'; revision: number; state: NodeState }
   /** The record cannot be read. It is not replaced, and the node does not count as new. */
@@ -63,6 +64,12 @@ export const sessionOf = (stored: StoredRecord): string | undefined =>
 /** Returns the key that the record says is pinned to the node; undefined when there is none. */
 export const keyOf = (stored: StoredRecord): string | undefined =>
   stored.kind === 'record' ? stored.state.Muster?.PublicKey : undefined;
+
+/** Returns the last operations that decided about the node, the latest last, as texts of its record or its marker. */
+export function operationsOf(stored: StoredRecord): readonly string[] {
+  if (stored.kind === 'record') return stored.state.Muster?.Operations ?? [];
+  return stored.kind === 'absent' || stored.kind === 'deleted' ? (stored.operations ?? []) : [];
+}
 
 /** Returns the random mark of the write that made the record. */
 export const operationOf = (stored: StoredRecord): string | undefined =>

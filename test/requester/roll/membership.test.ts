@@ -188,6 +188,7 @@ describe('a registration', () => {
   test("keeps the operator's decision", () => {
     const decision = { reason: 'mine', actor: 'ann' };
     const decided = approveNode(storedRecords.PENDING, 'node-1', decision, at).write;
+    assert.ok(decided);
     const { write } = register({ kind: 'record', revision: 8, state: decided }, request(), manual);
     assert.deepEqual(write?.Muster?.Decision, { Action: 'approve', Reason: 'mine', Actor: 'ann', At: at });
   });

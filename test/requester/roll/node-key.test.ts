@@ -13,7 +13,7 @@ const decision = { reason: '', actor: 'ann', fingerprint: fingerprint(key) };
 test('a record without a key can be decided by the fingerprint of the pinned key, and has the key then', () => {
   const stored = withPinnedKey(storedRecords.PENDING, key);
   const { write } = approveNode(stored, 'node-1', decision, at);
-  assert.deepEqual([write.Membership, write.Muster?.PublicKey], ['APPROVED', key]);
+  assert.deepEqual([write?.Membership, write?.Muster?.PublicKey], ['APPROVED', key]);
 });
 
 test('a record keeps the key that it names, and without a pinned key it has none', () => {

@@ -30,7 +30,8 @@ export interface OpenRoll {
   storeLosses: number;
 }
 
-export interface OpenRollOptions extends Partial<RollPolicy & Pick<RollOptions, 'random' | 'log'>> {
+export interface OpenRollOptions
+  extends Partial<RollPolicy & Pick<RollOptions, 'random' | 'log' | 'hasPeers'>> {
   /** Returns the key that is pinned to a node; by default no node has one. */
   publicKeyOf?(id: string): string | undefined;
   /** Replaces the bucket, or some of its methods. */
@@ -51,6 +52,7 @@ export async function openRoll(
     random = counting(),
     log = silentLog,
     publicKeyOf = () => undefined,
+    hasPeers = () => false,
   } = options;
   const { manualApproval = true, maxPending = 1000 } = options;
   const bucket = wrap(await (await broker.connect().storage()).bucket(nodeBucket));
@@ -72,7 +74,7 @@ export async function openRoll(
     requesterId: 'node-0',
     publicKeyOf,
     watches: () => true,
-    hasPeers: () => false,
+    hasPeers,
     bucket,
     life: { find: async () => 's1', doubt: () => undefined, onRevision: () => undefined },
     clock,

@@ -1,0 +1,60 @@
+// Shows people what became of an operation.
+import type { OperationDecision, OperationState, OperationView } from '../../protocol/http-operations.ts';
+import { printable } from '../../system/printable.ts';
+import { operatorText } from './actor.ts';
+
+/** Returns sentences about an operation, a paragraph for each node. */
+export function explainText(view: OperationView): string {
+  const parts = [
+    heads[view.State](view),
+    ...view.Decisions.map(decisionText),
+    ...view.UnderWay.map(({ NodeID, Action }) => `${NodeID}: ${view.Requester} is about to ${Action} it.`),
+    ...view.Refusals.map(
+      ({ NodeID, Action, Reason, At }) =>
+        `${NodeID}: the request to ${Action} it was refused at ${At}: ${Reason}`,
+    ),
+    ...view.Doubts.map(text => `This may change: ${text}.`),
+  ];
+  return parts.map(text => `${printable(text, 4096)}\n`).join('');
+}
+
+const heads: Readonly<Record<OperationState, (view: OperationView) => string>> = {
+  stands: ({ ID }) => `Operation ${ID} stands.`,
+  overtaken: ({ ID }) => `Operation ${ID} was carried out, and something else was decided later.`,
+  under_way: ({ ID }) => `Operation ${ID} is under way.`,
+  refused: ({ ID, Requester }) => `Operation ${ID} was refused by ${Requester}, and changed nothing.`,
+  unknown: ({ ID, EventsSince, Doubts }) => {
+    const before = EventsSince ? `, or it was before ${EventsSince}, from when on events are kept` : '';
+    // A requester that hangs may have the request, and carries it out when it goes on.
+    const unless = Doubts.length > 0 ? '' : ' Only a requester that hangs now could still carry it out.';
+    return `No requester has recorded operation ${ID}: it did not happen${before}.${unless}`;
+  },
+};
+
+function decisionText(decision: OperationDecision): string {
+  const { NodeID, Kind, At, Event, EventWaits, Later } = decision;
+  const said = `${NodeID}: ${Kind}${factsText(decision)}`;
+  const told = Event
+    ? `; announced as event ${Event.ID} (message ${Event.Sequence} of the stream)`
+    : EventWaits
+      ? '; its event is not sent yet'
+      : At
+        ? '; its event is not kept any more'
+        : '';
+  const later = Later ? ` It was ${Later.Kind} later${factsText(Later)}${operationText(Later)}.` : '';
+  return `${said}${told}.${later}`;
+}
+
+function factsText({
+  At,
+  Actor,
+  ClaimedActor = '',
+  Reason,
+}: Pick<OperationDecision, 'At' | 'Actor' | 'Reason'> & { ClaimedActor?: string }): string {
+  const at = At ? ` at ${At}` : '';
+  const by = Actor ? ` by ${operatorText(Actor, ClaimedActor)}` : '';
+  return `${at}${by}${Reason ? `, ${JSON.stringify(Reason)}` : ''}`;
+}
+
+const operationText = ({ Operation }: { Operation?: string | undefined }): string =>
+  Operation ? ` (operation ${Operation})` : '';

@@ -1,0 +1,125 @@
+// Says what became of an operation: it looks in the records, in the event stream, and in what this requester remembers.
+import type { OperationDecision, OperationView } from '../../protocol/http-operations.ts';
+import { operationTime, rememberedOperations } from '../../protocol/operation.ts';
+import { nodeEventsWildcard } from '../../protocol/subjects.ts';
+import type { Clock } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
+import { BrokerError, type EventStream } from '../../transport/port.ts';
+import type { Roll } from '../roll/roll.ts';
+import { operationsOf } from '../roll/stored-record.ts';
+import { storeFault } from '../status/store-fault.ts';
+import { decisionOf } from './operation-decision.ts';
+import { findOperationEvents, type OperationEvents } from './operation-events.ts';
+import type { OperationNotes } from './operation-notes.ts';
+
+export interface ExplainOptions {
+  clock: Clock;
+  /** The id of this requester. */
+  requester: string;
+  notes: OperationNotes;
+  roll: Pick<Roll, 'records' | 'catchUp' | 'untold'>;
+  stream: EventStream;
+  /** Returns the servers of the store that are away or behind. */
+  serversAway(): readonly string[];
+}
+
+/** Number of nodes of one operation that are shown. */
+const maxShown = 1_000;
+
+/**
+ * Says what became of an operation, as of now. @throws MusterError `unreachable` when that cannot be known now, because the
+ * store does not answer or has no quorum.
+ */
+export async function explainOperation(operation: string, options: ExplainOptions): Promise<OperationView> {
+  const { clock, requester, notes, roll, stream } = options;
+  // Whatever is acknowledged before this is in memory afterwards, so that nothing that stands is called unknown.
+  await roll.catchUp(requester).catch(error => throwUnknowable(error, operation, options));
+  const now = clock.now();
+  const nodes = nodesDecidedBy(operation, roll);
+  let events: OperationEvents = { found: [], isCutShort: false };
+  let unread: BrokerError | undefined;
+  try {
+    events = await findOperationEvents(stream, operation, now);
+  } catch (error) {
+    if (nodes.length === 0 || !(error instanceof BrokerError)) throwUnknowable(error, operation, options);
+    unread = error;
+  }
+  const all = [...new Set([...nodes, ...events.found.map(({ node }) => node)])].slice(0, maxShown);
+  const decisions = all.map(node => decisionOf(operation, node, roll, events.found));
+  const underWay = notes.underWay(operation);
+  const refused = notes.refused(operation);
+  const isUnknown = decisions.length === 0 && underWay.length === 0 && refused.length === 0;
+  const since = isUnknown ? await eventsSince(stream, operationTime(operation)) : undefined;
+  return {
+    ID: operation,
+    MadeAt: operationTime(operation).toISOString(),
+    At: now.toISOString(),
+    Requester: requester,
+    State: stateOf(decisions, underWay.length > 0, refused.length > 0),
+    Decisions: decisions,
+    UnderWay: underWay.slice(0, maxShown).map(({ node, action }) => ({ NodeID: node, Action: action })),
+    Refusals: refused.map(({ node, action, reason, at }) => ({
+      NodeID: node,
+      Action: action,
+      Reason: reason,
+      At: at,
+    })),
+    ...(since ? { EventsSince: since.toISOString() } : {}),
+    Doubts: doubts(options, isUnknown, events.isCutShort, unread),
+  };
+}
+
+function stateOf(
+  decisions: readonly OperationDecision[],
+  isUnderWay: boolean,
+  isRefused: boolean,
+): OperationView['State'] {
+  if (isUnderWay) return 'under_way';
+  if (decisions.length > 0) return decisions.every(({ Stands }) => Stands) ? 'stands' : 'overtaken';
+  return isRefused ? 'refused' : 'unknown';
+}
+
+/** Returns the nodes whose records, markers or waiting events name the operation. */
+function nodesDecidedBy(operation: string, roll: ExplainOptions['roll']): string[] {
+  const nodes: string[] = [];
+  for (const [id, stored] of roll.records.entries())
+    if (rememberedOperations(operationsOf(stored)).some(each => each.operation === operation)) nodes.push(id);
+  return nodes;
+}
+
+/** Returns the time of the oldest event that is kept, when it is later than `at` and older ones are not kept any more. */
+async function eventsSince(stream: EventStream, at: Date): Promise<Date | undefined> {
+  const { isTrimmed } = await stream.fill();
+  const oldest = isTrimmed ? await stream.oldest(nodeEventsWildcard) : undefined;
+  return oldest && oldest.time > at ? oldest.time : undefined;
+}
+
+function doubts(
+  { serversAway }: ExplainOptions,
+  isUnknown: boolean,
+  isCutShort: boolean,
+  unread: BrokerError | undefined,
+): string[] {
+  const away = serversAway();
+  return [
+    ...(isUnknown && away.length > 0
+      ? [
+          `${away.join(' and ')} ${away.length === 1 ? 'is' : 'are'} away or behind: what was sent there before may still be carried out`,
+        ]
+      : []),
+    ...(isCutShort ? ['there are more events than are read, so some may not have been found'] : []),
+    ...(unread ? [`the events could not be read: ${unread.message}`] : []),
+  ];
+}
+
+function throwUnknowable(error: unknown, operation: string, { roll, requester }: ExplainOptions): never {
+  if (!(error instanceof BrokerError)) throw error;
+  const nodes = nodesDecidedBy(operation, roll);
+  const heard =
+    nodes.length > 0 ? `; ${requester} has heard of it, about ${nodes.slice(0, 3).join(', ')}` : '';
+  const text = `it cannot be known now what became of operation ${operation}: ${storeFault(error)} (${error.message})${heard}`;
+  throw new MusterError('unreachable', text, {
+    hint: 'ask again when the store answers; muster status says what is wrong',
+    cause: error,
+  });
+}
