@@ -21,7 +21,7 @@ export async function inAttempts<T>(
   for (;;) {
     const attemptAt = clock.monotonic();
     try {
-      return await ask(impatient(connection));
+      return await ask(withShortTimeout(connection));
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault !== 'timeout') throw error;
       if (clock.monotonic() - began + attemptTimesMs.one > attemptTimesMs.all) throw error;
@@ -31,8 +31,8 @@ export async function inAttempts<T>(
   }
 }
 
-/** Returns the connection with less patience for one operation. */
-const impatient = (connection: StorageConnection): StorageConnection => ({
+/** Returns the connection with the shorter time-out of one attempt. */
+const withShortTimeout = (connection: StorageConnection): StorageConnection => ({
   storeTimeoutMs: Math.min(attemptTimesMs.one, connection.storeTimeoutMs),
   get isClustered() {
     return connection.isClustered;

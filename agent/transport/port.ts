@@ -197,8 +197,8 @@ export interface EventStream {
   lastPerSubject(filters: readonly string[], fn: (message: StreamMessage) => void): Promise<void>;
   /**
    * Calls `fn` with every stored message that matches `filter` from `since` on, or after the sequence `after`, and then
-   * with each new one, until it is stopped. Each message comes once and in order, also after reconnections. `ready` is as for `Bucket.watch`. When `fn`
-   * returns a promise, the next message waits until the promise is settled.
+   * with each new one, until it is stopped. Each message comes once and in order, also after reconnections. `ready` is as for
+   * `Bucket.watch`. When `fn` returns a promise, the next message waits until the promise is settled.
    */
   follow(
     options: { filter: string; since?: Date | undefined; after?: number | undefined },

@@ -9,7 +9,10 @@ import { BrokerError } from './port.ts';
 /** Number of servers that store a stream in a cluster. Two would be worse than one: both would be needed for each write. */
 const clusterReplicas = 3;
 
-/** How long a cluster that has just started may need to know three of its servers, and the time between two attempts, in milliseconds. */
+/**
+ * How long a cluster that has just started may need to know three of its servers, and the time between two attempts, in
+ * milliseconds.
+ */
 const placementTimesMs = { wait: 5_000, between: 500 };
 
 export class StreamBirth {

@@ -78,6 +78,7 @@ export class RecordMemory<T> {
     if (present !== known && revision <= present) return false;
     const before = this.get(name);
     if (value === undefined) {
+      this.#unreadable.delete(`${this.#options.prefix}${name}`);
       this.#records.delete(name);
       this.#deleted.set(name, revision);
       if (before === undefined) return true;

@@ -83,6 +83,8 @@ export class LiveConnections {
   stop(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#retry?.cancel();
+    // What waits to end one of two processes finds nothing to do.
+    this.#seconds.clear();
   }
 
   /** Resolves when the connections were read that the broker had at the start, or could not be read. */

@@ -209,7 +209,11 @@ export class Pins {
 
   /** Counts a use of the join code `after` in place of one of `before`. Each may be undefined. */
   countUses(before: string | undefined, after: string | undefined): void {
-    if (before !== undefined) this.#uses.set(before, this.usesOf(before) - 1);
+    if (before !== undefined) {
+      const uses = this.usesOf(before) - 1;
+      if (uses === 0) this.#uses.delete(before);
+      else this.#uses.set(before, uses);
+    }
     if (after !== undefined) this.#uses.set(after, this.usesOf(after) + 1);
   }
 }

@@ -98,6 +98,17 @@ for (const order of [
   });
 }
 
+test('a requester that has stopped ends no process any more', async () => {
+  const { clock, kicked, requesters, tell } = await begin();
+  const [first, second] = requesters;
+  await tell('CONNECT', 7, 'one');
+  await tell('CONNECT', 8, 'two');
+  first.stop();
+  await clock.advance(10_000);
+  assert.deepEqual(kicked, [8], 'the other requester ends it');
+  second.stop();
+});
+
 test('a process that takes the place of one that goes is not ended, whichever is told first', async () => {
   const { clock, kicked, requesters, tell } = await begin();
   await tell('CONNECT', 7, 'one');
