@@ -20,6 +20,9 @@ const brokerCaFile = 'broker-ca.pem';
 /** The files in the requester's folder with the keys that are shared. */
 export const sharedKeyFiles = [accessFiles.issuer, boxFile, tokenFiles.unverified] as const;
 
+/** The files in the requester's folder that `takeSharedKeys` may write. */
+export const takenFiles = [...sharedKeyFiles, accessFiles.requester, brokerCaFile] as const;
+
 /** The keys alone, without where the broker is. */
 type SharedSecrets = Omit<SharedKeys, 'servers' | 'ca'>;
 

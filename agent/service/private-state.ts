@@ -1,8 +1,8 @@
 // Prevents writes to the state of a service with DynamicUser=. Such a service could not read what another user writes.
-import { realpath, stat } from 'node:fs/promises';
+import { chown, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
-import { openSafely } from '../system/safe-open.ts';
+import { openSafely, withFolder } from '../system/safe-open.ts';
 
 /**
  * The folder where systemd stores the state of such services. `/var/lib` contains only links to it. See systemd.exec(5).
@@ -28,6 +28,22 @@ export async function checkPrivateState(folder: string): Promise<void> {
 }
 
 /**
+ * As `giveToService`, for a folder in the state of such a service. @throws MusterError `not_writable`, also where a link of
+ * the service leads elsewhere
+ */
+export async function giveFolderToService(path: string): Promise<void> {
+  const real = await realpath(dirname(path)).catch(() => '');
+  if (!`${real}/`.startsWith(privateStateFolder)) return;
+  const { uid, gid } = await stat(real);
+  if (uid === process.geteuid?.()) return;
+  try {
+    await withFolder(path, folder => chown(folder.at(), uid, gid));
+  } catch (cause) {
+    throw notGiven(path, uid, cause);
+  }
+}
+
+/**
  * Gives a file that root may have made in the state of such a service to the owner of its folder, who could not read it
  * otherwise. Does nothing elsewhere, and when there is no file. @throws MusterError `not_writable`
  */
@@ -46,8 +62,9 @@ export async function giveToService(path: string): Promise<void> {
     }
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return;
-    throw new MusterError('not_writable', `${path} cannot be given to user ${uid}: ${reasonOf(cause)}`, {
-      cause,
-    });
+    throw notGiven(path, uid, cause);
   }
 }
+
+const notGiven = (path: string, uid: number, cause: unknown): MusterError =>
+  new MusterError('not_writable', `${path} cannot be given to user ${uid}: ${reasonOf(cause)}`, { cause });

@@ -288,7 +288,22 @@ describe('as a service of systemd', { skip }, () => {
     await host.until('requester', 'ActiveState', /^active$/);
     await eventually('the second one decides again', decided('reject'));
     await host.untilStatus('agent', /^an operator rejected this node/);
+    // Root takes keys again, as after another CA, and also for the first time where the state belongs to a service already.
+    const take = ['muster', 'broker', 'take-keys', '/run/second.json', '--data-dir', folder] as const;
+    assert.equal(await ok(...take), key);
     await ok('systemctl', 'stop', 'muster-requester', unit);
+    await ok('rm', '-r', '/var/lib/private/muster-b/requester');
+    // A link that the service has planted leads root nowhere.
+    const owner = await ok('stat', '--format=%u', `${folder}/`);
+    await ok('ln', '-s', '/run', '/var/lib/private/muster-b/requester');
+    await ok('chown', '-h', owner, '/var/lib/private/muster-b/requester');
+    const led = await host.systemd.run(...take);
+    assert.notEqual(led.code, 0);
+    assert.match(led.stderr, /link/);
+    assert.notEqual((await host.systemd.run('test', '-e', '/run/issuer.nk')).code, 0);
+    await ok('rm', '/var/lib/private/muster-b/requester');
+    assert.notEqual(await ok(...take), key);
+    assert.equal(await ok('find', `${folder}/`, '!', '-uid', owner), '');
     await ok('rm', '/run/second.json');
   });
 

@@ -1,14 +1,13 @@
 // `muster broker take-keys` takes the keys of another requester, so that this machine's requester can keep the same roll.
-import { dataFolder, roleFolder } from '../../../config/paths.ts';
+import { dataFolder } from '../../../config/paths.ts';
 import { note, print } from '../../../output/terminal.ts';
 import { ProtocolError } from '../../../protocol/error.ts';
 import { maxSharedKeysBytes, readSharedKeys, type SharedKeys } from '../../../protocol/shared-keys.ts';
 import { takeSharedKeys } from '../../../roles/share-keys.ts';
-import { checkPrivateState } from '../../../service/private-state.ts';
 import { MusterError } from '../../../system/errors.ts';
-import { makeFolder } from '../../../system/files.ts';
 import { readBounded } from '../../../system/read-file.ts';
 import type { Argv, Example } from '../../line/command.ts';
+import { intoKeyFolder } from './key-folder.ts';
 
 export const settings = ['dataDir'] as const;
 
@@ -29,10 +28,7 @@ export async function run({
   const { settings: loaded } = await load();
   const keys = await readKeys(file);
   const data = await dataFolder(loaded);
-  await checkPrivateState(data);
-  const folder = roleFolder(data, 'requester');
-  await makeFolder(folder);
-  const { login, caFile } = await takeSharedKeys(folder, keys);
+  const { login, caFile } = await intoKeyFolder(data, folder => takeSharedKeys(folder, keys));
   print(`${login}\n`);
   note('This is the public key of this requester. Now:');
   note('1. Add it to broker.requesters of the first requester, and start that again.');
