@@ -147,6 +147,42 @@ describe('two requesters of one roll, on a NATS of your own', () => {
     assert.equal((await watcher.status()).watcher, standby.id);
   });
 
+  it('one that was suspended while many events waited contradicts nothing when it wakes, and none is lost', async () => {
+    const { watcher, standby } = await two.roles();
+    const crowd = await two.join(named('crowd', 40));
+    const answered = Promise.withResolvers<void>();
+    const waiting = crowd.map(async ({ id }) => {
+      const reason = `approve ${id} before the watcher sleeps`;
+      // One that got no answer in time may stand or not.
+      if ((await watcher.decide(id, 'approve', reason)) === 200) decided.push({ node: id, reason });
+      answered.resolve();
+    });
+    // Each is UNKNOWN now, and HEALTHY with its next heartbeat. All of that is to be told.
+    const leaving = crowd.map(node => node.ask('Leave/v1'));
+    await answered.promise;
+    watcher.program?.signal('SIGSTOP');
+    await standby.untilItWatches();
+    const again = crowd.slice(0, 20).map(async ({ id }) => {
+      const reason = `reject ${id} while the watcher sleeps`;
+      // The decision at the watcher may not stand yet.
+      await eventually(reason, async () => (await standby.decide(id, 'reject', reason)) === 200);
+      decided.push({ node: id, reason });
+    });
+    await Promise.all(again);
+    watcher.program?.signal('SIGCONT');
+    await eventually('it stands by', async () => (await watcher.status()).watcher === standby.id);
+    await Promise.all([...waiting, ...leaving]);
+    for (const { id } of crowd)
+      await eventually(`${id} is healthy`, async () => / HEALTHY$/.test((await standby.stateOf(id)) ?? ''));
+    await checkEvents();
+    await eventually('the last that was told of each is that it is healthy', async () => {
+      const last = new Map<string, string>();
+      for (const { subject, data } of await standby.events())
+        if (data.current.health) last.set(subject, data.current.health);
+      return crowd.every(({ id }) => last.get(id) === 'HEALTHY');
+    });
+  });
+
   it('a requester with the id of another one does not start, and names it', async t => {
     const { cluster } = two;
     const folder = join(cluster.folder, 'third');

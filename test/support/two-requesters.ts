@@ -146,7 +146,7 @@ export class TwoRequesters {
   }
 
   /** Lets new nodes come in and register. Each asks until it is accepted. `#beating` then sends their heartbeats. */
-  async join(ids: readonly string[]): Promise<void> {
+  async join(ids: readonly string[]): Promise<SimulatedNode[]> {
     const reading = readJoinCode(await this.cluster.joinCode());
     assert.ok(reading.kind === 'valid');
     const { token } = reading.code;
@@ -162,6 +162,7 @@ export class TwoRequesters {
         );
       }),
     );
+    return nodes;
   }
 
   async release(): Promise<void> {
