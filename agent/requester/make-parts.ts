@@ -14,7 +14,7 @@ import { HealthWatch } from './health/health-watch.ts';
 import { LastSeenStore } from './health/last-seen-store.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { Listeners } from './listeners/listeners.ts';
-import { type OpenStore, type OpenStoreOptions, restoreStore } from './open-store.ts';
+import { type OpenStore, type OpenStoreOptions, restoreOwnRecord, restoreStore } from './open-store.ts';
 import type { FirstTokenFile } from './operators/first-token-file.ts';
 import { Operators } from './operators/operators.ts';
 import { announcedReader, type Past } from './past.ts';
@@ -135,9 +135,11 @@ export function makeParts(
   options.authorities?.announceBy(ownEvents(options, store));
   const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
   const failureText = 'the store cannot be compared with its events yet; trying again';
+  const restoreAll = () => restoreStore(store, { ...options, roll, operators, enrolment, listeners });
   const restore = () => {
     lastSeen.markAllChanged();
-    void restoreStore(store, { ...options, roll, operators, enrolment, listeners });
+    store.recovery.begin(restoreAll);
+    if (!lease.isHeld) void restoreOwnRecord(store, { ...options, roll, operators, enrolment, listeners });
   };
   const roll: Roll = new Roll({
     ...options,

@@ -11,6 +11,7 @@ import {
   type Storage,
 } from '../transport/port.ts';
 import { clusterBucket, ensureClusterId } from './cluster/cluster-bucket.ts';
+import { Recovery } from './cluster/recovery.ts';
 import { type RetryOptions, retryOnBrokerError } from './cluster/retry.ts';
 import { readEventHistory } from './events/event-history.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
@@ -63,6 +64,7 @@ export interface OpenStore {
   fence: WatchFence;
   nodes: Bucket;
   life: Incarnation;
+  recovery: Recovery;
 }
 
 /**
@@ -107,8 +109,15 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
     const nodes = storeMark?.touchedBy(nodeStore) ?? nodeStore;
     const lastSeen = await readLastSeen(cluster, log);
     const life = await Incarnation.open({ ...options, cluster, nodes }, history.newestRevision);
+    const recovery = new Recovery({
+      bucket: cluster,
+      lease,
+      requesterId: options.me.requester,
+      log,
+      onConfirmed: revision => void storeMark?.onConfirmed(revision),
+    });
     return {
-      store: { storage, clusterId, lease, peers, cluster, stream, fence, nodes, life },
+      store: { storage, clusterId, lease, peers, cluster, stream, fence, nodes, life, recovery },
       past: { history, lastSeen, incarnation: await life.find() },
     };
   } catch (error) {
@@ -177,6 +186,21 @@ export interface RestoreOptions extends Omit<RetryOptions, 'failureText'> {
   enrolment: { restore(): Promise<void> } | undefined;
   /** The listeners; undefined as `enrolment`. */
   listeners: { restore(): Promise<void>; restoreDurables(): Promise<void> } | undefined;
+}
+
+/** Writes again the record of a requester that stands by, which it lost with the store. Never rejects. */
+export async function restoreOwnRecord(
+  { storage }: OpenStore,
+  { self, roll, log, storeMark, ...retry }: RestoreOptions,
+): Promise<void> {
+  const work = async () => {
+    await storeMark?.restart(await (await storage.bucket(clusterBucket)).state());
+    await roll.registerSelf(self);
+  };
+  const failureText = 'this requester cannot enter itself in the lost store yet; trying again';
+  await retryOnBrokerError(work, { ...retry, log, failureText }).catch(err =>
+    log.error({ err }, failureText),
+  );
 }
 
 /**

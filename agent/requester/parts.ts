@@ -48,7 +48,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
   const { enrolment, listeners } = gate ?? {};
   const made = { ...makeParts(options, store, past, gate), enrolment, listeners };
   const sets = [...made.operators.sets, ...(enrolment?.sets ?? []), ...(listeners?.sets ?? [])];
-  const following = await followRecords(store.cluster, sets, options);
+  const following = await followRecords(store.cluster, sets, store.recovery, options);
   const started = await loadAndStart(options, store, made, past).catch(error => {
     following.stop();
     throw error;
@@ -81,6 +81,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     peers: store.peers,
     duty,
     lease: store.lease,
+    recovery: store.recovery,
     operators,
     stream,
     silence,

@@ -94,6 +94,10 @@ export async function startParts(
         if (isTakeover) lastSeen.markAllChanged();
         return { stop: () => lastSeen.pause() };
       },
+      () => {
+        store.recovery.takeOver();
+        return { stop: () => undefined };
+      },
       () => keepRoom({ stream: announced, reopen, clock, log }),
       () => {
         const countKnown = () => roll.knownKeys;

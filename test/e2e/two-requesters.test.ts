@@ -205,6 +205,57 @@ describe('two requesters of one roll, on a NATS of your own', () => {
   });
 });
 
+describe('a store of two requesters that is lost while one of them is cut off', () => {
+  let two: TwoRequesters;
+  before(async () => {
+    two = await TwoRequesters.start();
+  });
+  after(() => two?.release());
+
+  it('gets back what the watcher knows, and nothing that the other one remembers', async () => {
+    const { watcher, standby } = await two.roles();
+    const make = async (Name: string) => {
+      const { status, text } = await watcher.send('POST', 'operators', { body: { Name, Actor: 'a test' } });
+      assert.equal(status, 200, text);
+      return (JSON.parse(text) as { Token: string }).Token;
+    };
+    const [revoked, kept] = [await make('ada'), await make('bob')];
+    const isKnown = async (at: OneOfTwo, token: string) =>
+      (await at.send('GET', 'operators', { token })).status === 200;
+    for (const token of [revoked, kept])
+      await eventually('the other one knows it', () => isKnown(standby, token));
+    standby.program?.signal('SIGSTOP');
+    // Its link ends, so it does not hear of what follows.
+    await two.server.kill();
+    await two.server.start();
+    await eventually('an operator is revoked', async () => {
+      const { status } = await watcher.send('DELETE', 'operators/ada', { body: { Actor: 'a test' } });
+      return status === 200;
+    });
+    await two.server.kill();
+    await two.server.wipe();
+    await two.server.start();
+    standby.program?.signal('SIGCONT');
+    await eventually('both let in the operator who was not revoked', async () => {
+      const found = await Promise.all([watcher, standby].map(at => isKnown(at, kept)));
+      const states = await Promise.all([watcher, standby].map(at => at.status()));
+      return found.every(Boolean) && states.every(({ state }) => state === 'ready');
+    });
+    await eventually(
+      'the other one has forgotten the one who was',
+      async () => !(await isKnown(standby, revoked)),
+    );
+    assert.equal(await isKnown(watcher, revoked), false);
+    const names = JSON.parse((await watcher.send('GET', 'operators')).text) as {
+      Operators: { Name: string }[];
+    };
+    assert.deepEqual(
+      names.Operators.map(({ Name }) => Name).filter(name => /^(ada|bob)$/.test(name)),
+      ['bob'],
+    );
+  });
+});
+
 describe('a second requester on the broker of the first one, over TLS', () => {
   const network = { 'broker.host': '0.0.0.0', 'broker.advertise': '127.0.0.1' };
   let cluster: Cluster;

@@ -77,18 +77,27 @@ export class OneOfTwo {
     reason: string,
     operation?: string,
   ): Promise<number> {
-    const answer = await fetch(`http://127.0.0.1:${this.port}/api/v1/orchestrator/nodes/${node}`, {
-      method: 'PUT',
+    const body = { Action: action, Message: reason, Actor: 'a test' };
+    return (await this.send('PUT', `nodes/${node}`, { body, operation })).status;
+  }
+
+  /** Asks the API as an operator, by default with the token of this machine. */
+  async send(
+    method: string,
+    path: string,
+    { body, token, operation }: { body?: object; token?: string; operation?: string | undefined } = {},
+  ): Promise<{ status: number; text: string }> {
+    const answer = await fetch(`http://127.0.0.1:${this.port}/api/v1/orchestrator/${path}`, {
+      method,
       headers: {
         connection: 'close',
         'content-type': 'application/json',
-        authorization: `Bearer ${await this.#cluster.operatorToken(this.id)}`,
+        authorization: `Bearer ${token ?? (await this.#cluster.operatorToken(this.id))}`,
         ...(operation ? { 'muster-operation': operation } : {}),
       },
-      body: JSON.stringify({ Action: action, Message: reason, Actor: 'a test' }),
+      ...(body ? { body: JSON.stringify(body) } : {}),
     });
-    await answer.text();
-    return answer.status;
+    return { status: answer.status, text: await answer.text() };
   }
 
   /** Resolves when it says that it watches. */

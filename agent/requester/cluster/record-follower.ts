@@ -1,5 +1,6 @@
 // Lets sets of records follow the cluster bucket, by one watch over all of them: what another requester writes counts at once.
 import type { Bucket, BucketEntry } from '../../transport/port.ts';
+import { type Recovery, recoveryPrefix } from './recovery.ts';
 import { type RetryOptions, retryOnBrokerError } from './retry.ts';
 
 /** Records in memory, as the watch sees them. See WatchedRecords. */
@@ -8,6 +9,7 @@ export interface FollowingRecords {
   beginPass(lost: boolean): void;
   onEntry(entry: BucketEntry): void;
   completePass(): boolean;
+  forgetUnstored(): void;
 }
 
 /** A set of records that follows the bucket. See RecordSet. */
@@ -18,25 +20,44 @@ export interface FollowingSet {
 
 /**
  * Reads all records of `sets` from the bucket, and follows them until it is stopped. Records that a later pass does not find,
- * although no requester removed them, are written again. @throws BrokerError
+ * although no requester removed them, are written again by `recovery`. @throws BrokerError
  */
 export async function followRecords(
   bucket: Pick<Bucket, 'watch'>,
   sets: readonly FollowingSet[],
+  recovery: Recovery,
   retry: Omit<RetryOptions, 'failureText' | 'onFailure'>,
 ): Promise<{ stop(): void }> {
+  let isInPass = false;
+  const writeMissing = () => writeAgain(sets, retry);
+  const forgetDeleted = () => {
+    if (!isInPass && recovery.takeDoneByOther()) for (const { watched } of sets) watched.forgetUnstored();
+  };
   const onEntry = (entry: BucketEntry) => {
     for (const set of sets) set.watched.onEntry(entry);
+    recovery.onEntry(entry);
+    forgetDeleted();
   };
   // The rest of the bucket is written all the time: the lease, and when nodes were last heard.
   const watch = await bucket.watch(onEntry, {
-    prefixes: sets.map(({ watched }) => watched.prefix),
+    prefixes: [...sets.map(({ watched }) => watched.prefix), recoveryPrefix],
     begin: ({ lost }) => {
+      isInPass = true;
+      recovery.beginPass(lost);
       for (const set of sets) set.watched.beginPass(lost);
     },
     complete: () => {
+      isInPass = false;
       const short = sets.filter(set => set.watched.completePass());
-      if (short.length > 0) void writeAgain(short, retry);
+      if (short.length > 0) {
+        const kinds = short.map(({ watched }) => watched.prefix);
+        retry.log.warn(
+          { kinds },
+          'the store lost records of the cluster; the watching requester writes them again',
+        );
+        recovery.begin(writeMissing);
+      }
+      forgetDeleted();
     },
   });
   try {
@@ -53,10 +74,6 @@ async function writeAgain(
   retry: Omit<RetryOptions, 'failureText' | 'onFailure'>,
 ): Promise<void> {
   const { log } = retry;
-  log.warn(
-    { kinds: sets.map(({ watched }) => watched.prefix) },
-    'the store lost records of the cluster; they are written again',
-  );
   const work = async () => {
     for (const set of sets) await set.restore({ onlyMissing: true });
   };

@@ -116,6 +116,19 @@ export class WatchedRecords<T> implements FollowingRecords {
   }
 
   /**
+   * Forgets the records that the store does not have, because the requester that watches has written again what it had lost:
+   * these were deleted before.
+   */
+  forgetUnstored(): void {
+    for (const name of [...this.memory.names()]) {
+      const before = this.memory.get(name);
+      if (this.memory.revisionOf(name) > 0 || !this.memory.apply(name, undefined, 0, 0) || !this.#tells)
+        continue;
+      this.#options.onOthersChange?.(name, before, undefined);
+    }
+  }
+
+  /**
    * Takes what was read from the store, perhaps before the watch brings it and what was written earlier. `known` is the
    * revision that memory had when the store was asked.
    */

@@ -6,8 +6,9 @@ import type { NodeState } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
-import type { EventStream } from '../../transport/port.ts';
+import { BrokerError, type EventStream } from '../../transport/port.ts';
 import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
+import type { Recovery } from '../cluster/recovery.ts';
 import { type BacalhauDesk, bacalhauDesk } from '../enrolment/bacalhau-desk.ts';
 import { type BrokerAddresses, type JoinCodeDesk, joinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { JoinCodes } from '../enrolment/join-codes.ts';
@@ -50,9 +51,11 @@ export interface DirectoryParts {
   stream: EventStream;
   operators: Operators;
   /** The other requesters of the roll. */
-  peers: Pick<Peers, 'list'>;
+  peers: Pick<Peers, 'list' | 'areThere'>;
   /** Who watches over the roll. */
   lease: Pick<Lease, 'holder'>;
+  /** Tells the other requesters what an operator confirmed. */
+  recovery: Pick<Recovery, 'confirm'>;
 }
 
 export interface NodeDirectoryOptions {
@@ -196,10 +199,12 @@ export class NodeDirectory implements Directory {
 
   async confirmStore(act: Act): Promise<void> {
     const { storeMark, parts, log } = this.#options;
-    parts();
-    if (!(await storeMark?.confirm())) {
+    const { recovery, peers } = parts();
+    // Another requester may have found that the store is older, even if this one has not.
+    if (!(await storeMark?.confirm()) && !peers.areThere) {
       throw new MusterError('conflict', 'there is nothing to confirm: the store is not older than it was');
     }
+    await recovery.confirm(act).catch(throwUntold);
     log.warn({ ...act }, 'an operator confirmed that the older store is the right one');
   }
 
@@ -224,6 +229,12 @@ function viewOf({ health, resources, conflicts, keys, lease }: DirectoryParts, s
 
 const awayOf = ({ server, current }: { server: string; current: boolean }): string[] =>
   current ? [] : [server];
+
+function throwUntold(cause: unknown): never {
+  if (!(cause instanceof BrokerError)) throw cause;
+  const text = `this requester takes the store for the right one now, but could not tell the others: ${cause.message}`;
+  throw new MusterError('unreachable', text, { hint: 'confirm it again in a moment', cause });
+}
 
 const noAuthorities = (hasOwnBroker: boolean): MusterError =>
   hasOwnBroker

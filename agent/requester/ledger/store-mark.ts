@@ -158,6 +158,20 @@ export class StoreMark {
   }
 
   /**
+   * Notes that an operator took the older store for the right one at another requester, at this revision. What an older store
+   * itself contains confirms nothing. Never rejects.
+   */
+  async onConfirmed(written: number): Promise<void> {
+    if (!this.older || written <= this.older.revision) return;
+    const what = 'an operator confirmed at another requester that the older store is the right one';
+    try {
+      if (await this.confirm()) this.#options.log.warn({}, what);
+    } catch (err) {
+      this.#limited.warn('confirm', { err }, 'that the older store is the right one could not be written');
+    }
+  }
+
+  /**
    * Returns the bucket `muster_v1`, whose writes the mark follows, those of other requesters too. `isLease` is for writes that
    * come all the time.
    */

@@ -179,6 +179,6 @@ describe('a store', () => {
     broker.start();
     await clock.settle();
     assert.deepEqual(contents(set), { a: 1, 'old-2': 1 });
-    assert.deepEqual([...entries.keys()].sort(), ['thing.a', 'thing.old-2']);
+    assert.deepEqual([...entries.keys()].sort(), ['recovery.done', 'thing.a', 'thing.old-2']);
   });
 });

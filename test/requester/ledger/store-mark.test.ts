@@ -89,6 +89,20 @@ test('an older store stays one over restarts, until it is confirmed', async () =
   assert.equal(fourth.older, undefined);
 });
 
+test('what an operator confirms at another requester counts, unless the older store itself contains it', async () => {
+  const { open, lines } = await begin();
+  const opened = await open();
+  await opened.compare('c', { created: day(2), lastRevision: 10, keys: 0 });
+  const again = await open();
+  await again.compare('c', { created: day(2), lastRevision: 6, keys: 0 });
+  await again.onConfirmed(6);
+  assert.ok(again.older, 'an earlier confirmation');
+  await again.onConfirmed(8);
+  assert.equal(again.older, undefined);
+  assert.equal((await open()).older, undefined, 'also after a restart');
+  assert.equal(lines.filter(({ message }) => /at another requester/.test(message)).length, 1);
+});
+
 test('a mark that cannot be read stops the start, so that no older store is taken for good', async () => {
   const { open, path } = await begin();
   await writeFile(path, '{"version":1}');
