@@ -25,6 +25,8 @@ export async function bundle(): Promise<Bundle> {
     plugins: [lazyBuiltins(), leaveOut()],
     // Code that is not run shall not be compiled either. That would cost an agent 1 MB, and each start 3 ms.
     optimization: { pifeForModuleWrappers: false },
+    // On a busy machine it would complain that it is slow.
+    checks: { bundlerTimings: false },
     onLog(_level, log) {
       // yargs searches its own folder for a file that its settings extend. muster gives it no such settings.
       if (log.code === 'EMPTY_IMPORT_META' && log.id?.includes('/yargs/')) return;
