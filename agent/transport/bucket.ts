@@ -20,6 +20,7 @@ import type { StoredMessage } from './received-message.ts';
 import { isShut, refuseShut } from './shut-stream.ts';
 import { readStoredMessage } from './stored-message.ts';
 import { createOnServers, StreamBirth } from './stream-birth.ts';
+import { StreamFloor } from './stream-floor.ts';
 
 /** Opens the bucket, and creates it when it does not exist. Throws BrokerError. */
 export async function openBucket(
@@ -40,16 +41,18 @@ class StreamBucket implements Bucket {
   readonly #stream: string;
   /** Finds the bucket's stream, or makes it. */
   readonly #ensure: () => Promise<StreamInfo>;
+  readonly #floor: StreamFloor;
 
   constructor(environment: StorageEnvironment, name: string, ensure: () => Promise<StreamInfo>) {
     this.#environment = environment;
     this.#name = name;
     this.#stream = `KV_${name}`;
     this.#ensure = ensure;
+    this.#floor = new StreamFloor(environment);
   }
 
   async state(): Promise<BucketState> {
-    const { created, state } = await this.#ensure();
+    const { created, state } = await this.#floor.ask(this.#ensure);
     return { created, lastRevision: state.last_seq, keys: state.messages };
   }
 
@@ -83,12 +86,17 @@ class StreamBucket implements Bucket {
 
   watch(fn: (entry: BucketEntry) => void, passes: WatchPasses = {}): Promise<BucketWatch> {
     let before: { created: string; sequence: number } | undefined;
+    /** The newest message of the present pass, and that of all passes before it. */
+    let newest = 0;
+    let newestBefore = 0;
     const nextRead = async () => {
-      const { created, state } = await this.#ensure();
+      const { created, state } = await this.#floor.ask(this.#ensure);
       const onBegin = () => {
         // When a store was restored from a backup, it has the same name and time of creation, but fewer messages.
         const lost = before !== undefined && (before.created !== created || state.last_seq < before.sequence);
         before = { created, sequence: lost ? 0 : (before?.sequence ?? 0) };
+        newest = 0;
+        newestBefore = before.sequence;
         passes.begin?.({ lost });
       };
       return {
@@ -101,10 +109,24 @@ class StreamBucket implements Bucket {
     return readContinuously(this.#environment, nextRead, {
       onMessage: message => {
         if (before) before.sequence = Math.max(before.sequence, message.sequence);
+        newest = Math.max(newest, message.sequence);
+        this.#floor.note(message.sequence);
         fn(this.#toEntry(message));
       },
-      onCurrent: () => passes.complete?.(),
+      onCurrent: () => {
+        const complete = () => passes.complete?.();
+        // The server that sends the entries may be behind the leader.
+        return newest < newestBefore && this.#environment.connection.isClustered
+          ? this.#has(newestBefore).then(has => (has ? 'behind' : complete()))
+          : complete();
+      },
     });
+  }
+
+  // Returns whether the stream still has the message of a sequence.
+  async #has(sequence: number): Promise<boolean> {
+    const { connection } = this.#environment;
+    return (await readStoredMessage(connection, this.#stream, { seq: sequence })) !== undefined;
   }
 
   async #write(
@@ -123,6 +145,7 @@ class StreamBucket implements Bucket {
           refuseShut(await this.#ensure(), this.#stream),
         );
       });
+      this.#floor.note(stored.sequence);
       return stored.sequence;
     } catch (error) {
       if (attempts > 1 && error instanceof BrokerError && isLaterRefusal(error)) throw unanswered(error);
