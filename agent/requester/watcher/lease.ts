@@ -13,6 +13,7 @@ import { TokenBuckets } from '../../system/token-buckets.ts';
 import {
   BrokerError,
   type Bucket,
+  type BucketEntry,
   type Connection,
   isRevisionConflict,
   type Subscription,
@@ -201,14 +202,26 @@ export class Lease implements WatchRight {
         return;
       }
       const entry = await bucket.get(leaseKey);
-      const holder = entry && !entry.marker ? decode(leaseKey, holderSchema, entry.value) : undefined;
+      const holder = entry && !entry.marker ? this.#decode(entry, isStart) : undefined;
       const isOther = holder !== undefined && holder.instance !== me.instance;
       if (entry && isOther && !(await this.#isOver(holder, entry.revision, isStart))) {
-        this.#holder = holder;
+        if (holder !== unknownHolder) this.#holder = holder;
         return;
       }
       if (this.#isReleased) return;
       if (await this.#take(entry?.revision ?? 0)) return;
+    }
+  }
+
+  /** Returns who holds the lease. At a start, nothing is known of who wrote a lease that cannot be read, and it is left. */
+  #decode(entry: BucketEntry, isStart: boolean): Holder {
+    try {
+      return decode(leaseKey, holderSchema, entry.value);
+    } catch (err) {
+      if (isStart || !(err instanceof MusterError)) throw err;
+      const text = 'the lease in the store cannot be read; it is taken unless its holder renews it';
+      if (this.#seen?.revision !== entry.revision) this.#options.log.warn({ err }, text);
+      return unknownHolder;
     }
   }
 
@@ -310,6 +323,9 @@ export class Lease implements WatchRight {
     if (!this.#isReleased) this.#events?.onChange();
   }
 }
+
+/** Stands for the holder of a lease that cannot be read. */
+const unknownHolder: Holder = { requester: '', instance: '', host: '', pid: 0, since: '' };
 
 /** A moment on both clocks, in milliseconds. The monotonic clock stands still while the machine sleeps. */
 interface Times {

@@ -170,6 +170,25 @@ describe('a second requester', () => {
     await assert.rejects(open('a'), { code: 'bad_state', message: /muster_v1\/lease/ });
   });
 
+  test('takes a lease that cannot be read once nobody has renewed it', async () => {
+    const { clock, broker, open, changes, stands, lines } = begin();
+    const connection = broker.connect();
+    await open('a', connection);
+    await open('b');
+    suspend(broker, connection);
+    const bucket = await (await broker.connect().storage()).bucket(clusterBucket);
+    await bucket.put('lease', Buffer.from('?'), (await bucket.get('lease'))?.revision ?? 0);
+    await clock.advance(leaseTimesMs.expiry - leaseTimesMs.look);
+    assert.deepEqual(changes, []);
+    await clock.advance(3 * leaseTimesMs.look);
+    assert.equal(stands(), 'node-b');
+    assert.deepEqual(changes, ['b watches']);
+    assert.equal(
+      lines.filter(({ message }) => message.startsWith('the lease in the store cannot be read')).length,
+      1,
+    );
+  });
+
   test('fails without a store', async () => {
     const { clock, broker, open } = begin();
     await open('a');
