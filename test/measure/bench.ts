@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { reasonOf } from '../../agent/system/errors.ts';
 import { agentStart, steadyAgent } from './agent.ts';
 import { coldNodes, keyedStart, returnOfNodes } from './enrolment.ts';
+import { eventThroughput } from './events.ts';
 import { fleetCost, silenceNoticed, smallFleet } from './fleet.ts';
 import { gateCost, pinMemory } from './gate.ts';
 import { heartbeatCost } from './heartbeat-cost.ts';
@@ -33,6 +34,10 @@ const rows: Record<string, Row> = {
   sample: { help: 'CPU of one resource sample, compared with systeminformation', measure: sampleCost },
   lateness: { help: 'how late heartbeats are when every source of facts hangs', measure: heartbeatLateness },
   throughput: { help: 'heartbeats a second through a real broker', measure: heartbeatThroughput },
+  events: {
+    help: 'events a second that the watcher announces, on one server and on three',
+    measure: eventThroughput,
+  },
   heartbeat: { help: 'cost of one heartbeat with 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
   fleet: { help: 'CPU, memory and start with 100 000 nodes at default intervals', measure: fleetCost },
   keyed: {
