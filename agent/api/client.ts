@@ -3,10 +3,10 @@ import type { IncomingMessage } from 'node:http';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { ProtocolError } from '../protocol/error.ts';
-import type { DecisionBody, LostNode } from '../protocol/http.ts';
+import { type DecisionBody, type LostNode, signOfLifeHeader } from '../protocol/http.ts';
 import type { OperationView } from '../protocol/http-operations.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
-import { MusterError } from '../system/errors.ts';
+import { errnoOf, MusterError } from '../system/errors.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
 import { type ApiAddress, apiAddress, apiAddresses } from './address.ts';
 import {
@@ -169,7 +169,7 @@ export class ApiClient {
 
   /**
    * Yields the events that match `query`. With `follow` the stream goes on until the requester stops, so its end is an
-   * error.
+   * error. So is the silence of one that hangs, or that hears no events itself; another one is asked first then.
    */
   async *events(
     query: Readonly<Record<string, string>>,
@@ -183,11 +183,15 @@ export class ApiClient {
     try {
       onOpen?.();
       if (!following) server.limitSilence(response);
-      for await (const line of readLines(response)) {
+      for await (const line of readLines(response, following ? silenceOf(response) : undefined)) {
         const event = eventOf(line, onUnreadable);
         if (event) yield event;
       }
     } catch (error) {
+      if (following && errnoOf(error) === 'ETIMEDOUT') {
+        this.#requests.leave(server);
+        throw new MusterError('unreachable', `the requester at ${server.url} gives no sign of life`);
+      }
       throw server.explain(error, { hasAnswered: true });
     }
     if (following) throw new MusterError('unreachable', `the requester at ${server.url} stopped`);
@@ -214,6 +218,15 @@ function nodePath(name: string): string {
 
 function nodeNotFound(name: string, hint?: string): MusterError {
   return new MusterError('not_found', `node not found: ${name}`, hint ? { hint } : {});
+}
+
+/** Number of signs of life that may be missing before a requester counts as one that hangs. */
+const missedSigns = 4;
+
+/** Returns the longest silence of a stream in milliseconds; undefined when the requester sends no signs of life. */
+function silenceOf({ headers }: IncomingMessage): number | undefined {
+  const everyMs = Number(headers[signOfLifeHeader.toLowerCase()]);
+  return everyMs >= 1 && everyMs <= 300_000 ? missedSigns * everyMs : undefined;
 }
 
 /** Throws ProtocolError for an answer that is not a stream of events, because its lines would all be left out. */

@@ -1,6 +1,7 @@
 // Reads the response of the HTTP API, whole or line by line, up to a size limit.
 import type { IncomingMessage } from 'node:http';
 import { ProtocolError } from '../protocol/error.ts';
+import { timeoutError } from './explain.ts';
 
 /** Size of the largest answer that is read, in bytes. It is enough for about 200 000 nodes. */
 const maxAnswerBytes = 256 * 1024 * 1024;
@@ -20,16 +21,35 @@ export async function readBody(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** Yields the lines of a stream, without the empty ones. @throws ProtocolError `too_large` */
-export async function* readLines(response: IncomingMessage): AsyncGenerator<string> {
+/**
+ * Yields the lines of a stream, without the empty ones. `silenceMs` is the longest time in milliseconds that may pass before
+ * something comes, an empty line too; the time in which the caller does not want a line does not count. @throws ProtocolError
+ * `too_large`; `timeoutError()` after a silence
+ */
+export async function* readLines(response: IncomingMessage, silenceMs?: number): AsyncGenerator<string> {
   let rest = '';
   response.setEncoding('utf8');
-  for await (const chunk of response as AsyncIterable<string>) {
+  for await (const chunk of chunksOf(response, silenceMs)) {
     const parts = (rest + chunk).split('\n');
     rest = parts.pop() ?? '';
     if (rest.length > maxLineLength)
       throw new ProtocolError('too_large', `a line of more than ${maxLineLength} characters`);
     yield* parts.filter(part => part !== '');
+  }
+}
+
+async function* chunksOf(response: IncomingMessage, silenceMs: number | undefined): AsyncGenerator<string> {
+  const chunks = (response as AsyncIterable<string>)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const timer =
+        silenceMs === undefined ? undefined : setTimeout(() => response.destroy(timeoutError()), silenceMs);
+      const { value, done } = await chunks.next().finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await chunks.return?.();
   }
 }
 

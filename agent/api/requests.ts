@@ -109,6 +109,12 @@ export class ApiRequests {
     });
   }
 
+  /** Asks another server than this one first from now on, if there is one. */
+  leave(server: OneServer): void {
+    const next = this.#servers[(this.#servers.indexOf(server) + 1) % this.#servers.length];
+    if (next && this.#latest === server) this.#latest = next;
+  }
+
   async #inTurn<T>(wish: Wish, send: (server: OneServer, attempt: Attempt) => Promise<T>): Promise<T> {
     const first = this.#latest;
     const order = [first, ...this.#servers.filter(server => server !== first)];

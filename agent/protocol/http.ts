@@ -246,6 +246,12 @@ export const requesterStateSchema = struct({
   reason: text(1024),
 });
 
+/**
+ * The header of a stream of events that goes on: the time in milliseconds after which an empty line comes at the latest when no
+ * event does. A requester that hears no events sends none.
+ */
+export const signOfLifeHeader = 'Muster-Sign-Of-Life-Ms';
+
 /** The codes of problems, each with its HTTP status. */
 export const problemStatus = {
   BadRequest: 400,

@@ -22,6 +22,7 @@ import type { CalloutBox } from './enrolment/callout-box.ts';
 import type { BrokerAddresses } from './enrolment/join-code-desk.ts';
 import { OwnNats, type OwnNatsOptions } from './enrolment/own-nats.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
+import { eventStreamConfig } from './events/stream-config.ts';
 import type { FreezeFollower } from './freeze/freeze-follower.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
@@ -134,6 +135,9 @@ export class Requester {
       tokenFile: options.firstToken?.path,
       storeMark: options.storeMark,
       authorities: options.authorities,
+      hearsEvents: () =>
+        options.connection.state.kind === 'connected' &&
+        this.#replicaWatch.faultOf(eventStreamConfig.name) === undefined,
       parts: () => this.#readyParts(),
       status: () => this.status(),
     });

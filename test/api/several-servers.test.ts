@@ -252,6 +252,45 @@ test('following events goes on at another requester where it stopped, and shows 
   assert.match(second.seen[0] ?? '', /since=/);
 });
 
+test('following events leaves a requester that gives no sign of life, and asks the next one first', async t => {
+  const event = cloudEvent('approved', 'node-1:s1:1', '/muster/c/r', new Date().toISOString(), {
+    node: 'node-1',
+    previous: {},
+    current: {},
+  });
+  const type = { 'Content-Type': 'application/x-ndjson' };
+  const hanging = await answering(t, (_, response) => {
+    response.writeHead(200, { ...type, 'Muster-Sign-Of-Life-Ms': 5 });
+    response.write('\n');
+  });
+  // Without that header, as of an earlier version, silence means nothing.
+  const silent = await answering(t, (_, response) => {
+    response.writeHead(200, type);
+    response.flushHeaders();
+    setTimeout(() => response.write(`${JSON.stringify(event)}\n`), 100);
+  });
+  const client = clientOf([hanging.port, silent.port]);
+  const told: string[] = [];
+  const following = followEvents(
+    client,
+    {},
+    {
+      clock: systemClock,
+      random: steadyRandom(),
+      onUnreadable: () => undefined,
+      onLost: ({ message }) => void told.push(message),
+      onBack: () => void told.push(client.url),
+    },
+  );
+  for await (const { id } of following) {
+    assert.equal(id, 'node-1:s1:1');
+    break;
+  }
+  const at = ({ port }: AnsweringServer) => `http://127.0.0.1:${port}`;
+  assert.deepEqual(told, [`the requester at ${at(hanging)} gives no sign of life`, at(silent)]);
+  assert.deepEqual([hanging.seen.length, silent.seen.length], [1, 1]);
+});
+
 test('the addresses: the stronger source wins, and beyond the loopback everything goes over TLS', () => {
   const addresses = (flags: Parameters<typeof readFlags>[0], variables: Record<string, string>) => {
     const { settings, origin, faults } = resolveSettings(

@@ -98,6 +98,7 @@ export class FakeDirectory implements Directory {
   });
   /** The error that `list` and the other methods throw, if it is set. */
   failure: Error | undefined;
+  hearsEvents = true;
   degraded: string | undefined;
   tokenFile: string | undefined;
   readonly fakeAuthorities = new FakeAuthorities();

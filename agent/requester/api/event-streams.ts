@@ -1,5 +1,6 @@
 // Sends events over HTTP, one JSON document per line: the stored events and, if the client wants, new events as they come.
 import type { ServerResponse } from 'node:http';
+import { signOfLifeHeader } from '../../protocol/http.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { systemClock } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
@@ -14,6 +15,8 @@ export interface EventStreamsOptions {
   maxWaitingBytes?: number;
   /** Number of streams that may be open at the same time. */
   maxStreams?: number;
+  /** Time between two signs of life in a stream that goes on, in milliseconds. */
+  signOfLifeMs?: number;
 }
 
 export interface EventQuery {
@@ -28,9 +31,12 @@ export class EventStreams {
   readonly #limitedLog: LimitedLog;
   readonly #maxWaitingBytes: number;
   readonly #maxStreams: number;
+  readonly #signOfLifeMs: number;
   readonly #open = new Set<ServerResponse>();
 
-  constructor({ directory, log, maxWaitingBytes = 8 * 1024 * 1024, maxStreams = 32 }: EventStreamsOptions) {
+  constructor(options: EventStreamsOptions) {
+    const { directory, log, maxWaitingBytes = 8 * 1024 * 1024, maxStreams = 32 } = options;
+    this.#signOfLifeMs = options.signOfLifeMs ?? 5_000;
     this.#directory = directory;
     this.#limitedLog = limitedLog(log, systemClock);
     this.#maxWaitingBytes = maxWaitingBytes;
@@ -50,6 +56,7 @@ export class EventStreams {
     response.setHeader('Content-Type', 'application/x-ndjson');
     response.setHeader('Cache-Control', 'no-store');
     response.setHeader('Connection', 'close');
+    if (follow) response.setHeader(signOfLifeHeader, this.#signOfLifeMs);
     const room = roomIn(response, this.#maxWaitingBytes / 8);
     const feed = await this.#directory.follow({ node, since }, event => {
       this.#send(response, event);
@@ -58,7 +65,7 @@ export class EventStreams {
     if (response.destroyed) return feed.stop();
     response.once('close', () => feed.stop());
     response.flushHeaders();
-    if (follow) return;
+    if (follow) return this.#giveSignsOfLife(response);
     feed.ready.then(
       () => response.end(),
       () => response.destroy(),
@@ -68,6 +75,16 @@ export class EventStreams {
   /** Ends every stream. */
   close(): void {
     for (const response of this.#open) response.end();
+  }
+
+  // A client takes a silent stream for one that hangs, and asks another requester. So an empty line comes while nothing
+  // happens, but not while this requester hears nothing itself.
+  #giveSignsOfLife(response: ServerResponse): void {
+    const timer = setInterval(() => {
+      if (response.writableLength === 0 && !response.writableEnded && this.#directory.hearsEvents)
+        response.write('\n');
+    }, this.#signOfLifeMs);
+    response.once('close', () => clearInterval(timer));
   }
 
   #send(response: ServerResponse, event: Uint8Array): void {

@@ -23,6 +23,7 @@ export interface ApiOptions {
   /** See EventStreamsOptions. */
   maxWaitingBytes?: number;
   maxStreams?: number;
+  signOfLifeMs?: number;
   /** See limitConnections. */
   readTimeoutMs?: number;
 }

@@ -30,6 +30,8 @@ export interface Directory {
    * `unreachable` while it starts.
    */
   readonly authorities: Pick<AuthorityRotation, 'view' | 'certificates' | 'rotate' | 'forget'>;
+  /** Whether events come to this requester now: it has its broker, and the stream a leader. */
+  readonly hearsEvents: boolean;
   status(): RequesterStatus;
   /**
    * Returns every node on the roll, sorted by id.

@@ -75,6 +75,8 @@ export interface NodeDirectoryOptions {
   authorities?: AuthorityRotation | undefined;
   /** Remembers how far the store was; undefined when nothing does. */
   storeMark?: StoreMark | undefined;
+  /** See Directory. */
+  hearsEvents(): boolean;
   /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
   parts(): DirectoryParts;
   status(): RequesterStatus;
@@ -106,6 +108,10 @@ export class NodeDirectory implements Directory {
 
   get tokenFile(): string | undefined {
     return this.#options.tokenFile;
+  }
+
+  get hearsEvents(): boolean {
+    return this.#options.hearsEvents();
   }
 
   get operators(): Operators {

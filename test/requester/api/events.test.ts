@@ -144,3 +144,23 @@ test('no more than maxStreams streams are open at once', async t => {
   first.destroy();
   await eventually('there is room again', async () => (await call(api, events)).status === 200);
 });
+
+test('a stream that goes on gives signs of life while nothing happens, unless the requester hears no events', async t => {
+  const directory = stored();
+  const api = await serve(t, directory, { signOfLifeMs: 20 });
+  const response = await open(t, api, 'follow=true&since=2026-01-02T00:00:00Z');
+  assert.equal(response.headers['muster-sign-of-life-ms'], '20');
+  let text = '';
+  response.setEncoding('utf8').on('data', chunk => {
+    text += chunk;
+  });
+  await eventually('signs of life come', () => /^\n{3,}$/.test(text));
+  directory.hearsEvents = false;
+  text = '';
+  directory.emit('node-1', '{"id":"last"}');
+  await eventually('the event comes', () => text.endsWith('{"id":"last"}\n'));
+  directory.emit('node-1', '{"id":"end"}');
+  await eventually('no sign comes between two events', () => text.endsWith('{"id":"last"}\n{"id":"end"}\n'));
+  const ended = await call(api, `${events}?since=2026-01-02T00:00:00Z`);
+  assert.equal(ended.headers['muster-sign-of-life-ms'], undefined);
+});
