@@ -20,9 +20,12 @@ const wildcards: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', ':
  * token could be read and a decision changed on the way.
  */
 export function apiAddress({ host, port, tls }: Settings['api']): ApiAddress {
-  const isTls = !isLoopback(host) || Object.values(tls).some(value => value !== undefined);
+  const isTls = !isLoopback(host) || usesTls(tls);
   return { host: wildcards[host] ?? host, port, isTls };
 }
+
+const usesTls = ({ certFile, keyFile, caFile, pin }: Settings['api']['tls']): boolean =>
+  [certFile, keyFile, caFile].some(file => file !== undefined) || pin.length > 0;
 
 /**
  * Returns the addresses that a command tries in turn: those of `api.servers`, or without them the one of `api.host` and

@@ -13,8 +13,8 @@ import { type ApiAddress, urlOf } from './address.ts';
 import { explain, timeoutError } from './explain.ts';
 
 /**
- * Returns the CAs to trust, in PEM; undefined for those of Node alone. With a pin it asks the server for its CA, which is
- * public. Throws MusterError `bad_config`, `unreachable`.
+ * Returns the CAs to trust, in PEM; undefined for those of Node alone. With pins it asks the server for its CA, which is
+ * public, and takes it when one of the pins is that of it. Throws MusterError `bad_config`, `unreachable`.
  */
 export async function trustedAuthorities(
   settings: Pick<Settings, 'api' | 'dataDir'>,
@@ -24,7 +24,7 @@ export async function trustedAuthorities(
   if (!address.isTls) return undefined;
   const { caFile, pin } = settings.api.tls;
   if (caFile !== undefined) return [await readAuthorities(caFile)];
-  if (pin !== undefined) return [await askForPinned(address, pin, deadlineMs)];
+  if (pin.length > 0) return [await askForPinned(address, pin, deadlineMs)];
   const known = await knownAuthorities(settings);
   return known.length > 0 ? [...rootCertificates, ...known] : undefined;
 }
@@ -57,8 +57,12 @@ function authoritiesIn(data: Buffer | undefined): string[] {
   }
 }
 
-/** Returns the CA that the server shows and that has this pin. Nothing else is sent to the server meanwhile. */
-async function askForPinned(address: ApiAddress, pin: string, deadlineMs: number): Promise<string> {
+/** Returns the CA that the server shows and that has one of these pins. Nothing else is sent to the server meanwhile. */
+async function askForPinned(
+  address: ApiAddress,
+  pins: readonly string[],
+  deadlineMs: number,
+): Promise<string> {
   const { host, port } = address;
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const servername = isIP(host) ? {} : { servername: host };
@@ -67,9 +71,9 @@ async function askForPinned(address: ApiAddress, pin: string, deadlineMs: number
   socket.once('error', reject);
   socket.once('secureConnect', () => {
     const peer = readPeer(socket);
-    const found = findPinned(peer, [pin]);
+    const found = findPinned(peer, pins);
     if (found) resolve(found.toString());
-    else reject(otherAuthority(address, pin, peer.chain.map(caPinOf).at(-1)));
+    else reject(otherAuthority(address, pins, peer.chain.map(caPinOf).at(-1)));
   });
   try {
     return await promise;
@@ -80,11 +84,15 @@ async function askForPinned(address: ApiAddress, pin: string, deadlineMs: number
   }
 }
 
-const otherAuthority = (address: ApiAddress, pin: string, shown: string | undefined): MusterError =>
+const otherAuthority = (
+  address: ApiAddress,
+  pins: readonly string[],
+  shown: string | undefined,
+): MusterError =>
   new MusterError(
     'unreachable',
-    `what answers at ${urlOf(address)} has another CA: its pin is ${shown}, and ${pin} is expected; nothing was sent to it`,
+    `what answers at ${urlOf(address)} has another CA: its pin is ${shown}, and ${pins.join(' or ')} is expected; nothing was sent to it`,
     {
-      hint: 'compare the pin with that of the requester; it is in its log and in its join codes (api.tls.pin)',
+      hint: 'compare the pin with that of this requester; it is in its log and in its join codes (api.tls.pin)',
     },
   );

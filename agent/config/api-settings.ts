@@ -1,7 +1,8 @@
 // The settings of the HTTP API, for the requester and for the commands that call it.
 import { apiServers } from './api-servers.ts';
 import { boolean, path, secret } from './kind.ts';
-import { host, pin, port } from './network.ts';
+import { host, port } from './network.ts';
+import { pins } from './pins.ts';
 import type { Setting } from './setting.ts';
 
 export const apiSettings = {
@@ -65,9 +66,10 @@ export const apiSettings = {
     help: 'file with the CA that signed the certificate of the API, in PEM',
   },
   'api.tls.pin': {
-    type: pin,
+    type: pins,
+    default: [],
     reload: false,
     roles: 'commands',
-    help: 'pin of the CA that signed the certificate of the API; muster doctor on the requester shows it',
+    help: 'pins of the CAs that signed the certificates of the APIs; muster doctor on each requester shows its own',
   },
 } satisfies Record<string, Setting>;

@@ -28,11 +28,6 @@ const allowed = {
 /** The kind of a port. 0 lets the system choose a free one. */
 export const port: SettingKind<number> = { ...integer(0, 65_535, 'a port'), name: 'port' };
 
-const allowedPin = '43 characters, the SHA-256 of a public key in base64url';
-
-/** The kind of a pin, by which a certificate authority is recognized. */
-export const pin: SettingKind<string> = { ...plainText(/^[A-Za-z0-9_-]{43}$/u, allowedPin), name: 'pin' };
-
 const allowedAccount = 'A and 55 letters and digits, the public key of an account of NATS';
 
 /** The kind of the key of an account on a NATS with an operator. */

@@ -102,7 +102,7 @@ const texts: Record<string, fc.Arbitrary<string>> = {
   text: strung('a', 'A', '1', '-', '_', '.', ' ', '\u001b', 'é', '😀', 'x'.repeat(128), 'y'.repeat(254)),
   path: strung('/', '~', '~/', 'a', ' ', '.', 'é', '\u0000', '\n', '😀', 'x'.repeat(4095)),
   secret: strung('s', ' ', '\t', '"', '😀', '<redacted>', 'x'.repeat(4095), '\u007f'),
-  pin: strung('a'.repeat(43), 'a'.repeat(42), 'A', '-', '_', '=', '+', ' ', '\n', 'é'),
+  pins: strung(',', ', ', 'a'.repeat(43), 'a'.repeat(42), 'A', '-', '_', '=', '+', ' ', '\n', 'é'),
   keys: strung(
     'UCFIRY65OQE7DFP5KLNS2PF2LVZMUZYJX4OZIEQ36N2IQANUB5XVZ45L',
     'UCATS5YOVB6ROX2WUNKGNQ2MP3GMXDMKSG2O4N5CLX3A6W4PZGZZJPJO',

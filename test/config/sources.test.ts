@@ -108,10 +108,10 @@ const samples: Record<string, [string, unknown][]> = {
     ['two', 'two'],
     ['', ''],
   ],
-  pin: [
-    ['a'.repeat(43), 'a'.repeat(43)],
-    ['b'.repeat(43), 'b'.repeat(43)],
-    ['c'.repeat(43), 'c'.repeat(43)],
+  pins: [
+    [`${'a'.repeat(43)}, ${'b'.repeat(43)}`, ['a'.repeat(43), 'b'.repeat(43)]],
+    ['c'.repeat(43), ['c'.repeat(43)]],
+    [`${'d'.repeat(43)},${'e'.repeat(43)}`, ['d'.repeat(43), 'e'.repeat(43)]],
   ],
   account: [
     [accountKey(1), accountKey(1)],
@@ -262,7 +262,7 @@ test('the defaults are the documented ones', () => {
       openReads: true,
       token: undefined,
       tokenFile: undefined,
-      tls: { certFile: undefined, keyFile: undefined, caFile: undefined, pin: undefined },
+      tls: { certFile: undefined, keyFile: undefined, caFile: undefined, pin: [] },
     },
     dataDir: undefined,
     log: { level: 'info', format: 'auto', file: undefined },

@@ -24,7 +24,7 @@ function settingFlag(setting: FlagKey): [name: string, Flag] {
   // The name of a choice is the list of its values.
   const choices = type.name.includes(',') ? `: ${type.name}` : '';
   const help = `${text}${choices}${shown ? ` (default ${preset})` : ''}`;
-  const many = /^(list|servers|map)$/.test(type.name) ? ({ many: true } as const) : {};
+  const many = /^(list|servers|pins|map)$/.test(type.name) ? ({ many: true } as const) : {};
   const value = choices ? 'WORD' : type.name.toUpperCase();
   return [
     withoutDashes(flagName(setting)),

@@ -91,8 +91,9 @@ Settings:
                               the requester's own on its machine
       --api-tls-ca-file PATH  file with the CA that signed the certificate of
                               the API, in PEM
-      --api-tls-pin PIN       pin of the CA that signed the certificate of the
-                              API; muster doctor on the requester shows it
+      --api-tls-pin PINS      pins of the CAs that signed the certificates of
+                              the APIs; muster doctor on each requester shows
+                              its own
 
 For every command:
   -c, --config FILE      read the settings from this file
