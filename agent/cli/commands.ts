@@ -200,6 +200,16 @@ export const commands: CommandTable = [
     help: 'go on with an older store, such as a backup',
     load: () => import('./commands/store/confirm.ts'),
   },
+  {
+    path: 'store raise',
+    help: 'have three servers of a NATS cluster store the roll',
+    load: () => import('./commands/store/raise.ts'),
+  },
+  {
+    path: 'store lower',
+    help: 'have one server of a NATS cluster store the roll',
+    load: () => import('./commands/store/lower.ts'),
+  },
   { path: 'config show', help: 'show the settings', load: () => import('./commands/config/show.ts') },
   {
     path: 'config check',

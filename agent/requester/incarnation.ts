@@ -12,7 +12,7 @@ import type { StoreLife } from './roll/store-life.ts';
 const storeKey = 'store';
 const storeSchema = v.object({
   incarnation: v.pipe(v.string(), v.regex(/^[a-z0-9]{1,16}$/)),
-  /** The time of creation of the node info store, as the broker writes it. */
+  /** The time of creation of the node info store, as the broker writes it; empty in a cluster. */
   created: v.pipe(v.string(), v.maxLength(64)),
 });
 
@@ -95,7 +95,7 @@ export class Incarnation implements StoreLife {
       const known = readStore(entry, log);
       const announced = known ? (newestAnnounced?.(known.incarnation) ?? 0) : 0;
       const isWhole = lastRevision >= Math.max(newestBefore, announced) && !this.#wasLost;
-      if (known?.created === created && isWhole) {
+      if (known && isSameLife(known.created, created) && isWhole) {
         this.onRevision(announced);
         return known.incarnation;
       }
@@ -124,6 +124,9 @@ export async function forgetIncarnation(cluster: Bucket): Promise<void> {
   const entry = await cluster.get(storeKey);
   if (entry && !entry.marker) await cluster.purge(storeKey, entry.revision, {});
 }
+
+// A cluster names no time of creation, and makes no new store by itself.
+const isSameLife = (known: string, now: string): boolean => known === now || known === '' || now === '';
 
 // Returns 12 random characters. The last part of a UUID is random in all its bits.
 const makeIncarnation = (random: Random): string => random.uuid().replaceAll('-', '').slice(-12);

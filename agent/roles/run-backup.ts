@@ -78,7 +78,7 @@ export async function backUp({ path, data, settings, running, way }: BackupOptio
 }
 
 /** Returns who this command is for those whose writes it holds. */
-const freezeHolder = (requester: string): FreezeHolder => ({
+export const freezeHolder = (requester: string): FreezeHolder => ({
   requester,
   host: hostname(),
   pid: process.pid,

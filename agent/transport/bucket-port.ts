@@ -20,7 +20,7 @@ export interface BucketEntry {
 }
 
 export interface BucketState {
-  /** The time of creation, as the broker writes it. */
+  /** The time of creation, as the broker writes it; empty in a cluster, whose servers do not agree about it. */
   created: string;
   /** The newest revision that was ever given; 0 when there is none. It is smaller after a backup was restored. */
   lastRevision: number;

@@ -3,6 +3,7 @@
 // alone.
 import type { MsgHdrs } from 'nats';
 import { inAttempts } from './attempts.ts';
+import { creationOf } from './clustered.ts';
 import { readContinuously, type StorageEnvironment } from './consume.ts';
 import { ApiError, apiErrors, callApi, publishStored, type StreamInfo } from './jetstream.ts';
 import {
@@ -53,7 +54,11 @@ class StreamBucket implements Bucket {
 
   async state(): Promise<BucketState> {
     const { created, state } = await this.#floor.ask(this.#ensure);
-    return { created, lastRevision: state.last_seq, keys: state.messages };
+    return {
+      created: creationOf(this.#environment.connection, created),
+      lastRevision: state.last_seq,
+      keys: state.messages,
+    };
   }
 
   async get(key: string): Promise<BucketEntry | undefined> {
@@ -90,7 +95,8 @@ class StreamBucket implements Bucket {
     let newest = 0;
     let newestBefore = 0;
     const nextRead = async () => {
-      const { created, state } = await this.#floor.ask(this.#ensure);
+      const { created: answered, state } = await this.#floor.ask(this.#ensure);
+      const created = creationOf(this.#environment.connection, answered);
       const onBegin = () => {
         // When a store was restored from a backup, it has the same name and time of creation, but fewer messages.
         const lost = before !== undefined && (before.created !== created || state.last_seq < before.sequence);

@@ -16,6 +16,8 @@ export interface StorageEnvironment {
   clock: Clock;
   random: Random;
   log: Log;
+  /** What begins each present reading again; see `Storage.readAgain`. */
+  readings?: Set<() => void>;
 }
 
 /** The stream to read, and where to begin. */
@@ -54,7 +56,7 @@ export async function readContinuously(
   nextRead: () => Promise<ReadRequest>,
   callbacks: ReadCallbacks,
 ): Promise<{ ready: Promise<void>; stop(): void; restart(): void }> {
-  const { connection, clock, random, log } = environment;
+  const { connection, clock, random, log, readings } = environment;
   const ready = Promise.withResolvers<void>();
   // When the caller does not wait for `ready`, there must be no unhandled rejection.
   ready.promise.catch(() => undefined);
@@ -109,6 +111,7 @@ export async function readContinuously(
   const stop = () => {
     latest = -1;
     stopping.abort();
+    readings?.delete(restartUnlessStopped);
     linkListener.unsubscribe();
     end();
     ready.reject(new BrokerError('disconnected', 'stopped before all was read'));
@@ -124,14 +127,16 @@ export async function readContinuously(
     room.then(resume, resume);
   };
 
+  const restartUnlessStopped = () => {
+    if (!stopping.signal.aborted) void restart();
+  };
+
   await start(++latest);
+  readings?.add(restartUnlessStopped);
   const linkListener = connection.onLink(link => {
     if (link) void restart();
     else if (connection.closed) stop();
   });
-  const restartUnlessStopped = () => {
-    if (!stopping.signal.aborted) void restart();
-  };
   return { ready: ready.promise, stop, restart: restartUnlessStopped };
 }
 

@@ -1,5 +1,6 @@
 // The event stream is a stream on JetStream. Each event is published with an acknowledgement and stored once for each id.
 import { hash } from 'node:crypto';
+import { creationOf } from './clustered.ts';
 import { readContinuously, readOnce, type StorageEnvironment } from './consume.ts';
 import { ensureDurable, listDurables, removeDurable } from './durables.ts';
 import { publishBatch } from './event-batch.ts';
@@ -59,7 +60,8 @@ export async function openStream(
     follow: ({ filter, since, after = 0 }, fn) => {
       let before: { created: string; sequence: number } | undefined;
       const nextRead = async () => {
-        const { created, state } = await ensure();
+        const { created: answered, state } = await ensure();
+        const created = creationOf(environment.connection, answered);
         const isSameStream = before?.created === created && state.last_seq >= before.sequence;
         // The place to begin at says nothing about a stream that was made anew.
         if (!isSameStream) before = { created, sequence: before ? 0 : Math.min(after, state.last_seq) };

@@ -121,6 +121,11 @@ export interface Storage {
    * not there. Throws BrokerError.
    */
   reopen(stream: string): Promise<boolean>;
+  /**
+   * Has all watches and readings begin again, because a stream was removed and made again: the broker does not tell that to
+   * who reads it. They go on where they were.
+   */
+  readAgain(): void;
 }
 
 /** The servers of a cluster that store one stream. */
@@ -168,7 +173,7 @@ export interface StreamCounts {
   lastAt: string | undefined;
   /** Number of servers that store the stream. */
   replicas: number;
-  /** The time of creation, as the broker writes it. */
+  /** As of a bucket. */
   created: string;
   /** Whether it takes no messages: see `shut`. */
   isShut: boolean;

@@ -7,10 +7,15 @@ import { reopenStream } from './shut-stream.ts';
 import { readReplicas } from './stream-replicas.ts';
 
 export function openStorage(environment: StorageEnvironment): Storage {
+  const readings = new Set<() => void>();
+  const shared = { ...environment, readings };
   return {
-    bucket: config => openBucket(environment, config),
-    stream: config => openStream(environment, config),
-    reopen: stream => reopenStream(environment.connection, stream),
+    bucket: config => openBucket(shared, config),
+    stream: config => openStream(shared, config),
     replicas: stream => readReplicas(environment.connection, stream),
+    reopen: stream => reopenStream(environment.connection, stream),
+    readAgain: () => {
+      for (const begin of [...readings]) begin();
+    },
   };
 }

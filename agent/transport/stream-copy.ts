@@ -3,6 +3,7 @@
 import { createInbox, type Msg } from 'nats';
 import type { Clock } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
+import { creationOf } from './clustered.ts';
 import {
   ApiError,
   apiErrors,
@@ -207,10 +208,10 @@ async function sendChunks(
       const part = chunk.subarray(start, start + chunkBytes);
       const { data } = await connection.requestRaw(to, part, times.chunk);
       // It says something only when it takes no more.
-      if (data.length > 0) countsIn(stream, parseAnswer(data, what));
+      if (data.length > 0) countsIn(connection, stream, parseAnswer(data, what));
     }
   const { data } = await connection.requestRaw(to, '', times.end);
-  return countsIn(stream, parseAnswer(data, what));
+  return countsIn(connection, stream, parseAnswer(data, what));
 }
 
 async function removeStream(connection: StorageConnection, stream: string): Promise<void> {
@@ -223,7 +224,7 @@ async function removeStream(connection: StorageConnection, stream: string): Prom
 
 async function readCounts(connection: StorageConnection, stream: string): Promise<StreamCounts | undefined> {
   try {
-    return countsIn(stream, await callApi(connection, `STREAM.INFO.${stream}`));
+    return countsIn(connection, stream, await callApi(connection, `STREAM.INFO.${stream}`));
   } catch (error) {
     if (error instanceof ApiError && error.code === apiErrors.streamNotFound) return undefined;
     throw error;
@@ -231,9 +232,17 @@ async function readCounts(connection: StorageConnection, stream: string): Promis
 }
 
 /** Reads a description of a stream in an answer of the broker. */
-function countsIn(stream: string, { config, state, created }: Record<string, unknown>): StreamCounts {
+function countsIn(
+  connection: StorageConnection,
+  stream: string,
+  { config, state, created }: Record<string, unknown>,
+): StreamCounts {
   if (!isRecord(config) || !isRecord(state) || typeof created !== 'string') throw notUnderstood(stream);
-  return { ...countsOfState({ stream, config, state }), created, isShut: isShut(config, stream) };
+  return {
+    ...countsOfState({ stream, config, state }),
+    created: creationOf(connection, created),
+    isShut: isShut(config, stream),
+  };
 }
 
 /** Returns what a snapshot says of its stream. @throws BrokerError when that cannot be understood */

@@ -1,13 +1,16 @@
 // Opens connections that are closed when the tests of the file are done.
 import { after } from 'node:test';
 import type { ConnectionOptions } from '../../agent/transport/nats.ts';
-import type { Connection, ConnectionState } from '../../agent/transport/port.ts';
+import type { Connection, ConnectionState, CopyingConnection } from '../../agent/transport/port.ts';
 import { startConnection } from './open-connection.ts';
 
 const open = new Set<Connection>();
 after(() => Promise.all([...open].map(connection => connection.close(0))));
 
-export function connectTo(servers: string | string[], options: Partial<ConnectionOptions> = {}): Connection {
+export function connectTo(
+  servers: string | string[],
+  options: Partial<ConnectionOptions> = {},
+): CopyingConnection {
   const connection = startConnection(servers, options);
   open.add(connection);
   return connection;

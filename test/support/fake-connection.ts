@@ -405,6 +405,7 @@ export class FakeConnection implements Connection {
       bucket: config => this.#bucket(config),
       stream: config => this.#stream(config),
       reopen: async () => false,
+      readAgain: () => undefined,
       replicas: async stream => {
         if (!this.#connected) throw new BrokerError('disconnected', 'not connected');
         if (this.#broker.replicasFault) throw new BrokerError('timeout', 'no answer (planned)');

@@ -76,6 +76,37 @@ test('a stream that was there before is not made again, and one that never was i
   await storage.bucket({ name: 'gone', history: 1 });
 });
 
+test('a bucket that was restored is the same whichever server leads it, although they say different times of creation', async () => {
+  const { connection, storage } = await open();
+  const bucket = await storage.bucket({ name: 'moved', history: 1 });
+  await bucket.put('k', bytes('v'), 0);
+  const copying = connectTo(cluster.urls);
+  await copying.connected();
+  const copies = await copying.copies();
+  const chunks: Uint8Array[] = [];
+  const copy = await copies.snapshot('KV_moved', async chunk => void chunks.push(Buffer.from(chunk)));
+  await copies.remove('KV_moved');
+  const stored = async function* () {
+    yield* chunks;
+  };
+  const before = (await copies.restore(copy, stored())).created;
+  const passes: boolean[] = [];
+  const watch = await bucket.watch(() => undefined, { begin: ({ lost }) => void passes.push(lost) });
+  await watch.ready;
+  const times = new Set<string>();
+  await eventually('two servers have led it', async () => {
+    const info = (await api(connection, 'STREAM.INFO.KV_moved')) as { created?: string };
+    if (info.created) times.add(info.created);
+    if (times.size < 2) await api(connection, 'STREAM.LEADER.STEPDOWN.KV_moved');
+    return times.size > 1;
+  });
+  await eventually('it has a leader', async () => (await bucket.state()).lastRevision === 1);
+  watch.restart();
+  await eventually('it was read again', () => passes.length > 1);
+  assert.deepEqual([passes, (await bucket.state()).created], [[false, false], before]);
+  watch.stop();
+});
+
 test('with two servers one of them stores a stream, and the log says so', async t => {
   const pair = await NatsCluster.start(2);
   t.after(() => pair.release());

@@ -2,10 +2,12 @@
 import { MusterError } from '../../system/errors.ts';
 import type { Storage, StreamCopies } from '../../transport/port.ts';
 import { clusterBucket, readClusterId } from '../cluster/cluster-bucket.ts';
+import { forgetFreeze } from '../freeze/freeze-record.ts';
 import { forgetIncarnation } from '../incarnation.ts';
 import { backedUpStreams } from './backup-contents.ts';
 import type { StreamPart } from './backup-format.ts';
 import type { Backup } from './backup-reader.ts';
+import { isWhole } from './whole-stream.ts';
 
 export interface RestoreStreamsOptions {
   backup: Pick<Backup, 'list' | 'streams' | 'read'>;
@@ -43,6 +45,7 @@ export async function restoreStreams(options: RestoreStreamsOptions): Promise<Re
       );
     // Revisions go on from those of the backup, and may be given a second time.
     await forgetIncarnation(bucket);
+    await forgetFreeze(bucket);
     const { created, lastRevision: revision } = await bucket.state();
     return { created, revision };
   } catch (error) {
@@ -58,7 +61,7 @@ async function restoreStream(
   const { name, state, messages, lastSequence } = part;
   const config = replicas === undefined ? part.config : { ...part.config, num_replicas: replicas };
   const found = await copies.restore({ stream: name, config, state }, backup.read(name));
-  if (found.messages === messages && found.lastSequence === lastSequence) return;
+  if (isWhole(part, found)) return;
   await copies.remove(name).catch(() => undefined);
   throw new MusterError(
     'failed',

@@ -29,7 +29,7 @@ import { WriteHold } from './write-hold.ts';
 export interface FollowOptions {
   connection: Pick<Connection, 'subscribe'>;
   /** The storage and the bucket of the record, whose writes are not held. */
-  storage: Pick<Storage, 'reopen'>;
+  storage: Pick<Storage, 'reopen' | 'readAgain'>;
   bucket: Pick<Bucket, 'get' | 'purge'>;
   clusterId: string;
   me: FreezeMember;
@@ -224,9 +224,9 @@ export class FreezeFollower {
   }
 
   #forget(): void {
-    this.#known = undefined;
     this.#timer?.cancel();
     this.#release();
+    this.#known = undefined;
   }
 
   #release(): void {
@@ -234,7 +234,10 @@ export class FreezeFollower {
   }
 
   #endHold(kind: FreezeKind): void {
+    const wasHeld = this.#hold.isHeld(kind);
     this.#hold.end(kind);
+    // Whoever reads a stream that was removed and made again does not hear of it from the broker.
+    if (wasHeld && this.#known?.record.purpose === 'move') this.#followed?.storage.readAgain();
     if (!this.isFrozen) for (const resolve of this.#onRelease.splice(0)) resolve();
   }
 }

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
-import type { BucketEntry } from '../../transport/port.ts';
+import type { Bucket, BucketEntry } from '../../transport/port.ts';
 import { encode } from '../cluster/cluster-bucket.ts';
 
 /** The key in the bucket `muster_v1`. */
@@ -67,6 +67,12 @@ const answerSchema = v.object({
   peers: v.pipe(v.array(memberSchema), v.maxLength(64)),
 });
 export type FreezeAnswer = v.InferOutput<typeof answerSchema>;
+
+/** Removes the record, because this store is a copy that was made during a freeze. @throws BrokerError */
+export async function forgetFreeze(bucket: Pick<Bucket, 'get' | 'purge'>): Promise<void> {
+  const entry = await bucket.get(freezeKey);
+  if (entry && !entry.marker) await bucket.purge(freezeKey, entry.revision, {});
+}
 
 /** Returns the record in an entry; undefined for none, and for one that this version does not understand. */
 export const readFreeze = (entry: BucketEntry | undefined): FreezeRecord | undefined =>

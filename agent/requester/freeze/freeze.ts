@@ -116,6 +116,12 @@ export class Freeze {
     this.#tell('changed');
   }
 
+  /** Leaves the record there, as a holder does that is killed. */
+  abandon(): void {
+    this.#hasEnded = true;
+    this.#beat?.cancel();
+  }
+
   async #write(revision: number): Promise<void> {
     try {
       this.#revision = await this.#options.bucket.put(freezeKey, encodeFreeze(this.#record), revision);

@@ -13,6 +13,7 @@ export class WriteHold {
       stream: async config => holdStream(await storage.stream(config), this.#holds.events),
       replicas: stream => storage.replicas(stream),
       reopen: stream => storage.reopen(stream),
+      readAgain: () => storage.readAgain(),
     };
   }
 

@@ -18,7 +18,7 @@ const text = v.pipe(v.string(), v.maxLength(128));
 const schema = v.object({
   version: v.literal(1),
   cluster: text,
-  /** The time of creation of the bucket `muster_v1`, as the broker writes it, and its newest revision. */
+  /** The time of creation of the bucket `muster_v1`, as the broker writes it, empty in a cluster, and its newest revision. */
   created: text,
   revision,
   /** The buckets and streams that were there. A cluster that does not find one of them is not believed. */
@@ -46,7 +46,9 @@ export function findOlder(
   // The store of another cluster is not an older one, and neither is one that began anew.
   if (!mark || mark.cluster !== cluster) return undefined;
   const isEarlier = Date.parse(created) < Date.parse(mark.created);
-  const isBehind = created === mark.created && lastRevision < mark.revision;
+  // A cluster names no time of creation, and makes no new store by itself.
+  const isSame = created === mark.created || created === '' || mark.created === '';
+  const isBehind = isSame && lastRevision < mark.revision;
   return isEarlier || isBehind ? { revision: lastRevision, expected: mark.revision } : undefined;
 }
 

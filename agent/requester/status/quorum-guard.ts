@@ -11,6 +11,7 @@ export function guardByQuorum(storage: Storage, watch: Watch): Storage {
     stream: async config => guardStream(await storage.stream(config), config.name, watch),
     replicas: stream => storage.replicas(stream),
     reopen: stream => storage.reopen(stream),
+    readAgain: () => storage.readAgain(),
   };
 }
 

@@ -84,7 +84,7 @@ function singleTrouble(replicas: readonly StreamReplicas[]): Trouble | undefined
   return {
     code: 'single_replica',
     text: `${streamsText(single)} ${single.length === 1 ? 'is' : 'are'} on one server of the NATS cluster only: when that server is lost, so is what it stores`,
-    hint: 'with three servers or more: make a backup by muster backup, stop the requesters, and put it back by: muster restore FILE --replicas 3',
+    hint: 'have three servers store it, while the requesters run: muster store raise',
   };
 }
 

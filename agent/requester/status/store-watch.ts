@@ -38,6 +38,7 @@ export class StoreWatch {
       stream: async config => this.#watchStream(await storage.stream(config)),
       replicas: stream => storage.replicas(stream),
       reopen: stream => storage.reopen(stream),
+      readAgain: () => storage.readAgain(),
     };
   }
 

@@ -25,6 +25,7 @@ class Member {
   /** A bucket whose writes are held. */
   bucket!: Bucket;
   readonly reopened: string[] = [];
+  readAgain = 0;
   peers: string[] = [];
   #presence: { unsubscribe(): void } | undefined;
 
@@ -43,7 +44,7 @@ class Member {
     };
     await this.follower.follow({
       connection: this.connection,
-      storage: { reopen },
+      storage: { reopen, readAgain: () => void this.readAgain++ },
       bucket: await storage.bucket(clusterBucket),
       clusterId,
       me: member(this.name),

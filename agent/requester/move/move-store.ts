@@ -1,0 +1,220 @@
+// Moves the streams of the store to another number of servers: copies them to a file, and makes them anew from it. A change in
+// place would be less work, and loses acknowledged writes. Whatever is killed in between, the file or the store has everything.
+import { type Clock, sleep } from '../../system/clock.ts';
+import { MusterError, reasonOf } from '../../system/errors.ts';
+import { BrokerError, type Storage, type StreamCopies } from '../../transport/port.ts';
+import { backedUpStreams } from '../backup/backup-contents.ts';
+import type { StreamPart } from '../backup/backup-format.ts';
+import type { Backup } from '../backup/backup-reader.ts';
+import { isWhole } from '../backup/whole-stream.ts';
+import type { Freeze } from '../freeze/freeze.ts';
+import { type Move, movesTo } from './move-plan.ts';
+
+type StreamName = StreamPart['name'];
+
+export interface MoveOptions {
+  copies: StreamCopies;
+  storage: Pick<Storage, 'reopen' | 'replicas'>;
+  /** The number of servers. */
+  to: number;
+  clock: Clock;
+  /** Begins the freeze. @throws as `Freeze.begin` */
+  freeze(): Promise<Pick<Freeze, 'assertHolds' | 'confirm' | 'end' | 'abandon' | 'ageMs'>>;
+  /** Copies the whole store into the file, and returns it. */
+  copy(): Promise<Backup>;
+  /** Removes the file. */
+  removeCopy(): Promise<void>;
+  /** Called before each step, with a sentence for people. Tests end the move here. */
+  onStep(text: string): void | Promise<void>;
+}
+
+/** How long one step of a move is tried again, in milliseconds, and the time between two attempts. */
+const insistTimesMs = { all: 30_000, between: 500 };
+/** How long the new servers have to get everything, in milliseconds. */
+const currentTimeoutMs = 120_000;
+/** The part of the freeze in which streams are removed. After all of it, the requesters open what is shut. */
+const removingPart = 0.5;
+
+/**
+ * Moves the streams, and returns how long writes were held, in milliseconds. When it fails, the store is where it was, or
+ * complete in part; what could not be put back stays in the file. @throws MusterError, BrokerError
+ */
+export async function moveStore(options: MoveOptions): Promise<number> {
+  const { copies, freeze: begin, copy, to, onStep } = options;
+  await onStep('asking all requesters to hold their writes');
+  const freeze = await begin();
+  let isUndone = false;
+  try {
+    await onStep('copying the store to a file');
+    const copied = await copy();
+    try {
+      await freeze.confirm('events');
+      const moves = movesTo(to, await findStreams(copies));
+      await shutAll(moves, copied, options);
+      for (const move of moves) {
+        freeze.assertHolds('records', removingPart);
+        await moveStream(move, partOf(copied, move.name), copied, options);
+      }
+    } catch (error) {
+      isUndone = true;
+      await goBack(copied, options, error);
+      isUndone = false;
+      throw error;
+    } finally {
+      await copied.close();
+    }
+  } finally {
+    // What could not be opened again is opened by the requesters, when they see that the freeze has lasted too long.
+    if (isUndone) freeze.abandon();
+    else await freeze.end();
+  }
+  const heldMs = freeze.ageMs;
+  await untilCurrent(options);
+  await options.removeCopy();
+  return heldMs;
+}
+
+/** Makes the streams again that an earlier move has removed, when it was killed. `copied` is its file. @throws MusterError */
+export async function finishMove(copied: Backup, options: MoveOptions): Promise<void> {
+  const { copies, onStep } = options;
+  for (const part of copied.streams()) {
+    const now = await insist(options, () => copies.counts(part.name));
+    if (!now) {
+      await onStep(`making ${part.name} again, which an interrupted move has removed`);
+      await restoreOn(options.to, part, copied, options).catch(() =>
+        restoreOn(replicasOf(part), part, copied, options),
+      );
+    } else if (now.lastSequence < part.lastSequence)
+      throw new MusterError(
+        'conflict',
+        `the broker has less of ${part.name} than the file of an interrupted move`,
+        {
+          hint: 'put the file back with all requesters stopped: muster restore FILE --replace CLUSTER',
+        },
+      );
+  }
+}
+
+/** Returns what the broker says of each stream of the store. @throws BrokerError */
+export const findStreams = (copies: StreamCopies) =>
+  Promise.all(backedUpStreams.map(async name => ({ name, counts: await copies.counts(name) })));
+
+/** Shuts the streams, so that nobody writes after they were copied, and makes sure that nobody did before. */
+async function shutAll(
+  moves: readonly Move<StreamName>[],
+  copied: Backup,
+  { copies, onStep }: MoveOptions,
+): Promise<void> {
+  for (const { name } of moves) {
+    await onStep(`shutting ${name}`);
+    await copies.shut(name);
+  }
+  for (const { name, counts } of moves) {
+    const now = await copies.counts(name);
+    if (now && now.created === counts.created && isWhole(partOf(copied, name), now)) continue;
+    throw new MusterError('failed', `something wrote ${name} while it was copied; nothing was moved`, {
+      hint: 'try again; when it happens again, something else than the requesters of this roll writes the store',
+    });
+  }
+}
+
+async function moveStream(
+  { name, to }: Move<StreamName>,
+  part: StreamPart,
+  copied: Backup,
+  options: MoveOptions,
+) {
+  const { copies, onStep } = options;
+  await onStep(`removing ${name}`);
+  await copies.remove(name);
+  await onStep(`making ${name} on ${to === 1 ? 'one server' : `${to} servers`}`);
+  await restoreOn(to, part, copied, options);
+}
+
+/** Makes a stream from the file, and compares it. @throws BrokerError, MusterError */
+async function restoreOn(
+  replicas: number,
+  part: StreamPart,
+  copied: Backup,
+  options: MoveOptions,
+): Promise<void> {
+  const { copies } = options;
+  const { name, state } = part;
+  const config = { ...part.config, num_replicas: replicas };
+  await insist(options, async () => {
+    // The answer to an earlier attempt may have been lost.
+    const now =
+      (await copies.counts(name)) ??
+      (await copies.restore({ stream: name, config, state }, copied.read(name)));
+    if (isWhole(part, now)) return;
+    throw new MusterError('failed', `the broker has another ${name} than the file of the move`, {
+      hint: 'somebody has made it meanwhile. With all requesters stopped: muster restore FILE --replace CLUSTER',
+    });
+  });
+}
+
+/** Puts the store back where it was, as far as it is not complete. `cause` is why. @throws MusterError when that fails */
+async function goBack(copied: Backup, options: MoveOptions, cause: unknown): Promise<void> {
+  const { copies, storage, removeCopy, onStep } = options;
+  try {
+    await onStep('going back');
+    for (const part of copied.streams()) {
+      const now = await insist(options, () => copies.counts(part.name));
+      if (now) await insist(options, () => storage.reopen(part.name));
+      else await restoreOn(replicasOf(part), part, copied, options);
+    }
+  } catch (error) {
+    throw new MusterError(
+      'failed',
+      `the move failed (${reasonOf(cause)}), and so did the way back: ${reasonOf(error)}`,
+      {
+        hint: 'nothing is lost: the file of the move has the whole store. When all NATS servers run, run this command again',
+        cause,
+      },
+    );
+  }
+  await removeCopy();
+}
+
+const replicasOf = ({ config }: StreamPart): number => Number(config.num_replicas ?? 1);
+
+function partOf(copied: Backup, name: StreamName): StreamPart {
+  const part = copied.streams().find(each => each.name === name);
+  if (!part) throw new MusterError('bad_state', `the file of the move does not have ${name}`);
+  return part;
+}
+
+/** Waits until each server has everything. @throws MusterError `failed` when that takes too long */
+async function untilCurrent({ storage, to, clock, onStep }: MoveOptions): Promise<void> {
+  await onStep('waiting until each server has everything');
+  const until = clock.monotonic() + currentTimeoutMs;
+  for (const name of backedUpStreams) {
+    for (;;) {
+      const found = await storage.replicas(name).catch(ignoreBrokerError);
+      const others = found?.others ?? [];
+      if (found?.leader && others.length === to - 1 && others.every(({ isCurrent }) => isCurrent)) break;
+      if (clock.monotonic() >= until)
+        throw new MusterError('failed', `${name} has moved, and not all servers have everything of it yet`, {
+          hint: 'see muster status; run this command again when they have, and it removes its file',
+        });
+      await sleep(clock, insistTimesMs.between);
+    }
+  }
+}
+
+/** Repeats what the broker does not carry out now. A cluster that lost a server needs some seconds. */
+async function insist<T>({ clock }: MoveOptions, work: () => Promise<T>): Promise<T> {
+  const until = clock.monotonic() + insistTimesMs.all;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof BrokerError) || clock.monotonic() >= until) throw error;
+      await sleep(clock, insistTimesMs.between);
+    }
+  }
+}
+
+function ignoreBrokerError(error: unknown): undefined {
+  if (!(error instanceof BrokerError)) throw error;
+}

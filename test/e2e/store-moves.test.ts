@@ -1,0 +1,173 @@
+// The store of two requesters moves between one and three NATS servers while operators decide at both of them. Then the move is
+// killed at each of its steps, and the same command completes it.
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { storedStreams } from '../../agent/requester/stored-streams.ts';
+import type { CopyingConnection, StreamCopies } from '../../agent/transport/port.ts';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/listener.ts';
+import { NatsCluster } from '../support/nats-cluster.ts';
+import { startConnection } from '../support/open-connection.ts';
+import { muster, Program } from '../support/program.ts';
+import { OneOfTwo } from '../support/two-requesters.ts';
+
+describe('the store of two requesters', () => {
+  let nats: NatsCluster;
+  let cluster: Cluster;
+  let both: OneOfTwo[];
+  let connection: CopyingConnection;
+  let copies: StreamCopies;
+  const nodes = ['node-1', 'node-2'];
+  /** The reasons of the acknowledged decisions of each node, in order. */
+  const acknowledged = new Map<string, string[]>(nodes.map(id => [id, []]));
+  let isDeciding = false;
+  let deciding: Promise<void>[] = [];
+
+  before(async () => {
+    nats = await NatsCluster.start();
+    cluster = await Cluster.create({ servers: nats.urls.join(',') });
+    connection = startConnection(nats.urls);
+    await connection.connected();
+    copies = await connection.copies();
+    both = [
+      new OneOfTwo(cluster, 'node-0', cluster.apiPort),
+      new OneOfTwo(cluster, 'node-b', await freePort()),
+    ];
+    for (const each of both) await each.start();
+    for (const id of nodes) await cluster.agent(id);
+  });
+  after(async () => {
+    isDeciding = false;
+    await Promise.all(deciding);
+    await connection?.close(0);
+    await cluster?.release();
+    await nats?.release();
+  });
+
+  const config = () => ['--config', join(cluster.folder, 'node-0-requester.yaml')];
+  const move = (to: 'raise' | 'lower', ...flags: string[]) => muster(['store', to, ...config(), ...flags]);
+  const replicas = () => Promise.all(storedStreams.map(async name => (await copies.counts(name))?.replicas));
+
+  /** Lets each requester decide about a node of its own, again and again. */
+  function decide(): void {
+    isDeciding = true;
+    deciding = nodes.map(async (id, at) => {
+      for (let count = 1; isDeciding; count++) {
+        const reason = `${id} decision ${count}`;
+        const status = await both[at]?.decide(id, count % 2 ? 'approve' : 'reject', reason);
+        // What was refused may be made again, and what got no answer may stand.
+        if (status === 200) acknowledged.get(id)?.push(reason);
+      }
+    });
+  }
+
+  async function endDeciding(): Promise<void> {
+    isDeciding = false;
+    await Promise.all(deciding);
+  }
+
+  /** Each acknowledged decision has its event, in order, and the last one stands at both requesters. */
+  async function assertNothingLost(): Promise<void> {
+    for (const id of nodes) {
+      const reasons = acknowledged.get(id) ?? [];
+      for (const each of both) {
+        await eventually(`${each.id} has the last decision of ${id}`, async () => {
+          const node = (await each.nodes()).find(({ Info }) => Info.NodeID === id);
+          return JSON.stringify(node).includes(reasons.at(-1) ?? '');
+        });
+      }
+      await eventually(`each decision about ${id} was announced once`, async () => {
+        const told = (await cluster.events())
+          .filter(({ subject, type }) => subject === id && /\.(approved|rejected)$/.test(type))
+          .map(({ data }) => String(data.reason));
+        const mine = told.filter(reason => reasons.includes(reason));
+        return mine.join() === reasons.join();
+      });
+      assert.equal((await cluster.kindsOf(id)).filter(kind => kind === 'registered').length, 1);
+    }
+    const events = await cluster.events();
+    assert.equal(new Set(events.map(each => each.id)).size, events.length);
+  }
+
+  /** Returns what a requester has said against its store. */
+  const complaints = ({ program }: OneOfTwo): string[] =>
+    (program?.stderr ?? '')
+      .split('\n')
+      .filter(line => /"level":"(warn|error)"/.test(line) && /store|lost|older|stands by/.test(line));
+
+  it('says what would move, and changes nothing', async () => {
+    const dry = await move('lower');
+    assert.equal(dry.code, 0, dry.stderr);
+    assert.match(dry.stdout, /^KV_node_v1: \d+ messages, from 3 servers to one server$/m);
+    assert.match(dry.stderr, /Nothing was changed/);
+    const there = await move('raise', '--yes');
+    assert.deepEqual([there.code, there.stdout], [0, 'The store is on 3 servers.\n']);
+    assert.deepEqual(await replicas(), [3, 3, 3]);
+  });
+
+  it('moves to one server and back to three while both decide, and nothing is lost', async t => {
+    const watcher = (await both[0]?.status())?.watcher;
+    decide();
+    for (const [to, count] of [
+      ['lower', 1],
+      ['raise', 3],
+    ] as const) {
+      await eventually(
+        'some decisions were made',
+        () => (acknowledged.get('node-2')?.length ?? 0) > 3 * count,
+      );
+      const done = await move(to, '--yes');
+      assert.equal(done.code, 0, done.stderr);
+      t.diagnostic(done.stderr.split('\n').at(-2) ?? '');
+      assert.deepEqual(await replicas(), [count, count, count]);
+    }
+    const before = acknowledged.get('node-1')?.length ?? 0;
+    await eventually('decisions go on', () => (acknowledged.get('node-1')?.length ?? 0) > before + 3);
+    await endDeciding();
+    await assertNothingLost();
+    for (const each of both) {
+      const status = await each.status();
+      assert.equal(status.watcher, watcher);
+      assert.deepEqual(complaints(each), []);
+    }
+    assert.equal(
+      (await readdir(join(cluster.folderOf('node-0'), 'requester'))).includes('store-move'),
+      false,
+    );
+  });
+
+  it('is completed by the same command after a kill at each step', async () => {
+    let to: 'raise' | 'lower' = 'lower';
+    const steps = [/shutting NODE_EVENTS/, /removing NODE_EVENTS/, /removing KV_muster_v1/, /waiting until/];
+    for (const step of steps) {
+      decide();
+      const killed = new Program(['store', to, '--yes', ...config()]);
+      await killed.untilPrinted(step);
+      await killed.kill();
+      const done = await move(to, '--yes');
+      assert.equal(done.code, 0, `after ${step}: ${done.stderr}`);
+      assert.deepEqual(await replicas(), Array(3).fill(to === 'lower' ? 1 : 3));
+      await endDeciding();
+      to = to === 'lower' ? 'raise' : 'lower';
+    }
+    await assertNothingLost();
+  });
+
+  it('is whole after a server was killed in the middle of a move', async t => {
+    decide();
+    const moving = new Program(['store', 'lower', '--yes', ...config()]);
+    await moving.untilPrinted(/removing NODE_EVENTS/);
+    await nats.server(2).kill();
+    const first = await moving.finished;
+    t.diagnostic(first.stderr);
+    await nats.server(2).start();
+    const done = await move('lower', '--yes');
+    assert.equal(done.code, 0, done.stderr);
+    assert.deepEqual(await replicas(), [1, 1, 1]);
+    await endDeciding();
+    await assertNothingLost();
+  });
+});
