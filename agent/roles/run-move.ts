@@ -9,16 +9,18 @@ import { takeBackup } from '../requester/backup/take-backup.ts';
 import { clusterBucket, readClusterId } from '../requester/cluster/cluster-bucket.ts';
 import { Freeze } from '../requester/freeze/freeze.ts';
 import { type FreezeRecord, freezeKey, readFreeze } from '../requester/freeze/freeze-record.ts';
+import { type MoveFact, readFact } from '../requester/move/move-facts.ts';
 import { describeMoves, type Move, movesTo, refuseMove } from '../requester/move/move-plan.ts';
 import { findStreams, finishMove, type MoveOptions, moveStore } from '../requester/move/move-store.ts';
 import { storedStreams } from '../requester/stored-streams.ts';
 import { systemClock } from '../system/clock.ts';
 import { errnoOf, MusterError } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
+import { LineAppender, readLineFile } from '../system/line-file.ts';
 import { readNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
-import type { CopyingConnection, Storage, StreamCopies } from '../transport/port.ts';
+import { BrokerError, type CopyingConnection, type Storage, type StreamCopies } from '../transport/port.ts';
 import { type BrokerWay, connectOnce, freezeHolder } from './run-backup.ts';
 
 export interface RunMoveOptions {
@@ -43,9 +45,23 @@ export interface MoveSummary {
 /** The folder, in that of the requester, which holds the file of a move. Only one process may use it. */
 const moveFolderName = 'store-move';
 const copyName = 'store.backup';
+const factsName = 'steps.jsonl';
+const maxFactsBytes = 64 * 1024;
 
-/** Moves the store, or finishes a move that was interrupted. @throws MusterError, BrokerError */
+/** Moves the store, or finishes a move that was interrupted. @throws MusterError */
 export async function runMove(options: RunMoveOptions): Promise<MoveSummary> {
+  try {
+    return await connectAndMove(options);
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    throw new MusterError('failed', `the NATS servers did not carry out the move: ${error.message}`, {
+      hint: 'nothing is lost: see muster status, and run this command again when all servers are there',
+      cause: error,
+    });
+  }
+}
+
+async function connectAndMove(options: RunMoveOptions): Promise<MoveSummary> {
   const { data, settings, way, to, isDry } = options;
   if (settings.nats.servers.length === 0)
     throw new MusterError('conflict', "muster's own broker is one server, so it stores everything once", {
@@ -67,7 +83,7 @@ export async function runMove(options: RunMoveOptions): Promise<MoveSummary> {
   cleanup.defer(async () => earlier?.close());
   if (isDry) return { moves: await describe(earlier, await findStreams(copies), options), heldMs: undefined };
   const move = moveOptions({ ...options, folder, connection, copies, storage });
-  if (earlier) await finishMove(earlier, move);
+  if (earlier) await finishMove(earlier, await readFacts(folder), move);
   const moves = movesTo(to, await findStreams(copies));
   if (moves.length > 0) await refuseUnless(connection, storage, moves, to);
   // What it has is in the store now.
@@ -100,6 +116,7 @@ interface Access {
 function moveOptions(options: RunMoveOptions & Access): MoveOptions {
   const { data, settings, to, onStep, folder, connection, copies, storage } = options;
   const path = join(folder, copyName);
+  const facts = new LineAppender(join(folder, factsName));
   const folders = { requester: roleFolder(data, 'requester'), broker: roleFolder(data, 'broker') };
   const requesterId = async () => settings.node.id ?? (await readNodeId(folders.requester)) ?? 'unknown';
   const clusterOf = async () => {
@@ -148,11 +165,22 @@ function moveOptions(options: RunMoveOptions & Access): MoveOptions {
       }
       return Backup.open(path);
     },
-    removeCopy: () =>
-      unlink(path).catch(error => {
-        if (errnoOf(error) !== 'ENOENT') throw error;
-      }),
+    // What was noted is about this file, so it goes last.
+    removeCopy: async () => {
+      for (const each of [path, join(folder, factsName)]) await unlink(each).catch(ignoreMissing);
+    },
+    note: fact => facts.add(JSON.stringify(fact)),
   };
+}
+
+function ignoreMissing(error: unknown): void {
+  if (errnoOf(error) !== 'ENOENT') throw error;
+}
+
+/** Reads what an earlier move has noted. A line that cannot be read was not on the disk when its step would have begun. */
+async function readFacts(folder: string): Promise<MoveFact[]> {
+  const lines = await readLineFile(join(folder, factsName), maxFactsBytes);
+  return lines.map(readFact).filter(each => each !== undefined);
 }
 
 async function openCopy(folder: string): Promise<Backup | undefined> {

@@ -39,7 +39,8 @@ export async function openStream(
     lastPerSubject: (filters, fn) =>
       readOnce(environment, { stream, filters, from: 'newest_of_each_subject' }, fn),
     fill: async () => {
-      const { config: actual, created, state } = await ensure();
+      const { config: actual, created: answered, state } = await ensure();
+      const created = creationOf(environment.connection, answered);
       const { bytes, messages, last_seq: lastSequence } = state;
       const isTrimmed = messages < lastSequence;
       return { created, bytes, maxBytes: Number(actual.max_bytes ?? -1), lastSequence, isTrimmed };

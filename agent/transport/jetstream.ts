@@ -24,6 +24,7 @@ export const apiErrors = {
   streamNotFound: 10_059,
   consumerNotFound: 10_014,
   streamNameInUse: 10_058,
+  streamNameInUseAtRestore: 10_130,
   messageNotFound: 10_037,
   sequenceNotFound: 10_043,
   wrongLastSequence: 10_071,

@@ -191,7 +191,7 @@ export interface StreamCopies {
   snapshot(stream: string, onChunk: (chunk: Uint8Array) => Promise<void>): Promise<StreamCopy>;
   /**
    * Makes a stream of a copy, and returns what it contains. There must be no such stream. When it fails, nothing of the
-   * stream is left. Also throws BrokerError `no_space`.
+   * stream is left, also not of an earlier attempt, so it may be tried again. Also throws BrokerError `no_space`.
    */
   restore(copy: StreamCopy, chunks: AsyncIterable<Uint8Array>): Promise<StreamCounts>;
   /** Removes a stream with everything in it, if there is one. */

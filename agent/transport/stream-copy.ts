@@ -40,7 +40,12 @@ export function openStreamCopies(
     counts: stream => readCounts(connection, stream),
     snapshot: (stream, onChunk) => takeSnapshot({ connection, clock, times, stream, onChunk }),
     restore: async (copy, chunks) => {
-      const to = await beginRestore(connection, copy);
+      const to = await beginRestore(connection, copy).catch(async error => {
+        // A restore that ended in its middle can leave the name alone, which keeps the next one out.
+        const isLeft = isNameInUse(error) && !(await readCounts(connection, copy.stream));
+        if (isLeft) await removeStream(connection, copy.stream);
+        throw error;
+      });
       try {
         return await sendChunks(connection, times, { stream: copy.stream, to }, chunks);
       } catch (error) {
@@ -66,6 +71,10 @@ export function openStreamCopies(
 const isMissing = (error: unknown): boolean =>
   error instanceof ApiError &&
   (error.code === apiErrors.messageNotFound || error.code === apiErrors.sequenceNotFound);
+
+const isNameInUse = (error: unknown): boolean =>
+  error instanceof ApiError &&
+  (error.code === apiErrors.streamNameInUse || error.code === apiErrors.streamNameInUseAtRestore);
 
 interface SnapshotOptions {
   connection: StorageConnection;

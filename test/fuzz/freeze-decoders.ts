@@ -7,6 +7,7 @@ import {
   readFreezeAnswer,
   readTold,
 } from '../../agent/requester/freeze/freeze-record.ts';
+import { readFact } from '../../agent/requester/move/move-facts.ts';
 import { readSubjects } from '../../agent/transport/shut-stream.ts';
 import { times } from '../support/messages.ts';
 import type { Decoder } from './decoder.ts';
@@ -68,6 +69,15 @@ export const freezeDecoders: readonly Decoder[] = [
       { ...plain, requiredKeys: ['requester', 'instance', 'host', 'id', 'peers'] },
     ),
     readFreezeAnswer,
+  ),
+  row(
+    'what a move has noted',
+    'requester/move/move-facts.ts readFact',
+    fc.record(
+      { what: fc.constantFrom('removing', 'made'), name: fc.constantFrom('KV_muster_v1', 'NODE_EVENTS') },
+      plain,
+    ),
+    value => readFact(value.toString()),
   ),
   {
     ...row(

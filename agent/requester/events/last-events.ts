@@ -41,6 +41,7 @@ export class LastEvents {
   /** Returns the id of the node's next event about health. `incarnation` is that of the store. */
   nextId(node: string, incarnation: string): string {
     const sequence = Math.max(this.#sequences.get(node) ?? 0, this.#removed);
-    return healthEventId(node, incarnation, Date.parse(this.#created), sequence);
+    // A cluster names no time of creation.
+    return healthEventId(node, incarnation, Date.parse(this.#created) || 0, sequence);
   }
 }

@@ -8,6 +8,7 @@ import type { StreamPart } from '../backup/backup-format.ts';
 import type { Backup } from '../backup/backup-reader.ts';
 import { isWhole } from '../backup/whole-stream.ts';
 import type { Freeze } from '../freeze/freeze.ts';
+import { type MoveFact, removedBy } from './move-facts.ts';
 import { type Move, movesTo } from './move-plan.ts';
 
 type StreamName = StreamPart['name'];
@@ -22,8 +23,10 @@ export interface MoveOptions {
   freeze(): Promise<Pick<Freeze, 'assertHolds' | 'confirm' | 'end' | 'abandon' | 'ageMs'>>;
   /** Copies the whole store into the file, and returns it. */
   copy(): Promise<Backup>;
-  /** Removes the file. */
+  /** Removes the file, and what was noted of it. */
   removeCopy(): Promise<void>;
+  /** Notes beside the file that a stream is about to be removed, or is whole again. Resolves when that is on the disk. */
+  note(fact: MoveFact): Promise<void>;
   /** Called before each step, with a sentence for people. Tests end the move here. */
   onStep(text: string): void | Promise<void>;
 }
@@ -31,7 +34,7 @@ export interface MoveOptions {
 /** How long one step of a move is tried again, in milliseconds, and the time between two attempts. */
 const insistTimesMs = { all: 30_000, between: 500 };
 /** How long the new servers have to get everything, in milliseconds. */
-const currentTimeoutMs = 120_000;
+const currentTimeoutMs = 30_000;
 /** The part of the freeze in which streams are removed. After all of it, the requesters open what is shut. */
 const removingPart = 0.5;
 
@@ -55,6 +58,8 @@ export async function moveStore(options: MoveOptions): Promise<number> {
         freeze.assertHolds('records', removingPart);
         await moveStream(move, partOf(copied, move.name), copied, options);
       }
+      // A reader may get a server that does not have everything yet, and would take the rest for lost.
+      await untilCurrent(options);
     } catch (error) {
       isUndone = true;
       await goBack(copied, options, error);
@@ -69,22 +74,29 @@ export async function moveStore(options: MoveOptions): Promise<number> {
     else await freeze.end();
   }
   const heldMs = freeze.ageMs;
-  await untilCurrent(options);
   await options.removeCopy();
   return heldMs;
 }
 
-/** Makes the streams again that an earlier move has removed, when it was killed. `copied` is its file. @throws MusterError */
-export async function finishMove(copied: Backup, options: MoveOptions): Promise<void> {
+/**
+ * Makes the streams again that an earlier move has removed, when it was killed. `copied` is its file, and `facts` what it has
+ * noted: a stream that is missing for another reason may have been newer than the file. @throws MusterError
+ */
+export async function finishMove(
+  copied: Backup,
+  facts: readonly MoveFact[],
+  options: MoveOptions,
+): Promise<void> {
   const { copies, onStep } = options;
+  const removed = removedBy(facts);
   for (const part of copied.streams()) {
     const now = await insist(options, () => copies.counts(part.name));
-    if (!now) {
+    if (!now && removed.has(part.name)) {
       await onStep(`making ${part.name} again, which an interrupted move has removed`);
       await restoreOn(options.to, part, copied, options).catch(() =>
         restoreOn(replicasOf(part), part, copied, options),
       );
-    } else if (now.lastSequence < part.lastSequence)
+    } else if (now && now.lastSequence < part.lastSequence)
       throw new MusterError(
         'conflict',
         `the broker has less of ${part.name} than the file of an interrupted move`,
@@ -124,7 +136,8 @@ async function moveStream(
   copied: Backup,
   options: MoveOptions,
 ) {
-  const { copies, onStep } = options;
+  const { copies, note, onStep } = options;
+  await note({ what: 'removing', name });
   await onStep(`removing ${name}`);
   await copies.remove(name);
   await onStep(`making ${name} on ${to === 1 ? 'one server' : `${to} servers`}`);
@@ -141,16 +154,29 @@ async function restoreOn(
   const { copies } = options;
   const { name, state } = part;
   const config = { ...part.config, num_replicas: replicas };
+  let isAnother = false;
   await insist(options, async () => {
+    isAnother = false;
+    let now = await copies.counts(name);
+    // A restore that was killed can leave an empty stream, in which nothing can be lost. Nobody else has made one: a cluster
+    // makes no new store where one was.
+    if (now?.messages === 0 && now.lastSequence === 0 && part.lastSequence > 0) {
+      await copies.remove(name);
+      now = undefined;
+    }
     // The answer to an earlier attempt may have been lost.
-    const now =
-      (await copies.counts(name)) ??
-      (await copies.restore({ stream: name, config, state }, copied.read(name)));
-    if (isWhole(part, now)) return;
+    now ??= await copies.restore({ stream: name, config, state }, copied.read(name));
+    isAnother = !isWhole(part, now);
+    if (isAnother)
+      throw new BrokerError('refused', `the broker has another ${name} than the file of the move`);
+  }).catch(error => {
+    if (!isAnother) throw error;
     throw new MusterError('failed', `the broker has another ${name} than the file of the move`, {
       hint: 'somebody has made it meanwhile. With all requesters stopped: muster restore FILE --replace CLUSTER',
+      cause: error,
     });
   });
+  await options.note({ what: 'made', name });
 }
 
 /** Puts the store back where it was, as far as it is not complete. `cause` is why. @throws MusterError when that fails */
@@ -184,7 +210,7 @@ function partOf(copied: Backup, name: StreamName): StreamPart {
   return part;
 }
 
-/** Waits until each server has everything. @throws MusterError `failed` when that takes too long */
+/** Waits until each server has everything, or for as long as a server that is away may delay the requesters. */
 async function untilCurrent({ storage, to, clock, onStep }: MoveOptions): Promise<void> {
   await onStep('waiting until each server has everything');
   const until = clock.monotonic() + currentTimeoutMs;
@@ -193,10 +219,10 @@ async function untilCurrent({ storage, to, clock, onStep }: MoveOptions): Promis
       const found = await storage.replicas(name).catch(ignoreBrokerError);
       const others = found?.others ?? [];
       if (found?.leader && others.length === to - 1 && others.every(({ isCurrent }) => isCurrent)) break;
-      if (clock.monotonic() >= until)
-        throw new MusterError('failed', `${name} has moved, and not all servers have everything of it yet`, {
-          hint: 'see muster status; run this command again when they have, and it removes its file',
-        });
+      if (clock.monotonic() >= until) {
+        await onStep('not all servers have everything yet: see muster status');
+        return;
+      }
       await sleep(clock, insistTimesMs.between);
     }
   }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isWhole } from '../../../agent/requester/backup/whole-stream.ts';
+import { type MoveFact, readFact, removedBy } from '../../../agent/requester/move/move-facts.ts';
 import { describeMoves, movesTo, refuseMove } from '../../../agent/requester/move/move-plan.ts';
 import type { StreamCounts } from '../../../agent/transport/port.ts';
 
@@ -33,6 +34,18 @@ test('the streams that are elsewhere move, that of the freeze as the last one', 
   );
   assert.deepEqual(movesTo(1, found).length, 1);
   assert.throws(() => movesTo(3, [{ name: 'NODE_EVENTS', counts: undefined }]), { code: 'not_found' });
+});
+
+test('a stream is to be made again only when it was removed and not made since', () => {
+  const facts: MoveFact[] = [
+    { what: 'removing', name: 'NODE_EVENTS' },
+    { what: 'made', name: 'NODE_EVENTS' },
+    { what: 'removing', name: 'KV_node_v1' },
+  ];
+  assert.deepEqual([...removedBy(facts)], ['KV_node_v1']);
+  assert.deepEqual([...removedBy([...facts, ...facts])], ['KV_node_v1']);
+  assert.deepEqual([...removedBy([...facts, ...facts.slice(0, 1)])], ['KV_node_v1', 'NODE_EVENTS']);
+  assert.equal(readFact('{"what":"removing","name":"OTHER"}'), undefined);
 });
 
 test('a single server and a cluster that is too small are refused', () => {
