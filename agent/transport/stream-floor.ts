@@ -33,13 +33,15 @@ export class StreamFloor {
       // What is written while the answer is on its way is newer than the answer.
       const [created, sequence] = [this.#created, this.#sequence];
       const info = await ask();
-      const isBehind = created === info.created && info.state.last_seq < sequence;
+      // The servers of a cluster say different times of creation of a stream that was restored: see creationOf().
+      const isSame = this.#connection.isClustered || created === info.created;
+      const isBehind = isSame && info.state.last_seq < sequence;
       const isBelieved = !this.#connection.isClustered || this.#clock.monotonic() - began >= believedAfterMs;
       if (isBehind && !isBelieved) {
         await sleep(this.#clock, betweenMs);
         continue;
       }
-      const isOther = isBehind || created !== info.created;
+      const isOther = isBehind || !isSame;
       this.#created = info.created;
       this.#sequence = isOther ? info.state.last_seq : Math.max(this.#sequence, info.state.last_seq);
       return info;
