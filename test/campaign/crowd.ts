@@ -85,7 +85,9 @@ export class Crowd {
     if (code === undefined || code === 'unavailable') this.#open.add(node.id);
     else this.#open.delete(node.id);
     this.#model.end(operation, outcomeOf(code));
-    node.session ??= unanswered;
+    // An operator deleted it before the answer. It is quiet until it is brought back.
+    if (code === 'deleted') node.session = undefined;
+    else node.session ??= unanswered;
   }
 
   // A node that still waits for an answer sends nothing else.
@@ -99,5 +101,5 @@ export class Crowd {
 // A rejected node stays what it is, as the rule for a registration says.
 function outcomeOf(code: string | undefined): Outcome {
   if (code === 'registered' || code === 'reconnected' || code === 'rejected') return 'done';
-  return code === 'full' || code === 'deleted' ? 'not sent' : 'unknown';
+  return code === 'full' ? 'not sent' : 'unknown';
 }
