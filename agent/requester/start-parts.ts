@@ -63,6 +63,7 @@ export async function startParts(
     refreshKey: async id => await enrolment?.pins.refresh(id),
     rotations: enrolment && new KeyRotations({ ...common, pins: enrolment.pins, bans: enrolment.bans }),
     isShared: enrolment === undefined,
+    quorumFault: () => options.replicaWatch?.lastingFault,
     mayAnswer: (id, reply, isVerified) => enrolment?.mayAnswer(id, reply, isVerified) ?? true,
   });
   const heartbeats = subscribeToHeartbeats({

@@ -70,6 +70,13 @@ test('without a quorum a decision is refused before anything is written, and hea
     message: /^the decision about node node-1 was not stored: .*no quorum: 2 of 3 servers are away/,
   });
   assert.equal(broker.buckets.get('node_v1')?.revision, revision);
+  // The node is told also when its request needs no store, because another broker may lead to a requester with a quorum.
+  const update = { NodeID: 'node-1', AvailableCapacity: {}, QueueUsedCapacity: {} };
+  const refused = await fixture.ask('node-1', 'UpdateResources/v1', {
+    ...update,
+    ...fixture.senderOf('node-1'),
+  });
+  assert.match(JSON.stringify(refused), /"Code":"unavailable".*"Cause":"no_quorum"/);
   const answer = await fixture.register('node-2');
   assert.match(JSON.stringify(answer), /"Code":"unavailable".*"Cause":"no_quorum"/);
   for (const stream of streams) broker.replicas.set(stream, whole(stream));
@@ -77,6 +84,11 @@ test('without a quorum a decision is refused before anything is written, and hea
   await fixture.finish(requester.directory.approve('node-1', decision));
   await fixture.live(20_000, []);
   assert.equal(codes(fixture), undefined);
+  const done = await fixture.ask('node-1', 'UpdateResources/v1', {
+    ...update,
+    ...fixture.senderOf('node-1'),
+  });
+  assert.match(JSON.stringify(done), /"Code":"known"/);
   const texts = fixture.lines.map(({ message }) => message).filter(text => /quorum/.test(text));
   assert.deepEqual(texts, ['the store has no quorum', 'the store has a quorum again']);
 });

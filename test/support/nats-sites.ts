@@ -24,10 +24,14 @@ export class NatsSites {
   readonly #ways: readonly Way[];
   readonly #routePorts: readonly number[];
   readonly #names = sites.map(site => `s${site}`);
+  readonly #advertises: boolean;
   #config = '';
 
-  /** Makes the servers and the ways between them, and starts no server. The caller releases them. */
-  static async make(): Promise<NatsSites> {
+  /**
+   * Makes the servers and the ways between them, and starts no server. The caller releases them. With `advertises` each server
+   * names all of them to its clients, who then go past the ways between the sites.
+   */
+  static async make({ advertises = false } = {}): Promise<NatsSites> {
     const servers = await Promise.all(sites.map(() => makeNatsServer()));
     const routePorts = await Promise.all(sites.map(() => freePort()));
     const pairs = sites.flatMap(from => sites.filter(to => to !== from).map(to => ({ from, to })));
@@ -39,10 +43,16 @@ export class NatsSites {
         routes: await startCutProxy(routePorts[to] ?? 0),
       })),
     );
-    return new NatsSites(servers, routePorts, ways);
+    return new NatsSites(servers, routePorts, ways, advertises);
   }
 
-  private constructor(servers: readonly NatsServer[], routePorts: readonly number[], ways: readonly Way[]) {
+  private constructor(
+    servers: readonly NatsServer[],
+    routePorts: readonly number[],
+    ways: readonly Way[],
+    advertises: boolean,
+  ) {
+    this.#advertises = advertises;
     this.#servers = servers;
     this.#routePorts = routePorts;
     this.#ways = ways;
@@ -92,12 +102,12 @@ export class NatsSites {
     const routes = this.#ways
       .filter(({ from }) => from === site)
       .map(way => `"nats://127.0.0.1:${way.routes.port}"`);
-    // The servers tell nobody where the others are, so that all go by the ways between the sites.
+    // The servers do not tell each other where they are, so that their routes go by the ways between the sites.
     const cluster = [
       'name: muster',
       `listen: "127.0.0.1:${this.#routePorts[site]}"`,
       'advertise: "127.0.0.1:1"',
-      'no_advertise: true',
+      `no_advertise: ${!this.#advertises}`,
       'ping_interval: "2s"',
       `routes: [ ${routes.join(', ')} ]`,
     ];
@@ -106,15 +116,15 @@ export class NatsSites {
     );
   }
 
-  /** Cuts a site off from the two others. */
-  cutOff(site: number, loss: Loss = 'both'): void {
+  /** Cuts a site off from the two others. With `onlyServers` clients still reach all servers. */
+  cutOff(site: number, loss: Loss = 'both', { onlyServers = false } = {}): void {
     const sent = loss !== 'received';
     const received = loss !== 'sent';
     for (const { from, to, clients, routes } of this.#ways) {
       if (from !== site && to !== site) continue;
       const cut =
         from === site ? { ofClients: sent, ofServer: received } : { ofClients: received, ofServer: sent };
-      clients.cut(cut);
+      if (!onlyServers) clients.cut(cut);
       routes.cut(cut);
     }
   }

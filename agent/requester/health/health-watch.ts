@@ -32,8 +32,9 @@ export interface HealthWatchOptions {
 export interface ServersKnown {
   /** The names of the servers that the others do not hear. */
   readonly unheard: readonly string[];
-  /** Why nothing can be stored; undefined when it can. */
+  /** Why nothing can be stored; undefined when it can. The second one is so for some seconds. */
   readonly quorumFault: string | undefined;
+  readonly lastingFault: string | undefined;
 }
 
 export class HealthWatch {
@@ -58,7 +59,8 @@ export class HealthWatch {
     this.#hearing = new Hearing({
       ...options,
       disconnectedAfterMs: limits.disconnectedAfterMs,
-      quorumFault: () => servers?.quorumFault,
+      // A cluster that does not answer has not said that it has a quorum again.
+      quorumFault: () => servers?.quorumFault ?? servers?.lastingFault,
       onCheck: () => this.#doubt.lookForServers(this.#hearing.now()),
       onHeard: () => this.#judge(),
       onRegained: reason => this.#doubt.begin(reason, this.#hearing.now()),

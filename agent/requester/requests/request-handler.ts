@@ -16,6 +16,7 @@ import {
 import type { NodeState } from '../../protocol/node-state.ts';
 import { validate } from '../../protocol/schema.ts';
 import type { ManagementMethod } from '../../protocol/subjects.ts';
+import { BrokerError } from '../../transport/port.ts';
 import { type KeyRotations, withoutKey } from '../enrolment/key-rotations.ts';
 import type { MessageSender } from '../events/conflict-detector.ts';
 import { otherSession, type RequestOutcome, usesRequesterId } from '../roll/membership.ts';
@@ -37,6 +38,11 @@ export interface RequestHandlerOptions extends RequestAnswersOptions {
     onOtherSession(state: NodeState, sender: MessageSender): void;
   };
   waiting: { markHeard(id: string): void };
+  /**
+   * Returns why nothing can be stored for some seconds already; undefined when it can. Then the node should go to another
+   * broker, where a requester may have a quorum: so it is told also when its request needs no store.
+   */
+  quorumFault?(): string | undefined;
   /** Lets nodes exchange their keys; undefined when the broker checks no keys. */
   rotations?: Pick<KeyRotations, 'rotate'> | undefined;
 }
@@ -73,8 +79,16 @@ export class RequestHandler {
   async handle(asked: NodeRequest): Promise<RequestResult> {
     const { method, nodeId } = asked;
     const read = <T extends NodeMessage>(schema: v.GenericSchema<unknown, T>) => readBody(asked, schema);
-    const orRefuse = (request: NodeMessage, result: Promise<RequestResult>) =>
-      result.catch(error => this.#answers.refuseWithoutStore({ id: nodeId, sender: request.Muster }, error));
+    const orRefuse = async ({ Muster: sender }: NodeMessage, result: Promise<RequestResult>) => {
+      try {
+        const done = await result;
+        const fault = sender && method !== 'Leave/v1' ? this.#options.quorumFault?.() : undefined;
+        if (fault === undefined) return done;
+        throw new BrokerError('no_quorum', fault);
+      } catch (error) {
+        return this.#answers.refuseWithoutStore({ id: nodeId, sender }, error);
+      }
+    };
     switch (method) {
       case 'RegisterNode/v1': {
         const request = read(registerRequestSchema);

@@ -82,6 +82,11 @@ export class ReplicaWatch implements ReplicaSources {
     return this.#wholeAt ? `${fault}; what is shown is as of ${this.#wholeAt.toISOString()}` : fault;
   }
 
+  /** The same when the cluster said so twice in a row, and has not said since that all is well: no mere change of the leader. */
+  get lastingFault(): string | undefined {
+    return this.#loggedFault;
+  }
+
   /** Returns why nothing can be written to a stream, as far as the cluster has said; undefined when it can be. */
   faultOf(stream: string): string | undefined {
     const found = this.#replicas.find(each => each.stream === stream);

@@ -12,7 +12,11 @@ const ids = (count: number, prefix = 'n') =>
 
 /** Starts a watch over nodes that were just heard, on a cluster of three servers. */
 async function onCluster(nodes: string[]) {
-  const servers = { unheard: [] as string[], quorumFault: undefined as string | undefined };
+  const servers = {
+    unheard: [] as string[],
+    quorumFault: undefined as string | undefined,
+    lastingFault: undefined,
+  };
   const all = await watching(nodes, { servers });
   all.broker.named = ['10.0.0.1:4222', '10.0.0.2:4222', '10.0.0.3:4222'];
   await all.clock.advance(checkMs);
