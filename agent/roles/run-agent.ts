@@ -1,5 +1,5 @@
 // Runs the agent of a compute node in the foreground, until it is told to stop.
-import { hostname } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
 import { Agent } from '../compute/agent.ts';
 import { ClusterFile } from '../compute/registration/cluster-file.ts';
 import { readGivenCode, refuseOtherCluster } from '../compute/registration/given-code.ts';
@@ -85,6 +85,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     folder,
     broker,
     node,
+    interfaces: networkInterfaces,
     clock: systemClock,
     limitedLog: limited,
   });

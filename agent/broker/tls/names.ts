@@ -1,12 +1,13 @@
 // Says under which names and addresses a requester is reached: what stands in its certificate, and what nodes are told.
 import { isIP, isIPv6 } from 'node:net';
-import { hostname, type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
+import { hostname, networkInterfaces } from 'node:os';
+import { type Interfaces, virtualInterface } from '../../system/virtual-networks.ts';
 import { plainAddress } from './address-bytes.ts';
 
 /** The host name of this machine and its network interfaces, as `node:os` has them. */
 export interface MachineNames {
   readonly hostname: string;
-  readonly interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>;
+  readonly interfaces: Interfaces;
 }
 
 /** Asks the system how this machine is named now. */
@@ -29,8 +30,6 @@ export interface NameSettings {
 const maxNames = 100;
 /** The names by which clients on this machine reach the requester. */
 const ownNames = ['localhost', '127.0.0.1', '::1'];
-/** Interfaces that lead to containers and virtual machines of this machine, and not to other machines. */
-const virtual = /^(docker|br-|veth|virbr|cni|flannel|cali|lxc|lxdbr|podman|vmnet|bridge\d)/;
 
 /** Returns the names of a server certificate, without doubles: host names, and IP addresses without brackets. */
 export function certificateNames({ advertise, hosts }: NameSettings, machine: MachineNames): string[] {
@@ -67,7 +66,7 @@ export function advertisedAddresses(
 function reachableHosts(host: string, machine: MachineNames): string[] {
   if (!isEveryAddress(host)) return [host];
   const addresses = addressesOf(machine).filter(
-    ({ name, address }) => !virtual.test(name) && (host === '::' || !isIPv6(address)),
+    ({ name, address }) => !virtualInterface.test(name) && (host === '::' || !isIPv6(address)),
   );
   return [...hostNames(machine), ...addresses.map(({ address }) => address)];
 }

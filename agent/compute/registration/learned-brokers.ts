@@ -11,6 +11,7 @@ import type { LimitedLog } from '../../system/limited-log.ts';
 import { isLoopback } from '../../system/loopback.ts';
 import { readOwnFile } from '../../system/read-file.ts';
 import { StateFile } from '../../system/state-file.ts';
+import { type Interfaces, isOnVirtualNetwork } from '../../system/virtual-networks.ts';
 import type { NamedServers } from '../../transport/named-servers.ts';
 import { parseServers } from '../../transport/server.ts';
 import type { TlsFiles } from '../../transport/tls.ts';
@@ -88,8 +89,19 @@ export function trustedAddresses({ addresses, by, isEncrypted }: NamedServers, t
   return addresses.filter(isOnLoopback).map(address => `nats://${address}`);
 }
 
-const isOnLoopback = (address: string): boolean =>
-  isLoopback(address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'));
+/**
+ * Returns the addresses without those that lead to containers of this machine, and not to a broker: a server that listens on all
+ * addresses also names those of its own containers' networks, which look the same everywhere. A broker that runs there counts.
+ */
+export function withoutOwnContainers({ addresses, by }: NamedServers, interfaces: Interfaces): string[] {
+  const isBrokerThere = isOnVirtualNetwork(by.host, interfaces);
+  return addresses.filter(address => isBrokerThere || !isOnVirtualNetwork(hostOf(address), interfaces));
+}
+
+const isOnLoopback = (address: string): boolean => isLoopback(hostOf(address));
+
+/** Returns the host of `host:port`, without brackets. */
+const hostOf = (address: string): string => address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 
 function isAddress(text: string): boolean {
   if (!/^(?:nats|tls):\/\//.test(text)) return false;
@@ -106,6 +118,8 @@ export interface LearnedBrokersOptions {
   /** Returns the addresses that the node was told of, by its settings or by its join code, and whom it trusts there. */
   broker(): { servers: readonly string[]; tls: TlsFiles };
   node: string;
+  /** Returns the network interfaces of this machine as they are now. */
+  interfaces(): Interfaces;
   clock: Clock;
   limitedLog: LimitedLog;
 }
@@ -150,8 +164,11 @@ export class LearnedBrokers {
 
   /** Learns what the broker at the other end of the connection names. */
   onNamed(named: NamedServers): void {
-    const { broker, clock } = this.#options;
-    const addresses = trustedAddresses(named, broker().tls);
+    const { broker, clock, interfaces } = this.#options;
+    const addresses = trustedAddresses(
+      { ...named, addresses: withoutOwnContainers(named, interfaces()) },
+      broker().tls,
+    );
     const next = withNamed(this.#known, addresses, clock.now());
     if (addresses.length > 0 || this.#known.learned.length > 0) void this.#file.set(next);
   }

@@ -10,6 +10,7 @@ import {
   readLearnedBrokers,
   trustedAddresses,
   withNamed,
+  withoutOwnContainers,
 } from '../../../agent/compute/registration/learned-brokers.ts';
 import { limitedLog } from '../../../agent/system/limited-log.ts';
 import { parseServers } from '../../../agent/transport/server.ts';
@@ -43,6 +44,36 @@ test('without TLS, only addresses of this machine are trusted, and only from a b
   assert.deepEqual(namedBy('nats://127.0.0.1', false, {}), ['nats://127.0.0.1:4223', 'nats://[::1]:4224']);
 });
 
+test('an address on a network of its own containers is not learned, unless its broker is there', () => {
+  const network = (address: string, cidr: string) => ({
+    address,
+    cidr,
+    family: address.includes(':') ? ('IPv6' as const) : ('IPv4' as const),
+    netmask: '',
+    mac: '',
+    internal: false,
+    scopeid: 0,
+  });
+  const interfaces = {
+    eth0: [network('192.0.2.7', '192.0.2.7/24')],
+    docker0: [network('172.17.0.1', '172.17.0.1/16'), network('fd00:1::1', 'fd00:1::1/64')],
+  };
+  const named = [
+    '192.0.2.2:4222',
+    '172.17.0.1:4222',
+    '[fd00:1::1]:4222',
+    '[fd00:2::1]:4222',
+    'b.example:4222',
+  ];
+  const learn = (url: string) => {
+    const [by] = parseServers([url]);
+    assert.ok(by);
+    return withoutOwnContainers({ addresses: named, by, isEncrypted: true }, interfaces);
+  };
+  assert.deepEqual(learn('tls://a.example'), ['192.0.2.2:4222', '[fd00:2::1]:4222', 'b.example:4222']);
+  assert.deepEqual(learn('tls://172.17.0.9'), named);
+});
+
 test('what is named is kept beside what the node was told of, and forgotten after seven days without a word', () => {
   const day = (number: number) => new Date(Date.UTC(2026, 0, number));
   let known = withNamed({ told, learned: [] }, ['tls://a.example:4222', 'tls://b.example:4222'], day(1));
@@ -73,7 +104,7 @@ test('the file is not written for another time of the same day', () => {
 async function open(servers: readonly string[], tls: TlsFiles = pins) {
   const clock = new FakeClock();
   const { log, lines } = recordLog();
-  const options = { folder, node: 'n', clock, limitedLog: limitedLog(log, clock) };
+  const options = { folder, node: 'n', clock, interfaces: () => ({}), limitedLog: limitedLog(log, clock) };
   const learned = await LearnedBrokers.load({ ...options, broker: () => ({ servers, tls }) });
   const [by] = parseServers(servers);
   assert.ok(by);
