@@ -1,6 +1,7 @@
 // A cluster of three real NATS servers, with TLS between them and for clients, whose configuration is what
 // `muster broker config` prints: nodes and requester are on different servers, and servers are killed.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
@@ -8,6 +9,7 @@ import { type ConnectionOptions, connect, type Msg, type NatsConnection, nkeyAut
 import { encodeHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import type { BacalhauAccess } from '../../agent/protocol/http-bacalhau.ts';
 import { defaultHeartbeatTopic, heartbeatSubject } from '../../agent/protocol/subjects.ts';
+import { keyPairOf } from '../../agent/transport/key-pair.ts';
 import { type Certificate, makeAuthority, makeCertificate } from '../support/certificates.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -71,9 +73,9 @@ describe('a cluster of three NATS servers of your own', () => {
     await Promise.all(servers.map(server => server.release()));
   });
 
-  const startServer = (index: number) =>
+  const startServer = (index: number, text = lines) =>
     servers[index]?.start(
-      `server_name: s${index}\n${index === 0 ? `http: "127.0.0.1:${monitor}"` : ''}\n${withRoutePort(lines, routes[index])}`,
+      `server_name: s${index}\n${index === 0 ? `http: "127.0.0.1:${monitor}"` : ''}\n${withRoutePort(text, routes[index])}`,
     );
 
   it('lets nodes on any server in by a code with the pin of its CA, and cuts one off wherever it is', async () => {
@@ -231,6 +233,20 @@ describe('a cluster of three NATS servers of your own', () => {
     assert.equal((await cluster.status()).trust, 'keys');
     await cluster.decide('node-1', 'reject');
     await cluster.until('node-1', 'REJECTED HEALTHY');
+  });
+
+  it('is not served when one of the servers does not take the answers, and that one is named', async () => {
+    await requester.stop();
+    const other = lines.replace(/issuer: .*/, `issuer: ${keyPairOf(randomBytes(32), 'account').publicKey}`);
+    await servers[1]?.stop();
+    await startServer(1, other);
+    const refusing = await cluster.requester(settings(), { wait: false });
+    const { code, stderr } = await refusing.finished;
+    assert.equal(code, 78, stderr);
+    assert.ok(
+      stderr.includes(`the issuer is not the key with which it signs its answers (at ${servers[1]?.url})`),
+      stderr,
+    );
   });
 });
 

@@ -1,10 +1,12 @@
 // A requester, agents and a real NATS server whose configuration is what `muster broker config` prints.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { loadOwnNatsAccess } from '../../agent/broker/broker-access.ts';
 import { type JoinCode, readJoinCode } from '../../agent/protocol/join-code.ts';
+import { keyPairOf } from '../../agent/transport/key-pair.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
@@ -160,6 +162,11 @@ describe('a NATS server of your own', () => {
     await requester.stop();
     const faults: [what: string, change: (text: string) => string, expected: RegExp][] = [
       ['xkey', text => text.replace(/xkey: .*/, ''), /xkey is missing/],
+      [
+        'its issuer',
+        text => text.replace(/issuer: .*/, `issuer: ${keyPairOf(randomBytes(32), 'account').publicKey}`),
+        /the issuer is not the key/,
+      ],
       ['allowed_accounts', text => text.replace(/allowed_accounts: .*/, ''), /allowed_accounts is missing/],
       [
         'imports',

@@ -23,6 +23,8 @@ export interface ServerSetup {
   bystander: 'known' | 'unknown' | 'asked' | 'unanswered';
   /** Whether somebody else asks in its place. */
   isForged: boolean;
+  /** What it does with an answer: it does what that says, or takes it for that of somebody else, or is slow. */
+  answers: 'taken' | 'refused' | 'lost';
 }
 
 export const printed = (xkey: string): ServerSetup => ({
@@ -33,6 +35,7 @@ export const printed = (xkey: string): ServerSetup => ({
   hasNonce: true,
   bystander: 'known',
   isForged: false,
+  answers: 'taken',
 });
 
 export class FakeOwnNats {
@@ -91,13 +94,14 @@ export class FakeOwnNats {
     const timer = this.#clock.after(timeoutMs, () => answered.resolve(false));
     signal.addEventListener('abort', () => answered.resolve(false));
     const reply = `$SYS._INBOX.q${greeting.connection}`;
-    const answers = this.system.subscribe(reply, () => answered.resolve(true));
+    const answers = this.system.subscribe(reply, () => setup.answers !== 'lost' && answered.resolve(true));
     if (isAsked && !setup.losesQuestions)
       this.#ask(url, setup, reply, { connection: greeting.connection, name, key: credentials.key });
-    const isIn = await answered.promise;
+    const isAnswered = await answered.promise;
     timer.cancel();
     answers.unsubscribe();
-    if (isIn) return { outcome: 'in', greeting, reason: undefined };
+    if (isAnswered)
+      return { outcome: setup.answers === 'taken' ? 'in' : 'refused', greeting, reason: undefined };
     return { outcome: 'silent', greeting, reason: 'it did not answer' };
   };
 

@@ -33,6 +33,13 @@ export interface NatsTrialOptions extends TrialKnocksOptions {
 /** What protects the nodes on a NATS of one's own. In `shared` mode it is nothing; `keys` means that keys are checked. */
 export type Trust = 'keys' | 'shared';
 
+/** What was found out about one server. */
+interface Tried {
+  url: string;
+  kind: 'asks' | 'decides' | 'unreachable';
+  faults: string[];
+}
+
 const userSchema = v.object({
   data: v.object({
     account: v.string(),
@@ -77,7 +84,7 @@ export class NatsTrial {
     try {
       await connection.flush(askTimeoutMs);
       const found = await Promise.all(servers.map(server => this.#tryServer(server)));
-      const faults = [...new Set(found.flatMap(({ faults }) => faults))];
+      const faults = listFaults(found);
       if (found.every(({ kind }) => kind === 'unreachable'))
         throw new BrokerError('disconnected', 'no server could be tried');
       if (found.every(({ kind }) => kind !== 'asks')) {
@@ -85,7 +92,8 @@ export class NatsTrial {
         if (faults.length > 0) throw this.#unsafe(faults);
         return 'shared';
       }
-      if (found.some(({ kind }) => kind === 'decides')) faults.push('some of its servers do not ask at all');
+      const deciding = found.filter(({ kind }) => kind === 'decides');
+      if (deciding.length > 0) faults.push(`some of its servers do not ask at all${namesOf(deciding)}`);
       if (account !== expected)
         faults.push(`the requester is in the account ${account} and not in ${nodesAccount}`);
       faults.push(...((await operatorMode?.checkEvents()) ?? []));
@@ -111,7 +119,7 @@ export class NatsTrial {
     }
   }
 
-  async #tryServer(url: string): Promise<{ kind: 'asks' | 'decides' | 'unreachable'; faults: string[] }> {
+  async #tryServer(url: string): Promise<Tried> {
     const { newKey } = this.#options;
     const knocks = this.#knocks;
     const knocked = () => knocks.knock(url, newKey(), { answer: asked => this.#letIn(asked) });
@@ -119,23 +127,26 @@ export class NatsTrial {
     // A subscription takes a moment to reach the other servers of a cluster.
     if (!stranger.asked && stranger.outcome === 'silent') stranger = await knocked();
     if (!stranger.asked) {
-      if (stranger.outcome === 'unreachable') return { kind: 'unreachable', faults: [] };
+      if (stranger.outcome === 'unreachable') return { url, kind: 'unreachable', faults: [] };
       if (stranger.outcome === 'silent' && knocks.unreadable === 0 && this.#hasAsked) throw isSilent(url);
       const isForOther = stranger.outcome === 'silent' && knocks.unreadable > 0;
-      return { kind: 'decides', faults: isForOther ? [otherKey] : [] };
+      return { url, kind: 'decides', faults: isForOther ? [otherKey] : [] };
     }
     this.#hasAsked = true;
-    const { asked, greeting } = stranger;
+    const { asked, greeting, outcome } = stranger;
+    if (outcome === 'silent') throw isSilent(url);
     const faults = await this.#checkKick(asked.question);
     if (!asked.isEncrypted) faults.push('xkey is missing, so other servers on the way can read join codes');
     if (!asked.question.nonce || !greeting?.hasNonce)
       faults.push('the servers send no nonce, because no user with an nkey is configured');
     if (greeting && asked.question.server !== greeting.server)
       faults.push('somebody else than its servers asks');
+    // The accounts of an operator are tried one by one.
+    if (outcome !== 'in' && !this.#operatorMode) faults.push(otherIssuer);
     const more = this.#operatorMode
       ? await this.#operatorMode.tryServer(url, knocks, newKey)
       : await this.#tryBystander(url);
-    return { kind: 'asks', faults: [...faults, ...more] };
+    return { url, kind: 'asks', faults: [...faults, ...more] };
   }
 
   async #tryBystander(url: string): Promise<string[]> {
@@ -181,3 +192,18 @@ export class NatsTrial {
 }
 
 const otherKey = 'xkey is not that of this requester';
+
+const otherIssuer =
+  'nobody is let in whom this requester lets in, because the issuer is not the key with which it signs its answers';
+
+/** Returns each fault once, with the servers that have it, unless that is each of those that could be tried. */
+function listFaults(found: readonly Tried[]): string[] {
+  const tried = found.filter(({ kind }) => kind !== 'unreachable');
+  const faults = new Set(tried.flatMap(each => each.faults));
+  return [...faults].map(fault => {
+    const having = tried.filter(each => each.faults.includes(fault));
+    return having.length === tried.length ? fault : `${fault}${namesOf(having)}`;
+  });
+}
+
+const namesOf = (servers: readonly Tried[]): string => ` (at ${servers.map(({ url }) => url).join(', ')})`;

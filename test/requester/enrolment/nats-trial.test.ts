@@ -21,6 +21,7 @@ const bystander = keyPairOf(new Uint8Array(32).fill(2), 'user');
 const box = new CalloutBox(mine, count => new Uint8Array(randomBytes(count)));
 const one = 'nats://one:4222';
 const two = 'nats://two:4222';
+const three = 'nats://three:4222';
 
 /** A NATS whose servers are as `muster broker config` prints them, but for `changes`, and its trial. */
 function begin(changes: Partial<ServerSetup> = {}, urls = [one], issuer = issuerKey) {
@@ -97,6 +98,7 @@ describe('a NATS that asks the requester', () => {
     ['sends no nonce', { hasNonce: false }, /no nonce/],
     ['asks about users of other accounts', { bystander: 'asked' }, /allowed_accounts is missing/],
     ['does not know the bystander', { bystander: 'unknown' }, /MUSTER_BYSTANDER is missing/],
+    ['lets nobody in whom the requester lets in', { answers: 'refused' }, /the issuer is not the key/],
     ['is asked for by somebody else', { isForged: true }, /somebody else than its servers asks/],
   ];
   for (const [what, changes, reason] of faults)
@@ -166,6 +168,16 @@ describe('a NATS of several servers', () => {
     await refuses(run, /some of its servers do not ask at all/);
   });
 
+  test('of which one does not take the answers is not served, and that one is named', async () => {
+    const { run, change } = begin({}, [one, two, three]);
+    change(two, { answers: 'refused' });
+    await refuses(run, /the issuer is not the key .* \(at nats:\/\/two:4222\)$/);
+    change(three, { answers: 'refused' });
+    await refuses(run, /the issuer is not the key .* \(at nats:\/\/two:4222, nats:\/\/three:4222\)$/);
+    change(one, { answers: 'refused' });
+    await refuses(run, /the issuer is not the key [^(]*$/);
+  });
+
   test('is tried again with a server that comes later', async () => {
     const { run, change } = begin({}, [one, two]);
     change(two, { isUp: false });
@@ -195,6 +207,13 @@ describe('a server that is silent', () => {
     nats.broker.deliver = subject => subject !== calloutSubject || ++questions > 1;
     assert.equal(await run(), 'keys');
     assert.equal(questions, 2);
+  });
+
+  test('after an answer is only slow', async () => {
+    const { run, change } = begin({ answers: 'lost' });
+    await assert.rejects(run(), { fault: 'timeout' });
+    change(one, { answers: 'taken' });
+    assert.equal(await run(), 'keys');
   });
 
   test('about the bystander is only slow', async () => {
