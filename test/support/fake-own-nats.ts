@@ -45,6 +45,8 @@ export class FakeOwnNats {
   readonly ended: number[] = [];
   /** Called with the name of each client that knocks. */
   onKnock: (name: string) => void = () => undefined;
+  /** The addresses of servers that the server of the requester does not know yet. */
+  readonly unknown = new Set<string>();
   /** The account of the requester, and what it may hear. */
   user: { account: string; permissions?: object } = { account: 'MUSTER' };
   /** Tells users who they are. */
@@ -60,6 +62,9 @@ export class FakeOwnNats {
     this.#clock = clock;
     this.#bystander = bystander;
     this.broker = new FakeBroker(clock);
+    const route = this.broker.route.bind(this.broker);
+    this.broker.route = (subject, ...message) =>
+      ![...this.unknown].some(url => subject.includes(idOf(url))) && route(subject, ...message);
     this.system = this.broker.connect();
     this.system.subscribe('$SYS.REQ.USER.INFO', message => {
       message.respond(JSON.stringify({ data: this.user }));

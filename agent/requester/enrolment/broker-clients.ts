@@ -93,28 +93,33 @@ export async function listClients(
   account: string,
   { user, accounts }: ListOptions = {},
 ): Promise<BrokerClient[]> {
-  const found = await listAll(connection, accountId(account, accounts), user);
+  const found = await listAll(connection, accountId(account, accounts), { user });
   // The list of such an account also has the clients that wait. Nothing proves what those say of themselves.
   return accounts ? found.filter(({ signer }) => signer === accounts.signer) : found;
 }
 
-/** Returns the clients that are not let in yet, in the same order. @throws BrokerError, ProtocolError */
+/**
+ * Returns the clients that are not let in yet, in the same order; those of all servers unless `servers` has the ids of some.
+ * @throws BrokerError, ProtocolError
+ */
 export async function listWaiting(
   connection: Pick<Connection, 'request' | 'gather'>,
   accounts?: AccountKeys,
+  servers?: readonly string[],
 ): Promise<BrokerClient[]> {
-  if (!accounts) return listAll(connection, nobodysAccount);
-  const found = await listAll(connection, accountId(nodesAccount, accounts));
+  const account = accounts ? accountId(nodesAccount, accounts) : nobodysAccount;
+  const found = await listAll(connection, account, { servers });
+  if (!accounts) return found;
   return found.filter(({ signer }) => signer !== accounts.signer);
 }
 
 async function listAll(
   connection: Pick<Connection, 'request' | 'gather'>,
   account: string,
-  user?: string,
+  { user, servers }: { user?: string | undefined; servers?: readonly string[] | undefined },
 ): Promise<ListedClient[]> {
-  const servers = await listServers(connection);
-  return (await Promise.all(servers.map(server => listAllOf(server, connection, account, user)))).flat();
+  const asked = servers ?? (await listServers(connection));
+  return (await Promise.all(asked.map(server => listAllOf(server, connection, account, user)))).flat();
 }
 
 interface ListedClient extends BrokerClient {

@@ -14,7 +14,7 @@ import { validate } from '../../protocol/schema.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { KeyPair } from '../../transport/key-pair.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
-import { type BrokerClient, endClient, listWaiting } from './broker-clients.ts';
+import { type BrokerClient, endClient, listServers, listWaiting } from './broker-clients.ts';
 import { noOperator, notAsked, OperatorTrial, type OperatorTrialOptions } from './operator-trial.ts';
 import { type Asked, askTimeoutMs, isSilent, TrialKnocks, type TrialKnocksOptions } from './trial-knocks.ts';
 
@@ -38,6 +38,8 @@ interface Tried {
   url: string;
   kind: 'asks' | 'decides' | 'unreachable';
   faults: string[];
+  /** The error when nobody heard the requester list and end connections there. */
+  unheard?: BrokerError | undefined;
 }
 
 const userSchema = v.object({
@@ -53,8 +55,6 @@ export class NatsTrial {
   readonly #options: NatsTrialOptions;
   readonly #knocks: TrialKnocks;
   readonly #operatorMode: OperatorTrial | undefined;
-  /** Whether a server has ever asked. After that, a server that says nothing is only slow. */
-  #hasAsked = false;
 
   constructor(options: NatsTrialOptions) {
     this.#options = options;
@@ -83,7 +83,9 @@ export class NatsTrial {
     const events = operatorMode?.listen(connection);
     try {
       await connection.flush(askTimeoutMs);
-      const found = await Promise.all(servers.map(server => this.#tryServer(server)));
+      // In an account that was made for the questions, a server that says nothing is only slow.
+      const isOurs = account === expected;
+      const found = await Promise.all(servers.map(server => this.#tryServer(server, isOurs)));
       const faults = listFaults(found);
       if (found.every(({ kind }) => kind === 'unreachable'))
         throw new BrokerError('disconnected', 'no server could be tried');
@@ -94,8 +96,8 @@ export class NatsTrial {
       }
       const deciding = found.filter(({ kind }) => kind === 'decides');
       if (deciding.length > 0) faults.push(`some of its servers do not ask at all${namesOf(deciding)}`);
-      if (account !== expected)
-        faults.push(`the requester is in the account ${account} and not in ${nodesAccount}`);
+      faults.push(...findMissingImports(found));
+      if (!isOurs) faults.push(`the requester is in the account ${account} and not in ${nodesAccount}`);
       faults.push(...((await operatorMode?.checkEvents()) ?? []));
       if (faults.length > 0) throw this.#unsafe(faults);
       return 'keys';
@@ -119,7 +121,7 @@ export class NatsTrial {
     }
   }
 
-  async #tryServer(url: string): Promise<Tried> {
+  async #tryServer(url: string, isOurs: boolean): Promise<Tried> {
     const { newKey } = this.#options;
     const knocks = this.#knocks;
     const knocked = () => knocks.knock(url, newKey(), { answer: asked => this.#letIn(asked) });
@@ -128,14 +130,14 @@ export class NatsTrial {
     if (!stranger.asked && stranger.outcome === 'silent') stranger = await knocked();
     if (!stranger.asked) {
       if (stranger.outcome === 'unreachable') return { url, kind: 'unreachable', faults: [] };
-      if (stranger.outcome === 'silent' && knocks.unreadable === 0 && this.#hasAsked) throw isSilent(url);
+      if (stranger.outcome === 'silent' && knocks.unreadable === 0 && isOurs) throw isSilent(url);
       const isForOther = stranger.outcome === 'silent' && knocks.unreadable > 0;
       return { url, kind: 'decides', faults: isForOther ? [otherKey] : [] };
     }
-    this.#hasAsked = true;
     const { asked, greeting, outcome } = stranger;
     if (outcome === 'silent') throw isSilent(url);
-    const faults = await this.#checkKick(asked.question);
+    const unheard = await this.#tryMonitor(asked.question);
+    const faults: string[] = [];
     if (!asked.isEncrypted) faults.push('xkey is missing, so other servers on the way can read join codes');
     if (!asked.question.nonce || !greeting?.hasNonce)
       faults.push('the servers send no nonce, because no user with an nkey is configured');
@@ -146,7 +148,7 @@ export class NatsTrial {
     const more = this.#operatorMode
       ? await this.#operatorMode.tryServer(url, knocks, newKey)
       : await this.#tryBystander(url);
-    return { url, kind: 'asks', faults: [...faults, ...more] };
+    return { url, kind: 'asks', faults: [...faults, ...more], unheard };
   }
 
   async #tryBystander(url: string): Promise<string[]> {
@@ -166,18 +168,17 @@ export class NatsTrial {
     );
   }
 
-  // The requester lists and ends connections, as it will do with those of nodes. That of the knock has ended already.
-  async #checkKick(place: Pick<BrokerClient, 'server' | 'connection'>): Promise<string[]> {
+  // The requester lists and ends connections, as it will do with those of nodes. That of the knock has ended already. Returns
+  // the error when nobody there hears that.
+  async #tryMonitor(place: Pick<BrokerClient, 'server' | 'connection'>): Promise<BrokerError | undefined> {
     const { connection } = this.#options;
     try {
-      await listWaiting(connection, this.#operatorMode?.accounts);
+      await listServers(connection);
+      await listWaiting(connection, this.#operatorMode?.accounts, [place.server]);
       await endClient(connection, place);
-      return [];
+      return undefined;
     } catch (error) {
-      if (error instanceof BrokerError && error.fault === 'no_responders')
-        return [
-          'the requester may not list and end connections: the imports from the system account are missing',
-        ];
+      if (error instanceof BrokerError && error.fault === 'no_responders') return error;
       throw error;
     }
   }
@@ -204,6 +205,19 @@ function listFaults(found: readonly Tried[]): string[] {
     const having = tried.filter(each => each.faults.includes(fault));
     return having.length === tried.length ? fault : `${fault}${namesOf(having)}`;
   });
+}
+
+/**
+ * Returns the fault of a NATS where no server hears the requester list and end connections. @throws BrokerError when only some
+ * do: a server that has just started is not known to the others yet.
+ */
+function findMissingImports(found: readonly Tried[]): string[] {
+  const asking = found.filter(({ kind }) => kind === 'asks');
+  const unheard = asking.flatMap(each => each.unheard ?? []);
+  const [error] = unheard;
+  if (!error) return [];
+  if (unheard.length < asking.length) throw error;
+  return ['the requester may not list and end connections: the imports from the system account are missing'];
 }
 
 const namesOf = (servers: readonly Tried[]): string => ` (at ${servers.map(({ url }) => url).join(', ')})`;
