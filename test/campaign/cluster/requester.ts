@@ -15,6 +15,8 @@ export interface Surroundings {
   readonly nats: NatsSites;
   /** Returns how a process is started, so that its log is a file. */
   options(name: string): { stderr: number; env: Record<string, string> };
+  /** Returns the last lines of the log of a process. */
+  logEndOf(name: string): Promise<string>;
 }
 
 /** Time after which a requester counts as silent, in milliseconds. A suspended one takes a connection and says nothing. */
@@ -72,7 +74,10 @@ export class Requester {
     await eventually(
       `${this.id} is ready`,
       async () => {
-        if (!this.program.running) throw new Error(`${this.id} has ended by itself`);
+        if (!this.program.running) {
+          last = `it has ended by itself with code ${(await this.program.finished).code}`;
+          throw new Error(last);
+        }
         const status = await this.status();
         last = status
           ? `${status.state} (${status.reason ?? ''}), ${status.eventsWaiting ?? 0} events wait, beside ${status.peers?.length ?? 0}`
@@ -82,8 +87,9 @@ export class Requester {
         );
       },
       120_000,
-    ).catch(cause => {
-      throw new Error(`${this.id} does not become ready: ${last}`, { cause });
+    ).catch(async cause => {
+      const log = await this.#stage.logEndOf(this.id);
+      throw new Error(`${this.id} does not become ready: ${last}; its log ends with:\n${log}`, { cause });
     });
   }
 

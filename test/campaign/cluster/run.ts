@@ -190,7 +190,7 @@ export class ClusterCampaign {
     await eventually(
       'all agents are on the roll',
       async () => {
-        const nodes = await stage.requesters[0].nodes();
+        const nodes = await stage.requesters[0].nodes().catch(() => []);
         return stage.agentIds.every(id => nodes.some(node => node.Info.NodeID === id));
       },
       90_000,

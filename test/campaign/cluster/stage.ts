@@ -1,6 +1,6 @@
 // The stage of the campaign against a cluster: three NATS servers, each at a site of its own, two requesters at two of the
 // sites, and agents. Each has a disk of its own where one may be mounted.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect as connectSystem } from 'nats';
 import { loadBrokerAccess } from '../../../agent/broker/broker-access.ts';
@@ -284,6 +284,12 @@ export class ClusterStage {
       stderr: log.descriptor,
       env: { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(folder, 'code') },
     };
+  }
+
+  /** Returns the last lines of the log of a process, for a person who asks why it failed. */
+  async logEndOf(name: string): Promise<string> {
+    const text = await readFile(this.logs.get(name)?.path ?? '', 'utf8').catch(() => '');
+    return text.slice(-2_000);
   }
 
   /** Ends all processes and removes the folders, but for the logs if `keep` is true. */
