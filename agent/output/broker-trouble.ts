@@ -1,7 +1,7 @@
 // Says in a sentence whether a role has a connection to its broker, for its status and its service manager.
 import type { Trouble } from '../system/trouble.ts';
 import { connectRemedies } from '../transport/failure.ts';
-import type { ConnectionState } from '../transport/port.ts';
+import type { ConnectFault, ConnectionState } from '../transport/port.ts';
 import { durationText } from './units.ts';
 
 /**
@@ -23,4 +23,16 @@ export function brokerTrouble(connection: ConnectionState, now: number, hint?: s
 export function connectionText(state: ConnectionState): string {
   if (state.kind === 'connected') return `connected to ${state.server}`;
   return state.kind === 'disconnected' ? state.reason : state.kind;
+}
+
+/**
+ * Returns what to do when the broker of another requester, or a NATS that asks whom to let in, refuses a requester, whose public
+ * key is `key`; undefined where the usual remedy will do. Its status and the doctor show it.
+ */
+export function requesterRemedy(fault: ConnectFault, key?: string): string | undefined {
+  if (fault === 'unauthorized')
+    return `add ${key ? `${key}, the key of this requester,` : 'the key of this requester, which muster status names while it runs,'} to broker.requesters of the requester that runs the broker, and start that one again; at a NATS of your own, give its servers what muster broker config prints`;
+  if (fault === 'tls')
+    return 'check the clocks, the certificate of the broker, and nats.tls.*; the CA of the broker of another requester comes with its keys: muster broker share-keys there, muster broker take-keys here';
+  return undefined;
 }

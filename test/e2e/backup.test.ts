@@ -46,6 +46,7 @@ describe('a requester whose disk is lost', () => {
     await rm(data(), { recursive: true });
     const done = await restore();
     assert.equal(done.code, 0, done.stderr);
+    assert.match(done.stdout, /^cluster \S+, requester node-0, as they were at \S+Z\n$/);
     requester = await cluster.requester(settings);
     await cluster.until('kept', 'APPROVED HEALTHY');
     await cluster.until('waiting', 'PENDING HEALTHY');

@@ -107,7 +107,7 @@ test('while the broker hangs, the trouble that the watch found is shown, and not
 });
 
 test('a requester that a broker of others refuses names the key that is missing there', () => {
-  const hintOf = (loginKey: string | undefined, fault: 'unauthorized' | 'unreachable') => {
+  const hintOf = (loginKey: string | undefined, fault: 'unauthorized' | 'unreachable' | 'tls') => {
     const connection = { kind: 'disconnected', fault, reason: 'no', since: 0 } as const;
     const well = {
       brokerFolder: undefined,
@@ -119,6 +119,7 @@ test('a requester that a broker of others refuses names the key that is missing 
     return requesterTroubles({ connection, now: 1_000, loginKey, ...well, ...rest })[0]?.hint ?? '';
   };
   assert.match(hintOf('UABC', 'unauthorized'), /^add UABC, the key of this requester, to broker\.requesters/);
+  assert.match(hintOf('UABC', 'tls'), /muster broker take-keys here$/);
   for (const hint of [hintOf('UABC', 'unreachable'), hintOf(undefined, 'unauthorized')])
     assert.doesNotMatch(hint, /key of this requester/);
 });

@@ -47,7 +47,7 @@ export async function run({
     log: roleLog({ log: { ...loaded.log, level: 'warn' } }, 'requester'),
     signal: new AbortController().signal,
   });
-  print(printable(`cluster ${cluster}, requester ${requester}, as they were at ${at}\n`));
+  print(`${printable(`cluster ${cluster}, requester ${requester}, as they were at ${at}`)}\n`);
   for (const path of kept) note(printable(`What was there before is in ${path}`));
   note('Start the requester now. The nodes come back by themselves, if they find it at its old address.');
   return 0;

@@ -2,11 +2,13 @@
 import { findServerBinary } from '../../broker/binary.ts';
 import { findOnPath, systemEnvironment } from '../../config/environment.ts';
 import type { Role } from '../../config/role.ts';
+import { requesterRemedy } from '../../output/broker-trouble.ts';
 import { MusterError } from '../../system/errors.ts';
 import { silentLog } from '../../system/log.ts';
 import { isLoopback } from '../../system/loopback.ts';
 import { packagedContents } from '../../system/packaged.ts';
 import type { AccessCheck, BrokerFacts, BrokerRefusal } from '../../transport/access-check.ts';
+import { hasCredentials } from '../../transport/credentials.ts';
 import { connectRemedies } from '../../transport/failure.ts';
 import { advisoriesUpdatedAt, reviewVersion } from './advisories.ts';
 import { brokerOf } from './agent.ts';
@@ -20,7 +22,9 @@ export const broker = (context: Context, role: Role): Check => ({
     // The requester's own broker runs only while the requester runs.
     if (own && !(await isRequesterRunning(context))) return ownBrokerFindings(context);
     const [checks, connected] = await Promise.all([context.accessChecks(role), connectedTo(context, role)]);
-    return checks.flatMap(one => accessFindings(one, role, connected));
+    return checks.flatMap(one =>
+      accessFindings(one, role, { connected, remedies: remediesFor(context, role) }),
+    );
   },
 });
 
@@ -50,14 +54,32 @@ async function ownBrokerFindings({ settings }: Context): Promise<Finding[]> {
   }
 }
 
+interface RefusalContext {
+  /** The broker to which the agent is connected; undefined when none is known. */
+  connected: string | undefined;
+  /** What to do about each fault. */
+  remedies: typeof connectRemedies;
+}
+
+/** A requester shows its key to a broker that is not its own, and joins no cluster by a code. */
+function remediesFor({ settings: { nats } }: Context, role: Role): typeof connectRemedies {
+  if (role === 'agent' || nats.servers.length === 0 || hasCredentials(nats)) return connectRemedies;
+  const { unauthorized, tls } = connectRemedies;
+  return {
+    ...connectRemedies,
+    unauthorized: requesterRemedy('unauthorized') ?? unauthorized,
+    tls: requesterRemedy('tls') ?? tls,
+  };
+}
+
 function accessFindings(
   { server, host, result }: AccessCheck,
   role: Role,
-  connected: string | undefined,
+  refusal: RefusalContext,
 ): Finding[] {
   if ('fault' in result) {
     const review = result.version === undefined ? [] : versionFindings(result.version, server);
-    return [refusalFinding(server, result, connected), ...review];
+    return [refusalFinding(server, result, refusal), ...review];
   }
   const all = [
     ok(describe(server, result)),
@@ -74,7 +96,7 @@ function accessFindings(
 function refusalFinding(
   server: string,
   { fault, reason }: BrokerRefusal,
-  connected: string | undefined,
+  { connected, remedies }: RefusalContext,
 ): Finding {
   const locked = fault === 'unauthorized' || fault === 'credentials';
   if (locked && connected === server) {
@@ -83,7 +105,7 @@ function refusalFinding(
   if (locked && connected === 'denied') {
     return warning(`${reason}; the agent may have credentials, but this user may not ask it`, runAsRoot);
   }
-  return failed(reason, connectRemedies[fault]);
+  return failed(reason, remedies[fault]);
 }
 
 function versionFindings(version: string, server: string): Finding[] {

@@ -1,5 +1,5 @@
 // Says what keeps a requester from doing its work. It is a pure function of the requester's state.
-import { brokerTrouble } from '../../output/broker-trouble.ts';
+import { brokerTrouble, requesterRemedy } from '../../output/broker-trouble.ts';
 import type { Trouble } from '../../system/trouble.ts';
 import type { ConnectionState } from '../../transport/port.ts';
 import type { OlderStore } from '../ledger/store-mark.ts';
@@ -63,9 +63,9 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
 
 /** Returns what to do when a broker of others refuses this requester; undefined for any other trouble. */
 function loginHint({ connection, loginKey }: RequesterTroubleSources): string | undefined {
-  if (connection.kind !== 'disconnected' || connection.fault !== 'unauthorized' || !loginKey)
-    return undefined;
-  return `add ${loginKey}, the key of this requester, to broker.requesters of the requester that runs the broker, and start that one again; at a NATS of your own, give its servers what muster broker config prints`;
+  return connection.kind === 'disconnected' && loginKey
+    ? requesterRemedy(connection.fault, loginKey)
+    : undefined;
 }
 
 function ownBrokerTrouble(problem: string, brokerFolder: string | undefined): Trouble {

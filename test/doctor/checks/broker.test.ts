@@ -84,6 +84,17 @@ describe('a real broker', () => {
     );
   });
 
+  test('that refuses a requester without a login wants its key, and no join code', async () => {
+    const one = context({
+      roles: ['requester'],
+      settings: settings => ({ ...settings, nats: { ...settings.nats, servers: [server.url] } }),
+      accessChecks: await accessChecks([server.url]),
+    });
+    const hint = async (role: Role) => (await broker(one, role).run())[0]?.remedy ?? '';
+    assert.match(await hint('requester'), /^add the key of this requester, .* to broker\.requesters/);
+    assert.match(await hint('agent'), /muster agent join/);
+  });
+
   test('is ok when the agent is connected with credentials that this user does not have', async () => {
     const examinedBy = { accessChecks: await accessChecks([server.url]) };
     const status = {
