@@ -97,11 +97,12 @@ export function collectStatus(sources: StatusSources): RequesterStatus {
       lost,
     },
     watcher: parts?.lease.holder?.requester,
-    peers: parts?.peers.list().map(({ requester, host, watches, differs }) => ({
+    peers: parts?.peers.list().map(({ requester, host, watches, differs, clockAheadMs }) => ({
       requester,
       host,
       watches,
       ...(differs.length > 0 ? { differs } : {}),
+      ...(clockAheadMs === undefined ? {} : { clockAheadMs: Math.round(clockAheadMs) }),
     })),
     store: storeOf(replicas.replicas),
     verdictsWait: waiting && { ...waiting, until: waiting.until.toISOString() },

@@ -373,7 +373,10 @@ export const storeDecoders: readonly Decoder[] = [
     what: 'what another requester tells of itself',
     covers: ['requester/watcher/peers.ts'],
     form: 'json',
-    valid: holders.map(holder => ({ ...holder, version: '1.0.0', watches: true, settings: sharedSettings })),
+    valid: holders.map(holder => {
+      const time = '2026-01-01T00:00:00.000Z';
+      return { ...holder, version: '1.0.0', watches: true, settings: sharedSettings, time };
+    }),
     isExpected,
     read: async input => {
       const connection = {

@@ -1,5 +1,6 @@
 // Formats the status of a role for people. What is wrong comes first.
 import type { AgentStatus } from '../../compute/agent-status.ts';
+import { clockDifferenceText } from '../../output/clock-difference.ts';
 import { type Row, sectionsText } from '../../output/sections.ts';
 import { agoText } from '../../output/units.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
@@ -121,6 +122,11 @@ function requestersRows({ node, watcher, peers = [] }: RequesterStatus): Row[] {
     ['beside it', others || 'no other requester is heard'],
     ...peers.flatMap(({ requester, differs = [] }): Row[] =>
       differs.length > 0 ? [['settings', `${requester} has another ${differs.join(', ')}`]] : [],
+    ),
+    ...peers.flatMap(({ clockAheadMs, ...peer }): Row[] =>
+      clockAheadMs === undefined
+        ? []
+        : [['clocks', `${clockDifferenceText({ ...peer, clockAheadMs })}; let a time service set both`]],
     ),
   ];
 }

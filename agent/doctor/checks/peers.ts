@@ -1,4 +1,5 @@
 // Says which requesters keep the roll, and which of them watches.
+import { clockDifferenceText } from '../../output/clock-difference.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { type Finding, ok, warning } from './check.ts';
 
@@ -22,10 +23,16 @@ export function peerFindings({
   const differing = peers.flatMap(({ requester, differs = [] }) =>
     differs.length > 0 ? [`${requester} has another ${differs.join(', ')}`] : [],
   );
+  const clocks = peers.flatMap(({ clockAheadMs, ...peer }) =>
+    clockAheadMs === undefined ? [] : [clockDifferenceText({ ...peer, clockAheadMs })],
+  );
+  const clockHint =
+    'one of the two is wrong: let a time service set the clocks of both machines, such as systemd-timesyncd or chrony';
   const hint =
     'give all requesters the same settings: each lets nodes in, and judges whether they are silent, by its own';
   return [
     ok(`it keeps the roll together with ${others}; ${who}`),
     ...differing.map(text => warning(text, hint)),
+    ...clocks.map(text => warning(text, clockHint)),
   ];
 }

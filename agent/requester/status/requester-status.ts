@@ -46,7 +46,7 @@ export interface RequesterStatus {
   nodes?: { total: number; pending: number; unreadable: number; lost?: number } | undefined;
   /** The id of the requester that watches over the roll, as far as this one knows: it announces what changes. */
   watcher?: string | undefined;
-  /** The other requesters of the roll. `differs` names the settings that should be those of this requester, and are not. */
+  /** The other requesters of the roll. */
   peers?: PeerStatus[] | undefined;
   /** The streams of the roll and the servers of a cluster that store them; absent on a single server. */
   store?: StreamStatus[] | undefined;
@@ -64,5 +64,11 @@ export interface PeerStatus {
   requester: string;
   host: string;
   watches: boolean;
+  /** The settings that should be those of this requester, and are not; absent for none. */
   differs?: readonly string[];
+  /**
+   * How far its clock is ahead of this requester's, in milliseconds, and below 0 when it is behind; absent while the two are
+   * close to each other.
+   */
+  clockAheadMs?: number;
 }

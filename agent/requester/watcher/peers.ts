@@ -1,6 +1,7 @@
 // The peers are the other requesters of the same roll. Each tells the others every few seconds that it is there.
 import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
+import { goTime } from '../../protocol/node-info.ts';
 import { validate } from '../../protocol/schema.ts';
 import { peersSubject } from '../../protocol/subjects.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
@@ -11,6 +12,7 @@ import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
 import { encode } from '../cluster/cluster-bucket.ts';
 import { type Holder, holderSchema } from './lease.ts';
+import { PeerClock } from './peer-clock.ts';
 import { differingSettings, type SharedSettings, sharedSettingsSchema } from './shared-settings.ts';
 
 /**
@@ -30,6 +32,8 @@ const peerSchema = v.object({
   /** Whether it watches. */
   watches: v.boolean(),
   settings: v.optional(sharedSettingsSchema),
+  /** When it sent this, by its clock; absent in earlier versions. */
+  time: v.optional(goTime()),
   /** Whether it tells this for the last time, because it stops. */
   leaves: v.optional(v.boolean(), false),
 });
@@ -41,9 +45,14 @@ type Presence = v.InferOutput<typeof peerSchema>;
 export const readPresence = (data: Uint8Array): Presence => validate(peerSchema, parseJson(data));
 
 /** Another requester of the roll. */
-export interface Peer extends Omit<Presence, 'leaves'> {
+export interface Peer extends Omit<Presence, 'leaves' | 'time'> {
   /** The names of the settings that should be those of this requester, and are not. */
   differs: readonly string[];
+  /**
+   * How far its clock is ahead of this one's, in milliseconds, and below 0 when it is behind; absent when the two are close to
+   * each other, or that is not known.
+   */
+  clockAheadMs?: number | undefined;
 }
 
 export interface PeersOptions {
@@ -70,7 +79,7 @@ export interface PeersDuty {
 export class Peers {
   readonly #options: PeersOptions;
   readonly #limited: LimitedLog;
-  readonly #peers = new Map<string, { peer: Peer; at: number }>();
+  readonly #peers = new Map<string, { peer: Peer; at: number; clock: PeerClock }>();
   readonly #loggedChanges: TokenBuckets;
   #lateUntil = Number.NEGATIVE_INFINITY;
   /** Undefined until this requester has started, and when it has stopped. */
@@ -192,11 +201,13 @@ export class Peers {
       this.#limited.warn('peer', { err }, 'a message of another requester cannot be read');
       return;
     }
-    const { leaves, ...rest } = told;
+    const { leaves, time, ...rest } = told;
     if (rest.instance === me.instance) return;
     const differs = rest.settings ? differingSettings(this.#options.settings(), rest.settings) : [];
-    const peer = { ...rest, differs };
-    const before = this.#peers.get(peer.instance);
+    const before = this.#peers.get(rest.instance);
+    const peerClock = before?.clock ?? new PeerClock(clock);
+    if (time !== undefined) peerClock.add(time);
+    const peer: Peer = { ...rest, differs, clockAheadMs: peerClock.aheadMs };
     if (leaves) {
       if (this.#peers.delete(peer.instance)) this.#changed(peer, 'another requester of this roll stops');
       this.#duty?.onLeaving(peer.instance);
@@ -210,14 +221,22 @@ export class Peers {
       this.#limited.error('same id', { requester: me.requester, host, pid }, text);
     }
     if (!before && this.#peers.size >= maxPeers) return;
-    this.#peers.set(peer.instance, { peer, at: clock.monotonic() });
-    if (differs.length > 0 && differs.join() !== before?.peer.differs.join()) {
-      const { requester, host } = peer;
+    this.#peers.set(peer.instance, { peer, at: clock.monotonic(), clock: peerClock });
+    this.#warnOfDifferences(peer, before?.peer);
+    if (!before) this.#changed(peer, 'another requester keeps this roll too');
+    else if (before.peer.watches !== peer.watches) this.#duty?.onChange();
+  }
+
+  #warnOfDifferences({ requester, host, differs, clockAheadMs }: Peer, before: Peer | undefined): void {
+    if (differs.length > 0 && differs.join() !== before?.differs.join()) {
       const text = 'another requester of this roll has other settings; give the same to all';
       this.#limited.warn('settings', { requester, host, settings: differs }, text);
     }
-    if (!before) this.#changed(peer, 'another requester keeps this roll too');
-    else if (before.peer.watches !== peer.watches) this.#duty?.onChange();
+    if (clockAheadMs !== undefined && before?.clockAheadMs === undefined) {
+      const text =
+        'the clocks of this requester and another one of this roll differ; let a time service set both';
+      this.#limited.warn('clock', { requester, host, aheadMs: Math.round(clockAheadMs) }, text);
+    }
   }
 
   #repeat(): void {
@@ -261,8 +280,16 @@ export class Peers {
   }
 
   #presence(more: { leaves?: boolean } = {}): Uint8Array {
-    const { me, version, settings } = this.#options;
-    return encode({ ...me, version, watches: this.#duty?.watches() ?? false, settings: settings(), ...more });
+    const { me, version, settings, clock } = this.#options;
+    const watches = this.#duty?.watches() ?? false;
+    return encode({
+      ...me,
+      version,
+      watches,
+      settings: settings(),
+      time: clock.now().toISOString(),
+      ...more,
+    });
   }
 }
 

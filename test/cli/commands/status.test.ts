@@ -120,6 +120,21 @@ test('a person sees how many nodes have events that the broker has not acknowled
   }
 });
 
+test('a person sees which other requester has another clock', async t => {
+  const peers = [
+    { requester: 'node-8', host: 'host-8', watches: true },
+    { requester: 'node-9', host: 'host-9', watches: false, clockAheadMs: -7_200_000 },
+  ];
+  const status: GivenStatus = { role: 'requester', node: 'node-0', pid: 8, state: 'ready', peers };
+  const { code, text } = await shown(t, 'text', status);
+  assert.equal(code, 0);
+  assert.match(
+    text.replace(/\s+/g, ' '),
+    /clocks the clock of node-9 on host-9 is 2 h behind this requester's; let a time service set both/,
+  );
+  assert.equal(text.split('clocks').length, 2);
+});
+
 test('a program gets the same as JSON, with control characters as escapes', async t => {
   const { code, text } = await shown(t, 'json', rejected);
   assert.equal(code, 1);

@@ -24,6 +24,18 @@ test('another requester with other settings is a warning', () => {
   assert.equal(second?.text, 'b has another requester.manualApproval');
 });
 
+test('another requester with another clock is a warning that says by how much', () => {
+  const texts = [86_400_000, -45_000].map(clockAheadMs => {
+    const [, finding] = peerFindings({ node: 'a', watcher: 'b', peers: [{ ...other, clockAheadMs }] });
+    assert.equal(finding?.status, 'warning');
+    return finding.text;
+  });
+  assert.deepEqual(texts, [
+    "the clock of b on h is 24 h ahead of this requester's",
+    "the clock of b on h is 45 s behind this requester's",
+  ]);
+});
+
 test('a watcher that is not heard is a warning', () => {
   for (const peers of [[], [other]]) {
     const [finding] = peerFindings({ node: 'a', watcher: 'c', peers });

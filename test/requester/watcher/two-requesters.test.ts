@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
-import type { Requester } from '../../../agent/requester/requester.ts';
+import type { Requester, RequesterOptions } from '../../../agent/requester/requester.ts';
+import type { Clock } from '../../../agent/system/clock.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import type { FakeConnection } from '../../support/fake-connection.ts';
 import { assertNoDoubles, RequesterFixture } from '../requester-fixture.ts';
@@ -22,9 +23,10 @@ class Pair extends RequesterFixture {
   }
 
   /** Starts the second requester. */
-  async join(): Promise<void> {
+  async join(more: Partial<RequesterOptions> = {}): Promise<void> {
     this.second = this.broker.connect();
-    this.standBy = this.newRequester(this.second, { self: requesterNode('node-9'), host: 'host-9' });
+    const self = requesterNode('node-9');
+    this.standBy = this.newRequester(this.second, { self, host: 'host-9', ...more });
     await this.finish(this.standBy.start());
     await this.clock.advance(1_000);
   }
@@ -201,6 +203,29 @@ describe('two requesters', () => {
     const logged = pair.lines.slice(lines).filter(({ level }) => level === 'info');
     assert.ok(logged.length <= 2 * 20, `${logged.length} lines of two requesters`);
     assert.equal(pair.requester.status().peers?.length, 1);
+  });
+
+  test('say that their clocks are a day apart, and warn once', async () => {
+    const pair = new Pair();
+    await pair.finish(pair.requester.start());
+    const dayMs = 86_400_000;
+    const clock: Clock = {
+      monotonic: () => pair.clock.monotonic(),
+      now: () => new Date(pair.clock.now().getTime() + dayMs),
+      after: (ms, fn) => pair.clock.after(ms, fn),
+    };
+    await pair.join({ clock });
+    await pair.clock.advance(120_000);
+    const ahead = (each: Requester) => each.status().peers?.map(({ clockAheadMs }) => clockAheadMs);
+    assert.deepEqual([ahead(pair.requester), ahead(pair.standBy)], [[dayMs], [-dayMs]]);
+    const warnings = pair.lines.filter(({ message }) => /clocks of this requester/.test(message));
+    assert.deepEqual(
+      warnings.map(({ fields }) => [fields.requester, fields.aheadMs]),
+      [
+        ['node-0', -dayMs],
+        ['node-9', dayMs],
+      ],
+    );
   });
 
   test('know each other, and who watches', async () => {
