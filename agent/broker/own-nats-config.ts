@@ -28,7 +28,7 @@ export function ownNatsConfig({ access, systemAccount, routes }: OwnNatsOptions)
     `# For nats-server ${serverFor(access)} or newer, written by: muster broker config. It contains no secret.`,
     '# Put it into a file beside the configuration of each server, and add there: include "muster.conf"',
     '# Where a server has a block "accounts" or "authorization" already, put the content of these blocks into it.',
-    '# The server also needs "jetstream { store_dir: ... }", and, where others reach it, "tls { ... }".',
+    '# The server also needs "jetstream { store_dir: ... }", where others reach it "tls { ... }", and in a cluster "server_name".',
     ...lines,
     ...(routes.length > 0 ? clusterLines(routes) : []),
     '',
