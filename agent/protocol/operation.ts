@@ -14,10 +14,16 @@ export function newOperation(now: Date, uuid: string): string {
   return `${time.slice(0, 8)}-${time.slice(8)}-7${uuid.slice(15)}`;
 }
 
-/** Reads the id of an operation, in letters of any case. @throws ProtocolError */
+/** The last moment that has a year of four digits, as RFC 3339 wants it, in milliseconds. */
+const lastTime = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+/** Reads the id of an operation, in letters of any case. @throws ProtocolError, also when its time cannot be shown */
 export function readOperation(text: string): string {
   const operation = text.toLowerCase();
-  if (operationPattern.test(operation)) return operation;
+  if (operationPattern.test(operation)) {
+    if (operationTime(operation).getTime() <= lastTime) return operation;
+    throw new ProtocolError('malformed', 'the id of an operation names a time after the year 9999');
+  }
   throw new ProtocolError(
     'malformed',
     'the id of an operation is a UUID of version 7, such as 019ac9d2-7c1e-7b3a-9f0e-5d2c8a41b6f7',

@@ -14,13 +14,20 @@ import { HealthWatch } from './health/health-watch.ts';
 import { LastSeenStore } from './health/last-seen-store.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { Listeners } from './listeners/listeners.ts';
-import { type OpenStore, type OpenStoreOptions, restoreOwnRecord, restoreStore } from './open-store.ts';
+import {
+  enterAgain,
+  type OpenStore,
+  type OpenStoreOptions,
+  restoreOwnRecord,
+  restoreStore,
+} from './open-store.ts';
 import type { FirstTokenFile } from './operators/first-token-file.ts';
 import { Operators } from './operators/operators.ts';
 import { announcedReader, type Past } from './past.ts';
 import type { RollPolicy } from './roll/admission.ts';
 import { ResourceStore } from './roll/resource-store.ts';
 import { Roll } from './roll/roll.ts';
+import type { RollObserver } from './roll/roll-observer.ts';
 import { WaitingList } from './roll/waiting-list.ts';
 import type { Counters } from './status/counters.ts';
 import { watchersBucket } from './watcher/lease-guard.ts';
@@ -141,6 +148,14 @@ export function makeParts(
     store.recovery.begin(restoreAll);
     if (!lease.isHeld) void restoreOwnRecord(store, { ...options, roll, operators, enrolment, listeners });
   };
+  const ownRow: RollObserver = {
+    onRemoved: () => undefined,
+    onDeleted: id => {
+      if (id !== requesterId) return;
+      log.warn({}, 'an operator deleted this requester while it was not heard; it enters itself again');
+      void enterAgain({ ...options, roll });
+    },
+  };
   const roll: Roll = new Roll({
     ...options,
     bucket: store.nodes,
@@ -160,6 +175,7 @@ export function makeParts(
       waiting,
       ...(enrolment?.observers ?? []),
       ...own,
+      ownRow,
       status,
     ],
     publicKeyOf: id => enrolment?.pins.of(id)?.key,

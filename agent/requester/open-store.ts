@@ -191,13 +191,26 @@ export interface RestoreOptions extends Omit<RetryOptions, 'failureText'> {
 /** Writes again the record of a requester that stands by, which it lost with the store. Never rejects. */
 export async function restoreOwnRecord(
   { storage }: OpenStore,
-  { self, roll, log, storeMark, ...retry }: RestoreOptions,
+  { storeMark, ...options }: RestoreOptions,
+): Promise<void> {
+  await enterAgain(options, async () =>
+    storeMark?.restart(await (await storage.bucket(clusterBucket)).state()),
+  );
+}
+
+/**
+ * Writes again the record of a requester that runs, because an operator deleted it while nobody heard it. `prepare` runs
+ * before. Never rejects.
+ */
+export async function enterAgain(
+  { self, roll, log, ...retry }: Omit<RestoreOptions, 'storeMark' | 'operators' | 'enrolment' | 'listeners'>,
+  prepare: () => Promise<void> = async () => undefined,
 ): Promise<void> {
   const work = async () => {
-    await storeMark?.restart(await (await storage.bucket(clusterBucket)).state());
+    await prepare();
     await roll.registerSelf(self);
   };
-  const failureText = 'this requester cannot enter itself in the lost store yet; trying again';
+  const failureText = 'this requester cannot enter itself on the roll yet; trying again';
   await retryOnBrokerError(work, { ...retry, log, failureText }).catch(err =>
     log.error({ err }, failureText),
   );

@@ -86,6 +86,28 @@ describe('with two requesters', () => {
     assert.deepEqual(told, ['approved']);
   });
 
+  it('one that hung does not carry out what its caller gave up, so that the later decision stands', async () => {
+    const { watcher, standby } = await two.roles();
+    const [given, later] = [operationOf(), operationOf()];
+    standby.program?.signal('SIGSTOP');
+    const asking = standby.send('PUT', 'nodes/node-4', {
+      body: { Action: 'approve', Message: '', Actor: 'a test' },
+      operation: given,
+      signal: AbortSignal.timeout(1_000),
+    });
+    await assert.rejects(asking, { name: 'TimeoutError' });
+    assert.equal((await explain(given, watcher)).view?.State, 'unknown');
+    assert.equal(await watcher.decide('node-4', 'reject', 'instead', later), 200);
+    standby.program?.signal('SIGCONT');
+    await eventually('it has refused it', async () => {
+      const { view } = await explain(given, standby);
+      return view?.State === 'refused';
+    });
+    await eventually('its event is told', async () => (await eventsOf(later)).length > 0);
+    assert.equal((await standby.stateOf('node-4'))?.split(' ')[0], 'REJECTED');
+    assert.deepEqual(await two.cluster.kindsOf('node-4'), ['registered', 'rejected']);
+  });
+
   it('the other one explains what the one that was killed has answered', async () => {
     const { watcher, standby } = await two.roles();
     const operation = operationOf();

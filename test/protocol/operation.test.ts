@@ -40,6 +40,14 @@ test('an id is read in letters of any case, and anything else is refused', () =>
     refuses(() => readOperation(text), 'malformed');
 });
 
+test('an id of a time that no answer could show is refused', () => {
+  const last = new Date('9999-12-31T23:59:59.999Z');
+  const operation = newOperation(last, randomUUID());
+  assert.equal(readOperation(operation), operation);
+  for (const at of [last.getTime() + 1, 2 ** 48 - 1])
+    refuses(() => readOperation(newOperation(new Date(at), randomUUID())), 'malformed');
+});
+
 test('a record remembers the last eight, and leaves out what it cannot read', () => {
   const operations = Array.from({ length: 10 }, (_, at) => newOperation(new Date(at), randomUUID()));
   const texts = operations.reduce<readonly string[]>(

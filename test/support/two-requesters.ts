@@ -85,10 +85,16 @@ export class OneOfTwo {
   async send(
     method: string,
     path: string,
-    { body, token, operation }: { body?: object; token?: string; operation?: string | undefined } = {},
+    {
+      body,
+      token,
+      operation,
+      signal = null,
+    }: { body?: object; token?: string; operation?: string | undefined; signal?: AbortSignal | null } = {},
   ): Promise<{ status: number; text: string }> {
     const answer = await fetch(`http://127.0.0.1:${this.port}/api/v1/orchestrator/${path}`, {
       method,
+      signal,
       headers: {
         connection: 'close',
         'content-type': 'application/json',

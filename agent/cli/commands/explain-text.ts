@@ -27,7 +27,7 @@ const heads: Readonly<Record<OperationState, (view: OperationView) => string>> =
     const before = EventsSince ? `, or it was before ${EventsSince}, from when on events are kept` : '';
     // A requester that hangs may have the request, and carries it out when it goes on.
     const unless = Doubts.length > 0 ? '' : ' Only a requester that hangs now could still carry it out.';
-    return `No requester has recorded operation ${ID}: it did not happen${before}.${unless}`;
+    return `No requester has recorded a decision about a node by operation ${ID}: none was made${before}.${unless}`;
   },
 };
 

@@ -76,7 +76,8 @@ export function apiRoutes({
     const name = nodeName(call.req.param('name'));
     const body = new Uint8Array(await call.req.arrayBuffer());
     const { action, decision } = readNodeChange(body, claimed => actOf(call, claimed));
-    await directory[action](name, decision);
+    const { outgoing } = call.env;
+    await directory[action](name, { ...decision, isGivenUp: () => outgoing.destroyed });
     return answer(call, { Success: true });
   });
 

@@ -14,6 +14,7 @@ import {
   type DecisionRule,
   deleteNode,
   deleteRequester,
+  givenUp,
   rejectNode,
   rekeyNode,
 } from '../roll/decisions.ts';
@@ -105,6 +106,7 @@ export class NodeDecisions {
     const ruleWithKey: DecisionRule = (stored, ...rest) => {
       const outcome = rule(this.#withKey(stored), ...rest);
       isRepeated = outcome.write === undefined;
+      if (!isRepeated && decision.isGivenUp?.()) throw givenUp(name);
       return outcome;
     };
     const node = await roll
@@ -126,6 +128,7 @@ export class NodeDecisions {
     const id = this.#resolve(name, decision);
     const at = clock.now().toISOString();
     deleteNode(this.#withKey(parts().roll.records.stored(id)), name, decision, at);
+    if (decision.isGivenUp?.()) throw givenUp(name);
     await this.#keys()
       .ban(id, decision, at)
       .catch(error => faults.throwUndecided(error, id, findOut(id, decision)));

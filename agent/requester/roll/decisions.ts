@@ -16,6 +16,11 @@ export interface Decision {
   claimedActor?: string;
   /** The id of the operation. A decision that is repeated under its id is not carried out again. */
   operation?: string;
+  /**
+   * Returns whether nobody waits for the answer any more. Such a decision is not carried out: whoever wanted it may have
+   * decided otherwise since, at another requester.
+   */
+  isGivenUp?(): boolean;
   /** Whether the operator named the node by its whole id, so that a beginning of an id is refused. */
   isExact?: boolean;
   /**
@@ -115,6 +120,12 @@ export const notFound = (name: string, hint?: string | undefined): MusterError =
 /** Returns the error for an id whose record is to be rebuilt although the store has it. */
 export const notLost = (id: string): MusterError =>
   new MusterError('not_found', `the store did not lose the record of node ${id}`);
+
+/** Returns the error for a decision whose caller went away before it was carried out. */
+export const givenUp = (name: string): MusterError =>
+  new MusterError('failed', `nothing was decided about node ${name}: the caller went away before`, {
+    nothingDone: true,
+  });
 
 /** Returns the error for a decision that was not begun, because the store may have lost the record that it is about. */
 export const comparing = (cause: unknown): MusterError =>

@@ -5,6 +5,7 @@ import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
 import { rememberedOperations } from '../../protocol/operation.ts';
 import type { Random } from '../../system/random.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
+import { BrokerError } from '../../transport/port.ts';
 import { Admission, type Place } from './admission.ts';
 import type { OnLoaded } from './current-records.ts';
 import { comparing, type Decision, type DecisionRule, isRepeated, notLost } from './decisions.ts';
@@ -211,7 +212,7 @@ export class Roll {
         throw comparing(error);
       });
     if (isNodeKey(name) && !this.records.get(name)) await this.refresh(name);
-    const id = this.#isDecidedBy(name, decision) ? name : this.#resolve(name, decision);
+    const id = this.#decidedBy(name, decision) ?? this.#resolve(name, decision);
     await this.#writer.change(id, stored => rule(stored, name, decision, this.#now()));
     return id;
   }
@@ -220,10 +221,11 @@ export class Roll {
    * Returns whether the operation of a decision has decided this about the node before, here or at another requester. @throws
    * MusterError as `isRepeated`; BrokerError when the store does not answer.
    */
-  async hasDecided(id: string, decision: Decision, kind: RecordedChange['Kind']): Promise<boolean> {
-    if (!isNodeKey(id)) return false;
-    await this.refresh(id);
-    return isRepeated(this.records.stored(id), id, decision, kind);
+  async hasDecided(name: string, decision: Decision, kind: RecordedChange['Kind']): Promise<boolean> {
+    if (!isNodeKey(name)) return false;
+    await this.refresh(name);
+    const id = this.#decidedBy(name, decision);
+    return id !== undefined && isRepeated(this.records.stored(id), id, decision, kind);
   }
 
   /**
@@ -244,7 +246,10 @@ export class Roll {
    * way. @throws BrokerError when the store does not answer or has no quorum.
    */
   async catchUp(id: string): Promise<void> {
-    await this.#writer.change(id, stored => (stored.kind === 'record' ? { write: stored.state } : {}));
+    await this.#writer.change(id, stored => {
+      if (stored.kind === 'record') return { write: stored.state };
+      throw new BrokerError('refused', `the store has no record of ${id} that could be written again`);
+    });
     await this.#follower.watched(this.records.stored(id).revision);
   }
 
@@ -262,10 +267,19 @@ export class Roll {
     return isExact ? this.records.resolveExact(name) : this.records.resolve(name);
   }
 
-  /** Returns whether an operation has decided about this id, whose node may be gone since. */
-  #isDecidedBy(id: string, { operation }: Decision): boolean {
-    const known = rememberedOperations(operationsOf(this.records.stored(id)));
-    return known.some(each => each.operation === operation);
+  /**
+   * Returns the node that an operation has decided about before, by this id or this beginning of an id. It may be gone since,
+   * and the beginning may mean another node by now.
+   */
+  #decidedBy(name: string, { operation, isExact }: Decision): string | undefined {
+    if (operation === undefined) return undefined;
+    const isDecided = (stored: StoredRecord) =>
+      rememberedOperations(operationsOf(stored)).some(each => each.operation === operation);
+    if (isDecided(this.records.stored(name))) return name;
+    if (isExact) return undefined;
+    for (const [id, stored] of this.records.entries())
+      if (id.startsWith(name) && isDecided(stored)) return id;
+    return undefined;
   }
 
   // Answers a registration that is not stored, because the node registered too often. A Bacalhau node has no session that

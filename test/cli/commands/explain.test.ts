@@ -64,13 +64,13 @@ test('it says what became of an operation', () => {
     [
       {},
       [
-        `No requester has recorded operation ${operation}: it did not happen. Only a requester that hangs now could still carry it out.`,
+        `No requester has recorded a decision about a node by operation ${operation}: none was made. Only a requester that hangs now could still carry it out.`,
       ],
     ],
     [
       { EventsSince: at, Doubts: ['s1 is away'] },
       [
-        `No requester has recorded operation ${operation}: it did not happen, or it was before ${at}, from when on events are kept.`,
+        `No requester has recorded a decision about a node by operation ${operation}: none was made, or it was before ${at}, from when on events are kept.`,
         'This may change: s1 is away.',
       ],
     ],

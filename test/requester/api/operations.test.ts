@@ -1,11 +1,13 @@
 // Tests that each change belongs to an operation, and the route that says what became of one.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { request } from 'node:http';
 import { test } from 'node:test';
 import { newOperation, operationPattern } from '../../../agent/protocol/operation.ts';
 import type { Decision } from '../../../agent/requester/roll/decisions.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { eventually } from '../../support/eventually.ts';
+import { tokens } from '../../support/fake-operators.ts';
 import { call, cluster, put, serve } from './api-fixture.ts';
 
 const operation = newOperation(new Date(), randomUUID());
@@ -51,6 +53,30 @@ test('what is no id of an operation is refused, and nothing is decided', async t
   }
   assert.equal((await call(api, `${operations}/x`)).status, 400);
   assert.equal(directory.get('node-1').Membership, 'PENDING');
+});
+
+test('a decision is given up when its caller has gone, and not before', async t => {
+  const directory = cluster();
+  const { promise, resolve } = Promise.withResolvers<Decision>();
+  const carriedOut = Promise.withResolvers<void>();
+  directory.approve = (_, decision) => {
+    resolve(decision);
+    return carriedOut.promise;
+  };
+  const api = await serve(t, directory);
+  const body = JSON.stringify({ Action: 'approve' });
+  const sent = request({
+    ...{ host: '127.0.0.1', port: api.port, path: '/api/v1/orchestrator/nodes/node-1', method: 'PUT' },
+    headers: { authorization: `Bearer ${tokens.tester}`, 'content-length': body.length },
+    agent: false,
+  });
+  sent.on('error', () => undefined);
+  sent.end(body);
+  const decision = await promise;
+  assert.equal(decision.isGivenUp?.(), false);
+  sent.destroy();
+  await eventually('it is given up', async () => decision.isGivenUp?.() === true);
+  carriedOut.resolve();
 });
 
 test('the route says what became of an operation, or that it cannot be known', async t => {

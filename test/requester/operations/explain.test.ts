@@ -99,6 +99,43 @@ test('an operation about several nodes tells of each', async () => {
   );
 });
 
+test('a repeated decision is about the same node, also when the beginning of its id means another one by now', async () => {
+  const { fixture, operation, decide, explain } = await begin();
+  for (const isBan of [false, true]) {
+    await fixture.register('gpu-10');
+    const id = operation();
+    await decide('delete', id, 'gpu');
+    await decide('delete', id, 'gpu');
+    await fixture.register('gpu-20');
+    const decision = { reason: '', actor: 'ann', operation: id, isBan };
+    await fixture.finish(fixture.requester.directory.delete('gpu', decision));
+    assert.equal(fixture.table()[0], 'gpu-20 Compute PENDING UNKNOWN');
+    assert.equal((await explain(id)).Decisions.length, 1);
+    await fixture.delete('gpu-20');
+  }
+});
+
+test('a decision for which nobody waits any more is not made, unless it was made before', async () => {
+  const { fixture, operation, decide, explain } = await begin();
+  const id = operation();
+  const give = (action: Action) =>
+    fixture.finish(
+      fixture.requester.directory[action]('node-1', {
+        reason: '',
+        actor: 'ann',
+        operation: id,
+        isGivenUp: () => true,
+      }),
+    );
+  for (const action of ['approve', 'reject', 'delete'] as const)
+    await assert.rejects(give(action), { code: 'failed', nothingDone: true });
+  assert.equal((await explain(id)).State, 'refused');
+  assert.deepEqual(fixture.announced(), ['node-1 registered']);
+  await decide('approve', id);
+  await give('approve');
+  assert.equal((await explain(id)).State, 'stands');
+});
+
 test('what was refused is known to the requester that refused it, with its reason', async () => {
   const { operation, decide, explain } = await begin();
   const id = operation();

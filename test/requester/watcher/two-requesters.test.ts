@@ -1,6 +1,8 @@
 // Two requesters keep one roll: both answer and decide, one of them announces, and the other one takes over.
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { newOperation } from '../../../agent/protocol/operation.ts';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
 import type { Requester, RequesterOptions } from '../../../agent/requester/requester.ts';
 import type { Clock } from '../../../agent/system/clock.ts';
@@ -95,6 +97,25 @@ describe('two requesters', () => {
     ]);
     assertNoDoubles(pair);
     assert.equal(pair.standBy.status().state, 'ready');
+  });
+
+  test('one that was deleted while it was not heard is on the roll again when it goes on, and explains', async () => {
+    const pair = await Pair.begin();
+    await pair.register('node-1');
+    pair.second.drop();
+    await pair.clock.advance(10_000);
+    await pair.decide('delete', 'node-9', pair.requester);
+    pair.second.regain();
+    await pair.clock.advance(10_000);
+    for (const each of [pair.requester, pair.standBy])
+      assert.deepEqual(
+        each.directory.list().map(({ Info }) => Info.NodeID),
+        ['node-0', 'node-1', 'node-9'],
+      );
+    const { State } = await pair.finish(
+      pair.standBy.directory.explain(newOperation(pair.clock.now(), randomUUID())),
+    );
+    assert.equal(State, 'unknown');
   });
 
   test('answer each request of a node once', async () => {
