@@ -4,8 +4,11 @@ import { type Clock, sleep } from '../system/clock.ts';
 import type { StorageConnection } from './jetstream.ts';
 import { BrokerError } from './port.ts';
 
-/** Times in milliseconds: how long one attempt waits, the least time between two, and the longest time for all of them. */
-export const attemptTimesMs = { one: 1_000, between: 200, all: 12_000 };
+/**
+ * Times in milliseconds: how long one attempt waits, the least time between the first two, which doubles with each attempt, the
+ * most that this becomes, and the longest time for all of them.
+ */
+export const attemptTimesMs = { one: 1_000, first: 10, between: 200, all: 12_000 };
 
 /**
  * Asks a single server once. Asks a cluster again while nobody answers in time. An attempt without an answer may have been
@@ -18,7 +21,7 @@ export async function inAttempts<T>(
 ): Promise<T> {
   if (!connection.isClustered) return ask(connection);
   const began = clock.monotonic();
-  for (;;) {
+  for (let betweenMs = attemptTimesMs.first; ; betweenMs = Math.min(2 * betweenMs, attemptTimesMs.between)) {
     const attemptAt = clock.monotonic();
     try {
       return await ask(withShortTimeout(connection));
@@ -26,8 +29,9 @@ export async function inAttempts<T>(
       if (!(error instanceof BrokerError) || error.fault !== 'timeout') throw error;
       if (clock.monotonic() - began + attemptTimesMs.one > attemptTimesMs.all) throw error;
     }
-    // A server without a leader answers at once that it has none.
-    await sleep(clock, Math.max(0, attemptTimesMs.between - (clock.monotonic() - attemptAt)));
+    // A server without a leader answers at once that it has none, and a leader that a write of the same key is under way. The
+    // latter usually takes some milliseconds, and without a quorum until there is one.
+    await sleep(clock, Math.max(0, betweenMs - (clock.monotonic() - attemptAt)));
   }
 }
 

@@ -28,7 +28,7 @@ export const apiErrors = {
   messageNotFound: 10_037,
   sequenceNotFound: 10_043,
   wrongLastSequence: 10_071,
-  wrongLastSequenceConstant: 10_164,
+  writeUnderWay: 10_164,
   storageExceeded: 10_047,
   noPlace: 10_005,
   replicasNotSupported: 10_074,
@@ -176,8 +176,11 @@ function parseApiError(error: Record<string, unknown>, what: string): BrokerErro
   const code = Number(error.err_code ?? 0);
   const text = `${what}: ${String(error.description ?? 'unknown error')} (${code})`;
   if (code === apiErrors.notEnabled || code === apiErrors.notEnabledForAccount) return notEnabledError();
-  if (code === apiErrors.wrongLastSequence || code === apiErrors.wrongLastSequenceConstant)
-    return new ApiError('revision_conflict', text, code);
+  if (code === apiErrors.wrongLastSequence) return new ApiError('revision_conflict', text, code);
+  // A leader has sent another write of this subject to the other servers, and they have not answered yet. It may be an earlier
+  // attempt of the same write. Whether it stands is known later.
+  if (code === apiErrors.writeUnderWay)
+    return new ApiError('timeout', `an earlier write of ${what} is not acknowledged yet (${code})`, code);
   // Too little space has no code of its own: on a full disk the broker reports the words of its operating system, and a
   // cluster says why it found no servers.
   if (code === apiErrors.storageExceeded || /no space left on device|insufficient storage/.test(text))

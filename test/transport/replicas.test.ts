@@ -2,6 +2,7 @@
 // that does not find a stream which was there before is not believed.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { connect, headers } from 'nats';
 import type { Connection, Storage, StreamConfig } from '../../agent/transport/port.ts';
 import { bytes, connectTo, text } from '../support/connections.ts';
 import { eventually } from '../support/eventually.ts';
@@ -142,4 +143,44 @@ test('a single server has one replica, says nothing of a cluster, and makes a lo
     lines.filter(({ level }) => level === 'warn'),
     [],
   );
+});
+
+test('a write that meets another one which is under way waits until that one stands', async () => {
+  const { storage } = await open();
+  const key = '$KV.waits.k';
+  await storage.bucket({ name: 'waits', history: 1 });
+  await eventually('each server has the bucket', async () => {
+    const found = await storage.replicas('KV_waits');
+    return found?.others.length === 2 && found.others.every(each => each.isCurrent);
+  });
+  const leader = cluster.indexOf((await storage.replicas('KV_waits'))?.leader ?? '');
+  const others = [0, 1, 2].filter(index => index !== leader).map(index => cluster.server(index));
+  const atLeader = connectTo([cluster.server(leader).url]);
+  await atLeader.connected();
+  const ofLeader = await (await atLeader.storage()).bucket({ name: 'waits', history: 1 });
+  const link = await connect({ servers: cluster.server(leader).url });
+  try {
+    for (const each of others) each.pause();
+    const expected = headers();
+    expected.set('Nats-Expected-Last-Subject-Sequence', '0');
+    link.publish(key, 'first', { headers: expected });
+    const isRefused = async () => {
+      const answer = await link.request(key, 'no', { headers: expected, timeout: 2_000 });
+      return answer.json<{ error?: { err_code?: number } }>().error?.err_code === 10_164;
+    };
+    await eventually('the leader refuses a second write because of the first', isRefused);
+    let fault: string | undefined;
+    const writing = ofLeader.put('k', bytes('second'), 0).catch(error => {
+      fault = error.fault;
+    });
+    for (let count = 0; count < 20; count++) assert.ok(await isRefused());
+    assert.equal(fault, undefined, 'it is not known yet whether the first one stands');
+    for (const each of others) each.resume();
+    await writing;
+    assert.equal(fault, 'revision_conflict');
+    assert.equal(text((await ofLeader.get('k'))?.value ?? bytes('')), 'first');
+  } finally {
+    for (const each of others) each.resume();
+    await link.close();
+  }
 });

@@ -112,7 +112,7 @@ export class RecordWriter {
       if (await this.#write(request, change)) return outcome;
       replaced.add(stored.revision);
     }
-    // A store without a quorum keeps the first attempt, and refuses the others because of it.
+    // The store says that it was written, and what was read does not have that yet.
     const why =
       replaced.size === 1
         ? `an earlier write of the record of node ${id} is not acknowledged`
