@@ -9,6 +9,7 @@ import {
   keyPairOf,
   loadCurveKey,
   loadKeyPair,
+  parseKeyPair,
   signWith,
 } from '../transport/key-pair.ts';
 import type { BrokerAccess, OwnNatsLines } from './access-lines.ts';
@@ -38,6 +39,10 @@ export async function loadBrokerAccess(folder: string): Promise<BrokerAccess> {
 /** Reads the requester's key, and changes nothing; undefined when there is none. @throws MusterError `bad_state` */
 export const inspectRequesterKey = (folder: string): Promise<KeyPair | undefined> =>
   inspectKeyPair(join(folder, accessFiles.requester), 'user', requesterTexts);
+
+/** Reads the issuer's key in the bytes of its file, such as in a backup. @throws MusterError `bad_state` */
+export const parseIssuer = (bytes: Buffer): KeyPair =>
+  parseKeyPair(accessFiles.issuer, bytes, 'account', issuerTexts);
 
 /** The keys for a NATS of one's own, and for a broker that several requesters use. */
 export interface OwnNatsAccess extends BrokerAccess {

@@ -19,6 +19,7 @@ import type { FreezeFollower } from './freeze/freeze-follower.ts';
 import type { FreezeMember } from './freeze/freeze-record.ts';
 import { readLastSeen } from './health/last-seen-store.ts';
 import { Incarnation } from './incarnation.ts';
+import { restoreKey } from './ledger/restore-record.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
 import type { Operators } from './operators/operators.ts';
 import type { Past } from './past.ts';
@@ -95,7 +96,7 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
       refuseBesideOldServer(connection.state, lease.holder);
       refuseBesideEarlierVersion(lease.holder, peers.list());
     }
-    await storeMark?.compare(clusterId, stateBefore);
+    await storeMark?.compare(clusterId, stateBefore, await opened.get(restoreKey));
     const cluster = storeMark?.follow(opened) ?? opened;
     onWait('the event stream to be read');
     const isKnown = storeMark?.knows(eventStreamConfig.name);

@@ -170,7 +170,12 @@ async function serveNodes(
     loginKey: broker || hasCredentials(settings.nats) ? undefined : access.requester.publicKey,
     brokerFolder: broker && roleFolder(data, 'broker'),
     ledger: await Ledger.open(join(folder, ledgerFileName), log),
-    storeMark: await StoreMark.open({ path: join(folder, storeMarkFileName), clock: systemClock, log }),
+    storeMark: await StoreMark.open({
+      path: join(folder, storeMarkFileName),
+      clock: systemClock,
+      log,
+      issuer: access.issuer.publicKey,
+    }),
     firstToken: firstTokenFile(operatorTokenFile(data)),
     freeze: new FreezeFollower({ clock: systemClock, log, streams: storedStreams }),
     onLost: lost.reject,

@@ -2,7 +2,7 @@
 // is whole, and the earlier folders stay under another name.
 import { lstat, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadBrokerAccess } from '../broker/broker-access.ts';
+import { accessFiles, loadBrokerAccess, parseIssuer } from '../broker/broker-access.ts';
 import { brokerFiles } from '../broker/broker-files.ts';
 import { stopOrphan } from '../broker/orphan.ts';
 import { roleFolder } from '../config/paths.ts';
@@ -20,8 +20,10 @@ import {
 } from '../requester/backup/restore-folder.ts';
 import { type RestoredStore, restoreStreams } from '../requester/backup/restore-streams.ts';
 import { takeBackup } from '../requester/backup/take-backup.ts';
+import { clusterBucket } from '../requester/cluster/cluster-bucket.ts';
 import { ledgerFileName } from '../requester/ledger/ledger.ts';
-import { parseMark, storeMarkFileName } from '../requester/ledger/store-mark.ts';
+import { type RestoreNote, restoredAtMs, restoreKey } from '../requester/ledger/restore-record.ts';
+import { type Mark, parseMark, storeMarkFileName } from '../requester/ledger/store-mark.ts';
 import { systemClock } from '../system/clock.ts';
 import { errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
@@ -29,7 +31,13 @@ import type { Log } from '../system/log.ts';
 import { readOwnFile } from '../system/read-file.ts';
 import { removeTree } from '../system/remove-tree.ts';
 import { holdFolder } from '../system/role-socket.ts';
-import { BrokerError, type CopyingConnection, type Storage, type StreamCopies } from '../transport/port.ts';
+import {
+  BrokerError,
+  type BucketEntry,
+  type CopyingConnection,
+  type Storage,
+  type StreamCopies,
+} from '../transport/port.ts';
 import { describeHolder } from './describe-holder.ts';
 import { exchangeFolders, finishExchange, type Step } from './exchange-folders.ts';
 import { refuseSharedFolders } from './refused-paths.ts';
@@ -118,7 +126,7 @@ async function restoreOwnBroker(run: Run): Promise<string[]> {
   await removeTree(staged.broker);
   await makeFolder(staged.broker);
   const restored = await withStoreBroker({ ...run, folder: staged.broker }, connection =>
-    restoreInto(connection, run, 1),
+    restoreInto(connection, run, { replicas: 1, replaced: undefined }),
   );
   await unlink(join(staged.broker, 'port')).catch(() => undefined);
   await restoreBrokerPort(backup, staged);
@@ -174,9 +182,13 @@ async function restoreOnOwnNats(run: Run): Promise<string[]> {
       kept.push(path);
       before = await Backup.open(path);
     }
+    const replaced =
+      living?.cluster === backup.list.cluster
+        ? await (await storage.bucket(clusterBucket)).get(restoreKey)
+        : undefined;
     try {
       for (const name of backedUpStreams) await copies.remove(name);
-      const restored = await restoreInto(connection, run, replicas);
+      const restored = await restoreInto(connection, run, { replicas, replaced });
       await finishFolder(run, restored);
     } catch (error) {
       if (before) await putBack(before, copies, storage);
@@ -193,16 +205,34 @@ async function restoreOnOwnNats(run: Run): Promise<string[]> {
 /** Makes the streams again that were there before. */
 async function putBack(before: Backup, copies: StreamCopies, storage: Storage): Promise<void> {
   for (const name of backedUpStreams) await copies.remove(name);
-  await restoreStreams({ backup: before, copies, storage, replicas: undefined });
+  await restoreStreams({ backup: before, copies, storage, replicas: undefined, note: undefined });
 }
 
+/** Makes the streams of the backup. `replaced` is what the store that they replace says of an earlier restore. */
 async function restoreInto(
   connection: CopyingConnection,
-  { backup }: Run,
-  replicas: number | undefined,
+  run: Run,
+  { replicas, replaced }: { replicas: number | undefined; replaced: BucketEntry | undefined },
 ): Promise<RestoredStore> {
+  const { backup } = run;
   const [copies, storage] = [await connection.copies(), await connection.storage()];
-  return restoreStreams({ backup, copies, storage, replicas });
+  const note = await restoreNote(run, replaced);
+  return restoreStreams({ backup, copies, storage, replicas, note });
+}
+
+/** Returns what the other requesters of the roll believe; undefined for a backup without the key that they share. */
+async function restoreNote(
+  { backup, present }: Run,
+  replaced: BucketEntry | undefined,
+): Promise<RestoreNote | undefined> {
+  const { cluster } = backup.list;
+  const data = await backup.readFile(accessFiles.issuer);
+  if (!data) return undefined;
+  const issuer = parseIssuer(data);
+  const mark = await readFolderMark(present.requester);
+  const markedMs = mark?.cluster === cluster ? (mark.newestRestoreAtMs ?? 0) : 0;
+  const knownMs = Math.max(markedMs, restoredAtMs(replaced, cluster, issuer.publicKey));
+  return { issuer, nowMs: systemClock.now().getTime(), knownMs };
 }
 
 /** Writes the requester's folder beside the present one. */
@@ -304,10 +334,13 @@ async function isHeard(connection: CopyingConnection, subject: string): Promise<
 }
 
 /** Returns the cluster of a requester's folder, by its store mark; undefined when there is none that can be read. */
-async function clusterOfFolder(folder: string): Promise<string | undefined> {
+const clusterOfFolder = async (folder: string): Promise<string | undefined> =>
+  (await readFolderMark(folder))?.cluster;
+
+async function readFolderMark(folder: string): Promise<Mark | undefined> {
   const kept = await readOwnFile(join(folder, storeMarkFileName));
   try {
-    return kept && parseMark(kept.data).cluster;
+    return kept && parseMark(kept.data);
   } catch {
     return undefined;
   }

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Msg } from 'nats';
+import { parseJson } from '../../agent/protocol/json.ts';
 import { memberships } from '../../agent/protocol/node-state.ts';
+import { writeSignedToken } from '../../agent/protocol/signed-token.ts';
 import { ensureClusterId } from '../../agent/requester/cluster/cluster-bucket.ts';
 import { RecordSet } from '../../agent/requester/cluster/record-set.ts';
 import { Bans } from '../../agent/requester/enrolment/bans.ts';
@@ -19,6 +21,7 @@ import {
   readLedgerLine,
   writeLedgerLine,
 } from '../../agent/requester/ledger/ledger-entries.ts';
+import { restoredAtMs, restoreKey } from '../../agent/requester/ledger/restore-record.ts';
 import { listenerRecordSchema } from '../../agent/requester/listeners/listener-record.ts';
 import { Operators } from '../../agent/requester/operators/operators.ts';
 import { readEntry } from '../../agent/requester/roll/store.ts';
@@ -33,7 +36,7 @@ import type { Bucket, BucketEntry, Connection, Message } from '../../agent/trans
 import { BrokerError } from '../../agent/transport/port.ts';
 import { readStoredMessage } from '../../agent/transport/stored-message.ts';
 import { openStreamCopies } from '../../agent/transport/stream-copy.ts';
-import { gatherOne } from '../support/callout-questions.ts';
+import { gatherOne, issuerKey } from '../support/callout-questions.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { nodeIds, nodeStates, times } from '../support/messages.ts';
 import { steadyRandom } from '../support/steady-random.ts';
@@ -387,6 +390,32 @@ export const storeDecoders: readonly Decoder[] = [
       const options = { connection, clusterId: 'c', me, version: '1', settings, clock, log: silentLog };
       return (await Peers.open(options)).list()[0];
     },
+  },
+  {
+    what: 'the record of a restore, signed with the key of the roll',
+    covers: ['requester/ledger/restore-record.ts'],
+    form: 'json',
+    share: 0.4,
+    valid: fc.record(
+      {
+        kind: fc.constant('muster.restore'),
+        cluster: fc.constant('c'),
+        revision: fc.constant(7),
+        atMs: fc.integer({ min: 1 }),
+      },
+      plain,
+    ),
+    wrap: content => {
+      try {
+        return Buffer.from(writeSignedToken(parseJson(content) as object, issuerKey));
+      } catch {
+        // What is no JSON cannot be signed.
+        return content;
+      }
+    },
+    isExpected: () => false,
+    read: input => restoredAtMs(entryOf(restoreKey, input as Buffer), 'c', issuerKey.publicKey) || undefined,
+    check: value => assert.ok(Number.isSafeInteger(value)),
   },
   {
     what: 'the incarnation of the store',

@@ -47,7 +47,7 @@ export async function restoreBrokerPort(backup: Pick<Backup, 'readFile'>, folder
 export async function restoreMark(
   backup: Pick<Backup, 'readFile' | 'list'>,
   folder: string,
-  { created, revision }: RestoredStore,
+  { created, revision, restoredAtMs }: RestoredStore,
   at: Date,
 ): Promise<void> {
   const data = await backup.readFile(storeMarkFileName);
@@ -59,6 +59,8 @@ export async function restoreMark(
     created,
     revision,
     restored,
+    storeRestoredAtMs: restoredAtMs,
+    newestRestoreAtMs: restoredAtMs,
     ...(older ? { older } : {}),
   });
 }

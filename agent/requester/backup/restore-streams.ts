@@ -4,6 +4,7 @@ import type { Storage, StreamCopies } from '../../transport/port.ts';
 import { clusterBucket, readClusterId } from '../cluster/cluster-bucket.ts';
 import { forgetFreeze } from '../freeze/freeze-record.ts';
 import { forgetIncarnation } from '../incarnation.ts';
+import { noteRestore, type RestoreNote } from '../ledger/restore-record.ts';
 import { backedUpStreams } from './backup-contents.ts';
 import type { StreamPart } from './backup-format.ts';
 import type { Backup } from './backup-reader.ts';
@@ -15,12 +16,16 @@ export interface RestoreStreamsOptions {
   storage: Storage;
   /** Number of servers that store each stream; undefined for as many as in the backup. */
   replicas: number | undefined;
+  /** Signs that the store was restored on purpose; undefined when it is put back because something failed. */
+  note: RestoreNote | undefined;
 }
 
 /** How far the bucket of the cluster is after a restore. */
 export interface RestoredStore {
   created: string;
   revision: number;
+  /** The time in the record of this restore, in milliseconds since 1970; 0 when there is none. */
+  restoredAtMs: number;
 }
 
 /**
@@ -28,7 +33,7 @@ export interface RestoredStore {
  * fails, none of them is left. @throws BrokerError; MusterError `failed`
  */
 export async function restoreStreams(options: RestoreStreamsOptions): Promise<RestoredStore> {
-  const { backup, copies, storage } = options;
+  const { backup, copies, storage, note } = options;
   const made: string[] = [];
   try {
     for (const part of backup.streams()) {
@@ -46,8 +51,9 @@ export async function restoreStreams(options: RestoreStreamsOptions): Promise<Re
     // Revisions go on from those of the backup, and may be given a second time.
     await forgetIncarnation(bucket);
     await forgetFreeze(bucket);
+    const restoredAtMs = note ? await noteRestore(bucket, cluster, note) : 0;
     const { created, lastRevision: revision } = await bucket.state();
-    return { created, revision };
+    return { created, revision, restoredAtMs };
   } catch (error) {
     for (const name of made) await copies.remove(name).catch(() => undefined);
     throw error;

@@ -10,6 +10,7 @@ import type { Log } from '../../system/log.ts';
 import { readOwnFile } from '../../system/read-file.ts';
 import { StateFile } from '../../system/state-file.ts';
 import type { Bucket, BucketEntry, BucketState } from '../../transport/port.ts';
+import { restoredAtMs } from './restore-record.ts';
 
 export const storeMarkFileName = 'store-mark.json';
 
@@ -27,6 +28,9 @@ const schema = v.object({
   older: v.optional(v.object({ at: text, revision, expected: revision })),
   /** When the store was restored from a backup; until the first start has made it say what the ledger says. */
   restored: v.optional(v.object({ at: text })),
+  /** The restore that the store names, and the newest one that any store has named, in milliseconds since 1970. */
+  storeRestoredAtMs: v.optional(revision),
+  newestRestoreAtMs: v.optional(revision),
 });
 export type Mark = Omit<v.InferOutput<typeof schema>, 'version'>;
 export type OlderStore = NonNullable<Mark['older']>;
@@ -34,21 +38,31 @@ export type OlderStore = NonNullable<Mark['older']>;
 /** Time after a change until the mark is written, in milliseconds. Many changes are written once. */
 const writeAfterMs = 1_000;
 
+/** A store as a start finds it: the state of the bucket before this start wrote to it, and the restore that it names. */
+type FoundStore = Pick<BucketState, 'created' | 'lastRevision'> & { restoredAtMs?: number };
+
+/** Returns whether a requester of the roll restored this store on purpose since the mark was written. */
+const isNewlyRestored = (mark: Mark | undefined, { restoredAtMs = 0 }: FoundStore): boolean =>
+  mark !== undefined && restoredAtMs > (mark.newestRestoreAtMs ?? 0);
+
 /**
  * Compares a store with its mark. Returns the revision of an older store and the one that it should have; undefined when the
- * store is not older. The third parameter is the state of the bucket before this start wrote to it.
+ * store is not older.
  */
 export function findOlder(
   mark: Mark | undefined,
   cluster: string,
-  { created, lastRevision }: Pick<BucketState, 'created' | 'lastRevision'>,
+  store: FoundStore,
 ): Pick<OlderStore, 'revision' | 'expected'> | undefined {
   // The store of another cluster is not an older one, and neither is one that began anew.
-  if (!mark || mark.cluster !== cluster) return undefined;
+  if (!mark || mark.cluster !== cluster || isNewlyRestored(mark, store)) return undefined;
+  const { created, lastRevision, restoredAtMs = 0 } = store;
   const isEarlier = Date.parse(created) < Date.parse(mark.created);
   // A cluster names no time of creation, and makes no new store by itself.
   const isSame = created === mark.created || created === '' || mark.created === '';
-  const isBehind = isSame && lastRevision < mark.revision;
+  // Before a restore the store may have been further than it is now.
+  const isBeforeRestore = restoredAtMs < (mark.storeRestoredAtMs ?? 0);
+  const isBehind = isSame && (isBeforeRestore || lastRevision < mark.revision);
   return isEarlier || isBehind ? { revision: lastRevision, expected: mark.revision } : undefined;
 }
 
@@ -56,6 +70,8 @@ export interface StoreMarkOptions {
   path: string;
   clock: Clock;
   log: Log;
+  /** The public key of the requesters of this roll, with which they sign; without it no restore of another one is believed. */
+  issuer?: string | undefined;
 }
 
 export class StoreMark {
@@ -119,27 +135,37 @@ export class StoreMark {
 
   /**
    * Compares the store with the mark at a start, and begins to follow the store. `state` is that of the bucket before this
-   * start wrote to it. Resolves when what was found is on the disk, or could not be written.
+   * start wrote to it, and `restore` its entry about a restore. Resolves when what was found is on the disk, or could not be
+   * written.
    */
-  async compare(cluster: string, state: BucketState): Promise<void> {
-    const mark = this.#file.value;
-    const found = findOlder(mark, cluster, state);
-    const at = this.#options.clock.now().toISOString();
-    const older = found ? { at, ...found } : mark?.cluster === cluster ? mark.older : undefined;
+  async compare(cluster: string, state: BucketState, restore?: BucketEntry): Promise<void> {
+    const { clock, log, issuer } = this.#options;
+    const mark = this.#file.value?.cluster === cluster ? this.#file.value : undefined;
+    const store = { ...state, restoredAtMs: issuer ? restoredAtMs(restore, cluster, issuer) : 0 };
+    const found = findOlder(mark, cluster, store);
+    const at = clock.now().toISOString();
+    const isNew = isNewlyRestored(mark, store);
+    const older = found ? { at, ...found } : isNew ? undefined : mark?.older;
     const what =
       'the store is older than it was: all join codes are void, and what was decided since is lost, until an operator confirms that: muster store confirm';
-    if (found) this.#options.log.error({ ...found }, what);
-    const restored = mark?.cluster === cluster ? mark.restored : undefined;
-    const known = mark?.cluster === cluster ? (mark.streams ?? []) : [];
+    if (found) log.error({ ...found }, what);
+    const restored = isNew ? { at } : mark?.restored;
+    if (isNew)
+      log.warn(
+        { restoredAt: new Date(store.restoredAtMs).toISOString() },
+        'another requester of this roll has restored the store from a backup: what was decided since that backup is lost, except for what this requester keeps in its ledger',
+      );
     this.#revision = state.lastRevision;
     this.#isCompared = true;
     await this.#set({
       cluster,
       created: state.created,
       revision: this.#revision,
-      streams: [...new Set([...known, ...this.#found])],
+      streams: [...new Set([...(mark?.streams ?? []), ...this.#found])],
       ...(older ? { older } : {}),
       ...(restored ? { restored } : {}),
+      storeRestoredAtMs: store.restoredAtMs,
+      newestRestoreAtMs: Math.max(store.restoredAtMs, mark?.newestRestoreAtMs ?? 0),
     });
   }
 
@@ -148,7 +174,7 @@ export class StoreMark {
     const mark = this.#file.value;
     if (!mark || mark.created === created) return;
     this.#revision = lastRevision;
-    await this.#set({ ...mark, created, revision: lastRevision });
+    await this.#set({ ...mark, created, revision: lastRevision, storeRestoredAtMs: 0 });
   }
 
   /** Takes an older store as the right one, because an operator says so. Returns false when there is none. */

@@ -4,7 +4,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.ts';
+import { noteRestore, restoreKey } from '../../../agent/requester/ledger/restore-record.ts';
 import { findOlder, StoreMark } from '../../../agent/requester/ledger/store-mark.ts';
+import { issuerKey as issuer } from '../../support/callout-questions.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
@@ -34,7 +36,7 @@ async function begin() {
   const clock = new FakeClock();
   const path = join(await newFolder(), 'store-mark.json');
   const { log, lines } = recordLog();
-  const open = () => StoreMark.open({ path, clock, log });
+  const open = () => StoreMark.open({ path, clock, log, issuer: issuer.publicKey });
   const read = async () => JSON.parse(await readFile(path, 'utf8')) as { revision: number };
   const bucket = await (await new FakeBroker(clock).connect().storage()).bucket(clusterBucket);
   return { clock, path, lines, open, read, bucket };
@@ -101,6 +103,31 @@ test('what an operator confirms at another requester counts, unless the older st
   assert.equal(again.older, undefined);
   assert.equal((await open()).older, undefined, 'also after a restart');
   assert.equal(lines.filter(({ message }) => /at another requester/.test(message)).length, 1);
+});
+
+test('a store that another requester restored is no older one, once, and the ledger counts for it', async () => {
+  const { open, lines, bucket } = await begin();
+  const state = { created: day(2), lastRevision: 10, keys: 0 };
+  await (await open()).compare('c', state);
+  const doubted = await open();
+  await doubted.compare('c', { ...state, lastRevision: 4 });
+  assert.ok(doubted.older);
+  await noteRestore(bucket, 'c', { issuer, nowMs: 500, knownMs: 0 });
+  const restored = await open();
+  await restored.compare('c', { ...state, lastRevision: 1 }, await bucket.get(restoreKey));
+  assert.deepEqual([restored.older, restored.isRestored], [undefined, true]);
+  await restored.endRestore();
+  const again = await open();
+  await again.compare('c', { ...state, lastRevision: 2 }, await bucket.get(restoreKey));
+  assert.deepEqual([again.older, again.isRestored], [undefined, false]);
+  assert.equal(lines.filter(({ message }) => /has restored the store/.test(message)).length, 1);
+  const before = await open();
+  await before.compare('c', { ...state, lastRevision: 12 });
+  assert.deepEqual([before.older?.revision, before.older?.expected], [12, 2]);
+  assert.equal(await before.confirm(), true);
+  const confirmed = await open();
+  await confirmed.compare('c', { ...state, lastRevision: 13 });
+  assert.equal(confirmed.older, undefined, 'an operator wants it');
 });
 
 test('a mark that cannot be read stops the start, so that no older store is taken for good', async () => {
