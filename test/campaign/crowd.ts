@@ -81,9 +81,9 @@ export class Crowd {
     const operation = this.#model.begin(node.id, 'register');
     this.unsure.add(node.id);
     const code = await node.ask('RegisterNode/v1');
-    // What the store did not answer may stand all the same.
+    // What the store did not answer may stand all the same. Only one that was carried out overtakes an earlier one.
     if (code === undefined || code === 'unavailable') this.#open.add(node.id);
-    else this.#open.delete(node.id);
+    else if (outcomeOf(code) === 'done') this.#open.delete(node.id);
     this.#model.end(operation, outcomeOf(code));
     // An operator deleted it before the answer. It is quiet until it is brought back.
     if (code === 'deleted') node.session = undefined;

@@ -191,6 +191,19 @@ export const storeDecoders: readonly Decoder[] = [
       }),
     check: value => assert.match((value as { kind: string }).kind, /^(deleted|absent)$/),
   },
+  {
+    what: 'the last registration in the marker of a deleted node',
+    covers: ['requester/roll/store.ts readEntry'],
+    form: 'text',
+    valid: fc.tuple(fc.nat(), fc.uuid()).map(([attempt, instance]) => `${attempt} ${instance}`),
+    isExpected: () => false,
+    read: input => {
+      const headers = { 'Muster-Registration': String(input) };
+      const read = readEntry({ ...entryOf('node-1', Buffer.alloc(0)), marker: true, headers });
+      return read.kind === 'deleted' ? read.registration : undefined;
+    },
+    check: value => assert.ok(((value as { instance: string }).instance ?? '').length <= 128),
+  },
   record(
     'the pin of a node',
     ['requester/enrolment/pins.ts', 'requester/cluster/cluster-bucket.ts decode'],

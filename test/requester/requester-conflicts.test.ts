@@ -55,6 +55,33 @@ describe('a message of an older session', () => {
     assert.deepEqual([heartbeatsOtherSession, heartbeatsUnknown], [3, 1]);
   });
 
+  test('is no conflict when the same agent sent it, however late it comes', async () => {
+    const fixture = await RequesterFixture.started();
+    const sender = { Version: '0.1.0', Instance: 'i-1' };
+    const register = async () => {
+      const body = { Info: computeInfo('node-1'), Muster: sender };
+      const session = (await fixture.ask('node-1', 'RegisterNode/v1', body)).value?.Muster?.Session;
+      assert.ok(session);
+      fixture.sessions.set('node-1', session);
+      return session;
+    };
+    const earlier = [await register(), await register()];
+    await register();
+    await fixture.live(60_000, ['node-1']);
+    for (const session of earlier) {
+      await fixture.heartbeat('node-1', session);
+      const body = { Info: computeInfo('node-1'), Muster: { ...sender, Session: session } };
+      assert.match(
+        (await fixture.ask('node-1', 'UpdateNodeInfo/v1', body)).error ?? '',
+        /handshake required/,
+      );
+    }
+    const { heartbeatsOtherSession, conflicts } = fixture.requester.status().counters;
+    assert.deepEqual([heartbeatsOtherSession, conflicts], [2, 0]);
+    await fixture.heartbeat('node-1', old);
+    assert.equal(fixture.requester.status().counters.conflicts, 1);
+  });
+
   test('is no conflict after a registration whose answer the store lost', async () => {
     const fixture = await RequesterFixture.started();
     await fixture.register('node-1');

@@ -9,6 +9,8 @@ import { AgentTraces } from './agent-traces.ts';
 
 /** Least time between two announced conflicts of the same node, in milliseconds. */
 const announceIntervalMs = 60_000;
+/** Number of sessions of an agent that are remembered, whose messages may still arrive. */
+const maxSessions = 8;
 /** Time for which a conflict is shown, in milliseconds. */
 const shownMs = 3_600_000;
 
@@ -34,11 +36,20 @@ export interface Conflict {
   agents: ConflictingAgent[];
 }
 
+/** The last registration of a node. */
+interface Registered {
+  /** Its monotonic time in milliseconds. */
+  at: number;
+  /** Who had registered before, if that was another agent. */
+  before: MessageSender | undefined;
+  /** The earlier sessions of the agent itself, the latest last. */
+  sessions: readonly string[];
+}
+
 export class ConflictDetector {
   readonly #options: ConflictDetectorOptions;
   readonly #traces: AgentTraces;
-  /** The last registration of each node: its monotonic time in milliseconds, and who had registered before. */
-  readonly #registered = new Map<string, { at: number; before: MessageSender | undefined }>();
+  readonly #registered = new Map<string, Registered>();
   readonly #announced = new Map<string, { at: number; conflict: Conflict }>();
 
   constructor(options: ConflictDetectorOptions) {
@@ -50,9 +61,14 @@ export class ConflictDetector {
   onRecord(id: string, { Muster }: NodeState, before: NodeState | undefined): void {
     const { RegisteredAt, Session } = before?.Muster ?? {};
     if (Muster?.RegisteredAt === RegisteredAt && Muster?.Session === Session) return;
-    const isOther = before?.Muster?.Instance !== Muster?.Instance;
-    const earlier = isOther ? before && senderOf(before) : this.#registered.get(id)?.before;
-    this.#registered.set(id, { at: this.#options.clock.monotonic(), before: earlier });
+    const at = this.#options.clock.monotonic();
+    if (before?.Muster?.Instance !== Muster?.Instance) {
+      this.#registered.set(id, { at, before: before && senderOf(before), sessions: [] });
+      return;
+    }
+    const known = this.#registered.get(id);
+    const sessions = [...(known?.sessions ?? []), ...(Session ? [Session] : [])].slice(-maxSessions);
+    this.#registered.set(id, { at, before: known?.before, sessions });
   }
 
   /** Forgets a node that is no longer on the roll. */
@@ -74,6 +90,9 @@ export class ConflictDetector {
     const id = state.Info.NodeID;
     const registered = this.#registered.get(id);
     if (this.#since(registered?.at) < settlingMs || health.health(id) !== 'HEALTHY') return;
+    // A message may have waited for longer in a requester or a server that was suspended.
+    const isSame = sender.instance !== undefined && sender.instance === state.Muster?.Instance;
+    if (isSame || registered?.sessions.includes(sender.session ?? '')) return;
     const { before } = registered ?? {};
     const known = before && before.session === sender.session ? before : {};
     const rule = 'a message of an older registration came while the newer one is alive';

@@ -13,7 +13,7 @@ import {
 import { keepUnknown } from '../../protocol/unknown-members.ts';
 import { infoDiffers, isTooLarge, tooLarge, updatedChange } from './info-rules.ts';
 import { fingerprintOf } from './node-key.ts';
-import type { StoredRecord } from './stored-record.ts';
+import { lastRegistrationOf, type StoredRecord } from './stored-record.ts';
 
 export interface RegistrationPolicy {
   manualApproval: boolean;
@@ -61,7 +61,7 @@ export function register(
   }
   if (isTooLarge(Info)) return refusal('malformed', tooLarge);
   const before = stored.kind === 'record' ? stored.state : undefined;
-  if (isOvertaken(Muster, before?.Muster)) return refusal('unavailable', reasons.overtaken);
+  if (isOvertaken(Muster, stored)) return refusal('unavailable', reasons.overtaken);
   // A record that Bacalhau wrote may have no membership. Its node is treated as new.
   const isNew = !before?.Membership;
   const joined = isNew && isFirstSince(stored, policy.joinedBy) ? policy.joinedBy : undefined;
@@ -113,12 +113,17 @@ export function register(
 /**
  * Returns whether the same process has registered again since it sent this. A registration may have waited in a requester or a
  * server that was suspended. Carried out now, it would end the session of the later one, and the node would have to register
- * once more.
+ * once more. It would also bring back a node that was deleted since the later one.
  */
-const isOvertaken = (sender: Sender | undefined, stored: MusterState | undefined): boolean =>
-  sender?.Attempt !== undefined &&
-  sender.Instance === stored?.Instance &&
-  sender.Attempt < (stored?.Attempt ?? 0);
+function isOvertaken(sender: Sender | undefined, stored: StoredRecord): boolean {
+  const last = lastRegistrationOf(stored);
+  return (
+    sender?.Attempt !== undefined &&
+    last !== undefined &&
+    sender.Instance === last.instance &&
+    sender.Attempt < last.attempt
+  );
+}
 
 /** Returns whether a node that is not on the roll came in with the code after it was last deleted. */
 const isFirstSince = (stored: StoredRecord, joined: JoinedBy | undefined): boolean =>

@@ -16,7 +16,7 @@ import {
 } from './store.ts';
 import type { StoreFollower } from './store-follower.ts';
 import type { StoreLife } from './store-life.ts';
-import { operationsOf, type StoredRecord } from './stored-record.ts';
+import { lastRegistrationOf, operationsOf, type StoredRecord } from './stored-record.ts';
 
 /** Number of times that a change is tried while others write the same record. */
 const maxAttempts = 8;
@@ -108,7 +108,9 @@ export class RecordWriter {
       const { write: state, change } = outcome;
       const changes = entry ? laterChangesOf(entry, stored) : [];
       const operations = operationsAfter(stored, change);
-      const request = { id, state, changes, revision: stored.revision, operation, operations };
+      const registration = typeof state === 'string' ? lastRegistrationOf(stored) : undefined;
+      const { revision } = stored;
+      const request = { id, state, changes, revision, operation, operations, registration };
       if (await this.#write(request, change)) return outcome;
       replaced.add(stored.revision);
     }
@@ -126,7 +128,7 @@ export class RecordWriter {
     change: RecordedChange | undefined,
   ): Promise<boolean> {
     const { bucket, announcer, life, follower } = this.#options;
-    const { id, state, operation, operations = [] } = request;
+    const { id, state, operation, operations = [], registration } = request;
     const mark: WriteMark = { operation, operations, incarnation: await life.find() };
     const own = change && { ...change, Store: mark.incarnation };
     const changes = [...request.changes, ...announcer.unacknowledgedChanges(id), ...(own ? [own] : [])];
@@ -134,7 +136,7 @@ export class RecordWriter {
     if (revision === undefined) return false;
     const written: StoredRecord =
       typeof state === 'string'
-        ? markerRecord(revision, changes, operations)
+        ? markerRecord(revision, { changes, operations, registration })
         : { kind: 'record', revision, state: signed(state, mark) };
     follower.applyWrite(id, written, own && { ...own, Revision: revision });
     return true;

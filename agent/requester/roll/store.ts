@@ -20,7 +20,12 @@ import {
   type BucketEntry,
   isRefusal,
 } from '../../transport/port.ts';
-import { absentRecord, operationOf as operationOfRecord, type StoredRecord } from './stored-record.ts';
+import {
+  absentRecord,
+  type LastRegistration,
+  operationOf as operationOfRecord,
+  type StoredRecord,
+} from './stored-record.ts';
 
 /**
  * The bucket has the name, the configuration and the content of Bacalhau's, so that each kind of requester can use the
@@ -32,6 +37,7 @@ export const nodeBucket: BucketConfig = { name: 'node_v1', history: 1 };
 const changeHeader = 'Muster-Change';
 const operationHeader = 'Muster-Operation';
 const operationsHeader = 'Muster-Operations';
+const registrationHeader = 'Muster-Registration';
 
 export interface WriteRequest extends WriteMark {
   id: string;
@@ -41,6 +47,8 @@ export interface WriteRequest extends WriteMark {
   changes: readonly StoredChange[];
   /** The revision that the write replaces. */
   revision: number;
+  /** The last registration of a node that is deleted. */
+  registration?: LastRegistration | undefined;
 }
 
 /** What a write leaves in the record about itself. */
@@ -80,7 +88,12 @@ export async function write(bucket: Bucket, request: WriteRequest): Promise<numb
 export function readEntry(entry: BucketEntry | undefined): StoredRecord {
   if (!entry) return absentRecord;
   if (entry.marker) {
-    return markerRecord(entry.revision, markerChanges(entry), markerOperations(entry), entry.created);
+    return markerRecord(entry.revision, {
+      changes: markerChanges(entry),
+      operations: markerOperations(entry),
+      registration: markerRegistration(entry),
+      created: entry.created,
+    });
   }
   try {
     const state = validateStored(nodeStateSchema, parseJson(entry.value));
@@ -94,15 +107,19 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
   }
 }
 
+/** What a marker says of the node that it replaced. */
+export interface MarkerContent extends Pick<WriteRequest, 'changes' | 'operations' | 'registration'> {
+  /** The time of the broker, for a marker that names no change. */
+  created?: Date;
+}
+
 /**
- * Returns what a marker with these changes means. A node that gave way to others is not deleted: it may register again by
- * itself. `created` is the time of the broker; a marker has it when it names no change.
+ * Returns what a marker with this content means. A node that gave way to others is not deleted: it may register again by
+ * itself.
  */
 export function markerRecord(
   revision: number,
-  changes: readonly StoredChange[],
-  operations: readonly string[],
-  created?: Date,
+  { changes, operations = [], registration, created }: MarkerContent,
 ): StoredRecord {
   const last = divideChanges(changes).known.at(-1);
   const at = last?.At ?? created?.toISOString();
@@ -117,6 +134,7 @@ export function markerRecord(
     revision,
     ...(last?.Reason ? { reason: last.Reason } : {}),
     ...(last?.Actor ? { actor: last.Actor } : {}),
+    ...(registration ? { registration } : {}),
     ...mark,
   };
 }
@@ -172,11 +190,18 @@ function encode(state: NodeState, request: WriteRequest): Uint8Array {
   throw new BrokerError('refused', `the record of node ${id} would take ${value.length} bytes`);
 }
 
-function markerHeaders({ changes, operation, operations = [] }: WriteRequest): Record<string, string> {
+function markerHeaders({
+  changes,
+  operation,
+  operations = [],
+  registration,
+}: WriteRequest): Record<string, string> {
   // A header is one line of ASCII, so the changes are written in base64: an operator's reason may contain any character.
   const text = Buffer.from(JSON.stringify(newestOf(changes))).toString('base64');
   const headers: Record<string, string> = { [operationHeader]: operation, [changeHeader]: text };
   if (operations.length > 0) headers[operationsHeader] = operations.join(', ');
+  const last = registration && `${registration.attempt} ${registration.instance}`;
+  if (last && registrationPattern.test(last)) headers[registrationHeader] = last;
   return headers;
 }
 
@@ -213,6 +238,14 @@ function markerChanges(entry: BucketEntry): StoredChange[] {
 function markerOperations({ headers }: BucketEntry): string[] {
   const texts = (headers[operationsHeader] ?? '').slice(0, 1024).split(', ');
   return texts.filter(text => rememberedOperations([text]).length > 0);
+}
+
+/** The last registration in the header of a marker: its number, and the process. A header is one line of ASCII. */
+const registrationPattern = /^(?<attempt>\d{1,15}) (?<instance>[\x21-\x7e]{1,128})$/;
+
+function markerRegistration({ headers }: BucketEntry): LastRegistration | undefined {
+  const { attempt, instance } = registrationPattern.exec(headers[registrationHeader] ?? '')?.groups ?? {};
+  return attempt && instance ? { attempt: Number(attempt), instance } : undefined;
 }
 
 /** Returns the mark of the write that made an entry; undefined when another program wrote it. */

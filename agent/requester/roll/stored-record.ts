@@ -11,7 +11,7 @@ export type StoredRecord =
   /**
    * The node was deleted. Only a deletion marker is left. `reason` is what the operator gave, `actor` the operator,
    * `incarnation` that of the store when the marker was written, `at` the time of the deletion (RFC 3339), and `operations`
-   * the last operations that decided about the node. Each may be absent.
+   * the last operations that decided about the node, `registration` its last one before. Each may be absent.
    */
   | {
       kind: 'deleted';
@@ -21,6 +21,7 @@ export type StoredRecord =
       incarnation?: string;
       at?: string;
       operations?: readonly string[];
+      registration?: LastRegistration;
     }
   | { kind: 'record'; revision: number; state: NodeState }
   /** The record cannot be read. It is not replaced, and the node does not count as new. */
@@ -30,6 +31,12 @@ export type StoredRecord =
    * `revision` is that of the older record; 0 when there is none.
    */
   | { kind: 'lost'; revision: number; announced: AnnouncedMembership };
+
+/** The last registration of a node: the process that sent it, and its number among those of this process. */
+export interface LastRegistration {
+  instance: string;
+  attempt: number;
+}
 
 /** The membership of a node that was announced last. */
 export interface AnnouncedMembership {
@@ -60,6 +67,13 @@ export function operatorReasonOf(stored: StoredRecord): string | undefined {
 /** Returns the session that the node's messages must name; undefined for a Bacalhau node. */
 export const sessionOf = (stored: StoredRecord): string | undefined =>
   stored.kind === 'record' ? stored.state.Muster?.Session : undefined;
+
+/** Returns the last registration of a node, also of one that was deleted since; undefined when its agent told no number. */
+export function lastRegistrationOf(stored: StoredRecord): LastRegistration | undefined {
+  if (stored.kind === 'deleted') return stored.registration;
+  const { Instance: instance, Attempt: attempt } = (stored.kind === 'record' && stored.state.Muster) || {};
+  return instance === undefined || attempt === undefined ? undefined : { instance, attempt };
+}
 
 /** Returns the key that the record says is pinned to the node; undefined when there is none. */
 export const keyOf = (stored: StoredRecord): string | undefined =>

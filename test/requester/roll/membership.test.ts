@@ -41,6 +41,15 @@ describe('a registration that arrives late', () => {
     assert.deepEqual([code, write], ['unavailable', undefined]);
   });
 
+  test('does not bring back a node that was deleted since a later one of the same process', () => {
+    const registered = { instance: 'i-1', attempt: 2 };
+    const deleted: StoredRecord = { kind: 'deleted', revision: 2, registration: registered };
+    const { code, write } = register(deleted, registration(1), manual);
+    assert.deepEqual([code, write], ['unavailable', undefined]);
+    for (const each of [registration(3), registration(1, 'i-2'), request()])
+      assert.equal(register(deleted, each, manual).code, 'registered');
+  });
+
   test('counts when it is as new as the last one, or of another process, or says no number', () => {
     const requests = [registration(2), registration(3), registration(1, 'i-2'), request()];
     for (const each of requests) assert.equal(register(after(2), each, manual).code, 'reconnected');

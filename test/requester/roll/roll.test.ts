@@ -176,6 +176,22 @@ describe('a deleted node', () => {
     assert.deepEqual(announcedKinds(open), ['node-1 registered', 'node-1 deleted', 'node-1 registered']);
   });
 
+  test('is not brought back by a registration that waited somewhere since before the last one', async () => {
+    const { broker, clock, roll } = await begin();
+    const registration = (Attempt: number) => ({
+      Info: computeInfo('node-1'),
+      Muster: { Version: '0.1.0', Instance: 'i-1', Attempt },
+    });
+    assert.equal((await roll.register(registration(2))).code, 'registered');
+    await roll.decide('node-1', { reason: '', actor: 'ann' }, deleteNode);
+    const other = await openRoll(broker, clock);
+    for (const each of [roll, other.roll]) {
+      assert.equal((await each.register(registration(1))).code, 'unavailable');
+      assert.equal(each.records.stored('node-1').kind, 'deleted');
+    }
+    assert.equal((await other.roll.register(registration(3))).code, 'registered');
+  });
+
   test('is refused as deleted also when another program deleted it', async () => {
     const { broker, clock, roll, register } = await begin();
     await register('node-1');

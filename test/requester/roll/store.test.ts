@@ -2,8 +2,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { NodeState, RecordedChange, StoredChange } from '../../../agent/protocol/node-state.ts';
-import { changesOf, isNodeKey, nodeBucket, readEntry, write } from '../../../agent/requester/roll/store.ts';
+import type { NodeState, RecordedChange } from '../../../agent/protocol/node-state.ts';
+import {
+  changesOf,
+  isNodeKey,
+  nodeBucket,
+  readEntry,
+  type WriteRequest,
+  write,
+} from '../../../agent/requester/roll/store.ts';
 import type { BucketEntry } from '../../../agent/transport/port.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
@@ -44,7 +51,7 @@ async function emptyBucket() {
   const put = (
     state: NodeState | 'deleted',
     revision: number,
-    more: { changes?: readonly StoredChange[]; operation?: string } = {},
+    more: Partial<Pick<WriteRequest, 'changes' | 'operation' | 'registration'>> = {},
   ) =>
     finish(
       write(bucket, {
@@ -199,6 +206,21 @@ describe('the changes whose events are not acknowledged', () => {
     for (const header of Object.values(stands.headers)) assert.match(header, /^[\x20-\x7e]*$/);
     const [deleted] = changesOf(stands, readEntry(stands));
     assert.deepEqual([deleted?.Kind, deleted?.Revision, deleted?.Reason], ['deleted', second, reason]);
+  });
+
+  test('are in it beside the last registration of the node, unless no header can contain that', async () => {
+    const { bucket, put } = await emptyBucket();
+    const changes = [change('deleted')];
+    let revision = (await put(record('node-1', 'PENDING'), 0)) ?? 0;
+    for (const [instance, expected] of [
+      ['i-1', { instance: 'i-1', attempt: 3 }],
+      ['i\r\nKV-Operation: PUT', undefined],
+      ['', undefined],
+    ] as const) {
+      revision = (await put('deleted', revision, { changes, registration: { instance, attempt: 3 } })) ?? 0;
+      const read = readEntry(await bucket.get('node-1'));
+      assert.deepEqual(read.kind === 'deleted' && read.registration, expected);
+    }
   });
 
   test('are not found in a marker of another program, or in one that was changed', () => {
