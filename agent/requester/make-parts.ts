@@ -179,6 +179,7 @@ export function makeParts(
       status,
     ],
     publicKeyOf: id => enrolment?.pins.of(id)?.key,
+    pinnedAt: id => enrolment?.pins.of(id)?.at,
     onStoreLost: restore,
     readAnnounced: announcedReader(store.storage, past.history, events),
     persist: work => retryOnBrokerError(work, { ...options, failureText }),

@@ -182,6 +182,7 @@ export class Enrolment {
       banOf: key => bans.of(key),
       deletedNode: id => deleted.of(id),
       expiredKey: id => expired.of(id)?.key,
+      leftAt: id => [deleted.of(id)?.at, expired.of(id)?.at],
       grantOf: id => this.#grants.of(id),
       onPinned: (id, key) => this.#onPinned(id, key),
     });

@@ -10,6 +10,7 @@ import type { Log } from '../../system/log.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 import { wasChanged } from '../cluster/record-conflict.ts';
+import { timeAfter } from '../roll/time-after.ts';
 import {
   type AccessDecision,
   type AccessFacts,
@@ -52,6 +53,8 @@ export interface GatekeeperOptions {
   deletedNode(id: string): (NonNullable<AccessFacts['deleted']> & { code?: string | undefined }) | undefined;
   /** Returns the key of the node of this id that gave way to newcomers; undefined when none did. */
   expiredKey(id: string): string | undefined;
+  /** Returns when nodes of this id left the roll, RFC 3339. */
+  leftAt(id: string): (string | undefined)[];
   /** Returns what a node may do now besides what every node may. */
   grantOf(id: string): Grant;
   /** Called after a key was pinned to a node. It never rejects. */
@@ -162,13 +165,13 @@ export class Gatekeeper {
 
   // A deleted node that comes back without a code does not give the use of its first one back.
   #pin({ key, name: { node } }: Applicant, code: string | undefined): Promise<void> {
-    const { clock, pinNewcomer, deletedNode } = this.#options;
+    const { clock, pinNewcomer, deletedNode, leftAt } = this.#options;
     const formerCode = code === undefined ? deletedNode(node)?.code : undefined;
     return pinNewcomer(node, {
       key,
       ...(code ? { code } : {}),
       ...(formerCode ? { formerCode } : {}),
-      at: clock.now().toISOString(),
+      at: timeAfter(clock.now(), ...leftAt(node)),
     });
   }
 

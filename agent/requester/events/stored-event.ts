@@ -5,8 +5,8 @@ import type { EventStream } from '../../transport/port.ts';
 import { type ChangeEvent, digestOf } from './change-event.ts';
 import { readMembershipEvent } from './membership-event.ts';
 
-/** The broker's clock may be this much behind that of the requester which made the change, in milliseconds. */
-const clockDoubtMs = 600_000;
+/** The clocks of two machines may differ by this much, in milliseconds: that of the broker, and any other one. */
+export const clockDoubtMs = 25 * 3600 * 1000;
 /** Number of events that are read, so that a flood of forged ones delays nothing for long. */
 const maxRead = 10_000;
 
@@ -21,7 +21,7 @@ export async function isStored(
   let isFound = false;
   const options = {
     filter: eventSubject(node, event.kind),
-    since: new Date(Date.parse(event.time) - clockDoubtMs),
+    since: new Date(Math.max(0, Date.parse(event.time) - clockDoubtMs)),
   };
   const feed = await stream.follow(options, ({ data }) => {
     if (isFound || left-- <= 0) return;

@@ -4,6 +4,7 @@ import { operationTime } from '../../protocol/operation.ts';
 import { eventKindWildcard, parseEventSubject } from '../../protocol/subjects.ts';
 import type { EventStream } from '../../transport/port.ts';
 import { type MembershipEvent, readMembershipEvent } from '../events/membership-event.ts';
+import { clockDoubtMs } from '../events/stored-event.ts';
 
 /** An event of an operation, with its place in the stream. */
 export interface OperationEvent extends MembershipEvent {
@@ -23,11 +24,6 @@ export interface OperationEvents {
 /** The kinds of changes that operators make. */
 const kinds = ['approved', 'rejected', 'deleted', 'rekeyed'] as const satisfies RecordedChange['Kind'][];
 
-/**
- * The clocks of two machines may differ by this much, in milliseconds: that of the one that made the id of the operation, and
- * that of the broker.
- */
-const clockDoubtMs = 25 * 3600 * 1000;
 /** Number of events of each kind that are read, and of those that are returned. */
 const limits = { read: 200_000, found: 1_000 };
 

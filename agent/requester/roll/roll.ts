@@ -30,6 +30,7 @@ import { RecordWriter } from './record-writer.ts';
 import { isNodeKey } from './store.ts';
 import { StoreFollower, type StoreFollowerOptions } from './store-follower.ts';
 import { type AnnouncedMembership, operationsOf, type StoredRecord, sessionOf } from './stored-record.ts';
+import { timeAfter } from './time-after.ts';
 import type { WaitingList } from './waiting-list.ts';
 
 /** Each node may have its information stored five times at once, and then every 10 s. Decisions are not limited. */
@@ -49,6 +50,8 @@ export interface RollOptions extends Omit<StoreFollowerOptions, 'onApplied'> {
   hasPeers(): boolean;
   /** Returns the key that is pinned to a node; undefined when there is none, or the broker checks no keys. */
   publicKeyOf(id: string): string | undefined;
+  /** Returns when a key was pinned to a node, RFC 3339; undefined when none is. */
+  pinnedAt?: ((id: string) => string | undefined) | undefined;
 }
 
 export class Roll {
@@ -213,7 +216,7 @@ export class Roll {
       });
     if (isNodeKey(name) && !this.records.get(name)) await this.refresh(name);
     const id = this.#decidedBy(name, decision) ?? this.#resolve(name, decision);
-    await this.#writer.change(id, stored => rule(stored, name, decision, this.#now()));
+    await this.#writer.change(id, stored => rule(stored, name, decision, this.#timeAfterPin(id)));
     return id;
   }
 
@@ -307,7 +310,7 @@ export class Roll {
   async #giveWay(id: string): Promise<boolean> {
     const { waiting, requesterId } = this.#options;
     const outcome = await this.#writer.change(id, stored =>
-      waiting.isTaken(id) ? giveWay(stored, requesterId, this.#now()) : {},
+      waiting.isTaken(id) ? giveWay(stored, requesterId, this.#timeAfterPin(id)) : {},
     );
     return outcome.write !== undefined;
   }
@@ -327,6 +330,11 @@ export class Roll {
     const registeredAt = stored.kind === 'record' ? stored.state.Muster?.RegisteredAt : undefined;
     if (stored.kind !== 'record' || registeredAt !== before?.Muster?.RegisteredAt) this.#held.drop(id);
     if (stored.kind === 'absent') this.#markers.add(id, stored.revision);
+  }
+
+  // The pin of a node is removed with the node when it is not younger than that.
+  #timeAfterPin(id: string): string {
+    return timeAfter(this.#options.clock.now(), this.#options.pinnedAt?.(id));
   }
 
   #now(): string {
