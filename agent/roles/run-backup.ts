@@ -38,8 +38,20 @@ export interface BackupOptions {
   way: BrokerWay;
 }
 
-/** Writes the backup to `path`, and returns what it contains. Changes nothing else. @throws MusterError, BrokerError */
-export async function backUp({ path, data, settings, running, way }: BackupOptions): Promise<BackupSummary> {
+/** Writes the backup to `path`, and returns what it contains. Changes nothing else. @throws MusterError */
+export async function backUp(options: BackupOptions): Promise<BackupSummary> {
+  try {
+    return await copyAll(options);
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    throw new MusterError('unreachable', `the store cannot be copied: ${error.message}`, {
+      hint: 'no backup was made; see what is wrong by muster status, and try again when the store answers',
+      cause: error,
+    });
+  }
+}
+
+async function copyAll({ path, data, settings, running, way }: BackupOptions): Promise<BackupSummary> {
   await using cleanup = new AsyncDisposableStack();
   const connection = await connectOnce(way);
   cleanup.defer(() => connection.close(300));

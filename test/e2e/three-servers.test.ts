@@ -1,6 +1,7 @@
 // A requester on a cluster of three real NATS servers: the store is born on three, decisions go on after the loss of one, and
 // after the loss of two nothing is decided or lost until one is back.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -89,6 +90,11 @@ describe('a requester on three NATS servers', () => {
     await eventually('the status says so', async () => {
       const { code, stdout } = await muster(['status', '--data-dir', cluster.folderOf('node-0')]);
       return code === 1 && /no\s+quorum/.test(stdout);
+    });
+    const config = join(cluster.folder, 'node-0-requester.yaml');
+    await eventually('a backup is refused, and says why', async () => {
+      const backup = await muster(['backup', join(cluster.folder, 'muster.backup'), '--config', config]);
+      return backup.code === 69 && /^Error: the store cannot be copied: .*\nHint: {2}no/.test(backup.stderr);
     });
     const list = await cluster.command('node', 'list');
     assert.match(list.stderr, /what is shown is as of \d{4}-/);

@@ -1,4 +1,5 @@
-// Checks the certificate of the requester's own broker: whether there is one, its end, its names, and who may read its key.
+// Checks the certificate of the requester's own broker and API: whether there is one, its end, its names, and who may read its
+// key.
 // On a NATS of one's own it says the pins of the CAs that the requester trusts there.
 import type { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
@@ -8,6 +9,7 @@ import { type OwnCertificateFiles, verifyOwnCertificate } from '../../broker/tls
 import { certificateFiles, inspectServerCertificate, isFor } from '../../broker/tls/server-certificate.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
+import { isLoopback } from '../../system/loopback.ts';
 import { readBounded } from '../../system/read-file.ts';
 import { caPinOf, caPinsIn } from '../../transport/ca-pin.ts';
 import { whyNotValidAt } from '../../transport/peer-certificate.ts';
@@ -18,7 +20,7 @@ import { exposureFindings, unreadableFinding } from './private-file.ts';
 /** An own certificate that ends within this time gets a warning, in milliseconds. */
 const soonMs = 30 * 24 * 3_600_000;
 
-/** Returns the check. It finds nothing where the broker uses no TLS. */
+/** Returns the check. It finds nothing where neither the own broker nor the API uses the certificate. */
 export const certificate = (
   context: Context,
   clock: Clock,
@@ -27,11 +29,17 @@ export const certificate = (
   name: 'certificate',
   async run() {
     const { settings } = context;
-    if (settings.nats.servers.length > 0) return await trustedFindings(settings.nats.tls.caFile);
-    if (!usesTls(settings.broker)) return [];
-    const plan = certificatePlan(settings, machine);
-    if ('files' in plan) return await ownFindings(plan.files, plan.names, clock.now());
-    return await madeFindings(context.folderOf('requester'), plan.names, clock.now());
+    const { nats, broker, api } = settings;
+    const findings = async () => {
+      const plan = certificatePlan(settings, machine);
+      if ('files' in plan) return await ownFindings(plan.files, plan.names, clock.now());
+      return await madeFindings(context.folderOf('requester'), plan.names, clock.now());
+    };
+    if (nats.servers.length === 0 && usesTls(broker)) return await findings();
+    const trusted = nats.servers.length > 0 ? await trustedFindings(nats.tls.caFile) : [];
+    if (isLoopback(api.host) || api.tls.certFile !== undefined) return trusted;
+    // Operators on other machines type the pin of this CA, which is another one than that of the NATS.
+    return [...trusted, ...(await findings()).map(one => ({ ...one, text: `the API: ${one.text}` }))];
   },
 });
 
@@ -43,7 +51,7 @@ async function madeFindings(folder: string, names: readonly string[], now: Date)
     const missing = names.filter(name => !isFor(kept.certificate, name));
     const findings = [validity(kept.certificate, files.cert, now, renewByRestart, caPinOf(kept.ca))];
     if (missing.length > 0) {
-      const text = `${files.cert} is not for ${missing.join(', ')}: nodes that use ${missing.length === 1 ? 'it' : 'them'} are turned away`;
+      const text = `${files.cert} is not for ${missing.join(', ')}: nodes and commands that use ${missing.length === 1 ? 'it' : 'them'} are turned away`;
       findings.push(warning(text, renewByRestart));
     }
     for (const path of [files.caKey, files.key]) {

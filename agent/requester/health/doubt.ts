@@ -118,5 +118,5 @@ export class Doubt {
 export function waitingText({ nodes, until, reason }: WaitingVerdicts): string {
   const which =
     nodes === 1 ? 'the verdict on 1 silent node waits' : `the verdicts on ${nodes} silent nodes wait`;
-  return `${which} until ${until.toISOString().slice(0, 19)}Z: ${reason}`;
+  return `${nodes === 0 ? 'verdicts on nodes that fall silent wait' : which} until ${until.toISOString().slice(0, 19)}Z: ${reason}`;
 }

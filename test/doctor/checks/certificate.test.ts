@@ -44,7 +44,7 @@ test('the certificate that the requester made: its end, its names, and who may r
   );
   assert.match(
     (await lines(data, { ...open, advertise: ['broker.example'] }))[1] ?? '',
-    /^warning .* is not for broker\.example: nodes that use it are turned away restart the requester/,
+    /^warning .* is not for broker\.example: nodes and commands that use it are turned away restart the requester/,
   );
   await chmod(files.key, 0o644);
   assert.match(
@@ -56,6 +56,31 @@ test('the certificate that the requester made: its end, its names, and who may r
     (await lines(data, open)).join(),
     /^failed .*server\.pem does not contain a certificate remove it/,
   );
+});
+
+test('the certificate of an API beyond the loopback, where the broker is another one: operators need its pin', async () => {
+  const data = await newFolder();
+  const folder = join(data, 'requester');
+  await mkdir(folder);
+  const names = ['localhost', '127.0.0.1', '::1', 'head-1'];
+  const { pin } = await loadServerCertificate(folder, names, { now: () => today, log: silentLog });
+  const ofApi = async (host: string) => {
+    const settings = (given: Settings): Settings => ({
+      ...given,
+      nats: { ...given.nats, servers: ['tls://far:4222'] },
+      api: { ...given.api, host },
+    });
+    const check = certificate(
+      context({ data, roles: ['requester'], settings }),
+      new FakeClock(today),
+      machine,
+    );
+    return (await check.run()).map(({ text }) => text);
+  };
+  assert.deepEqual(await ofApi('127.0.0.1'), []);
+  assert.deepEqual(await ofApi('0.0.0.0'), [
+    `the API: ${certificateFiles(folder).cert} is valid until 2036-11-28, CA with the pin ${pin}`,
+  ]);
 });
 
 test('on a NATS of one’s own, the pins of the CAs that the requester trusts', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { longestWaitMs } from '../../../agent/requester/health/doubt.ts';
+import { longestWaitMs, waitingText } from '../../../agent/requester/health/doubt.ts';
 import { ServerLookout } from '../../../agent/requester/health/server-lookout.ts';
 import { hour, limits, watching } from './watch-fixture.ts';
 
@@ -99,6 +99,14 @@ describe('when a server vanishes', () => {
     await clock.advance(45_000);
     assert.match(told().join(), /^n-1 un/);
   });
+});
+
+test('while no node is silent yet, it is said that verdicts will wait, and not that those on 0 nodes do', () => {
+  const waits = { nodes: 0, until: new Date(0), reason: 'the connection to the broker was lost' };
+  assert.equal(
+    waitingText(waits),
+    'verdicts on nodes that fall silent wait until 1970-01-01T00:00:00Z: the connection to the broker was lost',
+  );
 });
 
 describe('when many nodes fall silent together', () => {
