@@ -38,6 +38,7 @@ export async function* followEvents(
   const requester = { hasAnswered: false, isAway: false };
   const onOpen = () => {
     if (requester.isAway) onBack();
+    options.onOpen?.();
     Object.assign(requester, { hasAnswered: true, isAway: false });
   };
   for (let failures = 0; ; failures++) {

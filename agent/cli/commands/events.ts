@@ -83,15 +83,18 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
   return 0;
 }
 
-function outages(api: ApiClient): Pick<FeedOptions, 'onLost' | 'onBack'> {
-  let lost = api.url;
+function outages(api: ApiClient): Pick<FeedOptions, 'onOpen' | 'onLost' | 'onBack'> {
+  // When a requester is lost, the client may name the next one already.
+  let sender = api.url;
   return {
+    onOpen() {
+      sender = api.url;
+    },
     onLost({ message }) {
-      lost = api.url;
       warn(printable(`${message}; missed events are shown later`));
     },
     onBack() {
-      const what = api.url === lost ? 'is back' : 'goes on with the events';
+      const what = api.url === sender ? 'is back' : 'goes on with the events';
       note(printable(`the requester at ${api.url} ${what}`));
     },
   };

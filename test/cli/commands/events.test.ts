@@ -5,6 +5,7 @@ import { cloudEvent, type EventData, type EventKind } from '../../../agent/proto
 import { startApi } from '../../../agent/requester/api/server.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { silentLog } from '../../../agent/system/log.ts';
+import { answering } from '../../api/answering-server.ts';
 import { serve } from '../../requester/api/api-fixture.ts';
 import { requesterNode } from '../../requester/samples.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -182,6 +183,25 @@ test('--follow goes on when the requester stops and comes back, and shows every 
   await ended;
   const outage = `Warning: the requester at ${url} stopped; missed events are shown later\n`;
   assert.equal(outcome.stderr, `${outage}the requester at ${url} is back\n`.repeat(2));
+});
+
+test('--follow says which requester goes on with the events when the one that sent them hangs', async t => {
+  const api = await serve(t, past());
+  const hanging = await answering(t, (_, response) => {
+    response.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Muster-Sign-Of-Life-Ms': 5 });
+    response.write('\n');
+  });
+  const url = `http://127.0.0.1:${hanging.port}`;
+  const servers = [hanging.port, api.port].map(port => `127.0.0.1:${port}`).join();
+  const { outcome, child, ended } = await start(t, ['events', '--follow', '--api-servers', servers]);
+  await eventually('an event is printed', () => outcome.stdout.includes('node-1'));
+  child.kill();
+  await ended;
+  assert.equal(
+    outcome.stderr,
+    `Warning: the requester at ${url} gives no sign of life; missed events are shown later\n` +
+      `the requester at ${api.url} goes on with the events\n`,
+  );
 });
 
 test('--follow ends with exit code 69 where no requester has ever answered', async t => {
