@@ -104,15 +104,16 @@ export class Program {
     return this.finished;
   }
 
-  /** Resolves once its output matches. Rejects when it ends before that. */
-  async untilPrinted(pattern: RegExp): Promise<void> {
+  /** Resolves once its output matches. Rejects when it ends before that, and after the deadline of `eventually`. */
+  async untilPrinted(pattern: RegExp, deadlineMs?: number): Promise<void> {
     const command = this.args.join(' ');
     try {
-      await eventually(`${command} prints ${pattern}`, () => {
+      const isPrinted = () => {
         if (pattern.test(this.stdout) || pattern.test(this.stderr)) return true;
         if (this.running) return false;
         throw new Error(`${command} has ended`);
-      });
+      };
+      await eventually(`${command} prints ${pattern}`, isPrinted, deadlineMs);
     } catch (cause) {
       throw new Error(`${command} did not print ${pattern}, but:\n${this.stdout}${this.stderr}`, { cause });
     }
