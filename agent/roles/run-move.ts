@@ -20,7 +20,8 @@ import { LineAppender, readLineFile } from '../system/line-file.ts';
 import { readNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
-import { BrokerError, type CopyingConnection, type Storage, type StreamCopies } from '../transport/port.ts';
+import type { CopyingConnection, Storage, StreamCopies } from '../transport/port.ts';
+import { nameBrokerError } from './name-broker-error.ts';
 import { type BrokerWay, connectOnce, freezeHolder } from './run-backup.ts';
 
 export interface RunMoveOptions {
@@ -49,17 +50,12 @@ const factsName = 'steps.jsonl';
 const maxFactsBytes = 64 * 1024;
 
 /** Moves the store, or finishes a move that was interrupted. @throws MusterError */
-export async function runMove(options: RunMoveOptions): Promise<MoveSummary> {
-  try {
-    return await connectAndMove(options);
-  } catch (error) {
-    if (!(error instanceof BrokerError)) throw error;
-    throw new MusterError('failed', `the NATS servers did not carry out the move: ${error.message}`, {
-      hint: 'nothing is lost: see muster status, and run this command again when all servers are there',
-      cause: error,
-    });
-  }
-}
+export const runMove = (options: RunMoveOptions): Promise<MoveSummary> =>
+  nameBrokerError(
+    'the NATS servers did not carry out the move',
+    'nothing is lost: see muster status, and run this command again when all servers are there',
+    () => connectAndMove(options),
+  );
 
 async function connectAndMove(options: RunMoveOptions): Promise<MoveSummary> {
   const { data, settings, way, to, isDry } = options;

@@ -40,6 +40,7 @@ import {
 } from '../transport/port.ts';
 import { describeHolder } from './describe-holder.ts';
 import { exchangeFolders, finishExchange, type Step } from './exchange-folders.ts';
+import { nameBrokerError } from './name-broker-error.ts';
 import { refuseSharedFolders } from './refused-paths.ts';
 import { connectOnce } from './run-backup.ts';
 import { storeAnswer } from './store-answer.ts';
@@ -70,8 +71,15 @@ export interface RestoreSummary {
 /** Time in which a requester that uses a NATS of one's own answers, in milliseconds. */
 const answerTimeoutMs = 2_000;
 
-/** Checks everything first, then restores. @throws BackupError, MusterError, BrokerError; then what was there is there */
-export async function restore(options: RestoreOptions): Promise<RestoreSummary> {
+/** Checks everything first, then restores. @throws BackupError, MusterError; then what was there is there */
+export const restore = (options: RestoreOptions): Promise<RestoreSummary> =>
+  nameBrokerError(
+    'the broker did not carry out the restore',
+    'what was there is there, or in a file store-before-….backup in the data folder; see muster doctor, and try again when the broker stores again',
+    () => checkAndRestore(options),
+  );
+
+async function checkAndRestore(options: RestoreOptions): Promise<RestoreSummary> {
   const { path, data, settings } = options;
   await using cleanup = new AsyncDisposableStack();
   const backup = await Backup.open(path);
