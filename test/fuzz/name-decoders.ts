@@ -118,7 +118,10 @@ export const nameDecoders: readonly Decoder[] = [
     covers: ['protocol/operation.ts readOperation'],
     form: 'text',
     valid: fc
-      .tuple(fc.date({ min: new Date(0), noInvalidDate: true }), fc.uuid({ version: 4 }))
+      .tuple(
+        fc.date({ min: new Date(0), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true }),
+        fc.uuid({ version: 4 }),
+      )
       .map(([at, uuid]) => newOperation(at, uuid)),
     read: input => readOperation(String(input)),
     write: value => String(value),
