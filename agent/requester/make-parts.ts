@@ -2,7 +2,6 @@
 import type { AccountKeys } from '../protocol/account-keys.ts';
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { SubjectTemplates } from '../protocol/subject-template.ts';
-import type { AuthorityRotation } from './authorities/authority-rotation.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
 import type { Callout } from './enrolment/callout.ts';
 import type { Enrolment } from './enrolment/enrolment.ts';
@@ -57,8 +56,6 @@ export interface PartsOptions extends OpenStoreOptions {
   brokerFolder?: string | undefined;
   /** Keeps outside of the store what an older store must not undo; undefined when nothing does. */
   ledger?: Ledger | undefined;
-  /** The CAs that nodes should trust; undefined when the requester has none of its own. */
-  authorities?: AuthorityRotation | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
   /** Aborts the start and everything that runs in the background. */

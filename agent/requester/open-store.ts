@@ -1,5 +1,6 @@
 // Finds the other requesters of the roll, opens the buckets and the event stream, and reads what was known before this start.
 // It also sets the store up again when it was lost.
+
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
@@ -10,6 +11,7 @@ import {
   type EventStream,
   type Storage,
 } from '../transport/port.ts';
+import type { AuthorityRotation } from './authorities/authority-rotation.ts';
 import { clusterBucket, ensureClusterId } from './cluster/cluster-bucket.ts';
 import { Recovery } from './cluster/recovery.ts';
 import { type RetryOptions, retryOnBrokerError } from './cluster/retry.ts';
@@ -48,6 +50,8 @@ export interface OpenStoreOptions extends Pick<LeaseOptions, 'connection' | 'me'
   storeMark?: StoreMark | undefined;
   /** Holds writes while the store is copied or moved; undefined in tests. */
   freeze?: FreezeFollower | undefined;
+  /** The CAs that nodes should trust; undefined when the requester has none of its own. */
+  authorities?: AuthorityRotation | undefined;
   /** Called with a text that says what the start waits for. */
   onWait(what: string): void;
   /** Called when the other requesters of the roll are known, before the roll is read. */
@@ -85,7 +89,13 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
   let peers: Peers | undefined;
   await followFreezes(options, unheld, clusterId, () => peers?.list() ?? []);
   onWait('the other requesters of this roll');
-  peers = await Peers.open({ ...options, clusterId, version, settings: () => sharedSettings(options) });
+  peers = await Peers.open({
+    ...options,
+    clusterId,
+    version,
+    settings: () => sharedSettings(options),
+    authorities: () => options.authorities?.valid ?? [],
+  });
   options.onPeers?.(peers);
   const onOthersWrite = () => storeWatch.onOthersWrite();
   const isFrozen = () => options.freeze?.isFrozen === true;

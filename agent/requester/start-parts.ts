@@ -11,6 +11,7 @@ import { catchUp, type Past } from './past.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
 import { StoreProbe } from './roll/store-probe.ts';
 import { watchersStream } from './watcher/lease-guard.ts';
+import { authorityMaker } from './watcher/peers.ts';
 import { WatchDuty } from './watcher/watch-duty.ts';
 
 /** Reads the records of nodes and operators. @throws BrokerError when the store does not answer or the start is aborted */
@@ -62,6 +63,8 @@ export async function startParts(
     peers,
     refreshKey: async id => await enrolment?.pins.refresh(id),
     rotations: enrolment && new KeyRotations({ ...common, pins: enrolment.pins, bans: enrolment.bans }),
+    // Where the broker checks no keys, anybody may pretend to be another requester.
+    othersAuthorities: () => (enrolment && authorityMaker(peers.list())?.authorities) ?? [],
     isShared: enrolment === undefined,
     quorumFault: () => options.replicaWatch?.lastingFault,
     mayAnswer: (id, reply, isVerified) => enrolment?.mayAnswer(id, reply, isVerified) ?? true,
@@ -121,12 +124,16 @@ export async function startParts(
   peers.start({
     watches: () => duty.watches,
     onChange: () => {
-      requests.onPeersChange();
+      requests.hearOthers();
       onStatusChange?.();
     },
     onLeaving: instance => lease.onLeaving(instance),
   });
-  requests.onPeersChange();
+  options.authorities?.follow(() => {
+    peers.tell();
+    requests.hearOthers();
+  });
+  requests.hearOthers();
   const end = () => {
     stopEnrolment?.();
     stopListeners?.();

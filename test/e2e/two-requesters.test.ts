@@ -1,14 +1,17 @@
 // Two requesters keep one roll: either decides, one watches, and nobody notices which of them was killed.
 import assert from 'node:assert/strict';
-import { cp } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { CloudEvent } from '../../agent/protocol/events.ts';
+import type { AuthoritiesView } from '../../agent/protocol/http-authorities.ts';
+import { readJoinCode } from '../../agent/protocol/join-code.ts';
 import { EventLedger } from '../campaign/event-ledger.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
 import { Program } from '../support/program.ts';
+import { SimulatedNode } from '../support/simulated-node.ts';
 import { handKeys, OneOfTwo, TwoRequesters } from '../support/two-requesters.ts';
 
 const named = (prefix: string, count: number) => Array.from({ length: count }, (_, n) => `${prefix}-${n}`);
@@ -261,6 +264,7 @@ describe('a second requester on the broker of the first one, over TLS', () => {
   let cluster: Cluster;
   let first: OneOfTwo;
   let second: OneOfTwo;
+  let flags: string[];
 
   before(async () => {
     cluster = await Cluster.create();
@@ -268,7 +272,7 @@ describe('a second requester on the broker of the first one, over TLS', () => {
     const port = String(cluster.brokerPort);
     // The first start makes the CA.
     await (await first.start()).stop();
-    const flags = ['--broker-host', '0.0.0.0', '--broker-advertise', '127.0.0.1', '--broker-port', port];
+    flags = ['--broker-host', '0.0.0.0', '--broker-advertise', '127.0.0.1', '--broker-port', port];
     const key = await handKeys(cluster, 'node-b', ...flags);
     second = new OneOfTwo(cluster, 'node-b', await freePort(), {
       'nats.servers': `tls://127.0.0.1:${port}`,
@@ -303,5 +307,56 @@ describe('a second requester on the broker of the first one, over TLS', () => {
     await eventually('it is back', async () => (await second.status()).broker.startsWith('connected'));
     await eventually('it decides', async () => (await second.decide('node-1', 'reject', 'it is back')) < 500);
     await eventually('both know', async () => /^REJECTED/.test((await first.stateOf('node-1')) ?? ''));
+  });
+
+  it('tells each node of the next CA, counts who keeps it whichever requester hears that, and both use it', async t => {
+    const view = async () => JSON.parse((await first.send('GET', 'authorities')).text) as AuthoritiesView;
+    const caFile = join(cluster.folder, 'ca.pem');
+    await writeFile(caFile, (await view()).CA);
+    const reading = readJoinCode(await cluster.newJoinCode());
+    assert.ok(reading.kind === 'valid');
+    const entrance = {
+      servers: `tls://127.0.0.1:${cluster.brokerPort}`,
+      joinToken: reading.code.token,
+      caFile,
+    };
+    const nodes = named('keeper', 12).map(id => new SimulatedNode(id, entrance));
+    t.after(() => Promise.all(nodes.map(node => node.close())));
+    for (const node of nodes) {
+      await node.connection.connected();
+      await eventually('it registers', async () => (await node.ask('RegisterNode/v1')) === 'registered');
+      await eventually('it is approved', async () => (await first.decide(node.id, 'approve', '')) === 200);
+    }
+    const made = await first.send('POST', 'authorities', { body: { Force: false, Actor: 'a test' } });
+    assert.equal(made.status, 200, made.text);
+    const elsewhere = await second.send('POST', 'authorities', { body: { Force: false, Actor: 'a test' } });
+    assert.equal(elsewhere.status, 409);
+    assert.match(elsewhere.text, /requester node-0 makes the CA of the broker.*on the machine of node-0/s);
+    const { Authorities, Missing, CA } = await view();
+    const pins = Authorities.map(({ Pin }) => Pin);
+    assert.deepEqual([pins.length, Missing], [2, nodes.length]);
+    await writeFile(caFile, CA);
+    await eventually('both requesters tell', async () => {
+      const told = await Promise.all(nodes.map(node => node.keep(pins.slice(0, 1))));
+      return told.every(each => each?.join() === pins.join());
+    });
+    // Each says once that it keeps both, and either requester answers.
+    for (const node of nodes)
+      await eventually('it is heard', async () => (await node.keep(pins)) !== undefined);
+    await eventually('all are counted', async () => (await view()).Missing === 0);
+
+    await handKeys(cluster, 'node-b', ...flags);
+    await second.program?.stop();
+    await second.start();
+    await first.program?.stop();
+    await first.start();
+    const [present] = (await view()).Authorities;
+    assert.deepEqual(present, { Pin: pins[1], Use: 'present' });
+    await eventually('the other is back', async () => (await second.status()).broker.startsWith('connected'));
+    for (const node of nodes)
+      await eventually(
+        'it is back',
+        async () => (await node.keep(pins))?.join() === pins.toReversed().join(),
+      );
   });
 });

@@ -22,6 +22,8 @@ import { newKey } from './raw-client.ts';
 export interface Entrance {
   servers: string | string[];
   joinToken: string;
+  /** The file with the CAs of brokers with TLS. */
+  caFile?: string;
 }
 
 const answerTimeoutMs = 2_000;
@@ -36,7 +38,7 @@ export class SimulatedNode {
   #attempts = 0;
 
   /** Begins to connect. */
-  constructor(id: string, { servers, joinToken }: Entrance) {
+  constructor(id: string, { servers, joinToken, caFile }: Entrance) {
     this.id = id;
     this.connection = startConnection(servers, {
       // A deleted node that registers again was told to by its operator.
@@ -44,6 +46,7 @@ export class SimulatedNode {
       inboxPrefix: inboxPrefix(this.#key.publicKey),
       credentials: () => ({ key: this.#key, joinToken }),
       connectTimeoutMs: 15_000,
+      ...(caFile === undefined ? {} : { tls: () => ({ caFile }) }),
     });
     this.connection.subscribe(aliveSubject(id), message => message.respond(''));
   }
@@ -59,6 +62,17 @@ export class SimulatedNode {
       const { muster } = validate(answerSchema, parseJson(reply.data));
       if (isNew) this.session = muster?.Session ?? this.session;
       return muster?.Code ?? '';
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Says which CAs it keeps, and returns those that it is told to keep; undefined when no answer came in time. */
+  async keep(pins: readonly string[]): Promise<readonly string[] | undefined> {
+    const [subject, body] = requestOf('UpdateNodeInfo/v1', this.id, this.session, {}, undefined, pins);
+    try {
+      const reply = await this.connection.request(subject, body, answerTimeoutMs);
+      return validate(answerSchema, parseJson(reply.data)).muster?.Authorities ?? [];
     } catch {
       return undefined;
     }
@@ -90,12 +104,14 @@ export function requestOf(
   session: string | undefined,
   labels: Record<string, string> = {},
   attempt?: number,
+  authorities?: readonly string[],
 ): [string, string] {
   const Muster = {
     Version: '0.1.0',
     Instance: `instance-of-${id}`,
     ...(attempt === undefined ? {} : { Attempt: attempt }),
     ...(session ? { Session: session } : {}),
+    ...(authorities ? { Authorities: [...authorities] } : {}),
   };
   const body = method === 'Leave/v1' ? { NodeID: id, Muster } : { Info: infoOf(id, labels), Muster };
   return [managementSubject(id, method), writeJson(body)];

@@ -1,5 +1,6 @@
 // Runs two requesters of one roll on a NATS server of one's own, and simulated nodes that come in by a join code.
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CloudEvent } from '../../agent/protocol/events.ts';
 import { readJoinCode } from '../../agent/protocol/join-code.ts';
@@ -22,6 +23,7 @@ export async function handKeys(cluster: Cluster, id: string, ...flags: string[])
   assert.equal(shared.code, 0, shared.stderr);
   const taken = await muster(['broker', 'take-keys', file, '--data-dir', cluster.folderOf(id)]);
   assert.equal(taken.code, 0, taken.stderr);
+  await rm(file);
   return taken.stdout.trim();
 }
 

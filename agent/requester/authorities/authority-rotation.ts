@@ -35,6 +35,7 @@ export class AuthorityRotation implements RollObserver {
   #pins: AuthorityPins;
   #timer: Timer | undefined;
   #announcer: RequesterAnnouncer | undefined;
+  #onPinsChange: () => void = () => undefined;
   #lastChange: Promise<void> = Promise.resolve();
 
   /** Reads the files. @throws MusterError `bad_state` */
@@ -89,6 +90,16 @@ export class AuthorityRotation implements RollObserver {
   /** What the status says; undefined while no other CA is to follow. */
   get status(): { ready: boolean; missing: number } | undefined {
     return this.#file.value && { ready: this.#isDue, missing: this.#nodes.missing.size };
+  }
+
+  /** Whether nodes have to confirm that they keep the next CA. */
+  get isAwaited(): boolean {
+    return this.#options.isForNodes && this.#next !== undefined;
+  }
+
+  /** Calls `onChange` from now on when other CAs are valid, or when `isAwaited` has changed. */
+  follow(onChange: () => void): void {
+    this.#onPinsChange = onChange;
   }
 
   /** Announces from now on what operators do with the CAs. */
@@ -155,6 +166,7 @@ export class AuthorityRotation implements RollObserver {
       : 'the next CA was made';
     log.info({ pin: next, ...act }, what);
     this.#announcer?.announce('ca_rotated', { ...act, pin: next, forced: isForced });
+    this.#onPinsChange();
     this.#compare();
     await this.#write();
   }
@@ -186,6 +198,7 @@ export class AuthorityRotation implements RollObserver {
     this.#pins = await store.pins();
     log.info({ pin, ...act }, 'the nodes are told that a CA is not valid any more');
     this.#announcer?.announce('ca_forgotten', { ...act, pin });
+    this.#onPinsChange();
     this.#options.onChange?.();
   }
 

@@ -28,7 +28,7 @@ import type { Roll } from '../roll/roll.ts';
 import type { Counters } from '../status/counters.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
 import type { Lease } from '../watcher/lease.ts';
-import type { Peers } from '../watcher/peers.ts';
+import { authorityMaker, type Peers } from '../watcher/peers.ts';
 import type { Directory } from './directory.ts';
 import { DirectoryFaults } from './directory-faults.ts';
 import { followEvents } from './follow-events.ts';
@@ -198,9 +198,9 @@ export class NodeDirectory implements Directory {
 
   get authorities(): AuthorityRotation {
     const { authorities, parts, brokerFolder } = this.#options;
-    parts();
+    const maker = authorityMaker(parts().peers.list())?.requester;
     if (authorities) return authorities;
-    throw noAuthorities(brokerFolder !== undefined);
+    throw maker === undefined ? noAuthorities(brokerFolder !== undefined) : madeByAnother(maker);
   }
 
   async confirmStore(act: Act): Promise<void> {
@@ -241,6 +241,15 @@ function throwUntold(cause: unknown): never {
   const text = `this requester takes the store for the right one now, but could not tell the others: ${cause.message}`;
   throw new MusterError('unreachable', text, { hint: 'confirm it again in a moment', cause });
 }
+
+const madeByAnother = (maker: string): MusterError =>
+  new MusterError(
+    'conflict',
+    `requester ${maker} makes the CA of the broker, and this one cannot replace it`,
+    {
+      hint: `run the command on the machine of ${maker}`,
+    },
+  );
 
 const noAuthorities = (hasOwnBroker: boolean): MusterError =>
   hasOwnBroker

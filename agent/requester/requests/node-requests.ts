@@ -13,7 +13,7 @@ import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
 import type { Peers } from '../watcher/peers.ts';
 import { RequestHandler, type RequestHandlerOptions } from './request-handler.ts';
-import { bprotocol, ncl, type RequestProtocol } from './request-protocols.ts';
+import { bprotocol, confirmationSubject, ncl, type RequestProtocol } from './request-protocols.ts';
 
 /**
  * Number of requests that are handled at once: of nodes that the broker knows by their keys or its own rules, and of nodes
@@ -50,13 +50,17 @@ export interface NodeRequestsOptions extends RequestHandlerOptions {
 }
 
 export interface NodeRequests extends Subscription {
-  /** Begins or ceases to hear the requests that other requesters answer, because a peer came or went. */
-  onPeersChange(): void;
+  /**
+   * Begins or ceases to hear the requests that other requesters answer, because a peer came or went, or because nodes begin
+   * or cease to confirm the next CA.
+   */
+  hearOthers(): void;
 }
 
 /** Subscribes to the requests of all nodes. One requester of the roll gets each of them. */
 export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
   const { connection, counters, log, clock, peers, mayAnswer, refreshKey, hasUnverified, isShared } = options;
+  const { authorities } = options;
   const limited = limitedLog(log, clock);
   const handler = new RequestHandler(options);
   const atOnce = { verified: 0, unverified: 0 };
@@ -162,9 +166,12 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     subscribe(`${unverifiedPrefix}${jobMessageWildcard}`, message => acknowledge(message, within(message)));
   }
 
+  const hearSubject = (subject: string, protocol: RequestProtocol) =>
+    connection.subscribe(subject, message => note(message, protocol));
   let heard: Subscription[] = [];
+  let confirmations: Subscription[] = [];
   const hear = (protocol: RequestProtocol): Subscription[] =>
-    protocol.toAll.map(subject => connection.subscribe(subject, message => note(message, protocol)));
+    protocol.toAll.map(subject => hearSubject(subject, protocol));
   const hearUnverified = (protocol: RequestProtocol): Subscription[] =>
     protocol.toAll.map(subject =>
       connection.subscribe(`${unverifiedPrefix}${subject}`, message =>
@@ -173,8 +180,14 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     );
   const end = (list: Subscription[]) => list.forEach(subscription => void subscription.unsubscribe());
   return {
-    unsubscribe: () => end([...subscriptions, ...heard]),
-    onPeersChange: () => {
+    unsubscribe: () => end([...subscriptions, ...heard, ...confirmations]),
+    hearOthers: () => {
+      const areAwaited = peers.areThere && authorities?.isAwaited === true;
+      if (areAwaited !== confirmations.length > 0) {
+        end(confirmations);
+        // Only muster's agents confirm, and they speak this protocol.
+        confirmations = areAwaited ? [hearSubject(confirmationSubject, bprotocol)] : [];
+      }
       if (peers.areThere === heard.length > 0) return;
       end(heard);
       heard = peers.areThere

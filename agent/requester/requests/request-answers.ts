@@ -19,7 +19,9 @@ export interface RequestAnswersOptions {
   roll: Pick<Roll, 'records'>;
   counters: Counters;
   /** The CAs that nodes should trust; undefined when the requester has none of its own. */
-  authorities?: Pick<AuthorityRotation, 'valid' | 'onKept'> | undefined;
+  authorities?: Pick<AuthorityRotation, 'valid' | 'isAwaited' | 'onKept'> | undefined;
+  /** Returns the pins of the CAs that nodes should trust, as the requester says that makes them. */
+  othersAuthorities(): readonly string[];
   clusterId: string;
   requesterId: string;
   /** This and the next setting are in every answer, so that an agent with other settings can warn. */
@@ -96,11 +98,13 @@ export class RequestAnswers {
     { id, sender }: Asker,
     { accepted }: Outcome,
   ): AnsweringRequester | undefined {
-    const { authorities } = this.#options;
+    const { authorities, othersAuthorities } = this.#options;
+    if (!accepted) return muster;
+    const own = authorities?.valid ?? [];
+    if (own.length > 0) authorities?.onKept(id, sender?.Authorities ?? undefined);
+    const valid = own.length > 0 ? own : othersAuthorities();
     // A node that was told of no CA would trust nobody.
-    if (!accepted || !authorities || authorities.valid.length === 0) return muster;
-    authorities.onKept(id, sender?.Authorities ?? undefined);
-    return muster && { ...muster, Authorities: [...authorities.valid] };
+    return muster && valid.length > 0 ? { ...muster, Authorities: [...valid] } : muster;
   }
 
   #countRefusal({ accepted }: Outcome): void {

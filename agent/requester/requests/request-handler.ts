@@ -114,7 +114,8 @@ export class RequestHandler {
   }
 
   /**
-   * Notes what a node tells all requesters, in a request that another one answers: what it has free, and that it stops.
+   * Notes what a node tells all requesters, in a request that another one answers: what it has free, that it stops, and which
+   * CAs it keeps.
    * @throws ProtocolError as `handle`
    */
   note(asked: NodeRequest): void {
@@ -124,6 +125,10 @@ export class RequestHandler {
     } else if (asked.method === 'Leave/v1') {
       const { Reason: reason, Muster: sender } = readBody(asked, leaveRequestSchema);
       if (this.#isCurrent(asked.nodeId, sender)) this.#options.health.markLeft(asked.nodeId, reason);
+    } else if (asked.method === 'UpdateNodeInfo/v1') {
+      const { Muster: sender } = readBody(asked, registerRequestSchema);
+      if (this.#isCurrent(asked.nodeId, sender))
+        this.#options.authorities?.onKept(asked.nodeId, sender?.Authorities ?? undefined);
     }
   }
 

@@ -44,6 +44,12 @@ export const bprotocol: RequestProtocol = {
   encodeError: text => encodeErrorResponse(text),
 };
 
+/**
+ * The subject of the requests in which nodes say every minute which CAs they keep. Such a request is large, so it is heard
+ * beside the requester that answers it only while another CA is to follow.
+ */
+export const confirmationSubject = managementSubject('*', 'UpdateNodeInfo/v1');
+
 export const ncl: RequestProtocol = {
   wildcard: controlWildcard,
   toAll: [controlWildcard],

@@ -1,6 +1,8 @@
 // The peers are the other requesters of the same roll. Each tells the others every few seconds that it is there.
 import * as v from 'valibot';
+import { pinPattern } from '../../protocol/http-authorities.ts';
 import { parseJson } from '../../protocol/json.ts';
+import { maxAuthorities } from '../../protocol/messages.ts';
 import { goTime } from '../../protocol/node-info.ts';
 import { validate } from '../../protocol/schema.ts';
 import { peersSubject } from '../../protocol/subjects.ts';
@@ -34,6 +36,10 @@ const peerSchema = v.object({
   settings: v.optional(sharedSettingsSchema),
   /** When it sent this, by its clock; absent in earlier versions. */
   time: v.optional(goTime()),
+  /** The pins of the CAs that nodes should trust, if it runs the broker and makes them itself. */
+  authorities: v.optional(
+    v.pipe(v.array(v.pipe(v.string(), v.regex(pinPattern))), v.maxLength(maxAuthorities)),
+  ),
   /** Whether it tells this for the last time, because it stops. */
   leaves: v.optional(v.boolean(), false),
 });
@@ -62,6 +68,8 @@ export interface PeersOptions {
   version: string;
   /** Returns the settings that all requesters should have alike. */
   settings(): SharedSettings;
+  /** Returns the pins of the CAs that nodes should trust; none when this requester does not make them. */
+  authorities?(): readonly string[];
   clock: Clock;
   log: Log;
 }
@@ -142,7 +150,7 @@ export class Peers {
     this.#tell({ leaves: true });
   }
 
-  /** Tells the others at once, because this requester began or ceased to watch. */
+  /** Tells the others at once, because this requester began or ceased to watch, or because other CAs are valid. */
   tell(): void {
     if (this.#duty) this.#tell();
   }
@@ -280,7 +288,7 @@ export class Peers {
   }
 
   #presence(more: { leaves?: boolean } = {}): Uint8Array {
-    const { me, version, settings, clock } = this.#options;
+    const { me, version, settings, authorities, clock } = this.#options;
     const watches = this.#duty?.watches() ?? false;
     return encode({
       ...me,
@@ -288,10 +296,15 @@ export class Peers {
       watches,
       settings: settings(),
       time: clock.now().toISOString(),
+      authorities: authorities?.(),
       ...more,
     });
   }
 }
+
+/** Returns the requester that makes the CA of the broker; undefined when none says so. */
+export const authorityMaker = (peers: readonly Peer[]): Peer | undefined =>
+  peers.find(({ authorities = [] }) => authorities.length > 0);
 
 const sameId = ({ requester, pid, host, since }: Peer): MusterError =>
   new MusterError(

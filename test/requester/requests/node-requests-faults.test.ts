@@ -256,4 +256,37 @@ describe('beside other requesters', () => {
     await clock.settle();
     assert.equal(refreshed.length, 5);
   });
+
+  test('what a node confirms to another one counts, while the next CA waits for it, and of its own session alone', async () => {
+    const kept: string[] = [];
+    const authorities = {
+      isAwaited: false,
+      valid: ['present', 'next'],
+      onKept: (id: string, pins?: readonly string[]) => void kept.push(`${id} ${pins?.join()}`),
+    };
+    const { broker, clock, roll, subscription } = await begin({
+      isAnsweredByAnother: true,
+      requests: { peers: { areThere: true, mayHaveWritten: true }, authorities },
+    });
+    subscription.hearOthers();
+    const { session } = await roll.register({ Info: computeInfo('node-1'), Muster: sender() });
+    const confirm = async (of: string | undefined, ...Authorities: string[]) => {
+      const Muster = { ...sender(of), Authorities };
+      const body = JSON.stringify({ Info: computeInfo('node-1'), Muster });
+      broker.inject('node.management.node-1.UpdateNodeInfo/v1', body, '_INBOX.node-1');
+      await clock.settle();
+    };
+    await confirm(session, 'present', 'next');
+    assert.deepEqual(kept, [], 'no other CA is to follow');
+    authorities.isAwaited = true;
+    subscription.hearOthers();
+    await confirm('another', 'present', 'next');
+    await confirm(session, 'present');
+    await confirm(session, 'present', 'next');
+    assert.deepEqual(kept, ['node-1 present', 'node-1 present,next']);
+    authorities.isAwaited = false;
+    subscription.hearOthers();
+    await confirm(session, 'present');
+    assert.equal(kept.length, 2);
+  });
 });

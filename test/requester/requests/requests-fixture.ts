@@ -1,6 +1,10 @@
 // Answers nodes' requests over a roll in memory, and records the calls of the health watch and the conflict detector.
 import type { Sender } from '../../../agent/protocol/messages.ts';
-import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
+import {
+  type ManagementMethod,
+  managementWildcard,
+  requestersQueue,
+} from '../../../agent/protocol/subjects.ts';
 import {
   answerNodeRequests,
   type NodeRequestsOptions,
@@ -18,11 +22,15 @@ const topic = 'bacalhau.global.compute.{nodeId}.out.heartbeat';
 
 export async function begin(
   options: Parameters<typeof openRoll>[2] & {
-    requests?: Partial<Pick<NodeRequestsOptions, 'peers' | 'mayAnswer' | 'refreshKey'>>;
+    requests?: Partial<Pick<NodeRequestsOptions, 'peers' | 'mayAnswer' | 'refreshKey' | 'authorities'>>;
+    /** Whether another requester gets the requests of nodes from the queue. */
+    isAnsweredByAnother?: boolean;
   } = {},
 ) {
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
+  if (options.isAnsweredByAnother)
+    broker.connect().subscribe(managementWildcard, () => undefined, requestersQueue);
   const open = await openRoll(broker, clock, { random: counting('s'), ...options });
   const { roll } = open;
   await roll.registerSelf(requesterNode('node-0'));
@@ -34,6 +42,7 @@ export async function begin(
   const subscription = answerNodeRequests({
     peers: { areThere: false, mayHaveWritten: false },
     refreshKey: async () => undefined,
+    othersAuthorities: () => [],
     mayAnswer: () => true,
     ...options.requests,
     hasUnverified: false,
