@@ -170,8 +170,8 @@ export class Decisions {
     const { code, stderr } = await this.#options.command('node', verb, node, '-m', reason);
     if (code === 0) return 'done';
     if (code === 69) return 'unknown';
-    // The token was made anew after it was read.
-    if (code === 77) return 'not sent';
+    // The token was made anew after it was read, or is gone with the folder of a requester.
+    if (code === 77 || /there is no file .*operator\.token/.test(stderr)) return 'not sent';
     // The store had no room or no quorum, or waits for a rebuild.
     if (/was not stored|store rebuild|no quorum/.test(stderr)) return 'not sent';
     if (/already (approved|rejected)/.test(stderr)) return 'conflict';

@@ -30,16 +30,13 @@ describe('two requesters on three servers', () => {
     isWhole = true;
   };
 
-  for (const pair of ['0 and 1', '0 and 2', '1 and 2'])
-    it(`decide nothing without servers ${pair}, say that there is no quorum, and go on by themselves`, () =>
-      round(`kill servers ${pair}`));
+  // These two are the servers at the sites of the requesters. The campaign has the other pairs.
+  it('decide nothing without two servers, say that there is no quorum, and go on by themselves', () =>
+    round('kill servers 0 and 1'));
 
   it('go on when the watcher is suspended for longer than its lease, and it contradicts nobody when it wakes', () =>
     round('suspend the watcher'));
 
   it('go on when a server with an empty disk takes the place of another one, under a new name', () =>
     round('replace server 2'));
-
-  it('go on when a requester loses its folder, and a new one takes the keys of the other', () =>
-    round('replace requester 1'));
 });

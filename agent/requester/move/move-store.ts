@@ -47,6 +47,8 @@ export async function moveStore(options: MoveOptions): Promise<number> {
   await onStep('asking all requesters to hold their writes');
   const freeze = await begin();
   let isUndone = false;
+  /** The streams whose removal was begun and that were not made again. */
+  const removing = new Set<StreamName>();
   try {
     await onStep('copying the store to a file');
     const copied = await copy();
@@ -56,13 +58,16 @@ export async function moveStore(options: MoveOptions): Promise<number> {
       await shutAll(moves, copied, options);
       for (const move of moves) {
         freeze.assertHolds('records', removingPart);
+        removing.add(move.name);
         await moveStream(move, partOf(copied, move.name), copied, options);
+        removing.delete(move.name);
       }
       // A reader may get a server that does not have everything yet, and would take the rest for lost.
       await untilCurrent(options);
+      await makeMissing(moves, copied, options);
     } catch (error) {
       isUndone = true;
-      await goBack(copied, options, error);
+      await goBack(copied, removing, options, error);
       isUndone = false;
       throw error;
     } finally {
@@ -139,7 +144,7 @@ async function moveStream(
   const { copies, note, onStep } = options;
   await note({ what: 'removing', name });
   await onStep(`removing ${name}`);
-  await copies.remove(name);
+  await insist(options, () => copies.remove(name));
   await onStep(`making ${name} on ${to === 1 ? 'one server' : `${to} servers`}`);
   await restoreOn(to, part, copied, options);
 }
@@ -179,12 +184,37 @@ async function restoreOn(
   await options.note({ what: 'made', name });
 }
 
-/** Puts the store back where it was, as far as it is not complete. `cause` is why. @throws MusterError when that fails */
-async function goBack(copied: Backup, options: MoveOptions, cause: unknown): Promise<void> {
+/**
+ * Makes again what is gone since it was made: a cluster may carry out late what it did not answer in time. The file of the move
+ * is removed only after that. @throws BrokerError, MusterError
+ */
+async function makeMissing(
+  moves: readonly Move<StreamName>[],
+  copied: Backup,
+  options: MoveOptions,
+): Promise<void> {
+  for (const { name, to } of moves) {
+    if (await insist(options, () => options.copies.counts(name))) continue;
+    await options.onStep(`making ${name} once more, because the servers have lost it`);
+    await restoreOn(to, partOf(copied, name), copied, options);
+  }
+}
+
+/**
+ * Puts the store back where it was, as far as it is not complete. `cause` is why. What was not removed for certain may still be
+ * removed late, so it is removed first. @throws MusterError when that fails
+ */
+async function goBack(
+  copied: Backup,
+  removing: ReadonlySet<StreamName>,
+  options: MoveOptions,
+  cause: unknown,
+): Promise<void> {
   const { copies, storage, removeCopy, onStep } = options;
   try {
     await onStep('going back');
     for (const part of copied.streams()) {
+      if (removing.has(part.name)) await insist(options, () => copies.remove(part.name));
       const now = await insist(options, () => copies.counts(part.name));
       if (now) await insist(options, () => storage.reopen(part.name));
       else await restoreOn(replicasOf(part), part, copied, options);

@@ -1,34 +1,13 @@
 // The matrix of faults of a cluster: what each does, and how it is undone.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TroubleCode } from '../../../agent/system/trouble.ts';
 import { compileLibrary } from '../../support/compile.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type Loss, sites } from '../../support/nats-sites.ts';
+import type { Begun, Fault } from './fault.ts';
+import { moveFaults } from './move-faults.ts';
 import type { Requester } from './requester.ts';
 import { type ClusterStage, clockStepMs } from './stage.ts';
-
-/** A fault that has begun. */
-export interface Begun {
-  /** Places of the requesters that have no quorum: they must say so and decide nothing. */
-  without?: readonly number[];
-  /** Troubles of which a requester must tell one before the fault ends. */
-  says?: readonly TroubleCode[];
-  /** Time until another requester watched, in milliseconds. */
-  tookOverMs?: number;
-  /** The site that is cut off from the majority. */
-  minority?: number;
-  undo(): Promise<void>;
-}
-
-export interface Fault {
-  help: string;
-  /** How long it lasts: a moment, longer than a lease, or a minute. */
-  lasts: 'a moment' | 'longer than a lease' | 'a minute';
-  /** The disks that it needs; absent when it needs none. */
-  needs?: 'disks';
-  begin(stage: ClusterStage, pauseDecisions: () => Promise<void>): Promise<Begun>;
-}
 
 const places = [0, 1] as const;
 const pairs = [
@@ -161,6 +140,7 @@ export const faults: Readonly<Record<string, Fault>> = Object.fromEntries<Fault>
   ...pairFaults,
   ...requesterFaults,
   ...cutFaults,
+  ...moveFaults,
   [
     "kill the store's leader",
     {

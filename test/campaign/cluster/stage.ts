@@ -246,6 +246,12 @@ export class ClusterStage {
     return new Program(['backup', file, '--config', join(this.cluster.folder, `${id}-requester.yaml`)]);
   }
 
+  /** Begins to move the store to one server, or to three, on the machine of the first requester. */
+  startMove(to: 'lower' | 'raise'): Program {
+    const config = join(this.cluster.folder, `${this.requesters[0].id}-requester.yaml`);
+    return new Program(['store', to, '--yes', '--config', config]);
+  }
+
   /** Restores a backup on the machine of a requester, over the cluster of which it is. */
   async restore(id: string, file: string, clusterId: string): Promise<void> {
     const config = join(this.cluster.folder, `${id}-requester.yaml`);
