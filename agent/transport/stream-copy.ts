@@ -1,7 +1,7 @@
 // Copies a whole stream of JetStream to a file and back: the messages with their sequences and times, the time of creation,
 // and the durables. It is what `nats stream backup` and `nats stream restore` do.
 import { createInbox, type Msg } from 'nats';
-import type { Clock } from '../system/clock.ts';
+import { type Clock, sleep } from '../system/clock.ts';
 import { reasonOf } from '../system/errors.ts';
 import { creationOf } from './clustered.ts';
 import {
@@ -25,6 +25,13 @@ export interface CopyTimes {
 
 const usualTimes: CopyTimes = { chunk: 10_000, end: 120_000 };
 
+/**
+ * Time after which no server of a cluster still waits for the chunks of a restore that was given up, in milliseconds. A server
+ * waits for 5 s. Then it says that the restore failed, and the cluster removes the stream of this name if it was made within the
+ * last 5 s, also when that is the stream of a later restore.
+ */
+const givenUpMs = 7_000;
+
 /** Size of a chunk, in bytes. It is the server's own default, and fits into a message on every server. */
 const chunkBytes = 128 * 1024;
 /** Number of bytes that may be on their way to us. Servers before 2.12 always send 8 MiB. */
@@ -36,6 +43,9 @@ export function openStreamCopies(
   clock: Clock,
   times = usualTimes,
 ): StreamCopies {
+  const untilGivenUp = async () => {
+    if (connection.isClustered) await sleep(clock, givenUpMs);
+  };
   return {
     counts: stream => readCounts(connection, stream),
     snapshot: (stream, onChunk) => takeSnapshot({ connection, clock, times, stream, onChunk }),
@@ -44,6 +54,7 @@ export function openStreamCopies(
         // A restore that ended in its middle can leave the name alone, which keeps the next one out.
         const isLeft = isNameInUse(error) && !(await readCounts(connection, copy.stream));
         if (isLeft) await removeStream(connection, copy.stream);
+        if (isLeft || !(error instanceof ApiError)) await untilGivenUp();
         throw error;
       });
       try {
@@ -51,6 +62,7 @@ export function openStreamCopies(
       } catch (error) {
         // There was no such stream when the restore began, so this removes only what came half.
         await removeStream(connection, copy.stream).catch(() => undefined);
+        await untilGivenUp();
         throw error;
       }
     },

@@ -12,6 +12,7 @@ import {
 import { openStreamCopies } from '../../agent/transport/stream-copy.ts';
 import { bytes, text } from '../support/connections.ts';
 import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { startConnection } from '../support/open-connection.ts';
 
@@ -156,6 +157,38 @@ describe('a copy of a stream', () => {
       ),
     );
     await target.remove('KV_torn');
+  });
+
+  test('that was given up in a cluster is over before the next one may begin, which would end with it', async () => {
+    for (const isAnswered of [true, false]) {
+      const clock = new FakeClock();
+      const inUse = { error: { code: 500, err_code: 10_130, description: 'name in use' } };
+      const missing = { error: { code: 404, err_code: 10_059, description: 'stream not found' } };
+      const asked: string[] = [];
+      const cluster = {
+        storeTimeoutMs: 5_000,
+        isClustered: true,
+        requestRaw: async (subject: string) => {
+          asked.push(subject.split('.').slice(3, 4).join());
+          const isRestore = subject.includes('RESTORE');
+          if (isRestore && !isAnswered) throw new BrokerError('timeout', 'no answer');
+          return { data: bytes(JSON.stringify(isRestore ? inUse : missing)) };
+        },
+      } as unknown as StorageConnection;
+      const copy: StreamCopy = { stream: 'KV_left', config: {}, state: {} };
+      let isOver = false;
+      const restored = openStreamCopies(cluster, clock)
+        .restore(copy, each([]))
+        .finally(() => {
+          isOver = true;
+        });
+      const rejected = assert.rejects(restored, BrokerError);
+      await clock.advance(6_000);
+      assert.equal(isOver, false);
+      await clock.advance(1_000);
+      await rejected;
+      assert.equal(asked.includes('DELETE'), isAnswered);
+    }
   });
 
   test('is refused for a stream that does not exist', async () => {

@@ -33,6 +33,11 @@ export interface MoveOptions {
 
 /** How long one step of a move is tried again, in milliseconds, and the time between two attempts. */
 const insistTimesMs = { all: 30_000, between: 500 };
+/**
+ * How long a server may still wait for the rest of a restore whose process was killed, in milliseconds. When it gives up, the
+ * cluster removes a stream of this name that was just made.
+ */
+const killedRestoreMs = 7_000;
 /** How long the new servers have to get everything, in milliseconds. */
 const currentTimeoutMs = 30_000;
 /** The part of the freeze in which streams are removed. After all of it, the requesters open what is shut. */
@@ -167,6 +172,7 @@ async function restoreOn(
     // makes no new store where one was.
     if (now?.messages === 0 && now.lastSequence === 0 && part.lastSequence > 0) {
       await copies.remove(name);
+      await sleep(options.clock, killedRestoreMs);
       now = undefined;
     }
     // The answer to an earlier attempt may have been lost.
