@@ -101,7 +101,9 @@ export async function finishMove(
   const removed = removedBy(facts);
   for (const part of copied.streams()) {
     const now = await insist(options, () => copies.counts(part.name));
-    if (!now && removed.has(part.name)) {
+    // A restore that was killed can leave an empty stream.
+    const isEmpty = now?.messages === 0 && now.lastSequence === 0;
+    if ((!now || isEmpty) && removed.has(part.name)) {
       await onStep(`making ${part.name} again, which an interrupted move has removed`);
       await restoreOn(options.to, part, copied, options).catch(() =>
         restoreOn(replicasOf(part), part, copied, options),

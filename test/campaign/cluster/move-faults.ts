@@ -71,8 +71,17 @@ async function hitMove(
   step: RegExp,
 ): Promise<() => Promise<void>> {
   const aim = await attack(stage);
-  const moving = stage.startMove(to);
-  await moving.untilPrinted(step);
+  let moving = stage.startMove(to);
+  // After a fault the servers may not be ready to copy their streams. Then the command changes nothing, and says so.
+  await eventually(
+    `muster store ${to} comes to the step ${step}`,
+    async () => {
+      if (step.test(moving.stderr)) return true;
+      if (!moving.running) moving = stage.startMove(to);
+      return false;
+    },
+    120_000,
+  );
   const startAgain = await aim(moving);
   return async () => {
     await startAgain();
