@@ -5,6 +5,7 @@ import type { Clock } from '../system/clock.ts';
 import { version } from '../system/version.ts';
 import type { Connection, StreamReplicas } from '../transport/port.ts';
 import type { AuthorityRotation } from './authorities/authority-rotation.ts';
+import type { FreezeFollower } from './freeze/freeze-follower.ts';
 import { waitingText } from './health/doubt.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
 import type { Parts } from './parts.ts';
@@ -33,6 +34,7 @@ export interface StatusSources {
   brokerFolder?: string | undefined;
   loginKey?: string | undefined;
   storeMark?: StoreMark | undefined;
+  freeze?: Pick<FreezeFollower, 'silentMover'> | undefined;
   authorities?: AuthorityRotation | undefined;
   /** The running parts; undefined until the roll was read. */
   parts: Parts | undefined;
@@ -69,6 +71,7 @@ export function collectStatus(sources: StatusSources): RequesterStatus {
     loginKey,
     brokerProblem: ownBroker?.problem,
     storeFailure: sources.storeFailure,
+    silentMover: sources.freeze?.silentMover,
     replicas,
     lostRecords: lost,
     olderStore: older,

@@ -16,6 +16,7 @@ export const troubleCodes = [
   'store_failing',
   'no_quorum',
   'store_missing',
+  'move_interrupted',
   'replica_behind',
   'single_replica',
   'records_lost',

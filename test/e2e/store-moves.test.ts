@@ -147,6 +147,11 @@ describe('the store of two requesters', () => {
       const killed = new Program(['store', to, '--yes', ...config()]);
       await killed.untilPrinted(step);
       await killed.kill();
+      if (step.source === 'removing NODE_EVENTS')
+        await eventually('each requester says where to complete it', async () => {
+          const all = await Promise.all(both.map(each => each.status()));
+          return all.every(({ troubles }) => troubles?.[0]?.code === 'move_interrupted');
+        });
       const done = await move(to, '--yes');
       assert.equal(done.code, 0, `after ${step}: ${done.stderr}`);
       assert.deepEqual(await replicas(), Array(3).fill(to === 'lower' ? 1 : 3));

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { requesterTroubles } from '../../agent/requester/status/requester-troubles.ts';
+import { BrokerError, type ConnectionState } from '../../agent/transport/port.ts';
 import { RequesterFixture } from './requester-fixture.ts';
 
 const codes = ({ requester }: RequesterFixture) => requester.status().troubles?.map(({ code }) => code);
@@ -122,6 +123,29 @@ test('a requester that a broker of others refuses names the key that is missing 
   assert.match(hintOf('UABC', 'tls'), /muster broker take-keys here$/);
   for (const hint of [hintOf('UABC', 'unreachable'), hintOf(undefined, 'unauthorized')])
     assert.doesNotMatch(hint, /key of this requester/);
+});
+
+test('an interrupted move says where it is completed, and not what follows from it', () => {
+  const storeFailure = {
+    part: 'the node info store',
+    error: new BrokerError('timeout', 'it moves'),
+  } as const;
+  const troubles = requesterTroubles({
+    connection: { kind: 'connected' } as ConnectionState,
+    now: 0,
+    brokerFolder: undefined,
+    brokerProblem: undefined,
+    storeFailure,
+    silentMover: { requester: 'node-0', host: 'm1', pid: 7, since: '2026-01-01T00:00:00Z' },
+    lostRecords: 0,
+    degradedReason: undefined,
+    stalled: undefined,
+  });
+  assert.deepEqual(
+    troubles.map(({ code }) => code),
+    ['move_interrupted'],
+  );
+  assert.match(troubles[0]?.hint ?? '', /again on m1/);
 });
 
 test('a lost broker is one trouble, whatever follows from it', async () => {

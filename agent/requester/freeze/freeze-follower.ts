@@ -14,6 +14,7 @@ import {
 } from '../../transport/port.ts';
 import {
   encodeFreezeAnswer,
+  type FreezeHolder,
   type FreezeKind,
   type FreezeMember,
   type FreezeRecord,
@@ -98,6 +99,13 @@ export class FreezeFollower {
     return record && this.isFrozen
       ? `${record.holder.requester} (process ${record.holder.pid} on ${record.holder.host})`
       : undefined;
+  }
+
+  /** Returns who began to move the store and is silent, killed or suspended; undefined when nobody is. */
+  get silentMover(): FreezeHolder | undefined {
+    const { record, heardAt = 0 } = this.#known ?? {};
+    const isSilent = this.#clock.monotonic() - heardAt >= freezeTimesMs.silent;
+    return record?.purpose === 'move' && isSilent ? record.holder : undefined;
   }
 
   /** Resolves when no writes of records wait any more. */

@@ -7,6 +7,14 @@ import { roomHint, storeFault } from './store-fault.ts';
 import { missingHint, type ReplicaSources, replicaTroubles } from './store-replicas.ts';
 import type { StoreFailure } from './store-watch.ts';
 
+/** The process of a move of the store. */
+interface Mover {
+  requester: string;
+  host: string;
+  pid: number;
+  since: string;
+}
+
 export interface RequesterTroubleSources {
   readonly connection: ConnectionState;
   /** The present time, in milliseconds of the monotonic clock. */
@@ -19,6 +27,8 @@ export interface RequesterTroubleSources {
   readonly brokerProblem: string | undefined;
   /** Why the store does not carry out what the requester writes; undefined when it does. */
   readonly storeFailure: StoreFailure | undefined;
+  /** Who began to move the store and is silent; undefined when nobody is. */
+  readonly silentMover?: Mover | undefined;
   /** The servers of a cluster that store the roll; undefined in tests. */
   readonly replicas?: ReplicaSources | undefined;
   /** Number of nodes whose records the store lost. */
@@ -38,9 +48,13 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   const { connection, now, brokerFolder, brokerProblem, storeFailure, lostRecords, degradedReason, stalled } =
     sources;
   const { olderStore } = sources;
-  const replicas = sources.replicas ? replicaTroubles(sources.replicas) : [];
+  const move = sources.silentMover && moveTrouble(sources.silentMover);
+  // Half of a store that moves is not where it should be, and takes nothing.
+  const replicas = (sources.replicas ? replicaTroubles(sources.replicas) : []).filter(
+    ({ code }) => !move || code === 'no_quorum',
+  );
   // What the cluster itself says is wrong is the reason why the store fails.
-  const isExplained = replicas[0]?.code === 'no_quorum' || replicas[0]?.code === 'store_missing';
+  const isExplained = move || replicas[0]?.code === 'no_quorum' || replicas[0]?.code === 'store_missing';
   const own = brokerProblem === undefined ? [] : [ownBrokerTrouble(brokerProblem, brokerFolder)];
   const restarts = 'the requester starts its broker again by itself; its log says why the broker ended';
   const broker = brokerTrouble(connection, now, brokerFolder === undefined ? loginHint(sources) : restarts);
@@ -50,6 +64,7 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   return [
     storeFailure && !isExplained ? storeTrouble(storeFailure, brokerFolder) : undefined,
     ...replicas,
+    move,
     lostRecords === 0 ? undefined : lossTrouble(lostRecords),
     olderStore && olderTrouble(olderStore),
     sources.verdictsWait ? waitTrouble(sources.verdictsWait) : undefined,
@@ -93,6 +108,12 @@ function storeTrouble({ part, error }: StoreFailure, brokerFolder: string | unde
     hint: isFull ? roomHint(brokerFolder) : "the broker's log says more; the requester goes on trying",
   };
 }
+
+const moveTrouble = ({ requester, host, pid, since }: Mover): Trouble => ({
+  code: 'move_interrupted',
+  text: `the move of the store that process ${pid} beside ${requester} on ${host} began at ${since} was interrupted, so writes may fail`,
+  hint: `run the same command again on ${host}, muster store raise or lower: it completes the move`,
+});
 
 function lossTrouble(lost: number): Trouble {
   return {

@@ -18,7 +18,7 @@ export function quorumFault({ replicas, leader, others }: StreamReplicas): strin
 
 /** What to do when a cluster does not find a stream that was there before. */
 export const missingHint =
-  'when a NATS server came back empty, it gets the stream from the others; otherwise stop all requesters, then: muster restore; to begin with an empty store, remove store-mark.json in the folder of each before it starts again';
+  'when a NATS server came back empty, it gets the stream from the others; when muster store raise or lower was interrupted, run that again where it began; otherwise stop all requesters, then: muster restore; to begin with an empty store, remove store-mark.json in the folder of each before it starts again';
 
 export interface ReplicaSources {
   /** What the cluster said of each stream. */

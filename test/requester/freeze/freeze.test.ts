@@ -173,9 +173,13 @@ describe('a freeze', () => {
   test('of a move opens what its holder had shut only when the holder cannot remove it any more', async () => {
     const { clock, members, begin, record } = await start('a', 'b');
     const { connection, freeze } = await begin('move');
+    const silentHost = () => members[0]?.follower.silentMover?.host;
+    assert.equal(silentHost(), undefined);
     assert.ok(freeze.ageMs < 2_000);
     await connection.close();
-    await clock.advance(115_000);
+    await clock.advance(15_000);
+    assert.equal(silentHost(), 'host-a');
+    await clock.advance(100_000);
     assert.throws(() => freeze.assertHolds('records', 0.5), /60 s only/);
     assert.deepEqual(
       members.flatMap(({ reopened }) => reopened),
@@ -184,6 +188,7 @@ describe('a freeze', () => {
     await clock.advance(10_000);
     assert.deepEqual(members[1]?.reopened, ['KV_muster_v1', 'KV_node_v1', 'NODE_EVENTS']);
     assert.equal(record()?.marker, true);
+    assert.equal(silentHost(), undefined);
   });
 
   test('lasts no longer than its time, and then says so', async () => {
