@@ -5,9 +5,8 @@
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 
-# The oldest server that will do. The tests, and several requesters, need a newer one than a single requester does.
+# The oldest server that will do for a single requester, and the oldest for several ones.
 nats_minimum=2.10
-# shellcheck disable=SC2034 # Those who source this file use it.
 nats_for_several=2.12
 nats_pinned=v2.12.15
 go_pinned=1.26.8
@@ -68,8 +67,9 @@ setup_test_programs() {
   done
 }
 
-# Finds a nats-server that is new enough: on PATH, from an earlier set-up, from Debian or Homebrew, or built by Go.
+# Finds a nats-server that is new enough, for several requesters if the argument is `several`: on PATH, from an earlier set-up, from Debian or Homebrew, or built by Go.
 setup_nats() {
+  [[ ${1:-} != several ]] || nats_minimum=$nats_for_several
   find_nats
   nats_fits && return
   nats_from_debian || nats_from_homebrew || nats_from_go || nats_from_newer_debian || nats_from_fetched_go || true
