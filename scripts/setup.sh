@@ -67,7 +67,8 @@ setup_test_programs() {
   done
 }
 
-# Finds a nats-server that is new enough, for several requesters if the argument is `several`: on PATH, from an earlier set-up, from Debian or Homebrew, or built by Go.
+# Finds a nats-server that is new enough: on PATH, from an earlier set-up, from Debian or Homebrew, or built by Go. With the
+# argument `several` it is one for several requesters.
 setup_nats() {
   [[ ${1:-} != several ]] || nats_minimum=$nats_for_several
   find_nats
