@@ -64,6 +64,7 @@ export const freezeDecoders: readonly Decoder[] = [
         ...member,
         id: fc.uuid(),
         refused: word,
+        isPassing: fc.boolean(),
         peers: fc.array(fc.record(member, plain), { maxLength: 3 }),
       },
       { ...plain, requiredKeys: ['requester', 'instance', 'host', 'id', 'peers'] },

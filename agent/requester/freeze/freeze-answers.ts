@@ -17,6 +17,8 @@ export interface AskOptions {
   clusterId: string;
   /** The id of the freeze, whose record is in the store. */
   id: string;
+  /** Whether there is time to ask again when a requester has a write under way. */
+  mayAskAgain(): boolean;
 }
 
 /** How long the requesters have to say that they are there, in milliseconds. */
@@ -24,10 +26,10 @@ const presenceWait = { firstMs: 1_000, nextMs: 200 };
 
 /**
  * Resolves when every requester holds its writes that is there, or that another one heard a short time ago. One that sleeps
- * unnoticed cannot be asked: what it writes later is found by whoever copies the store. @throws MusterError `failed` when one
- * of them does not; BrokerError `disconnected`
+ * unnoticed cannot be asked: what it writes later is found by whoever copies the store. One whose write lasts is asked again,
+ * and takes some seconds to answer. @throws MusterError `failed` when one of them does not; BrokerError `disconnected`
  */
-export async function askMembers({ connection, clusterId, id }: AskOptions): Promise<void> {
+export async function askMembers({ connection, clusterId, id, mayAskAgain }: AskOptions): Promise<void> {
   const known = new Map<string, FreezeMember>();
   const someAreSilent = await answers(connection, peersSubject(clusterId), '', presenceWait, ({ data }) => {
     const member = memberOf(data);
@@ -35,19 +37,26 @@ export async function askMembers({ connection, clusterId, id }: AskOptions): Pro
     return false;
   });
   const answered = new Map<string, FreezeAnswer>();
+  const refusals = () => [...answered.values()].filter(({ refused }) => refused !== undefined);
   const missing = () => [...known.values()].filter(({ instance }) => !answered.has(instance));
   const wait = { firstMs: freezeTimesMs.answers, nextMs: freezeTimesMs.answers };
   const told = encodeTold({ id, tells: 'begin' });
-  const areSilent = await answers(connection, freezeSubject(clusterId), told, wait, ({ data }) => {
-    const answer = readFreezeAnswer(data);
-    if (answer?.id !== id) return false;
-    answered.set(answer.instance, answer);
-    for (const peer of answer.peers) if (!known.has(peer.instance)) known.set(peer.instance, peer);
-    return missing().length === 0;
-  });
-  for (const { requester, host, refused } of answered.values())
-    if (refused !== undefined)
-      throw notHeld(`requester ${requester} on ${host} does not hold its writes: ${refused}`);
+  let areSilent: boolean;
+  do {
+    answered.clear();
+    areSilent = await answers(connection, freezeSubject(clusterId), told, wait, ({ data }) => {
+      const answer = readFreezeAnswer(data);
+      if (answer?.id !== id) return false;
+      answered.set(answer.instance, answer);
+      for (const peer of answer.peers) if (!known.has(peer.instance)) known.set(peer.instance, peer);
+      return missing().length === 0;
+    });
+  } while (refusals().length > 0 && refusals().every(({ isPassing }) => isPassing) && mayAskAgain());
+  const [refusal] = refusals();
+  if (refusal)
+    throw notHeld(
+      `requester ${refusal.requester} on ${refusal.host} does not hold its writes: ${refusal.refused}`,
+    );
   const [silent] = missing();
   if (silent)
     throw notHeld(`requester ${silent.requester} on ${silent.host} does not say that it holds its writes`);

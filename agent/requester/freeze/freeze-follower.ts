@@ -135,16 +135,20 @@ export class FreezeFollower {
     const { me, peers } = this.#followed ?? {};
     if (!me || !peers) return;
     let refused: string | undefined;
+    let isPassing: boolean | undefined;
     try {
       await this.#read();
       const { record } = this.#known ?? {};
       if (record?.id !== id) refused = 'the store does not have this freeze';
-      else if (!(await this.#isQuiet(record))) refused = 'a write to the store does not end';
+      else if (!(await this.#isQuiet(record))) {
+        refused = 'a write to the store does not end';
+        isPassing = true;
+      }
     } catch (error) {
       refused = reasonOf(error).slice(0, 256);
     }
     const answer = { ...me, id, peers: peers().slice(0, 64) };
-    message.respond(encodeFreezeAnswer(refused === undefined ? answer : { ...answer, refused }));
+    message.respond(encodeFreezeAnswer(refused === undefined ? answer : { ...answer, refused, isPassing }));
   }
 
   async #isQuiet({ holds }: FreezeRecord): Promise<boolean> {

@@ -31,6 +31,12 @@ export const longestMs: Readonly<Record<FreezePurpose, Record<FreezeKind, number
  */
 export const freezeTimesMs = { beat: 1_000, silent: 7_000, answers: 4_000, quiet: 3_000 };
 
+/**
+ * How long the holder asks again while a write lasts that began before the freeze, in milliseconds from the beginning. A write is
+ * repeated for twelve seconds when the store was away. A copy must be made in what is left of the time for records.
+ */
+export const askAgainMs: Readonly<Record<FreezePurpose, number>> = { backup: 5_000, move: 15_000 };
+
 const short = v.pipe(v.string(), v.maxLength(256));
 const ms = v.pipe(v.number(), v.minValue(0), v.maxValue(600_000));
 /** The process that asked for a freeze. It is a command beside a requester. */
@@ -63,6 +69,8 @@ const answerSchema = v.object({
   id: short,
   /** Why it does not hold them; absent when it does. */
   refused: v.optional(short),
+  /** Whether that passes by itself, so that it may be asked again. */
+  isPassing: v.optional(v.boolean()),
   /** The other requesters that it knows. */
   peers: v.pipe(v.array(memberSchema), v.maxLength(64)),
 });

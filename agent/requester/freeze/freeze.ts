@@ -6,6 +6,7 @@ import type { Random } from '../../system/random.ts';
 import { BrokerError, type Bucket, type Connection } from '../../transport/port.ts';
 import { askMembers } from './freeze-answers.ts';
 import {
+  askAgainMs,
   encodeFreeze,
   encodeTold,
   type FreezeHolder,
@@ -55,7 +56,8 @@ export class Freeze {
     await freeze.#write(await freeze.#revisionToReplace());
     freeze.#sendBeats();
     try {
-      await askMembers({ ...options, id: freeze.#record.id });
+      const mayAskAgain = () => freeze.ageMs < askAgainMs[options.purpose];
+      await askMembers({ ...options, id: freeze.#record.id, mayAskAgain });
       freeze.assertHolds('records');
       return freeze;
     } catch (error) {

@@ -4,10 +4,15 @@ import { describe, test } from 'node:test';
 import { clusterBucket, encode } from '../../../agent/requester/cluster/cluster-bucket.ts';
 import { Freeze } from '../../../agent/requester/freeze/freeze.ts';
 import { FreezeFollower } from '../../../agent/requester/freeze/freeze-follower.ts';
-import type { FreezePurpose, FreezeRecord } from '../../../agent/requester/freeze/freeze-record.ts';
+import {
+  type FreezePurpose,
+  type FreezeRecord,
+  freezeTimesMs,
+} from '../../../agent/requester/freeze/freeze-record.ts';
 import { storedStreams } from '../../../agent/requester/stored-streams.ts';
 import { Lease, leaseTimesMs } from '../../../agent/requester/watcher/lease.ts';
 import { silentLog } from '../../../agent/system/log.ts';
+import { attemptTimesMs } from '../../../agent/transport/attempts.ts';
 import type { Bucket } from '../../../agent/transport/port.ts';
 import { bytes } from '../../support/connections.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -69,6 +74,16 @@ class Member {
       write.isDone = true;
     });
     return write;
+  }
+
+  /** Begins a write that lasts until the function is called that this returns. */
+  async writeSlowly(): Promise<() => void> {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const slow = { put: () => promise } as unknown as Bucket;
+    const storage = { bucket: () => Promise.resolve(slow) };
+    const held = await this.follower.guard(storage as never).bucket(clusterBucket);
+    void held.put('slow', bytes('x'), 0);
+    return () => resolve(1);
   }
 }
 
@@ -240,20 +255,44 @@ describe('a freeze', () => {
     await freeze.end();
   });
 
-  test('is refused when a write does not end', async () => {
-    const { members, begin } = await start('a');
-    const never = Promise.withResolvers<number>();
-    const [one] = members;
-    assert.ok(one);
-    const slow = { put: () => never.promise } as unknown as Bucket;
-    const storage = { bucket: () => Promise.resolve(slow) };
-    const held = await one.follower.guard(storage as never).bucket(clusterBucket);
-    void held.put('a-slow', bytes('x'), 0);
-    await assert.rejects(
-      begin(),
-      /node-a on host-a does not hold its writes: a write to the store does not end/,
-    );
-    never.resolve(1);
+  for (const purpose of ['backup', 'move'] as const)
+    test(`for a ${purpose} is refused when a write does not end, and then nothing is held`, async () => {
+      const { clock, members, begin, record } = await start('a', 'b');
+      const end = await members[0]?.writeSlowly();
+      await assert.rejects(
+        begin(purpose),
+        /node-a on host-a does not hold its writes: a write to the store does not end; nothing was done/,
+      );
+      const write = members[1]?.write('1');
+      await clock.settle();
+      assert.deepEqual([write?.isDone, record()?.marker], [true, true]);
+      end?.();
+    });
+
+  test('of a move waits for a write that is repeated because the store was away', async () => {
+    const { clock, members, begin } = await start('a', 'b');
+    const end = await members[0]?.writeSlowly();
+    const early = members[1]?.write('early');
+    await clock.settle();
+    clock.after(attemptTimesMs.all, () => end?.());
+    const { freeze } = await begin('move');
+    const late = members.map(each => each.write('late'));
+    await clock.advance(5_000);
+    assert.deepEqual([early?.isDone, ...late.map(({ isDone }) => isDone)], [true, false, false]);
+    await freeze.confirm('records');
+    await freeze.end();
+  });
+
+  test('of a backup that waited for a write still holds the records', async () => {
+    const { clock, members, begin } = await start('a', 'b');
+    const end = await members[0]?.writeSlowly();
+    clock.after(freezeTimesMs.quiet + 2_000, () => end?.());
+    const { freeze } = await begin('backup');
+    const late = members[1]?.write('late');
+    await clock.advance(1_000);
+    await freeze.confirm('records');
+    assert.equal(late?.isDone, false);
+    await freeze.end();
   });
 
   test('excludes another one while it lasts', async () => {
