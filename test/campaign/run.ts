@@ -175,7 +175,10 @@ class Campaign {
       connection,
       pauseDecisions: () => this.#decisions.pause(),
       resumeDecisions: () => this.#decisions.resume(),
-      onStoreLost: () => this.#model.loseWaiting(),
+      onStoreLost: () => {
+        this.#model.loseWaiting();
+        this.#ledger.loseRecords();
+      },
       ids: this.#model.ids,
       lastEventId: (node: string) => this.#lastEventIds.get(node),
       publishStored: async (subject: string, data: string, id: string) =>
