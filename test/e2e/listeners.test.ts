@@ -76,8 +76,10 @@ describe('the program in docs/messages.md', () => {
       return stored.every(id => done.has(id));
     });
     const done = await doneIds();
-    assert.deepEqual([...new Set(done)], await storedIds(), 'they came in order');
-    assert.ok(done.length <= (await storedIds()).length + 1, 'one at most came twice');
+    const different = [...new Set(done)];
+    // The health of a node may have changed since.
+    assert.deepEqual(different, (await storedIds()).slice(0, different.length), 'they came in order');
+    assert.ok(done.length <= different.length + 1, 'one at most came twice');
     const kinds = program.stdout.trimEnd().split('\n');
     assert.match(kinds.at(-1) ?? '', /^org\.muster\.node\.\w+ node-1$/);
     await eventually('nothing is left', async () => (await unread()) === 0);

@@ -208,6 +208,8 @@ export class Lease implements WatchRight {
         if (holder !== unknownHolder) this.#holder = holder;
         return;
       }
+      // The store was lost. The former holder knows it better than one that may have been cut off, and writes its lease again.
+      if (!entry && !isStart && this.#holder && !(await this.#isOver(this.#holder, 0, isStart))) return;
       if (this.#isReleased) return;
       if (await this.#take(entry?.revision ?? 0)) return;
     }

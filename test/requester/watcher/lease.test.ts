@@ -170,6 +170,22 @@ describe('a second requester', () => {
     await assert.rejects(open('a'), { code: 'bad_state', message: /muster_v1\/lease/ });
   });
 
+  test('leaves a lease that was lost with the store to its holder, and takes it when that one is silent', async () => {
+    for (const isSilent of [false, true]) {
+      const { clock, broker, open, changes, stands } = begin();
+      const connection = broker.connect();
+      await open('a', connection);
+      await clock.advance(leaseTimesMs.renew / 2);
+      await open('b');
+      if (isSilent) suspend(broker, connection);
+      broker.openBucket(clusterBucket.name).entries.clear();
+      await clock.advance(leaseTimesMs.look);
+      assert.ok(!changes.includes('b watches'));
+      await clock.advance(leaseTimesMs.expiry + leaseTimesMs.look);
+      assert.equal(stands(), isSilent ? 'node-b' : 'node-a');
+    }
+  });
+
   test('takes a lease that cannot be read once nobody has renewed it', async () => {
     const { clock, broker, open, changes, stands, lines } = begin();
     const connection = broker.connect();
