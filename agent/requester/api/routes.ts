@@ -1,4 +1,5 @@
 // The API answers these routes: Bacalhau's for nodes and for the requester itself, and muster's own for status and events.
+import { setImmediate } from 'node:timers/promises';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { ProtocolError } from '../../protocol/error.ts';
@@ -77,6 +78,8 @@ export function apiRoutes({
     const body = new Uint8Array(await call.req.arrayBuffer());
     const { action, decision } = readNodeChange(body, claimed => actOf(call, claimed));
     const { outgoing } = call.env;
+    // A process that slept reads a request before it reads that the caller has closed its connection since.
+    for (let polls = 0; polls < 3; polls++) await setImmediate();
     await directory[action](name, { ...decision, isGivenUp: () => outgoing.destroyed });
     return answer(call, { Success: true });
   });
