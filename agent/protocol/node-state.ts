@@ -70,6 +70,8 @@ const recordedChangeSchema = struct({
   ClaimedActor: v.optional(v.pipe(v.string(), v.maxLength(256))),
   /** The id of the operation that made the change. */
   Operation: v.optional(v.pipe(v.string(), v.regex(operationPattern))),
+  /** Whether the key of the deleted node was banned too. */
+  Banned: v.optional(v.boolean()),
   /** The id of the join code with which the node came in. */
   JoinCode: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** The fingerprint of the node's key after the change, and before it when the change exchanged the key. */

@@ -41,18 +41,25 @@ const maxRemembered = 8;
 export interface Remembered {
   kind: string;
   operation: string;
+  /** Whether it has banned the key of the node too. */
+  isBan: boolean;
 }
 
-/** Returns the operations in the texts that a record keeps, the latest last. Others texts are left out. */
+/** The word in the text of an operation that has banned a key too. An earlier version does not read it. */
+const bannedWord = 'banned';
+
+/** Returns the operations in the texts that a record keeps, the latest last. Other texts are left out. */
 export function rememberedOperations(texts: readonly string[]): Remembered[] {
   return texts.flatMap(text => {
-    const [kind = '', operation = ''] = text.split(' ');
-    return kind !== '' && operationPattern.test(operation) ? { kind, operation } : [];
+    const [kind = '', operation = '', more] = text.split(' ');
+    const isBan = more === bannedWord;
+    return kind !== '' && operationPattern.test(operation) ? { kind, operation, isBan } : [];
   });
 }
 
 /** Returns the texts that a record keeps after another operation. */
 export const rememberOperation = (
   texts: readonly string[],
-  { kind, operation }: Remembered,
-): readonly string[] => [...texts, `${kind} ${operation}`].slice(-maxRemembered);
+  { kind, operation, isBan }: Remembered,
+): readonly string[] =>
+  [...texts, `${kind} ${operation}${isBan ? ` ${bannedWord}` : ''}`].slice(-maxRemembered);

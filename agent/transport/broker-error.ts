@@ -10,6 +10,8 @@ export type BrokerFault =
   | 'timeout'
   /** The key has another revision than the one in the call, because somebody else wrote it. */
   | 'revision_conflict'
+  /** Another write of the key is not acknowledged yet, so that this one was not begun. A single server never says so. */
+  | 'write_under_way'
   /** The broker has no room on its disk to store the message, so it did not store it. */
   | 'no_space'
   /** So few servers of a cluster are there that its store has no leader. Nothing was stored. A single server never says so. */

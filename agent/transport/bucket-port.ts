@@ -30,7 +30,7 @@ export interface BucketState {
 
 /**
  * A key-value bucket. All methods throw BrokerError `timeout`, `disconnected` or `refused`; those that write also throw
- * `revision_conflict` and `no_space`.
+ * `revision_conflict`, `write_under_way` and `no_space`.
  */
 export interface Bucket {
   /** Returns what tells this bucket from an earlier one of its name, and from an older state of itself. */

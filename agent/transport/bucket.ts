@@ -143,17 +143,26 @@ class StreamBucket implements Bucket {
   ): Promise<number> {
     const fields = { ...headers, 'Nats-Expected-Last-Subject-Sequence': String(revision) };
     let attempts = 0;
+    let mayStand = false;
     try {
       const subject = this.#subject(key);
-      const stored = await inAttempts(this.#environment, connection => {
+      const stored = await inAttempts(this.#environment, async connection => {
         attempts++;
-        return publishStored(connection, this.#stream, subject, value, fields, async () =>
-          refuseShut(await this.#ensure(), this.#stream),
-        );
+        try {
+          return await publishStored(connection, this.#stream, subject, value, fields, async () =>
+            refuseShut(await this.#ensure(), this.#stream),
+          );
+        } catch (error) {
+          mayStand ||= !isWriteUnderWay(error);
+          throw error;
+        }
       });
       this.#floor.note(stored.sequence);
       return stored.sequence;
     } catch (error) {
+      // The leader has refused each attempt, so none was begun.
+      if (isWriteUnderWay(error) && !mayStand)
+        throw new BrokerError('write_under_way', error.message, { cause: error });
       if (attempts > 1 && error instanceof BrokerError && isLaterRefusal(error)) throw unanswered(error);
       if (!isRevisionConflict(error)) throw error;
       throw new BrokerError(
@@ -194,6 +203,9 @@ class StreamBucket implements Bucket {
 // another one, the record is read again, and tells.
 const isLaterRefusal = (error: BrokerError): boolean =>
   isRefusal(error) || error.fault === 'no_space' || error.fault === 'store_missing';
+
+const isWriteUnderWay = (error: unknown): error is ApiError =>
+  error instanceof ApiError && error.code === apiErrors.writeUnderWay;
 
 const unanswered = (cause: BrokerError): BrokerError =>
   new BrokerError('timeout', `an attempt got no answer, and then: ${cause.message}`, { cause });

@@ -51,7 +51,7 @@ test('an id of a time that no answer could show is refused', () => {
 test('a record remembers the last eight, and leaves out what it cannot read', () => {
   const operations = Array.from({ length: 10 }, (_, at) => newOperation(new Date(at), randomUUID()));
   const texts = operations.reduce<readonly string[]>(
-    (before, operation) => rememberOperation(before, { kind: 'approved', operation }),
+    (before, operation) => rememberOperation(before, { kind: 'approved', operation, isBan: false }),
     [],
   );
   assert.deepEqual(

@@ -1,10 +1,14 @@
 // What a cluster does not answer in time is asked again; what a single server does not answer is not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Msg } from 'nats';
+import { silentLog } from '../../agent/system/log.ts';
 import { attemptTimesMs, inAttempts } from '../../agent/transport/attempts.ts';
+import { openBucket } from '../../agent/transport/bucket.ts';
 import type { StorageConnection } from '../../agent/transport/jetstream.ts';
 import { BrokerError, type BrokerFault } from '../../agent/transport/port.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { steadyRandom } from '../support/steady-random.ts';
 
 /** Asks a store that fails with each of `faults`, after `takesMs` each, and then answers. */
 function begin(faults: (BrokerFault | undefined)[], { isClustered = true, takesMs = 1_000 } = {}) {
@@ -65,4 +69,32 @@ test('a single server is asked once, with the usual patience', async () => {
   await clock.advance(attemptTimesMs.all);
   await assert.rejects(work, { fault: 'timeout' });
   assert.deepEqual(asked, [{ at: 0, timeoutMs: 5_000 }]);
+});
+
+/** Writes into a bucket whose leader answers with these codes, the last one again and again; undefined for no answer. */
+async function writeWith(...codes: (number | undefined)[]) {
+  const clock = new FakeClock();
+  const config = { subjects: ['$KV.k.>'], allow_rollup_hdrs: true };
+  const encode = (value: unknown) => ({ data: new TextEncoder().encode(JSON.stringify(value)) }) as Msg;
+  const requestRaw: StorageConnection['requestRaw'] = async subject => {
+    if (subject.startsWith('$JS.API.')) return encode({ config, created: '', state: {} });
+    const code = codes.length > 1 ? codes.shift() : codes[0];
+    if (code === undefined) throw new BrokerError('timeout', 'no answer');
+    return encode({ error: { code: 400, err_code: code, description: 'refused' } });
+  };
+  const connection = { isClustered: true, storeTimeoutMs: 5_000, requestRaw } as StorageConnection;
+  const environment = { connection, clock, random: steadyRandom(), log: silentLog };
+  const bucket = await openBucket(environment, { name: 'k', history: 1 });
+  const work = bucket.put('key', new Uint8Array(), 0);
+  work.catch(() => undefined);
+  await clock.advance(2 * attemptTimesMs.all);
+  return work;
+}
+
+test('a write that only met another one which is under way was not begun, and else it may stand', async () => {
+  const underWay = 10_164;
+  await assert.rejects(writeWith(underWay), { fault: 'write_under_way' });
+  await assert.rejects(writeWith(underWay, undefined, underWay), { fault: 'timeout' });
+  await assert.rejects(writeWith(undefined, underWay), { fault: 'timeout' });
+  await assert.rejects(writeWith(underWay, 10_071), { fault: 'revision_conflict' });
 });

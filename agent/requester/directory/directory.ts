@@ -54,7 +54,7 @@ export interface Directory {
    * Deletes a node; with `isBan` its key is refused for ever too. @throws MusterError as `approve`; `conflict` when the node
    * has no key that could be banned.
    */
-  delete(name: string, decision: Decision & { isBan?: boolean }): Promise<void>;
+  delete(name: string, decision: Decision): Promise<void>;
   /**
    * Gives the record of a node to another key, which was refused because of it. The fingerprint in `decision` is that of the
    * new key. @throws MusterError as `approve`, and `not_found` when no such key wanted to be the node.

@@ -55,7 +55,7 @@ export class NodeDecisions {
     );
   }
 
-  delete(name: string, decision: Decision & { isBan?: boolean }): Promise<void> {
+  delete(name: string, decision: Decision): Promise<void> {
     return this.#noted(name, decision, 'delete', async () => {
       if (decision.isBan && !(await this.#hasDecided(name, decision, 'deleted')))
         await this.#ban(name, decision);

@@ -144,7 +144,7 @@ export class NodeDirectory implements Directory {
     return this.#decisions.reject(name, decision);
   }
 
-  delete(name: string, decision: Decision & { isBan?: boolean }): Promise<void> {
+  delete(name: string, decision: Decision): Promise<void> {
     return this.#decisions.delete(name, decision);
   }
 

@@ -28,6 +28,8 @@ export interface Decision {
    * operator named none.
    */
   fingerprint?: string;
+  /** Whether the key of a node that is deleted is banned too. */
+  isBan?: boolean;
 }
 
 /**
@@ -84,6 +86,7 @@ export const deleteRequester = ((stored, name, decision, now) => {
     ...(reason ? { Reason: reason } : {}),
     Actor: actor,
     ...claim,
+    ...(decision.isBan ? { Banned: true } : {}),
     ...(stored.kind === 'record' ? fingerprintOf(stored.state) : {}),
   };
   return { write: 'deleted' as const, change };
@@ -205,15 +208,16 @@ function requireFingerprint(stored: StoredRecord, name: string, decision: Decisi
 export function isRepeated(
   stored: StoredRecord,
   name: string,
-  { operation }: Pick<Decision, 'operation'>,
+  { operation, isBan = false }: Pick<Decision, 'operation' | 'isBan'>,
   kind: RecordedChange['Kind'],
 ): boolean {
   if (operation === undefined) return false;
   const found = rememberedOperations(operationsOf(stored)).find(each => each.operation === operation);
-  if (!found || found.kind === kind) return found !== undefined;
+  if (!found || (found.kind === kind && found.isBan === isBan)) return found !== undefined;
+  const more = found.isBan ? ', and its key banned' : isBan ? ', and its key not banned' : '';
   throw new MusterError(
     'conflict',
-    `operation ${operation} was another decision: ${name} was ${found.kind}`,
+    `operation ${operation} was another decision: ${name} was ${found.kind}${more}`,
     {
       hint: 'make a new id for each decision',
     },

@@ -111,7 +111,8 @@ export class RecordWriter {
       const registration = typeof state === 'string' ? lastRegistrationOf(stored) : undefined;
       const { revision } = stored;
       const request = { id, state, changes, revision, operation, operations, registration };
-      if (await this.#write(request, change)) return outcome;
+      const isStored = await this.#write(request, change).catch(error => throwDoubtful(error, attempt));
+      if (isStored) return outcome;
       replaced.add(stored.revision);
     }
     // The store says that it was written, and what was read does not have that yet.
@@ -145,9 +146,15 @@ export class RecordWriter {
 
 // A record keeps the operations of the one that it replaces, so that none is carried out twice.
 function operationsAfter(stored: StoredRecord, change: RecordedChange | undefined): readonly string[] {
-  const { Kind: kind, Operation: operation } = change ?? {};
+  const { Kind: kind, Operation: operation, Banned: isBan = false } = change ?? {};
   const before = operationsOf(stored);
-  return kind && operation ? rememberOperation(before, { kind, operation }) : before;
+  return kind && operation ? rememberOperation(before, { kind, operation, isBan }) : before;
+}
+
+// The write that is under way may be that of an earlier attempt.
+function throwDoubtful(error: unknown, attempt: number): never {
+  if (attempt === 1 || !(error instanceof BrokerError) || error.fault !== 'write_under_way') throw error;
+  throw new BrokerError('timeout', error.message, { cause: error });
 }
 
 function throwUnwritten(error: unknown): never {

@@ -47,7 +47,7 @@ const passFor =
     try {
       return await work();
     } catch (error) {
-      if (error instanceof BrokerError && error.fault === 'timeout') void watch.ask();
+      if (error instanceof BrokerError && /^(timeout|write_under_way)$/.test(error.fault)) void watch.ask();
       throw error;
     }
   };

@@ -8,6 +8,7 @@ export type StorePart = 'the node info store' | 'the event stream' | 'the cluste
 export function storeFault(error: BrokerError, part: StorePart = 'the node info store'): string {
   if (error.fault === 'no_space') return `the disk of ${part} is full`;
   if (error.fault === 'no_quorum') return `${part} cannot be written`;
+  if (error.fault === 'write_under_way') return `${part} has not finished another write of it`;
   if (error.fault === 'store_missing') return `${part} is not found`;
   if (isRefusal(error)) return `${part} refuses what should be stored`;
   return `${part} does not answer`;
@@ -17,6 +18,7 @@ export function storeFault(error: BrokerError, part: StorePart = 'the node info 
 export const isKnownToHaveFailed = (error: BrokerError): boolean =>
   error.fault === 'no_space' ||
   error.fault === 'no_quorum' ||
+  error.fault === 'write_under_way' ||
   error.fault === 'store_missing' ||
   isRefusal(error);
 

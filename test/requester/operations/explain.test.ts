@@ -108,7 +108,9 @@ test('a repeated decision is about the same node, also when the beginning of its
     await decide('delete', id, 'gpu');
     await fixture.register('gpu-20');
     const decision = { reason: '', actor: 'ann', operation: id, isBan };
-    await fixture.finish(fixture.requester.directory.delete('gpu', decision));
+    const repeated = fixture.finish(fixture.requester.directory.delete('gpu', decision));
+    if (isBan) await assert.rejects(repeated, { code: 'conflict', message: /its key not banned$/ });
+    else await repeated;
     assert.equal(fixture.table()[0], 'gpu-20 Compute PENDING UNKNOWN');
     assert.equal((await explain(id)).Decisions.length, 1);
     await fixture.delete('gpu-20');
@@ -185,4 +187,16 @@ test('without an answer of the store nothing is said, but that it cannot be know
     );
     return true;
   });
+});
+
+test('a decision that only met a write of somebody else was not made, and may be made again', async () => {
+  const { fixture, operation, decide, explain } = await begin();
+  const id = operation();
+  fixture.broker.storeFault = (doing, key) =>
+    doing === 'put' && key === 'node-1' ? { fault: 'write_under_way' } : undefined;
+  await assert.rejects(decide('approve', id), { code: 'failed', nothingDone: true });
+  fixture.broker.storeFault = undefined;
+  assert.equal((await explain(id)).State, 'refused');
+  await decide('approve', id);
+  assert.equal((await explain(id)).State, 'stands');
 });

@@ -89,6 +89,24 @@ describe('a decision that is repeated under its operation', () => {
     assert.equal(membership(one), 'APPROVED');
   });
 
+  test('is refused when only one of both bans the key', async () => {
+    for (const isBan of [false, true]) {
+      const { one, other } = await openTwo();
+      const remove = ({ roll }: OpenRoll, banned: boolean) =>
+        roll.decide(
+          'node-1',
+          { reason: '', actor: 'ann', operation: operation(1), isBan: banned },
+          deleteNode,
+        );
+      await remove(one, isBan);
+      await remove(other, isBan);
+      await assert.rejects(remove(other, !isBan), {
+        code: 'conflict',
+        message: `operation ${operation(1)} was another decision: node-1 was deleted, and its key ${isBan ? '' : 'not '}banned`,
+      });
+    }
+  });
+
   test('may be about several nodes', async () => {
     const { one } = await openTwo();
     await register(one.roll, 'node-2');
