@@ -7,6 +7,7 @@ import type { RequesterStatus } from '../../agent/requester/status/requester-sta
 import { eventually } from './eventually.ts';
 import { freePort } from './listener.ts';
 import { type Finished, muster, Program, type RunOptions } from './program.ts';
+import { readEvents } from './read-events.ts';
 import { settingsText, type Values } from './settings-text.ts';
 
 /** Intervals that are short enough for a test to wait for each of them. */
@@ -194,12 +195,8 @@ export class Cluster {
   }
 
   /** Returns all stored events, the oldest first. */
-  async events(): Promise<{ id: string; type: string; subject: string; data: Record<string, unknown> }[]> {
-    const answer = await this.#get('/api/v1/orchestrator/events');
-    return (await answer.text())
-      .split('\n')
-      .filter(line => line !== '')
-      .map(line => JSON.parse(line));
+  events(): Promise<{ id: string; type: string; subject: string; data: Record<string, unknown> }[]> {
+    return readEvents(() => this.#get('/api/v1/orchestrator/events'));
   }
 
   /** Returns the kinds of one node's stored events, in order. */

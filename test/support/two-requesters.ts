@@ -12,6 +12,7 @@ import { freePort } from './listener.ts';
 import { makeNatsServer, type NatsServer } from './nats-server.ts';
 import { printOwnNatsConfig } from './own-nats.ts';
 import { muster, type Program, type RunOptions } from './program.ts';
+import { readEvents } from './read-events.ts';
 import type { Values } from './settings-text.ts';
 import { SimulatedNode } from './simulated-node.ts';
 
@@ -64,12 +65,8 @@ export class OneOfTwo {
   }
 
   /** Returns the stored events of nodes, the oldest first. */
-  async events(): Promise<CloudEvent[]> {
-    const text = await (await this.#get('events')).text();
-    return text
-      .split('\n')
-      .filter(line => line !== '')
-      .map(line => JSON.parse(line) as CloudEvent);
+  events(): Promise<CloudEvent[]> {
+    return readEvents(() => this.#get('events'));
   }
 
   /** Sends a decision, if needed under an operation, and returns the status of the answer. */
