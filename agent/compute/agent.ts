@@ -14,6 +14,7 @@ import { Registration } from './registration/registration.ts';
 import { type KeptAuthorities, RequesterClient } from './registration/requester-client.ts';
 import { sentinelFile } from './registration/sentinel-file.ts';
 import { initialState, isAccepted, type RegistrationState } from './registration/state.ts';
+import { FewerServers } from './reports/fewer-servers.ts';
 import { Heartbeat } from './reports/heartbeat.ts';
 import type { ReportFrequencies } from './reports/report-schedule.ts';
 import { Reports, reportsIn } from './reports/reports.ts';
@@ -61,6 +62,7 @@ export class Agent {
   readonly #sentinel: Pick<StateFile<unknown>, 'failure'>;
   readonly #heartbeat: Heartbeat;
   readonly #reports: Reports;
+  readonly #fewer: FewerServers;
   readonly #scans: ScanSchedule;
   readonly #subjects: OwnSubjects;
   #stateSubscription: Subscription | undefined;
@@ -101,6 +103,7 @@ export class Agent {
     });
     const heartbeat = new Heartbeat({ ...common, topic: settings.heartbeatTopic });
     const reports = new Reports({ ...common, heartbeat, client, registration });
+    const fewer = new FewerServers({ ...common, ask: () => reports.sendResourcesNow() });
     const scans = new ScanSchedule({ survey, clock, log });
     const subjects = new OwnSubjects(options);
 
@@ -131,6 +134,7 @@ export class Agent {
     this.#sentinel = sentinel;
     this.#heartbeat = heartbeat;
     this.#reports = reports;
+    this.#fewer = fewer;
     this.#scans = scans;
     this.#subjects = subjects;
   }
@@ -141,6 +145,7 @@ export class Agent {
     this.#stateSubscription = connection.onState(state => {
       if (state.kind !== 'connected') return this.#client.onConnectionLost();
       this.#client.restartSilence();
+      this.#fewer.onNamed();
       if (this.#wasConnected) this.#reports.sendAfterReconnect();
       if (this.#options.connectsByKey) void this.#registration.onConnectedAgain();
       if (this.isAccepted) this.#rotation.resume();
@@ -148,6 +153,7 @@ export class Agent {
     });
     this.#subjects.listen();
     this.#wasConnected = connection.state.kind === 'connected';
+    this.#fewer.onNamed();
     void this.#registration.start();
   }
 
@@ -159,6 +165,7 @@ export class Agent {
     this.#subjects.stop();
     const saved = this.#registration.stop();
     this.#rotation.stop();
+    this.#fewer.stop();
     this.#reports.stop();
     this.#scans.stop();
     if (this.#client.isMuster && reports !== 'none') await this.#leave();
@@ -195,6 +202,11 @@ export class Agent {
   /** Whether the node may come back although an operator deleted it. */
   get mayComeBack(): boolean {
     return this.#registration.mayComeBack;
+  }
+
+  /** Notes that the broker names other servers than before. */
+  onNamed(): void {
+    this.#fewer.onNamed();
   }
 
   /** Applies changed settings and a changed offer. A deleted node registers again. */

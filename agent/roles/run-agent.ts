@@ -92,7 +92,10 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   const connection = connect({
     servers: () => broker().servers,
     learned: () => learned.addresses,
-    onNamed: named => learned.onNamed(named),
+    onNamed: named => {
+      learned.onNamed(named);
+      agent?.onNamed();
+    },
     ...agentPings,
     name: () => {
       const intent = (agent?.mayComeBack ?? true) ? ('register' as const) : undefined;
