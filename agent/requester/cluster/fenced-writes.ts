@@ -38,6 +38,27 @@ export class FencedWrites<T> {
     }
   }
 
+  /** Returns the revision of a record for `deleteAt`, as far as it is known here. */
+  revisionOf(name: string): number {
+    return this.#options.records.memory.revisionOf(name);
+  }
+
+  /** Deletes a record. @throws MusterError `conflict` when it was written since `revision`, also with the same content */
+  async deleteAt(name: string, revision: number): Promise<void> {
+    const { bucket, records } = this.#options;
+    const key = this.#keyOf(name);
+    const known = records.memory.revisionOf(name);
+    try {
+      records.memory.apply(name, undefined, await bucket.purge(key, revision, {}), known);
+    } catch (error) {
+      if (!isRevisionConflict(error)) throw error;
+      const newest = await bucket.get(key);
+      if (newest) records.takeRead(newest, known);
+      else records.memory.apply(name, undefined, 0, known);
+      if (newest && !newest.marker) throw changedError(key);
+    }
+  }
+
   /** Resolves when the watch brings a revision of this record. */
   untilWatched(name: string): Promise<void> {
     return this.#options.records.untilWatched(name);

@@ -117,6 +117,8 @@ export class Gatekeeper {
   async #admit(applicant: Applicant, attempt = 1): Promise<CalloutAnswer | undefined> {
     const { log, onPinned } = this.#options;
     const { key, name, question } = applicant;
+    const { pins } = this.#options;
+    if (pins.of(name.node)?.key === key && pins.nodeOf(key) === undefined) await pins.complete(name.node);
     const decision = this.#decision(applicant);
     switch (decision.kind) {
       case 'stranger':

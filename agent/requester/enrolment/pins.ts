@@ -151,10 +151,11 @@ export class Pins {
   /** Pins another key to a node in place of the one that it has, if it has one. @throws as `add` */
   async replace(id: string, pin: Pin): Promise<void> {
     const before = this.#pins.get(id);
+    const ownedAt = before && this.#owners.fenced.revisionOf(before.key);
     await this.#pin(id, { ...pin, ...replacedBy(pin, before) }, before);
     if (!before || before.key === pin.key) return;
     await this.#replaced?.put(before.key, { node: id, by: pin.key, at: pin.at });
-    await this.#free(before.key, id);
+    await this.#free(before.key, id, ownedAt ?? 0);
   }
 
   async #pin(id: string, pin: Pin, before: Pin | undefined): Promise<void> {
@@ -164,12 +165,22 @@ export class Pins {
     await this.#pins.set(id, pin, before);
   }
 
+  /**
+   * Writes the owner of a pinned key again when the store has none: an earlier version could take it away from a node that came
+   * back while another requester still followed its deletion. @throws as `add`
+   */
+  async complete(id: string): Promise<void> {
+    const key = this.#pins.get(id)?.key;
+    if (key !== undefined && !this.#owners.get(key)) await this.#owners.set(key, { id }, undefined);
+  }
+
   /** Removes the pin of a node. @throws BrokerError; MusterError `conflict` when it was changed meanwhile */
   async remove(id: string): Promise<void> {
     const pin = this.#pins.get(id);
     if (!pin) return;
+    const ownedAt = this.#owners.fenced.revisionOf(pin.key);
     await this.#pins.delete(id);
-    await this.#free(pin.key, id);
+    await this.#free(pin.key, id, ownedAt);
   }
 
   // Another requester may be about to pin the key to its owner. After a while it has given up, and a late write of it fails.
@@ -193,10 +204,11 @@ export class Pins {
     if (before) await this.#replaced?.put(before.key, { node: id, by: after.key, at: after.at });
   }
 
-  // Another requester may have pinned the key to another node since.
-  async #free(key: string, id: string): Promise<void> {
+  // Another requester may have pinned the key again since, to this node or to another. Then the owner has a later revision than
+  // it had before the pin was removed, and stays.
+  async #free(key: string, id: string, ownedAt: number): Promise<void> {
     if (this.#owners.get(key)?.id !== id) return;
-    await this.#owners.delete(key).catch(error => {
+    await this.#owners.fenced.deleteAt(key, ownedAt).catch(error => {
       if (!wasChanged(error)) throw error;
     });
   }

@@ -42,6 +42,18 @@ describe('a key that is pinned', () => {
     assert.equal(await outcome({ key: newKey(), name: nodeName('node-2') }, 6_000), undefined);
   });
 
+  test('is let in although the store has lost whose key it is, and the store says it again', async () => {
+    const key = newKey();
+    const { start, outcome, bucket } = await begin({ 'node-1': key });
+    const owner = `key.${key.publicKey}`;
+    await bucket.purge(owner, (await bucket.get(owner))?.revision ?? 0, {});
+    await start();
+    assert.equal(await outcome({ key, name: nodeName('node-1') }), 'node');
+    assert.deepEqual(JSON.parse(Buffer.from((await bucket.get(owner))?.value ?? []).toString()), {
+      id: 'node-1',
+    });
+  });
+
   test('is not let in by a server without a random text, nor by another door', async () => {
     const key = newKey();
     const { start, outcome } = await begin({ 'node-1': key });

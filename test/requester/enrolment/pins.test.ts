@@ -83,6 +83,46 @@ describe('a pin', () => {
   });
 });
 
+describe('a key that is pinned again to its node while another requester still removes the former pin', () => {
+  test('keeps its node', async () => {
+    const { broker, pins, open } = await begin();
+    await pins.add('node-1', pinAt('NKEY', 1));
+    const bucket = await (await broker.connect().storage()).bucket(clusterBucket);
+    const [isReached, mayGoOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slow = Object.create(bucket, {
+      purge: {
+        value: async (...args: Parameters<typeof bucket.purge>) => {
+          if (args[0] !== 'key.NKEY') return bucket.purge(...args);
+          isReached.resolve();
+          await mayGoOn.promise;
+          return bucket.purge(...args);
+        },
+      },
+    }) as typeof bucket;
+    const other = new Pins(slow, recordLog().log);
+    await followSets(broker, bucket, other.sets);
+
+    const removed = other.remove('node-1');
+    await isReached.promise;
+    await pins.addAmongOthers('node-1', pinAt('NKEY', 2), await pins.revisionToAdd('node-1'));
+    mayGoOn.resolve();
+    await removed;
+
+    for (const each of [pins, other, await open()]) assert.equal(each.nodeOf('NKEY'), 'node-1');
+  });
+
+  test('gets its node back when an earlier version took it away', async () => {
+    const { broker, pins, open } = await begin();
+    await pins.add('node-1', pinAt('NKEY', 1));
+    const bucket = await (await broker.connect().storage()).bucket(clusterBucket);
+    await bucket.purge('key.NKEY', (await bucket.get('key.NKEY'))?.revision ?? 0, {});
+    const reopened = await open();
+    assert.equal(reopened.nodeOf('NKEY'), undefined);
+    await reopened.complete('node-1');
+    assert.equal((await open()).nodeOf('NKEY'), 'node-1');
+  });
+});
+
 describe('a store that was lost', () => {
   test('gets all pins again, but not what is newer there', async () => {
     const { broker, pins, open } = await begin();
