@@ -1,4 +1,5 @@
 // What `muster status` shows of an agent.
+import type { ChosenAddress } from '../host/address.ts';
 import { connectionText } from '../output/broker-trouble.ts';
 import type { NodeCondition } from '../protocol/node-info.ts';
 import type { RefusalCode } from '../protocol/refusal.ts';
@@ -44,6 +45,8 @@ export interface AgentStatus {
   heartbeats: number;
   /** Time when the requester last carried out a request, by the wall clock, RFC 3339. */
   lastAcknowledged?: string | undefined;
+  /** The address in this node's information, and why it is this one or none; absent where none is asked for. */
+  address?: ChosenAddress | undefined;
   /** The problems that this node has now. */
   conditions?: readonly NodeCondition[] | undefined;
 }
@@ -51,7 +54,7 @@ export interface AgentStatus {
 export interface AgentStatusSources extends Omit<AgentTroubleSources, 'silence' | 'allowedSilenceMs'> {
   pid: number;
   identity: { readonly fingerprint: string };
-  survey: Pick<MachineSurvey, 'conditions'>;
+  survey: Pick<MachineSurvey, 'conditions' | 'address'>;
   client: Pick<RequesterClient, 'hasAnswered' | 'lastAcknowledged' | 'silence' | 'allowedSilenceMs'>;
   heartbeat: Pick<Heartbeat, 'lastSent' | 'count'>;
   brokers: BrokerAddresses | undefined;
@@ -82,6 +85,7 @@ export function agentStatus(sources: AgentStatusSources): AgentStatus {
     lastHeartbeat: heartbeat.lastSent?.toISOString(),
     heartbeats: heartbeat.count,
     lastAcknowledged: client.lastAcknowledged?.toISOString(),
+    address: survey.address,
     conditions: conditions.length > 0 ? conditions : undefined,
   };
 }

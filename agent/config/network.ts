@@ -17,8 +17,12 @@ import {
 const nameOnly = new RegExp(`^${hostName}$`);
 const token = '[\\x21-\\x29\\x2b-\\x2d\\x2f-\\x3d\\x3f-\\x7a\\x7c\\x7e]+';
 const tokenOnly = new RegExp(`^${token}$`);
+/** The name of a network interface, with a letter, so that a mistyped address is none. */
+const interfaceName = '(?=[^A-Za-z]{0,14}[A-Za-z])[A-Za-z0-9_.@-]{1,15}';
+const interfaceOnly = new RegExp(`^${interfaceName}$`);
 const maxServers = 64;
 const allowed = {
+  addressChoice: 'like 192.0.2.7, 10.0.0.0/8, fd00::/8, eth0',
   host: 'a host name or an IP address, without scheme and port',
   addresses: 'like broker.example.com, 192.0.2.1:4222, [2001:db8::1]:4222',
   servers: 'like nats://host:4222, tls://host:4222, host:4222',
@@ -56,6 +60,23 @@ export const ipNetwork: Kind<string> = {
     const text = readText(input);
     if (parseIpNetwork(text)) return text;
     throw new Refusal('is not a network; allowed: like 10.0.0.0/8, 192.168.4.7/32, fd00::/8');
+  },
+  plain: value => value,
+};
+
+/** The kind of a choice of one of this machine's addresses: an address, a network, or the name of an interface. */
+export const addressChoice: SettingKind<string> = {
+  name: 'address',
+  allowed: allowed.addressChoice,
+  schema: textFragment(
+    `${ipv4}(?:/${bits(32)})?|${ipv6}(?:/${bits(128)})?|${interfaceName}`,
+    allowed.addressChoice,
+  ),
+  read(input) {
+    const text = readText(input);
+    if ((isIP(text) !== 0 && !text.includes('%')) || parseIpNetwork(text) || interfaceOnly.test(text))
+      return text;
+    throw new Refusal(`is no choice of an address; allowed: ${allowed.addressChoice}`);
   },
   plain: value => value,
 };
@@ -122,6 +143,11 @@ export const subject: SettingKind<string> = {
   },
   plain: value => value,
 };
+
+/** Returns the pattern of a number of bits, with at most three digits. */
+function bits(most: number): string {
+  return `(?=\\d{1,3}(?!\\d))${digits(0, most)}`;
+}
 
 function serversSchema(): Fragment {
   const one = `(?:(?:[Nn][Aa][Tt][Ss]|[Tt][Ll][Ss])://)?(?:${hostName}|${ipv4}|\\[${ipv6}\\])(?::(?:${digits(1, 65_535)})?)?/?`;

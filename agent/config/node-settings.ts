@@ -1,5 +1,6 @@
 // The settings of what a node is: its id, its labels, and the hardware that it should have.
 import { boolean, choice, integer, path, text } from './kind.ts';
+import { addressChoice } from './network.ts';
 import { labels, size } from './node.ts';
 import type { Setting } from './setting.ts';
 
@@ -23,6 +24,12 @@ export const nodeSettings = {
     reload: true,
     roles: 'both',
     help: 'labels of the node, at most 64',
+  },
+  'node.address': {
+    type: addressChoice,
+    reload: true,
+    roles: 'agent',
+    help: 'address shown to others: an address, an interface or a network; by default the way to the broker',
   },
   'node.cloudMetadata': {
     type: boolean,

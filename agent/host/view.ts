@@ -2,6 +2,7 @@
 import type { Settings } from '../config/settings.ts';
 import type { Resources } from '../protocol/resources.ts';
 import { version } from '../system/version.ts';
+import type { ChosenAddress } from './address.ts';
 import { offeredCapacity } from './capacity.ts';
 import { cloudLabels } from './cloud.ts';
 import { type Condition, noConditions, type Observation, updateConditions } from './conditions.ts';
@@ -17,6 +18,8 @@ export interface ProbeView extends SurveyedMachine {
   readonly muster: string;
   /** Time of the reading, RFC 3339. */
   readonly readAt: string;
+  /** The address that the agent would show, as far as it is known without a broker; absent for a machine that was recorded. */
+  readonly address?: ChosenAddress | undefined;
   /** The resources that the agent would offer to the cluster. */
   readonly offer: Resources;
   readonly labels: Readonly<Record<string, string>>;
@@ -26,10 +29,11 @@ export interface ProbeView extends SurveyedMachine {
   readonly problems: readonly string[];
 }
 
-/** Asks all questions of `inputs`. Called by `muster probe` and `muster doctor`. Never throws. */
+/** Asks all questions of `inputs`. `address` is that of this machine. Called by `muster probe` and `muster doctor`. Never throws. */
 export async function probeView(
   inputs: Inputs,
   settings: Pick<Settings, 'compute' | 'node'>,
+  address?: ChosenAddress,
 ): Promise<ProbeView> {
   const readAt = inputs.now();
   const machine = await surveyMachine(inputs, { cloud: settings.node.cloudMetadata });
@@ -63,6 +67,7 @@ export async function probeView(
     muster: version,
     readAt: readAt.toISOString(),
     ...machine,
+    ...(address ? { address } : {}),
     offer,
     // Without a configured id the agent makes an id at its first start, so there is no name yet.
     labels: name ? { ...labels, name } : labels,

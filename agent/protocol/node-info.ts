@@ -1,5 +1,6 @@
 // Node information says who a node is and what it offers. It is Bacalhau's NodeInfo with muster's own members at the end.
 import * as v from 'valibot';
+import { isHostAddress } from './host-address.ts';
 import { resourcesSchema } from './resources.ts';
 import { count, newerTexts, nodeId, struct, text, textMap, texts } from './schema.ts';
 
@@ -44,6 +45,13 @@ const hostSchema = struct({
   GPUDriver: v.optional(v.pipe(v.string(), v.maxLength(64))),
 });
 
+/** Where other programs find the machine. It is what the node says of itself, and nobody has checked that it answers there. */
+const addressSchema = struct({
+  IP: v.pipe(v.string(), v.maxLength(45), v.check(isHostAddress, 'not the IP address of a machine')),
+  /** Why it is this one, for people. */
+  Why: text(512),
+});
+
 /** A condition: a problem of a node that is alive. */
 const conditionSchema = struct({
   Type: text(64),
@@ -62,6 +70,7 @@ export const nodeInfoSchema = struct({
   BacalhauVersion: buildVersionSchema,
   Hostname: v.optional(v.pipe(v.string(), v.maxLength(255))),
   Host: v.optional(hostSchema),
+  Address: v.optional(addressSchema),
   /** The version of the muster agent. A Bacalhau node sends none. */
   Agent: v.optional(struct({ Version: text(64) })),
   Conditions: v.optional(v.pipe(v.array(conditionSchema), v.maxLength(32))),

@@ -3,7 +3,7 @@ import { hostname, networkInterfaces } from 'node:os';
 import { Agent } from '../compute/agent.ts';
 import { ClusterFile } from '../compute/registration/cluster-file.ts';
 import { readGivenCode, refuseOtherCluster } from '../compute/registration/given-code.ts';
-import { LearnedBrokers } from '../compute/registration/learned-brokers.ts';
+import { hostOf, LearnedBrokers } from '../compute/registration/learned-brokers.ts';
 import { NodeKey } from '../compute/registration/node-key.ts';
 import { Survey } from '../compute/survey/survey.ts';
 import type { LoadedSettings } from '../config/load.ts';
@@ -117,6 +117,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     allocatedCapacity: settings.compute.allocatedCapacity,
     labels: settings.node.labels,
     declared: settings.node.declared,
+    address: settings.node.address,
   });
   const survey = await Survey.open(
     {
@@ -125,6 +126,11 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
       inventoryCommand: ownCommand('inventory-child'),
       nvmlLibrary: first.node.nvmlLibrary,
       cloudMetadata: first.node.cloudMetadata,
+      network: () => ({
+        local: connection.state.kind === 'connected' ? connection.state.localAddress : undefined,
+        brokerHosts: connection.named().map(hostOf),
+        interfaces: networkInterfaces(),
+      }),
       log,
     },
     offer(),

@@ -36,6 +36,8 @@ export interface Dialled {
   lost: Promise<Loss>;
   /** Whether nobody in between can read what is sent. */
   isEncrypted: boolean;
+  /** The address of this machine at its end of the link. */
+  localAddress: string | undefined;
 }
 
 /** How a link was lost. */
@@ -96,7 +98,7 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
     const link = await NatsConnectionImpl.connect(options);
     pings = (link as NatsConnectionImpl).protocol.heartbeats;
     const lost = link.closed().then(error => lossOf(attempt, error ?? undefined));
-    return { link, lost, isEncrypted: attempt.isEncrypted };
+    return { link, lost, isEncrypted: attempt.isEncrypted, localAddress: attempt.localAddress };
   } catch (error) {
     attempt.credentials = credentials?.source;
     throw explainFailure(error, attempt);

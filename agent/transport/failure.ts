@@ -60,6 +60,8 @@ export interface Attempt {
   version?: string;
   /** Whether the TLS handshake was made. */
   isEncrypted: boolean;
+  /** The address of this machine at its end of the connection; undefined until there is one. */
+  localAddress?: string | undefined;
   onGreeting?: ((greeting: ServerGreeting) => void) | undefined;
 }
 

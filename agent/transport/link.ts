@@ -9,7 +9,7 @@ import { printable } from '../system/printable.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { isClustered } from './clustered.ts';
 import type { Credentials } from './credentials.ts';
-import { dial } from './dial.ts';
+import { type Dialled, dial } from './dial.ts';
 import { ConnectFailure } from './failure.ts';
 import { type NamedServers, readNamedServers } from './named-servers.ts';
 import type { Pause } from './pause.ts';
@@ -100,11 +100,11 @@ async function connectOnce(
       maxUnansweredPings,
       now: () => clock.now(),
     };
-    const { link, lost, isEncrypted } = await dial(server, settings, signal);
+    const { link, lost, isEncrypted, localAddress } = await dial(server, settings, signal);
     wasUp = true;
     const stopReporting = reportNamed(link, { by: server, isEncrypted }, options);
     try {
-      if (!signal.aborted) outage.end(server, link, isEncrypted);
+      if (!signal.aborted) outage.end(server, link, { isEncrypted, localAddress });
       const loss = await lost;
       isClosed = loss.isClosed;
       throw new ConnectFailure('unreachable', loss.reason);
@@ -195,7 +195,7 @@ class Outage {
     this.#callbacks.onDown({ kind: 'disconnected', fault, reason, since: this.#since });
   }
 
-  end(server: Server, link: Link, isEncrypted: boolean): void {
+  end(server: Server, link: Link, end: Pick<Dialled, 'isEncrypted' | 'localAddress'>): void {
     const { clock, log } = this.#options;
     const version = printable(link.info?.version ?? '', 64);
     const fields = { server: server.label, version };
@@ -211,7 +211,7 @@ class Outage {
       kind: 'connected',
       server: server.label,
       version,
-      isEncrypted,
+      ...end,
       isClustered: isClustered({ link }),
     } as const;
     this.#callbacks.onUp(link, state);

@@ -26,8 +26,18 @@ export type ConnectFault = 'unreachable' | 'unauthorized' | 'tls' | 'credentials
 
 export type ConnectionState =
   | { kind: 'connecting' }
-  /** `isClustered` is true for a server that belongs to a cluster of several. */
-  | { kind: 'connected'; server: string; version: string; isEncrypted: boolean; isClustered?: boolean }
+  /**
+   * `isClustered` is true for a server that belongs to a cluster of several. `localAddress` is the address of this machine from
+   * which the broker is reached.
+   */
+  | {
+      kind: 'connected';
+      server: string;
+      version: string;
+      isEncrypted: boolean;
+      isClustered?: boolean;
+      localAddress?: string | undefined;
+    }
   /** `reason` is a sentence for the operator; `since` is the time of the loss, in milliseconds of the monotonic clock. */
   | { kind: 'disconnected'; fault: ConnectFault; reason: string; since: number }
   | { kind: 'closed' };

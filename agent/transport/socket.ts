@@ -147,6 +147,7 @@ export class SocketTransport implements Transport {
   async #open({ host, port }: Attempt): Promise<Socket> {
     const socket = this.#useSocket(connectTcp({ host, port, noDelay: true }));
     await once(socket, 'connect');
+    if (this.#attempt) this.#attempt.localAddress = socket.localAddress;
     return socket;
   }
 

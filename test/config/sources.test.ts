@@ -83,6 +83,11 @@ const samples: Record<string, [string, unknown][]> = {
     ['b.example:4333', ['b.example:4333']],
     ['[2001:db8::1]:4222,2001:db8::2', ['[2001:db8::1]:4222', '2001:db8::2']],
   ],
+  address: [
+    ['10.0.0.0/8', '10.0.0.0/8'],
+    ['eth0', 'eth0'],
+    ['2001:db8::1', '2001:db8::1'],
+  ],
   host: [
     ['localhost', 'localhost'],
     ['10.0.0.1', '10.0.0.1'],
@@ -244,6 +249,7 @@ test('the defaults are the documented ones', () => {
       id: undefined,
       nameProvider: 'puuid',
       labels: {},
+      address: undefined,
       cloudMetadata: false,
       declared: {
         cpu: undefined,

@@ -27,6 +27,7 @@ test('a request is answered, and a message is delivered', async () => {
   await Promise.all([asker.connected(), answerer.connected()]);
   assert.match(asker.state.kind === 'connected' ? asker.state.version : '', /^2\./);
   assert.equal(asker.state.kind === 'connected' && asker.state.isEncrypted, false);
+  assert.equal(asker.state.kind === 'connected' && asker.state.localAddress, '127.0.0.1');
   const heard: string[] = [];
   answerer.subscribe('ask.*', message => {
     heard.push(`${message.subject} ${text(message.data)}`);

@@ -52,6 +52,7 @@ function agentRows(status: AgentStatus): Row[] {
     ['fingerprint', status.fingerprint ?? ''],
     ['broker', hasBrokerTrouble(status) ? '' : (status.broker ?? '')],
     ['brokers', brokersText(status)],
+    ['address', status.address ? addressText(status.address) : ''],
     ['requester', status.requester ? `${status.requester}, cluster ${status.cluster}` : 'not known'],
     ['heartbeats', heartbeatsText(status)],
     ['acknowledged', ago(status.lastAcknowledged)],
@@ -61,6 +62,8 @@ function agentRows(status: AgentStatus): Row[] {
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
 }
+
+const addressText = ({ ip = 'none', why }: NonNullable<AgentStatus['address']>): string => `${ip} (${why})`;
 
 function brokersText({ brokers }: AgentStatus): string {
   if (!brokers) return '';

@@ -101,7 +101,7 @@ export function withoutOwnContainers({ addresses, by }: NamedServers, interfaces
 const isOnLoopback = (address: string): boolean => isLoopback(hostOf(address));
 
 /** Returns the host of `host:port`, without brackets. */
-const hostOf = (address: string): string => address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+export const hostOf = (address: string): string => address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 
 function isAddress(text: string): boolean {
   if (!/^(?:nats|tls):\/\//.test(text)) return false;

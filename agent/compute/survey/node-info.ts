@@ -1,4 +1,5 @@
 // Builds the node's information in the form of the protocol: what the machine is, what it offers, and its labels.
+import type { ChosenAddress } from '../../host/address.ts';
 import type { MachineFacts } from '../../host/machine-facts.ts';
 import { type NodeCondition, type NodeInfo, zeroTime } from '../../protocol/node-info.ts';
 import type { Resources } from '../../protocol/resources.ts';
@@ -62,6 +63,7 @@ export function nodeInfo(
   available: Resources,
   labels: Record<string, string>,
   conditions: readonly NodeCondition[] = [],
+  address?: ChosenAddress,
 ): NodeInfo {
   return {
     NodeID: nodeId,
@@ -98,6 +100,7 @@ export function nodeInfo(
       Virtualisation: host.virtualisation,
       GPUDriver: host.gpuDriver,
     },
+    ...(address?.ip === undefined ? {} : { Address: { IP: address.ip, Why: address.why.slice(0, 512) } }),
     Agent: { Version: version },
     ...(conditions.length > 0 ? { Conditions: [...conditions] } : {}),
   };

@@ -1,4 +1,5 @@
 // Surveys this machine for the reports: what it is, what it offers, what is free, and what is wrong with it.
+import { type AddressSources, type ChosenAddress, chooseAddress } from '../../host/address.ts';
 import { type AllocatedCapacity, availableCapacity, offeredCapacity } from '../../host/capacity.ts';
 import { type CloudFacts, cloudLabels, readCloudFacts } from '../../host/cloud.ts';
 import type { Observation } from '../../host/conditions.ts';
@@ -33,6 +34,8 @@ export interface SurveyOptions {
   nvmlLibrary?: string | undefined;
   /** Whether the cloud's metadata service is asked for the type of this instance. */
   cloudMetadata?: boolean;
+  /** Returns what the machine's address is chosen from; without it the node shows none. */
+  network?: () => Omit<AddressSources, 'wanted'>;
   /** The native probe; by default the one that comes with the program. */
   probe?: LoadedProbe;
   log: Log;
@@ -44,6 +47,8 @@ export interface Offer {
   allocatedCapacity: AllocatedCapacity;
   labels: Readonly<Record<string, string>>;
   declared?: Declared;
+  /** The setting `node.address`. */
+  address?: string | undefined;
 }
 
 /** The free part of the offered resources, and the measured usage. */
@@ -58,6 +63,8 @@ export interface MachineSurvey {
   readonly bootId: string | undefined;
   /** The problems that this node has now. */
   readonly conditions: readonly NodeCondition[];
+  /** The address at which other programs find this machine, as it is now; undefined where nobody asks for one. */
+  readonly address?: ChosenAddress | undefined;
   /** Number of changes of conditions, GPUs and inventory since the start. Each of them changes the node's information. */
   readonly infoChanges: number;
   /** Measures what is free now. */
@@ -88,6 +95,7 @@ export class Survey implements MachineSurvey {
   readonly #node: string;
   readonly #clock: Clock;
   readonly #asksCloud: boolean;
+  readonly #network: SurveyOptions['network'];
   readonly #parts: SurveyParts;
   #isClosed = false;
   #offer: Offer;
@@ -135,6 +143,7 @@ export class Survey implements MachineSurvey {
     this.#node = options.node;
     this.#clock = options.clock ?? systemClock;
     this.#asksCloud = options.cloudMetadata ?? false;
+    this.#network = options.network;
     this.#offer = offer;
     this.#parts = parts;
     this.#facts = this.#settleFacts();
@@ -147,6 +156,10 @@ export class Survey implements MachineSurvey {
 
   get conditions(): readonly NodeCondition[] {
     return this.#parts.conditions.current;
+  }
+
+  get address(): ChosenAddress | undefined {
+    return this.#network && chooseAddress({ ...this.#network(), wanted: this.#offer.address });
   }
 
   get infoChanges(): number {
@@ -199,6 +212,7 @@ export class Survey implements MachineSurvey {
       this.#available(),
       nodeLabels(this.#node, host, labels, offered.GPUs),
       conditions.current,
+      this.address,
     );
   }
 

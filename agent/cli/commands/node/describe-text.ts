@@ -127,11 +127,12 @@ function conditionRows({ Info }: ShownNode, now: Date): Row[] {
 }
 
 function machineRows({ Info }: ShownNode): Row[] {
-  const { Hostname, BacalhauVersion, Host } = Info;
+  const { Hostname, Address, BacalhauVersion, Host } = Info;
   const { GOOS, GOARCH } = BacalhauVersion;
   const cpus = Host?.CPUs ? `${Host.CPUs} logical ${Host.CPUs === 1 ? 'CPU' : 'CPUs'}` : '';
   return [
     ...row('hostname', Hostname),
+    ...row('address', Address && [Address.IP, Address.Why && `(${Address.Why})`].filter(Boolean).join(' ')),
     ...row('system', Host?.OS),
     ...row('platform', GOOS && `${GOOS}/${GOARCH}`),
     ...row('kernel', Host?.Kernel),

@@ -36,12 +36,13 @@ export function probeText(view: ProbeView, sources: boolean): string {
   );
 }
 
-function machineSection({ facts }: ProbeView): Section {
+function machineSection({ facts, address }: ProbeView): Section {
   const { operatingSystem, architecture, kernel, osName, manufacturer, model, virtualisation } = facts;
   return {
     title: 'machine',
     rows: [
       ...row('hostname', facts.hostname),
+      ...(address ? ([['address', address.ip ?? 'none', address.why]] as const) : []),
       ...row('system', osName ?? operatingSystem),
       ['platform', `${operatingSystem.value}/${architecture.value}`, operatingSystem.source],
       ...row('kernel', kernel),

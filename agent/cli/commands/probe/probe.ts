@@ -1,9 +1,11 @@
 // `muster probe` shows the hardware and the system of this machine, and can record them.
 import { access } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import { path } from '../../../config/kind.ts';
 import { dataFolder, roleFolder } from '../../../config/paths.ts';
 import type { Settings } from '../../../config/settings.ts';
+import { type ChosenAddress, chooseAddress } from '../../../host/address.ts';
 import { HangLimiter } from '../../../host/inputs/hang-limiter.ts';
 import type { Inputs } from '../../../host/inputs/inputs.ts';
 import type { Recording } from '../../../host/recording/recording.ts';
@@ -25,6 +27,7 @@ export const settings = [
   'compute.allocatedCapacity.gpu',
   'node.id',
   'node.labels',
+  'node.address',
   'node.cloudMetadata',
   'node.declared.cpu',
   'node.declared.memory',
@@ -59,7 +62,11 @@ export async function run({ flags: given, load }: Argv<typeof flags>): Promise<n
   const { Recorder } = await import('../../../host/recording/recorder.ts');
   const recorder = new Recorder(inputs);
   try {
-    const view = await probeView(record ? recorder : inputs, settings);
+    const view = await probeView(
+      record ? recorder : inputs,
+      settings,
+      replay ? undefined : ownAddress(settings),
+    );
     let file: string | undefined;
     try {
       // The recording is saved first, because printing ends the process when the reader of the output has gone away.
@@ -73,6 +80,10 @@ export async function run({ flags: given, load }: Argv<typeof flags>): Promise<n
     close();
   }
 }
+
+/** Returns the address that an agent would show; a running one takes that from which it reaches its broker. */
+const ownAddress = ({ node }: Pick<Settings, 'node'>): ChosenAddress =>
+  chooseAddress({ wanted: node.address, local: undefined, brokerHosts: [], interfaces: networkInterfaces() });
 
 async function save(folder: string, recording: Recording): Promise<string> {
   const { saveRecording } = await import('../../../host/recording/recording.ts');
