@@ -21,8 +21,6 @@ export class EventLedger {
   readonly #requesterIds: readonly string[];
   readonly #nodes = new Map<string, NodeEvents>();
   readonly #byId = new Map<string, string>();
-  /** The nodes whose health may begin anew once, because the store lost their records. */
-  readonly #beginAnew = new Set<string>();
   /** What is wrong with the events so far, as sentences. */
   readonly faults: string[] = [];
   readonly counts = { genuine: 0, forged: 0, unreadable: 0 };
@@ -45,11 +43,6 @@ export class EventLedger {
     }
     this.#byId.set(event.id, text);
     this.#follow(event);
-  }
-
-  /** Accepts once of each node that its health begins anew, because the store lost records. */
-  loseRecords(): void {
-    for (const id of this.#nodes.keys()) this.#beginAnew.add(id);
   }
 
   /** Returns the membership of a node after its last event; undefined for a node that is not on the roll. */
@@ -98,11 +91,10 @@ export class EventLedger {
     kind: string,
     { id, subject, data }: Pick<CloudEvent, 'id' | 'subject' | 'data'>,
   ) {
-    if (kind === 'deleted' || kind === 'expired') node.health = undefined;
+    if (/^(registered|deleted|expired)$/.test(kind)) node.health = undefined;
     if (!/^(healthy|unhealthy|unknown|left)$/.test(kind)) return;
     const { previous, current } = data;
-    const isAnew = previous?.health === 'UNKNOWN' && this.#beginAnew.delete(subject);
-    if (node.health !== undefined && previous?.health !== node.health && !isAnew)
+    if (node.health !== undefined && previous?.health !== node.health)
       this.faults.push(
         `the event ${id} (${kind}) says that ${subject} was ${previous?.health}, but the event before it said ${node.health}`,
       );

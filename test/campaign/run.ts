@@ -175,10 +175,7 @@ class Campaign {
       connection,
       pauseDecisions: () => this.#decisions.pause(),
       resumeDecisions: () => this.#decisions.resume(),
-      onStoreLost: () => {
-        this.#model.loseWaiting();
-        this.#ledger.loseRecords();
-      },
+      onStoreLost: () => this.#model.loseWaiting(),
       ids: this.#model.ids,
       lastEventId: (node: string) => this.#lastEventIds.get(node),
       publishStored: async (subject: string, data: string, id: string) =>

@@ -34,7 +34,11 @@ const health = new HealthWatch({
   instance: 'bench',
   limits: { disconnectedAfterMs: 45_000, unknownAfterMs: 90_000 },
   checkIntervalMs: 5_000,
-  announcer: { announceHealth: () => undefined, announceDegraded: () => undefined },
+  announcer: {
+    announceHealth: () => undefined,
+    announcedHealth: () => 'UNKNOWN' as const,
+    announceDegraded: () => undefined,
+  },
 });
 health.start();
 const records = new Map(Array.from({ length: nodes }, (_, index) => [nodeIdOf(index), recordOf(index)]));

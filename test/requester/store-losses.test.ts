@@ -108,6 +108,40 @@ for (const [when, lose] of Object.entries(losses)) {
   });
 }
 
+describe('the health of nodes whose records were lost', () => {
+  const health = (fixture: RequesterFixture) =>
+    fixture.events().flatMap(({ subject, type, data }) => {
+      const kind = type.replace('org.muster.node.', '');
+      return data.current?.health ? [`${subject} ${data.previous?.health} ${kind}`] : [];
+    });
+
+  for (const isRestarted of [false, true]) {
+    const when = isRestarted ? 'also after a restart meanwhile' : 'while the requester runs';
+    test(`goes on from what was announced, ${when}`, async () => {
+      const fixture = await RequesterFixture.started();
+      const ids = ['heard', 'silent'];
+      for (const id of ids) {
+        await fixture.register(id);
+        await fixture.approve(id);
+      }
+      await fixture.live(60_000, ids);
+      const before = ids.map(id => `${id} UNKNOWN healthy`);
+      assert.deepEqual(health(fixture), before);
+      for (const id of ids) keys(fixture).delete(id);
+      if (isRestarted) await fixture.kill();
+      if (isRestarted) await fixture.start();
+      await fixture.live(60_000);
+      assert.deepEqual(lostIds(fixture), ids);
+      for (const id of ids) await fixture.finish(fixture.requester.directory.rebuild(id, { actor: 'ann' }));
+      await fixture.register('heard');
+      await fixture.live(30_000, ['heard']);
+      assert.deepEqual(health(fixture), before, 'nothing is told again');
+      await fixture.live(60_000, ['heard']);
+      assert.deepEqual(health(fixture), [...before, 'silent HEALTHY unknown']);
+    });
+  }
+});
+
 test("the requester's own record is written again when it was lost with others under it", async () => {
   const fixture = await cluster();
   keys(fixture).clear();

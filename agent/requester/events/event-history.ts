@@ -34,7 +34,6 @@ export interface EventHistory {
  * watch over the roll. @throws BrokerError, also when a server of a cluster answers that has not got the mark yet
  */
 export async function readEventHistory(stream: EventStream, mark = 0): Promise<EventHistory> {
-  const healths = new Map<string, Health>();
   const changes = new MembershipHistory();
   const { created, lastSequence, isTrimmed } = await stream.fill();
   const last = new LastEvents(created);
@@ -46,10 +45,8 @@ export async function readEventHistory(stream: EventStream, mark = 0): Promise<E
     }
     const { node, kind } = parseEventSubject(subject);
     const known = countedKinds.get(kind);
-    if (known) last.add(node, known, sequence);
     // The newest event comes last.
-    const health = healthAfter.get(kind);
-    if (health) healths.set(node, health);
+    if (known) last.add(node, known, sequence);
     const changeKind = changeKinds.get(kind);
     if (changeKind) changes.add(node, changeKind, data);
   });
@@ -64,7 +61,7 @@ export async function readEventHistory(stream: EventStream, mark = 0): Promise<E
     wasAnnounced: (node, event) => changes.has(node, event),
     newestRevision: incarnation => changes.newestRevision(incarnation),
     memberships: changes.readMemberships(),
-    health: node => healths.get(node) ?? 'UNKNOWN',
+    health: node => last.health(node),
   };
 }
 
@@ -109,20 +106,9 @@ export function isBefore(
   return Store !== incarnation && Date.parse(At) < Date.parse(newest.at);
 }
 
+// Maps and not objects, because anybody may publish an event whose kind is a name such as `constructor`.
 const countedKinds = new Map<string, EventKind>(
   [...membershipKinds, ...healthKinds].map(kind => [kind, kind]),
 );
 
 const changeKinds = new Map<string, MembershipKind>(membershipKinds.map(kind => [kind, kind]));
-
-// A Map and not an object, because anybody may publish an event whose kind is a name such as `constructor`.
-const healthAfter: ReadonlyMap<string, Health> = new Map([
-  ['healthy', 'HEALTHY'],
-  ['unhealthy', 'UNHEALTHY'],
-  ['unknown', 'UNKNOWN'],
-  ['left', 'UNKNOWN'],
-  // A node that registers again under this id starts without the health of the earlier node.
-  ['registered', 'UNKNOWN'],
-  ['deleted', 'UNKNOWN'],
-  ['expired', 'UNKNOWN'],
-]);

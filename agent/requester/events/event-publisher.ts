@@ -2,7 +2,7 @@
 // events, and repeats an event until the broker has stored it. While another requester watches, it keeps the changes that
 // the other one has not announced yet.
 import { cloudEvent, type Evidence, eventSource } from '../../protocol/events.ts';
-import type { Membership, RecordedChange } from '../../protocol/node-state.ts';
+import type { Health, Membership, RecordedChange } from '../../protocol/node-state.ts';
 import { eventSubject } from '../../protocol/subjects.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
@@ -144,6 +144,10 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
   /** Number of nodes with waiting events. */
   get waiting(): number {
     return this.#waiting.nodes;
+  }
+
+  announcedHealth(node: string): Health {
+    return this.#waiting.healthOf(node) ?? this.#last.health(node);
   }
 
   /** Announces a change that is in the store. The id of its event names the revision and the incarnation. */

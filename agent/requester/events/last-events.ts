@@ -1,12 +1,28 @@
 // The last events say which event of each node is the newest in the stream. From that follows the id of the next event of the
-// node's health: two requesters that watch one after the other give the same change the same id.
+// node's health, by which two requesters that watch one after the other give the same change the same id, and which health
+// was announced last.
 import { type EventKind, healthEventId } from '../../protocol/events.ts';
+import type { Health } from '../../protocol/node-state.ts';
 
 /** Returns whether a node has no further events after this one, until it registers again. */
 const isEnd = (kind: EventKind): boolean => kind === 'deleted' || kind === 'expired';
 
+/** The health of a node after an event of each kind that tells of it. */
+export const healthAfter: Readonly<Partial<Record<EventKind, Health>>> = {
+  healthy: 'HEALTHY',
+  unhealthy: 'UNHEALTHY',
+  unknown: 'UNKNOWN',
+  left: 'UNKNOWN',
+  // A node that registers again under this id starts without the health of the earlier node.
+  registered: 'UNKNOWN',
+  deleted: 'UNKNOWN',
+  expired: 'UNKNOWN',
+};
+
 export class LastEvents {
   readonly #sequences = new Map<string, number>();
+  /** The health that was announced last of each node of which it was not UNKNOWN. */
+  readonly #healths = new Map<string, Health>();
   #created: string;
   /** Stands for the sequence of a node of which the stream has no event: the last one that the stream may have removed. */
   #removed = 0;
@@ -22,6 +38,9 @@ export class LastEvents {
    */
   add(node: string, kind: EventKind, sequence: number): void {
     if (kind === 'conflict') return;
+    const health = healthAfter[kind];
+    if (health === 'UNKNOWN') this.#healths.delete(node);
+    else if (health) this.#healths.set(node, health);
     if (isEnd(kind)) this.#sequences.delete(node);
     else this.#sequences.set(node, sequence);
   }
@@ -36,6 +55,12 @@ export class LastEvents {
     this.#created = created;
     this.#removed = 0;
     this.#sequences.clear();
+    this.#healths.clear();
+  }
+
+  /** Returns the health that was announced last; UNKNOWN when none was announced since the node registered. */
+  health(node: string): Health {
+    return this.#healths.get(node) ?? 'UNKNOWN';
   }
 
   /** Returns the id of the node's next event about health. `incarnation` is that of the store. */

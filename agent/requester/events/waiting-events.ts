@@ -1,10 +1,11 @@
 // The waiting events are those that the broker has not acknowledged yet, in order for each node.
 import type { EventData, EventKind } from '../../protocol/events.ts';
-import type { RecordedChange } from '../../protocol/node-state.ts';
+import type { Health, RecordedChange } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { type ChangeEvent, changeEvent, digestOf } from './change-event.ts';
+import { healthAfter } from './last-events.ts';
 
 /**
  * Largest number of waiting events per node, for membership and for health each. When there are more, the oldest health
@@ -62,6 +63,14 @@ export class WaitingEvents {
   /** Returns the waiting changes of a node, the oldest first. */
   changesOf(node: string): RecordedChange[] {
     return (this.#lists.get(node) ?? []).flatMap(event => (event.change ? [event.change] : []));
+  }
+
+  /** Returns the health of a node after its waiting events; undefined when none of them tells. */
+  healthOf(node: string): Health | undefined {
+    return this.#lists
+      .get(node)
+      ?.map(({ kind }) => healthAfter[kind])
+      .findLast(health => health !== undefined);
   }
 
   /** Yields the waiting changes of all nodes. */

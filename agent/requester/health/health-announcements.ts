@@ -12,6 +12,8 @@ export const announcementLimits = { burst: 5, refillMs: 10_000 };
 /** Announces to other systems what the watch finds. */
 export interface HealthAnnouncer {
   announceHealth(change: HealthChange): void;
+  /** Returns the health of a node that was announced last; UNKNOWN when none was since it registered. */
+  announcedHealth(node: string): Health;
   /**
    * Announces that the requester cannot tell whether silent nodes are alive, with the reason; undefined when it can
    * again.

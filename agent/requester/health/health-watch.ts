@@ -51,6 +51,8 @@ export class HealthWatch {
   /** Why all nodes are judged at the next verdicts, and not only those that fell silent. */
   #judgeAllBy: string | undefined;
   #isDegraded = false;
+  /** The nodes whose lost records came back, with the listening time at which each is judged. */
+  readonly #restored = new Map<string, number>();
 
   constructor(options: HealthWatchOptions) {
     const { limits, connection, servers } = options;
@@ -111,8 +113,20 @@ export class HealthWatch {
     if (state.Info.NodeType === 'Compute') this.#nodes.add(id);
   }
 
+  /**
+   * Watches a compute node whose record was lost and is there again. What was announced of its health still counts. It is
+   * judged after `disconnectedAfterMs`, unless it is heard until then.
+   */
+  onRestored(id: string, state: NodeState): void {
+    if (state.Info.NodeType !== 'Compute') return;
+    const { announcer, limits } = this.#options;
+    this.#nodes.add(id, announcer.announcedHealth(id));
+    this.#restored.set(id, this.#hearing.now() + limits.disconnectedAfterMs);
+  }
+
   /** Forgets a node that is no longer on the roll. */
   onRemoved(id: string): void {
+    this.#restored.delete(id);
     this.#nodes.delete(id);
     this.#announcements.forget(id);
   }
@@ -236,6 +250,7 @@ export class HealthWatch {
       this.#judgeAllBy = 'first judgement, one requester.nodeDisconnectedAfter after the requester started';
     }
     this.#judgeAll();
+    this.#judgeRestored(now);
     for (const { node, health } of this.#nodes.expired(now)) {
       this.#noteSilence(node);
       if (node.announced !== health) this.#announce(node, health, this.#ruleOf(health));
@@ -260,6 +275,19 @@ export class HealthWatch {
     for (const node of this.#nodes.values()) {
       const health = this.#nodes.health(node, now);
       if (node.announced !== health) this.#announce(node, health, rule);
+    }
+  }
+
+  // A node that was not heard since is in no queue, so its silence ends nowhere else.
+  #judgeRestored(now: number): void {
+    for (const [id, at] of this.#restored) {
+      if (at > now) return;
+      this.#restored.delete(id);
+      const node = this.#nodes.get(id);
+      if (node?.lastSeen !== undefined || !node) continue;
+      const health = this.#nodes.health(node, now);
+      if (node.announced !== health)
+        this.#announce(node, health, 'not heard since its lost record was written again');
     }
   }
 

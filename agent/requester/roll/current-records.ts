@@ -101,6 +101,7 @@ export class CurrentRecords {
     const { life, observers, onApplied } = this.#options;
     life.onRevision(judged.revision);
     const before = this.#table.get(id);
+    const wasLost = this.#table.stored(id).kind === 'lost';
     const kept = this.#table.set(id, judged);
     onApplied(id, kept, before);
     if (kept.kind !== 'record') {
@@ -108,6 +109,7 @@ export class CurrentRecords {
       if (kept.kind === 'deleted' && phase !== 'loading')
         for (const observer of observers) observer.onDeleted?.(id, before);
     } else if (phase !== 'loading') {
+      if (wasLost) for (const observer of observers) observer.onRestored?.(id, kept.state);
       for (const observer of observers) observer.onRecord?.(id, kept.state, before);
     }
   }

@@ -28,7 +28,14 @@ describe('the id of the next health event', () => {
     await publish('m', 'conflict');
     const read = (await readEventHistory(stream)).last;
     for (const node of ['n', 'm', 'unknown'])
-      assert.equal(read.nextId(node, 'life1'), own.nextId(node, 'life1'));
+      assert.deepEqual(
+        [read.nextId(node, 'life1'), read.health(node)],
+        [own.nextId(node, 'life1'), own.health(node)],
+      );
+    assert.deepEqual(
+      ['n', 'm'].map(node => own.health(node)),
+      ['HEALTHY', 'UNKNOWN'],
+    );
     assert.notEqual(own.nextId('n', 'life1'), own.nextId('n', 'life2'), 'it names the life of the store');
     assert.match(own.nextId('n', 'life1'), /^n:life1:[a-z0-9]+-3$/);
     assert.match(own.nextId('m', 'life1'), /-2$/, 'a conflict does not count');

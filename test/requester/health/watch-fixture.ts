@@ -32,6 +32,7 @@ export function begin(nodes: Record<string, Health>, options: Partial<HealthWatc
     checkIntervalMs: 5_000,
     announcer: {
       announceHealth: change => void announced.push({ at: clock.monotonic(), ...change }),
+      announcedHealth: id => announced.findLast(({ node }) => node === id)?.current ?? nodes[id] ?? 'UNKNOWN',
       announceDegraded: reason => void degradations.push(reason),
     },
     ...options,
