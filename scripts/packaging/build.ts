@@ -58,9 +58,10 @@ export async function build(options: BuildOptions): Promise<Built> {
   const script = join(root, description.bundle);
   const folder = join(dirname(script), target.name);
   await mkdir(folder, { recursive: true });
-  const [program, node, broker, probe] = await Promise.all([
+  // When it cannot be downloaded, the build of the broker has not begun, which would go on for a minute.
+  const node = await runtime(target, nodeVersion, folder);
+  const [program, broker, probe] = await Promise.all([
     bundle(),
-    runtime(target, nodeVersion, folder),
     packBroker(target, given, fast),
     packProbe(target),
   ]);
