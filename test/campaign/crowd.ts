@@ -14,6 +14,10 @@ const requestMs = 25;
  */
 const unanswered = 'none';
 
+/** Returns the ids of so many nodes. */
+export const memberIds = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `member-${String(index).padStart(3, '0')}`);
+
 export class Crowd {
   readonly #model: Model;
   readonly #nodes: ReadonlyMap<string, SimulatedNode>;

@@ -4,18 +4,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { eventStreamConfig } from '../../agent/requester/events/stream-config.ts';
 import { askHolder } from '../../agent/system/role-socket.ts';
 import type { Connection } from '../../agent/transport/port.ts';
-import { processesNaming } from '../support/processes.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import type { Entrance } from '../support/simulated-node.ts';
 import { attack, type Means } from './attack.ts';
 import { checkCalm } from './checks.ts';
-import { Crowd } from './crowd.ts';
+import { Crowd, memberIds } from './crowd.ts';
 import { Decisions } from './decisions.ts';
 import { EventLedger } from './event-ledger.ts';
 import { Measures } from './measures.ts';
 import { Model } from './model.ts';
 import { type AttackName, describeRound, planRounds, type Round } from './plan.ts';
 import { requesterId, Stage } from './stage.ts';
+import { type Concluded, conclude, decisionFigures, type Verdict } from './verdict.ts';
 
 export interface CampaignOptions {
   seed: number;
@@ -27,34 +27,18 @@ export interface CampaignOptions {
   onProgress(text: string): void;
 }
 
-/** What a campaign found. */
-export interface Verdict {
-  /** What was wrong; undefined when nothing was. The campaign ends with the first such thing. */
-  fault?: string;
-  /** The folder with the logs, which is left after a fault. */
-  folder?: string;
+/** What a campaign found, and its figures. */
+export interface CampaignVerdict extends Verdict {
   figures: [what: string, figure: number][];
 }
 
-export async function runCampaign(options: CampaignOptions): Promise<Verdict> {
-  const stage = await Stage.create(options.agents);
-  const campaign = new Campaign(stage, options);
-  let fault: string | undefined;
-  try {
-    await campaign.run();
-  } catch (error) {
-    fault = `${campaign.doing}: ${error instanceof Error ? error.message : error}`;
-  }
-  await campaign.release(fault !== undefined);
-  const left = await processesNaming(stage.cluster.folder);
-  if (left !== '') fault ??= `processes are left at the end:\n${left}`;
-  return {
-    ...(fault === undefined ? {} : { fault, folder: stage.cluster.folder }),
-    figures: campaign.figures(),
-  };
+export async function runCampaign(options: CampaignOptions): Promise<CampaignVerdict> {
+  const campaign = new Campaign(await Stage.create(options.agents), options);
+  const verdict = await conclude(campaign, () => campaign.run());
+  return { ...verdict, figures: campaign.figures() };
 }
 
-class Campaign {
+class Campaign implements Concluded {
   readonly #stage: Stage;
   readonly #options: CampaignOptions;
   readonly #model = new Model();
@@ -69,7 +53,6 @@ class Campaign {
   #fault: string | undefined;
   #floodMessages = 0;
   #rounds = 0;
-  /** What the campaign does now, for the report of a fault. */
   doing = 'at the start';
 
   constructor(stage: Stage, options: CampaignOptions) {
@@ -94,6 +77,10 @@ class Campaign {
     });
   }
 
+  get folder(): string {
+    return this.#stage.cluster.folder;
+  }
+
   async run(): Promise<void> {
     const { seed, attacks, goOn, onProgress } = this.#options;
     await this.#start();
@@ -109,7 +96,6 @@ class Campaign {
     }
   }
 
-  /** Ends everything. It leaves the folder with the logs if `keep` is true. */
   async release(keep: boolean): Promise<void> {
     await this.#decisions.stop();
     await this.#crowd?.stop();
@@ -118,16 +104,11 @@ class Campaign {
   }
 
   figures(): [string, number][] {
-    const { counts } = this.#decisions;
     return [
       ['rounds', this.#rounds],
       ...[...this.#attacksDone].map(([name, count]): [string, number] => [`attack: ${name}`, count]),
       ['messages and connections of floods', this.#floodMessages],
-      ['decisions acknowledged', counts.done],
-      ['decisions refused', counts.refused],
-      ['decisions without an answer, which may stand', counts.unknown],
-      ['decisions that reached no requester', counts.notSent],
-      ['decisions by the command', counts.byCommand],
+      ...decisionFigures(this.#decisions),
       ['events', this.#ledger.counts.genuine],
       ['forged events', this.#ledger.counts.forged],
       ['most open files of a process', this.#measures.most.descriptors],
@@ -143,10 +124,7 @@ class Campaign {
     await this.#followEvents(this.#insider);
     const entrance = await stage.newEntrance();
     this.#entrance = entrance;
-    const members = Array.from(
-      { length: this.#options.simulatedNodes },
-      (_, index) => `member-${String(index).padStart(3, '0')}`,
-    );
+    const members = memberIds(this.#options.simulatedNodes);
     for (const id of stage.agentIds) this.#model.add(id, true);
     for (const id of members) this.#model.add(id, false);
     this.#crowd = new Crowd(() => entrance, this.#model, members);

@@ -41,8 +41,9 @@ describe('the packaged file', { skip }, () => {
     built = await packaged();
     root = await bareRoot(built.file);
     if (compiler) {
-      const source = new URL('../support/clock-1970.c', import.meta.url);
-      await root.add(clock, await readFile(await compileLibrary(source, 'clock.so')));
+      const source = new URL('../support/clock.c', import.meta.url);
+      const library = await compileLibrary(source, 'clock.so', [`-DMODULO_S=${30 * 86_400}`]);
+      await root.add(clock, await readFile(library));
     }
   });
 

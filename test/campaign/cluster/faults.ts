@@ -391,15 +391,15 @@ async function loseTwo(
 }
 
 async function setClocksApart(stage: ClusterStage): Promise<Begun> {
-  const library = await compileLibrary(
-    new URL('../../support/clock-ahead.c', import.meta.url),
-    'clock-ahead.so',
-  );
+  const source = new URL('../../support/clock.c', import.meta.url);
+  const preloadOf = async (ms: number) => ({
+    LD_PRELOAD: await compileLibrary(source, 'clock.so', [`-DAHEAD_S=${ms / 1_000}`]),
+  });
   const restart = async (aheadMs: readonly number[]) => {
     for (const [place, requester] of stage.requesters.entries()) {
       await requester.program.stop();
       const ms = aheadMs[place] ?? 0;
-      requester.env = ms === 0 ? {} : { LD_PRELOAD: library, CLOCK_AHEAD: String(ms / 1_000) };
+      requester.env = ms === 0 ? {} : await preloadOf(ms);
       await requester.start();
       await requester.untilReady();
     }

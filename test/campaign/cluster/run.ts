@@ -4,12 +4,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { TroubleCode } from '../../../agent/system/trouble.ts';
 import { eventually } from '../../support/eventually.ts';
 import { sites } from '../../support/nats-sites.ts';
-import { processesNaming } from '../../support/processes.ts';
 import { SeededRandom } from '../../support/seeded-random.ts';
 import type { Entrance } from '../../support/simulated-node.ts';
-import { Crowd } from '../crowd.ts';
+import { Crowd, memberIds } from '../crowd.ts';
 import { Decisions } from '../decisions.ts';
 import { Model } from '../model.ts';
+import { type Concluded, conclude, decisionFigures, type Verdict } from '../verdict.ts';
 import { Canaries } from './canaries.ts';
 import { checkCalm } from './checks.ts';
 import type { Fault } from './fault.ts';
@@ -37,12 +37,8 @@ export interface ClusterRunOptions extends ClusterCampaignOptions {
   names: readonly string[];
 }
 
-/** What a campaign found. */
-export interface ClusterVerdict {
-  /** What was wrong; undefined when nothing was. */
-  fault?: string;
-  /** The folder with the logs, which is left after a fault. */
-  folder?: string;
+/** What a campaign found, and the lines of its table. */
+export interface ClusterVerdict extends Verdict {
   lines: string[];
 }
 
@@ -57,27 +53,18 @@ const usualLastsMs: Record<Fault['lasts'], number> = {
 export async function runClusterCampaign(options: ClusterRunOptions): Promise<ClusterVerdict> {
   const { seed, names, goOn } = options;
   const campaign = await ClusterCampaign.make(options);
-  let fault: string | undefined;
-  try {
+  const verdict = await conclude(campaign, async () => {
     await campaign.start();
     for (const [number, name] of planFaults(seed, names)) {
       if (!goOn(number)) break;
       await campaign.round(name);
     }
-  } catch (error) {
-    fault = `${campaign.doing}: ${error instanceof Error ? error.message : error}`;
-  }
-  await campaign.release(fault !== undefined);
-  const left = await processesNaming(campaign.folder);
-  if (left !== '') fault ??= `processes are left at the end:\n${left}`;
-  return {
-    ...(fault === undefined ? {} : { fault, folder: campaign.folder }),
-    lines: campaign.lines(),
-  };
+  });
+  return { ...verdict, lines: campaign.lines() };
 }
 
 /** A cluster with operators who decide all the time. A caller attacks it round by round, and releases it. */
-export class ClusterCampaign {
+export class ClusterCampaign implements Concluded {
   readonly #stage: ClusterStage;
   readonly #options: ClusterCampaignOptions;
   readonly #model = new Model();
@@ -91,7 +78,6 @@ export class ClusterCampaign {
   #fault: string | undefined;
   #events = 0;
   #number = 0;
-  /** What the campaign does now, for the report of a fault. */
   doing = 'at the start';
 
   /** Makes the stage, and starts only the servers. */
@@ -115,7 +101,6 @@ export class ClusterCampaign {
     });
   }
 
-  /** The folder with the logs. */
   get folder(): string {
     return this.#stage.cluster.folder;
   }
@@ -139,7 +124,6 @@ export class ClusterCampaign {
     else await this.#round(name, fault);
   }
 
-  /** Ends everything. It leaves the folder with the logs if `keep` is true. */
   async release(keep: boolean): Promise<void> {
     await this.#decisions.stop();
     await this.#canaries?.stop();
@@ -149,14 +133,9 @@ export class ClusterCampaign {
   }
 
   lines(): string[] {
-    const { counts } = this.#decisions;
     const figures: [string, number][] = [
       ['rounds', this.#rounds.length],
-      ['decisions acknowledged', counts.done],
-      ['decisions refused', counts.refused],
-      ['decisions without an answer, which may stand', counts.unknown],
-      ['decisions that no requester took', counts.notSent],
-      ['decisions by the command', counts.byCommand],
+      ...decisionFigures(this.#decisions),
       ['events', this.#events],
     ];
     return [...figureLines(this.#rounds), ...figures.map(([what, figure]) => `${what.padEnd(46)} ${figure}`)];
@@ -171,10 +150,7 @@ export class ClusterCampaign {
       servers: stage.nats.urlsAt(index % sites.length),
       joinToken,
     });
-    const members = Array.from(
-      { length: this.#options.simulatedNodes },
-      (_, index) => `member-${String(index).padStart(3, '0')}`,
-    );
+    const members = memberIds(this.#options.simulatedNodes);
     const witness = new Witness(sites.map(site => stage.connectWitness(site)));
     this.#witness = witness;
     for (const id of stage.agentIds) this.#model.add(id, true);

@@ -1,17 +1,21 @@
-// Sets the clock of a program to the first days of 1970, as on a machine without a battery for its clock. For LD_PRELOAD.
+// Sets the clock of a program, for LD_PRELOAD: ahead by AHEAD_S seconds, or behind when that is below zero, or to the remainder
+// of the time by MODULO_S seconds. With that of 30 days, it is early in 1970 whenever this runs.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <sys/time.h>
 #include <time.h>
 
-// The remainder of 30 days, so that the time is early in 1970 whenever this runs.
-static time_t early(time_t now) { return now % (30 * 86400); }
+#ifdef MODULO_S
+static time_t set(time_t now) { return now % (MODULO_S); }
+#else
+static time_t set(time_t now) { return now + (AHEAD_S); }
+#endif
 
 int clock_gettime(clockid_t id, struct timespec *at) {
   static int (*real)(clockid_t, struct timespec *);
   if (!real) *(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
   int result = real(id, at);
-  if (result == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) at->tv_sec = early(at->tv_sec);
+  if (result == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) at->tv_sec = set(at->tv_sec);
   return result;
 }
 
