@@ -9,7 +9,7 @@ import { notWritable, removeFile, writeFileAtomic } from '../system/files.ts';
 import { readOwnFile } from '../system/read-file.ts';
 
 /** The file in the data folder that names the steps, while they are under way. */
-const stepsFile = 'restore.json';
+export const stepsFile = 'restore.json';
 
 const name = v.pipe(v.string(), v.regex(/^(requester|broker)(\.[A-Za-z0-9_-]{1,40})?$/));
 const schema = v.object({
@@ -18,15 +18,14 @@ const schema = v.object({
 });
 export type Step = v.InferOutput<typeof schema>['steps'][number];
 
-/** Plans the steps on the disk, and carries them out. @throws MusterError `not_writable` */
-export async function exchangeFolders(data: string, steps: readonly Step[]): Promise<void> {
-  await writeFileAtomic(join(data, stepsFile), `${JSON.stringify({ steps })}\n`);
-  await finishExchange(data);
+/** Writes the steps to `folder`. They are due as soon as the file is in the data folder. @throws MusterError `not_writable` */
+export function planExchange(folder: string, steps: readonly Step[]): Promise<void> {
+  return writeFileAtomic(join(folder, stepsFile), `${JSON.stringify({ steps })}\n`);
 }
 
 /**
- * Carries out the steps that a killed restore has planned. Does nothing when there are none. It runs before a requester uses its
- * folder. @throws MusterError `bad_state`, `not_writable`
+ * Carries out the steps that a restore has planned, also one that was killed. Does nothing when there are none. It runs before a
+ * requester uses its folder. @throws MusterError `bad_state`, `not_writable`
  */
 export async function finishExchange(data: string): Promise<void> {
   const path = join(data, stepsFile);

@@ -1,7 +1,7 @@
 // A NATS of one's own and the requester's disk are lost with a thousand nodes on the roll. They are restored on a cluster of
 // three servers, and nobody registers again.
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
@@ -104,5 +104,35 @@ describe("a thousand nodes on a NATS of one's own", () => {
     assert.equal((await cluster.status()).state, 'ready');
     const registered = (await cluster.events()).filter(({ type }) => type.endsWith('.registered'));
     assert.equal(new Set(registered.map(({ subject }) => subject)).size, registered.length);
+  });
+
+  it('are not touched by a file that is torn, or of a later version', async () => {
+    const { clusterId = '' } = await cluster.status();
+    await requester.stop();
+    const store = async () => {
+      const connection = await openConnection(three[0]?.url ?? '');
+      const ask = async (stream: string) => {
+        const { data } = await connection.request(`$JS.API.STREAM.INFO.${stream}`, '', 5_000);
+        const { created, config, state } = JSON.parse(Buffer.from(data).toString());
+        // The consumers of a requester that has stopped go by themselves.
+        return { stream, created, config, state: { ...state, consumer_count: undefined } };
+      };
+      const streams = await Promise.all(['KV_node_v1', 'KV_muster_v1', 'NODE_EVENTS'].map(ask));
+      await connection.close();
+      return streams;
+    };
+    const folder = () => readdir(cluster.folderOf('node-0'), { recursive: true });
+    const before = [await store(), await folder()];
+    const whole = await readFile(file());
+    const later = Buffer.concat([Buffer.from('muster backup 2\n'), whole.subarray(whole.indexOf('\n') + 1)]);
+    for (const [content, text] of [
+      [whole.subarray(0, whole.length / 2), /is not whole: its end is missing/],
+      [later, /was written by a later version of muster/],
+    ] as const) {
+      await writeFile(file(), content);
+      const { code, stderr } = await restore('--replicas', '3', '--replace', clusterId);
+      assert.deepEqual([code, text.test(stderr)], [1, true], stderr);
+      assert.deepEqual([await store(), await folder()], before);
+    }
   });
 });

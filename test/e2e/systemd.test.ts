@@ -234,22 +234,30 @@ describe('as a service of systemd', { skip }, () => {
     assert.match(await ok('stat', '--format=%U', '/var/lib/muster/agent/identity.nk'), /^muster$/);
   });
 
-  it('is restored by root, after the state of the lost one was moved away', async () => {
+  it('is restored by root where it has run, beside its agent, and nobody registers again', async () => {
     const node = await host.cluster();
     await host.muster('node', 'approve', node);
+    const identity = await host.identity();
     await ok('muster', 'backup', '/run/lost.backup');
-    await ok('systemctl', 'stop', 'muster-agent', 'muster-requester');
+    const running = await host.systemd.run('muster', 'restore', '/run/lost.backup');
+    assert.equal(running.code, 1, running.stderr);
+    assert.match(running.stderr, /systemctl stop muster-requester/);
+    await ok('systemctl', 'stop', 'muster-requester');
     const refused = await host.systemd.run('muster', 'restore', '/run/lost.backup');
-    assert.equal(refused.code, 77, refused.stderr);
-    await ok('mv', '/var/lib/private/muster', '/run/earlier');
-    await ok('rm', '/var/lib/muster');
-    await ok('muster', 'restore', '/run/lost.backup');
-    await ok('cp', '-r', '/run/earlier/agent', '/var/lib/muster/');
+    const [, cluster = ''] = /--replace (\S+)/.exec(refused.stderr) ?? [];
+    await ok('muster', 'restore', '/run/lost.backup', '--replace', cluster);
     await host.start('requester');
-    await host.start('agent');
-    await host.untilStatus('agent', /^approved/);
+    await host.untilStatus('requester', /^ready, 2 nodes, 0 pending approval$/);
+    // The same on a disk that has lost the folders of the requester.
+    await ok('systemctl', 'stop', 'muster-requester');
+    await ok('sh', '-c', 'rm -r /var/lib/muster/requester* /var/lib/muster/broker*');
+    await ok('muster', 'restore', '/run/lost.backup');
+    await host.start('requester');
+    await host.untilStatus('agent', /^approved, last heartbeat acknowledged/);
+    assert.deepEqual([await host.identity(), await host.registrations()], [identity, 1]);
     assert.equal(await ok('find', '/var/lib/muster/', '!', '-user', 'muster'), '');
-    await ok('rm', '-r', '/run/earlier', '/run/lost.backup');
+    assert.equal((await ok('ls', '/var/lib/private')).trim(), 'muster');
+    await ok('rm', '/run/lost.backup');
   });
 
   it('keeps one roll with a second requester, which has a user and keys of its own', async () => {

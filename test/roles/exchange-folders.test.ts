@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { exchangeFolders, finishExchange, type Step } from '../../agent/roles/exchange-folders.ts';
+import { finishExchange, planExchange, type Step } from '../../agent/roles/exchange-folders.ts';
 import { newFolder } from '../support/temporary.ts';
 
 const steps: Step[] = [
@@ -31,7 +31,8 @@ async function assertExchanged(data: string): Promise<void> {
 
 test('folders take the place of others', async () => {
   const data = await makeData();
-  await exchangeFolders(data, steps);
+  await planExchange(data, steps);
+  await finishExchange(data);
   await assertExchanged(data);
   await finishExchange(data);
   await assertExchanged(data);

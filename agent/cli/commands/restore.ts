@@ -2,8 +2,9 @@
 import { integer } from '../../config/kind.ts';
 import { dataFolder } from '../../config/paths.ts';
 import { note, print } from '../../output/terminal.ts';
+import { isRoot, refuseSharedFiles } from '../../roles/refused-paths.ts';
+import { restore } from '../../roles/restore/run-restore.ts';
 import { roleLog } from '../../roles/role-log.ts';
-import { restore } from '../../roles/run-restore.ts';
 import { checkPrivateState } from '../../service/private-state.ts';
 import { printable } from '../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../line/command.ts';
@@ -34,9 +35,11 @@ export async function run({
   flags: given,
   operands: { file },
 }: Argv<typeof flags, keyof typeof operands>): Promise<number> {
-  const { settings: loaded } = await load({ role: 'requester' });
+  const read = await load({ role: 'requester' });
+  await refuseSharedFiles('requester', read);
+  const { settings: loaded } = read;
   const data = await dataFolder(loaded);
-  await checkPrivateState(data);
+  if (!isRoot()) await checkPrivateState(data);
   const { cluster, requester, at, kept } = await restore({
     path: file,
     data,
