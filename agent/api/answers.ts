@@ -21,6 +21,7 @@ import {
   joinCodeViewSchema,
 } from '../protocol/http-join-codes.ts';
 import { createdListenerSchema, listenerListSchema } from '../protocol/http-listeners.ts';
+import { nodeStreamHeadSchema } from '../protocol/http-node-stream.ts';
 import { operationAnswerSchema } from '../protocol/http-operations.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { nodeStateSchema } from '../protocol/node-state.ts';
@@ -37,15 +38,10 @@ export function readNode(value: unknown) {
   return { ...state, ...(Muster ? { Muster } : {}) };
 }
 
-/** Returns HEALTHY, UNHEALTHY or UNKNOWN. A Bacalhau orchestrator only knows CONNECTED and DISCONNECTED. */
-export const statusOf = (node: ShownNode): string => node.Muster?.Health ?? node.Connection;
-
-/** Returns whether a requester of muster checks no key of this node. A Bacalhau orchestrator does not tell. */
-export const isUnverified = ({ Info, Muster }: ShownNode): boolean =>
-  Info.NodeType !== 'Requester' && Muster !== undefined && !Muster.Fingerprint;
-
 /** Reads the list of nodes. @throws ProtocolError */
 export const readNodes = (value: unknown): ShownNode[] => validate(nodeListSchema, value).Nodes.map(readNode);
+/** Reads the first line of a stream of nodes. @throws ProtocolError */
+export const readNodeStreamHead = (value: unknown) => validate(nodeStreamHeadSchema, value);
 /** Reads the answer with one node. @throws ProtocolError */
 export const readOneNode = (value: unknown): ShownNode => readNode(validate(oneNodeSchema, value).Node);
 /** Reads what became of an operation. @throws ProtocolError */

@@ -26,6 +26,7 @@ import { BanCalls, requireFingerprint } from './bans.ts';
 import { tokenSource } from './find-token.ts';
 import { JoinCodeCalls } from './join-codes.ts';
 import { ListenerCalls } from './listeners.ts';
+import { type NodeListing, openNodeList } from './node-list.ts';
 import type { ApiServerOptions } from './one-server.ts';
 import { OperatorCalls } from './operators.ts';
 import { parseJson, readLines } from './read-response.ts';
@@ -112,6 +113,11 @@ export class ApiClient {
   /** Returns the nodes that match `query`, which has the parameters of the API. */
   nodes(query: Readonly<Record<string, string>>): Promise<ShownNode[]> {
     return this.#requests.ask(readNodes, 'GET', withQuery('/orchestrator/nodes', query));
+  }
+
+  /** Returns the same nodes as they come, with what the requester says of the list. They must be read to the end. */
+  listNodes(query: Readonly<Record<string, string>>): Promise<NodeListing> {
+    return openNodeList(this.#requests, withQuery('/orchestrator/nodes', query));
   }
 
   /** Returns the node with this id, or with this unique beginning of an id. */

@@ -96,14 +96,15 @@ export class ApiRequests {
 
   /**
    * Opens a stream. Returns its response, and the server that sends it. `check` throws ProtocolError for a response that is
-   * no such stream.
+   * no such stream. `accept` names the media types that it may have.
    */
   open(
     path: string,
     check: (response: IncomingMessage) => void,
+    accept?: string,
   ): Promise<{ response: IncomingMessage; server: OneServer }> {
     return this.#inTurn({ isRepeatable: true }, async (server, attempt) => {
-      const response = await server.open({ method: 'GET', path }, attempt);
+      const response = await server.open({ method: 'GET', path, accept }, attempt);
       check(response);
       return { response, server };
     });

@@ -23,6 +23,8 @@ export interface OutgoingRequest {
   /** The path below `/api/v1`. */
   path: string;
   body?: string | undefined;
+  /** The media types that the answer may have, as the header `Accept` names them; any when absent. */
+  accept?: string | undefined;
   signal?: AbortSignal | undefined;
   /** The id of the operation that the request belongs to; absent for a read. */
   operation?: string | undefined;
@@ -54,7 +56,7 @@ export class ApiConnection {
   /** Sends a request. Throws the error of the connection, or `timeoutError()`. */
   async send(outgoing: OutgoingRequest): Promise<Received> {
     const { host, port, isTls, ca, deadlineMs, connectMs } = this.#target;
-    const { method, path, body, signal, operation, token, onlyOn, onWrite } = outgoing;
+    const { method, path, body, accept, signal, operation, token, onlyOn, onWrite } = outgoing;
     const { promise, resolve, reject } = Promise.withResolvers<Received>();
     const json = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body ?? '') };
     const sent = (isTls ? requestTls : request)({
@@ -64,6 +66,7 @@ export class ApiConnection {
       path: `/api/v1${path}`,
       headers: {
         ...(body === undefined ? {} : json),
+        ...(accept === undefined ? {} : { Accept: accept }),
         ...(operation === undefined ? {} : { [operationHeader]: operation }),
       },
       agent: this.#agent,

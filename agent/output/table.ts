@@ -4,12 +4,18 @@
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
-    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, width(cell));
+    for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, widthOf(cell));
   }
-  const line = (row: readonly string[]) =>
-    row.map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - width(cell))).join('  ');
-  return rows.map(row => `${line(row).trimEnd()}\n`).join('');
+  return rows.map(row => tableLine(row, widths)).join('');
+}
+
+/** Returns a row of cells as a line. A cell that is wider than its column stays whole. */
+export function tableLine(row: readonly string[], widths: readonly number[]): string {
+  const line = row.map(
+    (cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell))),
+  );
+  return `${line.join('  ').trimEnd()}\n`;
 }
 
 /** Returns the width in characters. UTF-16 units would count some characters twice. */
-const width = (cell: string): number => [...cell].length;
+export const widthOf = (cell: string): number => [...cell].length;

@@ -16,6 +16,10 @@ export async function printSlowly(text: string): Promise<void> {
   await new Promise<void>(resolve => process.stdout.write(text, () => resolve()));
 }
 
+/** Returns the width of the terminal that shows the results, in columns; undefined when they go elsewhere. */
+export const outputWidth = (): number | undefined =>
+  process.stdout.isTTY ? process.stdout.columns || undefined : undefined;
+
 let messageFormat: 'json' | 'text' | undefined;
 
 /** Makes errors and warnings use the format of the log among whose lines they appear. */

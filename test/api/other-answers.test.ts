@@ -32,8 +32,15 @@ async function readEvents(): Promise<unknown[]> {
   return events;
 }
 
+async function readList(): Promise<unknown[]> {
+  const nodes: unknown[] = [];
+  for await (const node of (await client.listNodes({})).nodes) nodes.push(node);
+  return nodes;
+}
+
 const calls: Readonly<Record<string, () => Promise<unknown>>> = {
   nodes: () => client.nodes({}),
+  list: readList,
   node: () => client.node('n-1'),
   status: () => client.status(),
   decide: () => client.decide('n-1', { Action: 'approve', Message: '', Actor: 'a' }),

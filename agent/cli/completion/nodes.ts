@@ -1,7 +1,8 @@
 // Asks the requester for the nodes that may complete an unfinished command line.
-import { type ShownNode, statusOf } from '../../api/answers.ts';
+import type { ShownNode } from '../../api/answers.ts';
 import { requesterApi } from '../../api/client.ts';
 import { loadSettings } from '../../config/load.ts';
+import { statusOf } from '../../protocol/listed-node.ts';
 import { nodeIdPattern } from '../../protocol/schema.ts';
 import { lex } from '../line/argv.ts';
 import type { Candidate, UnfinishedLine } from './candidates.ts';

@@ -22,6 +22,7 @@ import { listenerRoutes } from './listener-routes.ts';
 import { loginRoutes } from './login.ts';
 import { readNodeChange } from './node-change.ts';
 import { flagOf, queryNodes } from './node-query.ts';
+import { NodeStreams } from './node-stream.ts';
 import { operations } from './operation.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { operatorRoutes } from './operator-routes.ts';
@@ -49,6 +50,7 @@ export function apiRoutes({
   openReads,
 }: RoutesOptions): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
+  const nodeStreams = new NodeStreams();
 
   app.use(async (call, next) => {
     if (isOwnHost(hostOf(call.req.header('host')))) return next();
@@ -67,9 +69,11 @@ export function apiRoutes({
   app.get('/api/v1/agent/version', call => answer(call, directory.self.BacalhauVersion));
   app.get('/api/v1/agent/node', call => answer(call, directory.self));
 
-  app.get('/api/v1/orchestrator/nodes', call =>
-    answer(call, { NextToken: '', Nodes: queryNodes(directory.list(), parameters(call)) }),
-  );
+  app.get('/api/v1/orchestrator/nodes', call => {
+    const nodes = queryNodes(directory.list(), parameters(call));
+    if (nodeStreams.isFor(call)) return nodeStreams.answer(call, nodes, directory.status());
+    return answer(call, { NextToken: '', Nodes: nodes });
+  });
   app.get('/api/v1/orchestrator/nodes/:name', call =>
     answer(call, { Node: directory.get(nodeName(call.req.param('name'))) }),
   );

@@ -1,7 +1,10 @@
 // Tests the routes for nodes over real HTTP: list, get, approve, reject and delete, as Bacalhau's clients use them.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
 import { MusterError } from '../../../agent/system/errors.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';
 import { record, requesterNode } from '../samples.ts';
 import { call, cluster, node, put, serve } from './api-fixture.ts';
@@ -27,6 +30,54 @@ test('the list has every node, sorted by id', async t => {
   assert.equal(answer.headers['content-type'], 'application/json');
   assert.deepEqual(answer.json(), JSON.parse(JSON.stringify({ NextToken: '', Nodes: directory.list() })));
   assert.equal(answer.text.trimEnd().includes('\n'), false);
+});
+
+test('a client that accepts lines gets what is to be known of the list, then a line for each node', async t => {
+  const directory = cluster();
+  directory.degraded = 'no echo from the broker';
+  const api = await serve(t, directory);
+  const headers = { Accept: 'application/x-ndjson, application/json' };
+  const answer = await call(api, `${nodes}?limit=2`, { headers });
+  assert.equal(answer.headers['content-type'], 'application/x-ndjson');
+  assert.equal(answer.headers.vary, 'Accept');
+  const [{ At, ...head }, ...lines] = answer.text
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line));
+  assert.ok(Math.abs(Date.parse(At) - Date.now()) < 3_600_000);
+  assert.deepEqual(head, {
+    Nodes: 2,
+    Requesters: 1,
+    State: 'degraded',
+    Reason: 'no echo from the broker',
+    Widths: { ID: 6, TYPE: 9, APPROVAL: 8, STATUS: 7, HOST: 0, NOTE: 10 },
+  });
+  assert.deepEqual(lines, JSON.parse(JSON.stringify(directory.list().slice(0, 2))));
+});
+
+test('when many streams of nodes wait for their readers, the next caller gets the list as one text', async t => {
+  const directory = new FakeDirectory(
+    requesterNode(),
+    Array.from({ length: 2_000 }, (_, index) =>
+      node(`node-${index}`, { labels: { text: 'x'.repeat(8_000) } }),
+    ),
+  );
+  const api = await serve(t, directory);
+  const unread: IncomingMessage[] = [];
+  t.after(() => {
+    for (const response of unread) response.destroy();
+  });
+  const open = async (): Promise<string | undefined> => {
+    const options = { host: '127.0.0.1', port: api.port, path: nodes, agent: false };
+    const sent = request({ ...options, headers: { Accept: 'application/x-ndjson' } }).end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    unread.push(response.pause());
+    return response.headers['content-type'];
+  };
+  for (let turn = 0; turn < 16; turn++) assert.equal(await open(), 'application/x-ndjson');
+  assert.equal(await open(), 'application/json');
+  unread[0]?.destroy();
+  await eventually('there is a place again', async () => (await open()) === 'application/x-ndjson');
 });
 
 test('?pretty indents by two', async t => {

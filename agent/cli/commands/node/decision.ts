@@ -1,7 +1,7 @@
 // `muster node approve`, `reject` and `delete` send an operator's decision about one node.
-import { isUnverified } from '../../../api/answers.ts';
 import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { print, showMessage } from '../../../output/terminal.ts';
+import { isUnverified } from '../../../protocol/listed-node.ts';
 import type { Argv, Command, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
 

@@ -1,7 +1,8 @@
 // Describes a node for people: sections with aligned names and readable units. Rows without a value are left out.
-import { type ShownNode, statusOf } from '../../../api/answers.ts';
+import type { ShownNode } from '../../../api/answers.ts';
 import { type Row, type Section, sectionsText } from '../../../output/sections.ts';
 import { durationText, sizeText, timeText } from '../../../output/units.ts';
+import { statusOf } from '../../../protocol/listed-node.ts';
 import type { GpuUsage } from '../../../protocol/messages.ts';
 import { zeroTime } from '../../../protocol/node-info.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';

@@ -1,18 +1,17 @@
 // `muster node list` lists the nodes on the roll.
-import type { ShownNode } from '../../../api/answers.ts';
-import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
+import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { choice, integer } from '../../../config/kind.ts';
-import { formatAs } from '../../../output/data.ts';
-import { print, warn } from '../../../output/terminal.ts';
+import { jsonText } from '../../../output/data.ts';
+import { note, outputWidth, printSlowly, warn } from '../../../output/terminal.ts';
 import { nodeOrders } from '../../../protocol/http.ts';
-import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
+import { type OpenedList, openList } from './open-list.ts';
 
 export const settings = apiSettings;
 
 export const flags = {
-  output: outputFlag('table', 'wide', 'json', 'yaml'),
+  output: outputFlag('table', 'wide', 'json', 'yaml', 'csv', 'name', 'ansible'),
   'filter-approval': {
     value: 'APPROVAL',
     kind: choice('approved', 'pending', 'rejected'),
@@ -46,11 +45,9 @@ export const examples: readonly Example[] = [
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { flags: given } = argv;
   const api = await requesterApi(argv.load);
-  const nodes = await api.nodes(queryOf(given));
-  // The requester that gave the list is asked, which may be another one than the first.
-  const doubt = await doubtAbout(api);
-  if (doubt) warn(doubt);
-  print(await formatAs(given.output, nodes, () => nodeTable(nodes, given)));
+  const list = await openList(api, queryOf(given));
+  if (list.doubt) warn(list.doubt);
+  for await (const text of textOf(list, given)) await printSlowly(text);
   return 0;
 }
 
@@ -70,20 +67,22 @@ function queryOf(given: Given): Record<string, string> {
   );
 }
 
-async function nodeTable(nodes: ShownNode[], given: Given): Promise<string> {
-  const [{ narrowFor, wideFor }, { table }] = await Promise.all([
-    import('./columns.ts'),
-    import('../../../output/table.ts'),
-  ]);
-  const columns = given.output === 'wide' ? wideFor(nodes) : narrowFor(nodes);
-  const rows = nodes.map(node => columns.map(([, cell]) => cell(node)));
-  return table(given['hide-header'] ? rows : [columns.map(([title]) => title), ...rows]);
+async function* textOf(list: OpenedList, { output, 'hide-header': isBare }: Given): AsyncGenerator<string> {
+  const hasHeader = !isBare;
+  if (output === 'ansible') {
+    const { ansibleInventory } = await import('./ansible-inventory.ts');
+    yield jsonText(await ansibleInventory(list.nodes));
+  } else if (output === 'table' || output === 'wide') {
+    const { nodeTable } = await import('./list-table.ts');
+    const table = nodeTable(list.facts, { isWide: output === 'wide', hasHeader, total: outputWidth() });
+    for await (const node of list.nodes) yield table.add(node);
+    yield table.end();
+    if (table.leftOut.length > 0) note(leftOutText(table.leftOut));
+  } else {
+    const { listData } = await import('./list-data.ts');
+    yield* listData(output, list.nodes, { hasHeader, facts: list.facts });
+  }
 }
 
-/** Returns why the list may be wrong, which is the state of the requester when it is not ready. */
-async function doubtAbout(api: ApiClient): Promise<string | undefined> {
-  // A Bacalhau orchestrator does not have this status. If nothing answers, the request for the nodes fails later.
-  const status = await api.status().catch(() => undefined);
-  if (status === undefined || status.state === 'ready') return undefined;
-  return printable(`the requester is ${status.state}${status.reason ? `: ${status.reason}` : ''}`);
-}
+const leftOutText = (titles: readonly string[]): string =>
+  `left out for width: ${titles.join(', ')} (a wider terminal, a pipe and -o csv have more)`;

@@ -120,11 +120,11 @@ function colourful(): FakeDirectory {
 test('-o wide adds capacity, version, hostname, last seen, conditions and labels', async t => {
   const api = await serve(t, colourful());
   const run = (...args: string[]) => muster(t, ['node', 'list', '--api-port', String(api.port), ...args]);
-  const table = `ID      TYPE       APPROVAL  STATUS     CPU        MEMORY          DISK           GPU    VERSION  HOSTNAME  LAST SEEN  FINGERPRINT  NOTE  CONDITIONS  LABELS
-gpu-1   Compute    APPROVED  HEALTHY    1.0 / 3.2  1.5 kB / 12 GB  10 GB / 77 GB  1 / 2  0.1.0    rack-7    1s ago     unverified   -     GpuMissing  env=prod zone=eu
-never   Compute    PENDING   UNKNOWN    0.0 / 4.0  0 B / 8.0 GB    0 B / 0 B      0 / 0  v1.0.0   -         never      unverified   -     -           note=a\\u001b[31m\\u202eb
-node-0  Requester  APPROVED  UNKNOWN    -          -               -              -      v1.0.0   head      -          -            -     -           -
-old     Compute    APPROVED  UNHEALTHY  0.0 / 4.0  0 B / 8.0 GB    0 B / 0 B      0 / 0  v1.0.0   -         4h ago     unverified   -     -           -
+  const table = `ID      TYPE       APPROVAL  STATUS     HOST    CPU        MEMORY          DISK           GPU    VERSION  LAST SEEN  FINGERPRINT  NOTE                       LABELS
+gpu-1   Compute    APPROVED  HEALTHY    rack-7  1.0 / 3.2  1.5 kB / 12 GB  10 GB / 77 GB  1 / 2  0.1.0    1s ago     unverified   GpuMissing, unverified     env=prod zone=eu
+never   Compute    PENDING   UNKNOWN    -       0.0 / 4.0  0 B / 8.0 GB    0 B / 0 B      0 / 0  v1.0.0   never      unverified   never heard, unverified    note=a\\u001b[31m\\u202eb
+node-0  Requester  APPROVED  UNKNOWN    head    -          -               -              -      v1.0.0   -          -            -                          -
+old     Compute    APPROVED  UNHEALTHY  -       0.0 / 4.0  0 B / 8.0 GB    0 B / 0 B      0 / 0  v1.0.0   4h ago     unverified   silent for 4h, unverified  -
 `;
   assert.deepEqual(await run('-o', 'wide'), ok(table));
   const bare = await run('-o', 'wide', '--hide-header');
@@ -169,6 +169,46 @@ test('an empty roll is a header or an empty list', async t => {
   assert.deepEqual(await run('--hide-header'), ok(''));
   assert.deepEqual(await run('-o', 'json'), ok('[]\n'));
   assert.deepEqual(await run('-o', 'yaml'), ok('[]\n'));
+});
+
+test('-o name prints ids, and csv a line for each node', async t => {
+  const api = await serve(t, colourful());
+  const run = (...args: string[]) => muster(t, ['node', 'list', '--api-port', String(api.port), ...args]);
+  assert.deepEqual(await run('-o', 'name', '--filter-approval', 'approved'), ok('gpu-1\nnode-0\nold\n'));
+  const { stdout } = await run('-o', 'csv', '--reverse');
+  const [header, old, , never] = stdout.split('\r\n');
+  assert.equal(
+    header,
+    'id,type,approval,status,host,note,last_seen,registered_at,cpu,memory_bytes,disk_bytes,gpu,version,fingerprint,conditions,labels',
+  );
+  assert.equal(old, 'old,Compute,APPROVED,UNHEALTHY,,"silent for 4h, unverified",,,4,8000000000,,,v1.0.0,,,');
+  assert.match(never ?? '', /,note=a\\u001b\[31m\\u202eb$/);
+});
+
+test('-o ansible prints an inventory of the compute nodes, in which nothing of a node is carried out', async t => {
+  const evil = computeInfo('evil', { role: "{{ lookup('pipe', 'id') }}", 'a.b/c': '1' });
+  const nodes = [
+    { state: record('node-0', 'APPROVED', { Info: requesterNode() }) },
+    { state: record('evil', 'APPROVED', { Info: { ...evil, Hostname: '-oProxyCommand=id' } }) },
+    { state: record('__proto__', 'PENDING', { Info: { ...computeInfo('__proto__'), Hostname: 'rack-7' } }) },
+  ];
+  const api = await serve(t, new FakeDirectory(requesterNode(), nodes));
+  const { stdout } = await muster(t, ['node', 'list', '-o', 'ansible', '--api-port', String(api.port)]);
+  const { _meta, all, ...groups } = JSON.parse(stdout);
+  assert.deepEqual(Object.keys(_meta.hostvars), ['__proto__', 'evil']);
+  assert.equal(Object.getOwnPropertyDescriptor(_meta.hostvars, '__proto__')?.value.ansible_host, 'rack-7');
+  assert.deepEqual(_meta.hostvars.evil, {
+    muster_id: 'evil',
+    muster_approval: 'APPROVED',
+    muster_status: 'UNKNOWN',
+    muster_host: '-oProxyCommand=id',
+    muster_conditions: [],
+    muster_labels: { role: { __ansible_unsafe: "{{ lookup('pipe', 'id') }}" }, 'a.b/c': '1' },
+  });
+  assert.deepEqual(groups.approval_pending, { hosts: ['__proto__'] });
+  assert.deepEqual(groups.status_unknown, { hosts: ['__proto__', 'evil'] });
+  assert.deepEqual(groups.label_a_b_c_1, { hosts: ['evil'] });
+  assert.deepEqual(all.children, ['ungrouped', ...Object.keys(groups)].sort());
 });
 
 test('describe prints one node as text, yaml or json', async t => {

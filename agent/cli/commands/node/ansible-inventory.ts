@@ -1,0 +1,63 @@
+// Makes the inventory that Ansible asks a script for: the compute nodes, in groups by approval, status and labels.
+import { hostOf } from '../../../output/node-columns.ts';
+import { type ListedNode, statusOf } from '../../../protocol/listed-node.ts';
+
+/** A value of an inventory. Ansible carries out templates in a text, unless the text is marked as unsafe. */
+type Value = string | { __ansible_unsafe: string } | Value[] | { [name: string]: Value };
+
+/**
+ * Returns the inventory, as `ansible-inventory --list` shows one. Requesters are left out. Nodes write their labels and host
+ * names themselves, so none of those may be carried out or become an option of ssh.
+ */
+export async function ansibleInventory(nodes: AsyncIterable<ListedNode>): Promise<Record<string, unknown>> {
+  const variables = new Map<string, Record<string, Value>>();
+  const groups = new Map<string, { hosts: string[] }>();
+  for await (const node of nodes) {
+    if (node.Info.NodeType === 'Requester') continue;
+    variables.set(node.Info.NodeID, variablesOf(node));
+    for (const name of groupsOf(node)) {
+      const group = groups.get(name) ?? { hosts: [] };
+      group.hosts.push(node.Info.NodeID);
+      groups.set(name, group);
+    }
+  }
+  const hostvars = Object.fromEntries(variables);
+  const children = ['ungrouped', ...groups.keys()].sort();
+  return { _meta: { hostvars }, all: { children }, ...Object.fromEntries(groups) };
+}
+
+function variablesOf(node: ListedNode): Record<string, Value> {
+  const { Info, Membership } = node;
+  const address = addressOf(node);
+  return {
+    ...(address ? { ansible_host: address } : {}),
+    muster_id: Info.NodeID,
+    muster_approval: Membership,
+    muster_status: statusOf(node),
+    muster_host: plain(Info.Hostname ?? ''),
+    muster_conditions: (Info.Conditions ?? []).map(({ Type }) => plain(Type)),
+    muster_labels: Object.fromEntries(
+      Object.entries(Info.Labels ?? {}).map(([key, value]) => [key, plain(value)]),
+    ),
+  };
+}
+
+/** Returns the groups of a node, each once: two labels may have the same name in Ansible. */
+function groupsOf(node: ListedNode): Set<string> {
+  const labels = Object.entries(node.Info.Labels ?? {}).map(([key, value]) => `label_${key}_${value}`);
+  const approval = `approval_${node.Membership || 'none'}`.toLowerCase();
+  return new Set([approval, `status_${statusOf(node)}`.toLowerCase(), ...labels].map(groupName));
+}
+
+/** A name of a group has letters, digits and underscores. It never begins with a digit here. */
+const groupName = (text: string): string => text.replace(/[^A-Za-z0-9_]/g, '_').slice(0, 200);
+
+/** Returns where ssh finds the node; undefined when what it says of itself is no name of a host. */
+function addressOf(node: ListedNode): string | undefined {
+  const host = hostOf(node);
+  // Ssh would take a name that begins with a hyphen for an option.
+  return /^[A-Za-z0-9][A-Za-z0-9.:_-]{0,254}$/.test(host) ? host : undefined;
+}
+
+/** Returns a text from a node, marked when Ansible could take a part of it for a template. */
+const plain = (text: string): Value => (/\{[{%#]/.test(text) ? { __ansible_unsafe: text } : text);

@@ -1,0 +1,40 @@
+// Opens a list of nodes, with the facts that its rows need, and the reason why it may be wrong.
+import type { ShownNode } from '../../../api/answers.ts';
+import type { ApiClient } from '../../../api/client.ts';
+import { factsOf, type ListFacts } from '../../../output/node-columns.ts';
+import { systemClock } from '../../../system/clock.ts';
+import { printable } from '../../../system/printable.ts';
+
+export interface OpenedList {
+  nodes: AsyncIterable<ShownNode>;
+  facts: ListFacts;
+  /** Why the list may be wrong, which is the state of a requester that is not ready; undefined when it is. */
+  doubt: string | undefined;
+}
+
+/** Asks for the nodes that match `query`. @throws MusterError */
+export async function openList(api: ApiClient, query: Readonly<Record<string, string>>): Promise<OpenedList> {
+  const { head, nodes } = await api.listNodes(query);
+  if (head) {
+    const { At, Requesters: requesters, Widths: widths, State, Reason } = head;
+    return { nodes, facts: { now: new Date(At), requesters, widths }, doubt: doubtAbout(State, Reason) };
+  }
+  const all: ShownNode[] = [];
+  for await (const node of nodes) all.push(node);
+  // The requester that gave the list is asked, which may be another one than the first. A Bacalhau orchestrator does not have
+  // this status.
+  const status = await api.status().catch(() => undefined);
+  return {
+    nodes: inTurn(all),
+    facts: factsOf(all, systemClock.now()),
+    doubt: status && doubtAbout(status.state, status.reason),
+  };
+}
+
+async function* inTurn(nodes: readonly ShownNode[]): AsyncGenerator<ShownNode> {
+  yield* nodes;
+}
+
+function doubtAbout(state: string, reason: string): string | undefined {
+  return state === 'ready' ? undefined : printable(`the requester is ${state}${reason ? `: ${reason}` : ''}`);
+}
