@@ -11,6 +11,7 @@ import {
   readJoinCodes,
   readLostNodes,
   readNewToken,
+  readNodeStreamHead,
   readNodes,
   readOneNode,
   readOperationView,
@@ -82,6 +83,15 @@ function answer(name: string, read: (value: unknown) => unknown, valid: fc.Arbit
 /** Returns objects with one member of this name. */
 const member = <T>(name: string, values: fc.Arbitrary<T>): fc.Arbitrary<Record<string, T>> =>
   values.map(value => ({ [name]: value }));
+
+const nodeStreamHeads = fc.record({
+  Nodes: fc.nat(),
+  Requesters: fc.nat(),
+  At: times,
+  State: fc.constantFrom('ready', 'degraded'),
+  Reason: word,
+  Widths: fc.constantFrom({}, { ID: 36, HOST: 0 }),
+});
 
 const joinCodeViews = fc.record(
   {
@@ -200,6 +210,7 @@ export const apiDecoders: readonly Decoder[] = [
   },
   answer('nodes', readNodes, member('Nodes', fc.array(shownNodes, { minLength: 1, maxLength: 2 }))),
   answer('a node', readOneNode, member('Node', shownNodes)),
+  answer('the first line of a stream of nodes', readNodeStreamHead, nodeStreamHeads),
   answer('an event', readEvent, cloudEvents),
   answer('the state of the requester', readRequesterState, fc.constant({ state: 'ready', reason: '' })),
   answer(

@@ -213,6 +213,40 @@ export const liveDecoders: readonly Decoder[] = [
     release: () => impostor.close(),
   },
   {
+    what: "a line of a stream of nodes in the requester's place",
+    covers: ['api/node-list.ts openNodeList'],
+    form: 'json',
+    valid: shownNodes,
+    share: 0.05,
+    wrap: content => {
+      const head = {
+        Nodes: 1,
+        Requesters: 0,
+        At: '2026-01-01T12:00:00Z',
+        State: 'ready',
+        Reason: '',
+        Widths: {},
+      };
+      return Buffer.concat([
+        Buffer.from(
+          `HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n${JSON.stringify(head)}\n`,
+        ),
+        content,
+        Buffer.from('\n'),
+      ]);
+    },
+    isExpected: isMusterError,
+    read: async input => {
+      await impostor.listen(undefined);
+      impostor.answerWith(input as Buffer);
+      const client = new ApiClient({ host: '127.0.0.1', port: impostor.port });
+      const nodes: unknown[] = [];
+      for await (const node of (await client.listNodes({})).nodes) nodes.push(node);
+      return nodes;
+    },
+    release: () => impostor.close(),
+  },
+  {
     what: 'the greeting of a broker',
     covers: ['transport/socket.ts'],
     form: 'json',

@@ -57,7 +57,7 @@ const lists: [typed: string, words: string][] = [
   ['muster node ', 'approve bans delete describe list reject rekey unban'],
   ['muster node approve ', 'node-1 node-2 node-3'],
   ['muster node describe ', 'node-0 node-1 node-2 node-3'],
-  ['muster node list -o ', 'json table wide yaml'],
+  ['muster node list -o ', 'ansible csv json name table wide yaml'],
   ['muster --log-level ', 'debug error info silent trace warn'],
   ['muster completion ', 'bash fish zsh'],
 ];

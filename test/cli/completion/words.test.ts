@@ -69,7 +69,15 @@ test('the values of a flag are offered for each way to write it', async () => {
         assert.deepEqual(await words(`${path} ${way}`), expected, `${path} ${way}`);
     }
   }
-  assert.deepEqual(await words('node list -o j'), ['table', 'wide', 'json', 'yaml']);
+  assert.deepEqual(await words('node list -o j'), [
+    'table',
+    'wide',
+    'json',
+    'yaml',
+    'csv',
+    'name',
+    'ansible',
+  ]);
   assert.deepEqual(await words('--log-level '), ['trace', 'debug', 'info', 'warn', 'error', 'silent']);
   assert.deepEqual(await words('agent --node-name-provider='), ['puuid', 'uuid', 'hostname', 'aws', 'gcp']);
   assert.deepEqual(await words('node list --reverse='), ['true', 'false']);

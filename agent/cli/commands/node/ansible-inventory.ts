@@ -52,9 +52,9 @@ function groupsOf(node: ListedNode): Set<string> {
 /** A name of a group has letters, digits and underscores. It never begins with a digit here. */
 const groupName = (text: string): string => text.replace(/[^A-Za-z0-9_]/g, '_').slice(0, 200);
 
-/** Returns where ssh finds the node; undefined when what it says of itself is no name of a host. */
+/** Returns where ssh finds the node: its address, or its host; undefined when the name that it sends is none of a host. */
 function addressOf(node: ListedNode): string | undefined {
-  const host = hostOf(node);
+  const host = node.Info.Address?.IP ?? hostOf(node);
   // Ssh would take a name that begins with a hyphen for an option.
   return /^[A-Za-z0-9][A-Za-z0-9.:_-]{0,254}$/.test(host) ? host : undefined;
 }

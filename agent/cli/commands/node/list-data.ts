@@ -61,6 +61,7 @@ const csvColumns: readonly DataColumn[] = [
   ['approval', ({ Membership }) => Membership],
   ['status', statusOf],
   ['host', hostOf],
+  ['address', ({ Info }) => Info.Address?.IP],
   ['note', noteOf],
   ['last_seen', ({ ConnectionState }) => timeOf(ConnectionState?.LastHeartbeat)],
   ['registered_at', ({ Muster }) => timeOf(Muster?.RegisteredAt)],

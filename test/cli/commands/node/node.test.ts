@@ -179,9 +179,12 @@ test('-o name prints ids, and csv a line for each node', async t => {
   const [header, old, , never] = stdout.split('\r\n');
   assert.equal(
     header,
-    'id,type,approval,status,host,note,last_seen,registered_at,cpu,memory_bytes,disk_bytes,gpu,version,fingerprint,conditions,labels',
+    'id,type,approval,status,host,address,note,last_seen,registered_at,cpu,memory_bytes,disk_bytes,gpu,version,fingerprint,conditions,labels',
   );
-  assert.equal(old, 'old,Compute,APPROVED,UNHEALTHY,,"silent for 4h, unverified",,,4,8000000000,,,v1.0.0,,,');
+  assert.equal(
+    old,
+    'old,Compute,APPROVED,UNHEALTHY,,,"silent for 4h, unverified",,,4,8000000000,,,v1.0.0,,,',
+  );
   assert.match(never ?? '', /,note=a\\u001b\[31m\\u202eb$/);
 });
 
@@ -190,12 +193,18 @@ test('-o ansible prints an inventory of the compute nodes, in which nothing of a
   const nodes = [
     { state: record('node-0', 'APPROVED', { Info: requesterNode() }) },
     { state: record('evil', 'APPROVED', { Info: { ...evil, Hostname: '-oProxyCommand=id' } }) },
+    {
+      state: record('far', 'REJECTED', {
+        Info: { ...computeInfo('far'), Address: { IP: 'fd00::7', Why: '' } },
+      }),
+    },
     { state: record('__proto__', 'PENDING', { Info: { ...computeInfo('__proto__'), Hostname: 'rack-7' } }) },
   ];
   const api = await serve(t, new FakeDirectory(requesterNode(), nodes));
   const { stdout } = await muster(t, ['node', 'list', '-o', 'ansible', '--api-port', String(api.port)]);
   const { _meta, all, ...groups } = JSON.parse(stdout);
-  assert.deepEqual(Object.keys(_meta.hostvars), ['__proto__', 'evil']);
+  assert.deepEqual(Object.keys(_meta.hostvars), ['__proto__', 'evil', 'far']);
+  assert.equal(_meta.hostvars.far.ansible_host, 'fd00::7');
   assert.equal(Object.getOwnPropertyDescriptor(_meta.hostvars, '__proto__')?.value.ansible_host, 'rack-7');
   assert.deepEqual(_meta.hostvars.evil, {
     muster_id: 'evil',
@@ -206,7 +215,7 @@ test('-o ansible prints an inventory of the compute nodes, in which nothing of a
     muster_labels: { role: { __ansible_unsafe: "{{ lookup('pipe', 'id') }}" }, 'a.b/c': '1' },
   });
   assert.deepEqual(groups.approval_pending, { hosts: ['__proto__'] });
-  assert.deepEqual(groups.status_unknown, { hosts: ['__proto__', 'evil'] });
+  assert.deepEqual(groups.status_unknown, { hosts: ['__proto__', 'evil', 'far'] });
   assert.deepEqual(groups.label_a_b_c_1, { hosts: ['evil'] });
   assert.deepEqual(all.children, ['ungrouped', ...Object.keys(groups)].sort());
 });
