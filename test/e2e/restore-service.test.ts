@@ -20,6 +20,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
 import { findProgram } from '../support/find-program.ts';
+import { startNatsServer } from '../support/nats-server.ts';
 import { needsRoot, otherUser } from '../support/other-user.ts';
 import { muster, type Program } from '../support/program.ts';
 
@@ -42,9 +43,9 @@ describe('a requester in the folder of another user', needsRoot, () => {
     const lines = names.map(async name => `${name} ${(await lstat(join(cluster.folder, name))).mtimeMs}`);
     return (await Promise.all(lines)).filter(line => !line.startsWith('kept/')).sort();
   };
-  const owners = async () => {
-    const names = await readdir(data(), { recursive: true });
-    return new Set(await Promise.all(names.map(async name => (await lstat(join(data(), name))).uid)));
+  const ownersIn = async (folder: string) => {
+    const names = await readdir(folder, { recursive: true });
+    return new Set(await Promise.all(names.map(async name => (await lstat(join(folder, name))).uid)));
   };
 
   before(async () => {
@@ -119,7 +120,7 @@ describe('a requester in the folder of another user', needsRoot, () => {
     assert.ok(await readFile(join(aside, 'store-mark.json')));
     assert.deepEqual(await readdir(join(cluster.folder, 'elsewhere')), ['kept.sock']);
     await assert.rejects(readlink(planted), { code: 'ENOENT' });
-    assert.deepEqual(await owners(), new Set([otherUser]));
+    assert.deepEqual(await ownersIn(data()), new Set([otherUser]));
     assert.deepEqual(
       (await readdir(cluster.folder)).filter(name => name.startsWith('node-0')).sort(),
       ['node-0', 'node-0-requester.yaml'],
@@ -133,5 +134,21 @@ describe('a requester in the folder of another user', needsRoot, () => {
       (await cluster.kindsOf('kept')).filter(kind => kind === 'registered'),
       ['registered'],
     );
+  });
+
+  it("gets the earlier streams of a NATS of one's own in a file of its own", async t => {
+    const nats = await startNatsServer();
+    t.after(() => nats.release());
+    const folder = join(cluster.folder, 'second');
+    await mkdir(folder, { mode: 0o700 });
+    await chown(folder, otherUser, otherUser);
+    const place = ['--data-dir', folder, '--nats-servers', nats.url];
+    const first = await muster(['restore', file(), ...place]);
+    assert.equal(first.code, 0, first.stderr);
+    const again = await muster(['restore', file(), ...place, '--replace', id]);
+    assert.equal(again.code, 0, again.stderr);
+    const names = (await readdir(folder)).map(name => name.replace(/-\d.*\d/, '-TIME')).sort();
+    assert.deepEqual(names, ['requester', 'requester.before-TIME', 'store-before-TIME.backup']);
+    assert.deepEqual(await ownersIn(folder), new Set([otherUser]));
   });
 });
