@@ -31,14 +31,21 @@ const presenceWait = { firstMs: 1_000, nextMs: 200 };
  */
 export async function askMembers({ connection, clusterId, id, mayAskAgain }: AskOptions): Promise<void> {
   const known = new Map<string, FreezeMember>();
+  /** The instances that say themselves that they are there. */
+  const present = new Set<string>();
   const someAreSilent = await answers(connection, peersSubject(clusterId), '', presenceWait, ({ data }) => {
     const member = memberOf(data);
-    if (member) known.set(member.instance, member);
+    if (!member) return false;
+    known.set(member.instance, member);
+    present.add(member.instance);
     return false;
   });
   const answered = new Map<string, FreezeAnswer>();
   const refusals = () => [...answered.values()].filter(({ refused }) => refused !== undefined);
-  const missing = () => [...known.values()].filter(({ instance }) => !answered.has(instance));
+  // Others remember a process for some seconds after it was killed. When its requester was started again, that is the one to ask.
+  const isReplaced = ({ requester, instance }: FreezeMember) =>
+    !present.has(instance) && [...answered.values()].some(answer => answer.requester === requester);
+  const missing = () => [...known.values()].filter(each => !answered.has(each.instance) && !isReplaced(each));
   const wait = { firstMs: freezeTimesMs.answers, nextMs: freezeTimesMs.answers };
   const told = encodeTold({ id, tells: 'begin' });
   let areSilent: boolean;

@@ -5,6 +5,7 @@ import { clusterBucket, encode } from '../../../agent/requester/cluster/cluster-
 import { Freeze } from '../../../agent/requester/freeze/freeze.ts';
 import { FreezeFollower } from '../../../agent/requester/freeze/freeze-follower.ts';
 import {
+  type FreezeMember,
   type FreezePurpose,
   type FreezeRecord,
   freezeTimesMs,
@@ -32,6 +33,8 @@ class Member {
   readonly reopened: string[] = [];
   readAgain = 0;
   peers: string[] = [];
+  /** Processes that it has heard of, besides `peers`. */
+  remembered: FreezeMember[] = [];
   #presence: { unsubscribe(): void } | undefined;
 
   constructor(name: string, broker: FakeBroker, clock: FakeClock) {
@@ -53,7 +56,7 @@ class Member {
       bucket: await storage.bucket(clusterBucket),
       clusterId,
       me: member(this.name),
-      peers: () => this.peers.map(member),
+      peers: () => [...this.peers.map(member), ...this.remembered],
     });
     this.reopened.splice(0);
     this.#presence ??= this.connection.subscribe(`requester.peers.${clusterId}`, message => {
@@ -247,6 +250,20 @@ describe('a freeze', () => {
     members[1]?.cease({ isThere: false });
     if (members[0]) members[0].peers = ['b'];
     await assert.rejects(begin(), /requester node-b on host-b does not say/);
+  });
+
+  test('waits for no process that others remember of a requester that was started again, if it is silent', async () => {
+    const { members, begin } = await start('a', 'b');
+    const [first, second] = members;
+    if (!first || !second) assert.fail();
+    const earlier = { ...member('b'), instance: 'i-earlier' };
+    first.remembered = [earlier];
+    await (await begin()).freeze.end();
+    // One that says itself that it is there has not ended.
+    second.connection.subscribe(`requester.peers.${clusterId}`, message => {
+      message.respond(encode({ ...earlier, pid: 2, since: '', version: '1', watches: false }));
+    });
+    await assert.rejects(begin(), /node-b on host-b does not say/);
   });
 
   test('needs nobody when no requester runs', async () => {
