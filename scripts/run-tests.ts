@@ -38,6 +38,7 @@ const longest = [
   'test/e2e/own-nats-cluster.test.ts',
   'test/e2e/three-servers.test.ts',
   'test/e2e/store-moves.test.ts',
+  'test/e2e/store-gaps.test.ts',
   'test/e2e/partition.test.ts',
   'test/e2e/restore-beside.test.ts',
   'test/e2e/restore-service.test.ts',

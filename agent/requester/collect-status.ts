@@ -13,6 +13,7 @@ import type { Counters } from './status/counters.ts';
 import type { ReplicaWatch } from './status/replica-watch.ts';
 import type { RequesterStatus } from './status/requester-status.ts';
 import { requesterTroubles } from './status/requester-troubles.ts';
+import type { RaisedStream } from './status/store-replicas.ts';
 import type { StoreFailure } from './status/store-watch.ts';
 
 /** What the requester's status says of its own broker. */
@@ -45,6 +46,8 @@ export interface StatusSources {
   /** Why the store could not be opened, or does not carry out what is written. */
   storeFailure: StoreFailure | undefined;
   replicas: ReplicaWatch;
+  /** The streams that somebody else has put on more servers in place. */
+  raised: readonly RaisedStream[];
   /** Names what should run and does not. */
   stalled: string | undefined;
   counters: Counters;
@@ -73,6 +76,7 @@ export function collectStatus(sources: StatusSources): RequesterStatus {
     storeFailure: sources.storeFailure,
     silentMover: sources.freeze?.silentMover,
     replicas,
+    raised: sources.raised,
     lostRecords: lost,
     olderStore: older,
     degradedReason: parts?.health.hearingFault,

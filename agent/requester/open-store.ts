@@ -23,6 +23,7 @@ import { readLastSeen } from './health/last-seen-store.ts';
 import { Incarnation } from './incarnation.ts';
 import { restoreKey } from './ledger/restore-record.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
+import type { MadeStreams } from './made-streams.ts';
 import type { Operators } from './operators/operators.ts';
 import type { Past } from './past.ts';
 import type { Roll } from './roll/roll.ts';
@@ -48,6 +49,8 @@ export interface OpenStoreOptions extends Pick<LeaseOptions, 'connection' | 'me'
   replicaWatch?: ReplicaWatch | undefined;
   /** Remembers outside of the store how far it was; undefined when nothing does. */
   storeMark?: StoreMark | undefined;
+  /** Knows the streams that the roll has made; undefined in tests. */
+  madeStreams?: MadeStreams | undefined;
   /** Holds writes while the store is copied or moved; undefined in tests. */
   freeze?: FreezeFollower | undefined;
   /** The CAs that nodes should trust; undefined when the requester has none of its own. */
@@ -78,16 +81,19 @@ export interface OpenStore {
  * the id of this one, or when the broker or the requester that watches is too old for several.
  */
 export async function openStore(options: OpenStoreOptions): Promise<{ store: OpenStore; past: Past }> {
-  const { connection, random, storeWatch, replicaWatch, onWait, log, storeMark } = options;
+  const { connection, random, storeWatch, replicaWatch, onWait, log, storeMark, madeStreams } = options;
   const bare = await connection.storage();
   const unheld = storeWatch.watch(replicaWatch ? guardByQuorum(bare, replicaWatch) : bare);
   const storage = options.freeze?.guard(unheld) ?? unheld;
-  const opened = await openKnown(storage, clusterBucket, storeMark);
-  const stateBefore = await opened.state();
-  const leaseBucket = storeMark?.follow(opened, { isLease: true }) ?? opened;
-  const clusterId = await ensureClusterId(leaseBucket, random);
+  // Nothing is held before the freezes of the roll are followed, and of which roll it is says this bucket.
+  const first = await openKnown(unheld, clusterBucket, options);
+  const stateBefore = await first.state();
+  const clusterId = await ensureClusterId(followLease(first, options), random);
   let peers: Peers | undefined;
-  await followFreezes(options, unheld, clusterId, () => peers?.list() ?? []);
+  await followFreezes(options, unheld, first, clusterId, () => peers?.list() ?? []);
+  const opened = await openKnown(storage, clusterBucket, options);
+  const leaseBucket = followLease(opened, options);
+  await madeStreams?.read(opened);
   onWait('the other requesters of this roll');
   peers = await Peers.open({
     ...options,
@@ -109,14 +115,14 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
     await storeMark?.compare(clusterId, stateBefore, await opened.get(restoreKey));
     const cluster = storeMark?.follow(opened) ?? opened;
     onWait('the event stream to be read');
-    const isKnown = storeMark?.knows(eventStreamConfig.name);
+    const isKnown = storeMark?.knows(eventStreamConfig.name) || madeStreams?.has(eventStreamConfig.name);
     const stream = await storage.stream({ ...eventStreamConfig, isKnown });
     storeMark?.note(eventStreamConfig.name);
     const fence = new WatchFence({ ...options, stream, right: lease });
     if (lease.isHeld) await raiseUnlessLost(fence, lease);
     const history = await readEventHistory(stream, fence.mark);
     onWait('the node info store to be read');
-    const nodeStore = await openKnown(storage, nodeBucket, storeMark);
+    const nodeStore = await openKnown(storage, nodeBucket, options);
     const nodes = storeMark?.touchedBy(nodeStore) ?? nodeStore;
     const lastSeen = await readLastSeen(cluster, log);
     const life = await Incarnation.open({ ...options, cluster, nodes }, history.newestRevision);
@@ -140,18 +146,18 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
 
 /** Follows the freezes of the roll, and waits for the end of one that is there. @throws BrokerError */
 async function followFreezes(
-  { freeze, storeMark, connection, me, onWait }: OpenStoreOptions,
+  options: OpenStoreOptions,
   unheld: Storage,
+  opened: Bucket,
   clusterId: string,
   peers: () => Peer[],
 ): Promise<void> {
+  const { freeze, connection, me, onWait } = options;
   if (!freeze) return;
-  const opened = await openKnown(unheld, clusterBucket, storeMark);
-  const bucket = storeMark?.follow(opened, { isLease: true }) ?? opened;
   await freeze.follow({
     connection,
     storage: unheld,
-    bucket,
+    bucket: followLease(opened, options),
     clusterId,
     me: memberOf(me),
     peers: () => peers().map(memberOf),
@@ -169,13 +175,17 @@ async function raiseUnlessLost(fence: WatchFence, lease: Lease): Promise<void> {
   });
 }
 
+const followLease = (bucket: Bucket, { storeMark }: OpenStoreOptions): Bucket =>
+  storeMark?.follow(bucket, { isLease: true }) ?? bucket;
+
 /** Opens a bucket. In a cluster, one that was there before is not made again. */
 async function openKnown(
   storage: Storage,
   config: BucketConfig,
-  storeMark: StoreMark | undefined,
+  { storeMark, madeStreams }: OpenStoreOptions,
 ): Promise<Bucket> {
-  const bucket = await storage.bucket({ ...config, isKnown: storeMark?.knows(config.name) });
+  const isKnown = storeMark?.knows(config.name) || madeStreams?.has(`KV_${config.name}`);
+  const bucket = await storage.bucket({ ...config, isKnown });
   storeMark?.note(config.name);
   return bucket;
 }

@@ -10,7 +10,7 @@ import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
-import type { BrokerError, Connection } from '../transport/port.ts';
+import type { BrokerError, Connection, StreamReplicas } from '../transport/port.ts';
 import type { AuthorityRotation } from './authorities/authority-rotation.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
 import { collectStatus, type OwnBroker } from './collect-status.ts';
@@ -26,6 +26,7 @@ import { eventStreamConfig } from './events/stream-config.ts';
 import type { FreezeFollower } from './freeze/freeze-follower.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
+import { MadeStreams } from './made-streams.ts';
 import type { PartsSettings } from './make-parts.ts';
 import type { FirstTokenFile } from './operators/first-token-file.ts';
 import { openParts, type Parts } from './parts.ts';
@@ -99,6 +100,7 @@ export class Requester {
   #peers: Peers | undefined;
   readonly #storeWatch: StoreWatch;
   readonly #replicaWatch: ReplicaWatch;
+  readonly #madeStreams: MadeStreams;
   readonly #callout: Callout | undefined;
   readonly #ownNats: OwnNats | undefined;
   #waitingFor = 'the broker';
@@ -123,7 +125,10 @@ export class Requester {
     const onChange = () => options.onStatusChange?.();
     this.#storeWatch = new StoreWatch(onChange);
     const isFrozen = () => options.freeze?.isFrozen === true;
-    this.#replicaWatch = new ReplicaWatch({ ...options, streams: storedStreams, isFrozen, onChange });
+    this.#madeStreams = new MadeStreams({ log, onChange });
+    const onFound = (found: readonly StreamReplicas[]) => void this.#madeStreams.compare(found);
+    const watched = { streams: storedStreams, isFrozen, onChange, onFound };
+    this.#replicaWatch = new ReplicaWatch({ ...options, ...watched });
     this.directory = new NodeDirectory({
       self,
       clock: options.clock,
@@ -160,6 +165,7 @@ export class Requester {
         counters: this.#counters,
         storeWatch: this.#storeWatch,
         replicaWatch: this.#replicaWatch,
+        madeStreams: this.#madeStreams,
         callout,
         me: { requester: self.NodeID, instance: this.#instance, host, pid, since, version },
         signal,
@@ -216,6 +222,7 @@ export class Requester {
       trust: this.#trust,
       storeFailure: this.#startFailure ?? this.#storeWatch.failure,
       replicas: this.#replicaWatch,
+      raised: this.#madeStreams.raised,
       stalled: this.stalled,
       counters: this.#counters,
     });

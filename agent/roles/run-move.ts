@@ -6,12 +6,20 @@ import type { Settings } from '../config/settings.ts';
 import { Backup } from '../requester/backup/backup-reader.ts';
 import { BackupWriter } from '../requester/backup/backup-writer.ts';
 import { takeBackup } from '../requester/backup/take-backup.ts';
-import { clusterBucket, readClusterId } from '../requester/cluster/cluster-bucket.ts';
+import { readClusterId } from '../requester/cluster/cluster-bucket.ts';
 import { Freeze } from '../requester/freeze/freeze.ts';
 import { type FreezeRecord, freezeKey, readFreeze } from '../requester/freeze/freeze-record.ts';
+import { findStreams, knownBucket, noteAfter, noteBefore } from '../requester/move/found-streams.ts';
 import { type MoveFact, readFact } from '../requester/move/move-facts.ts';
-import { describeMoves, type Move, movesTo, refuseMove } from '../requester/move/move-plan.ts';
-import { findStreams, finishMove, type MoveOptions, moveStore } from '../requester/move/move-store.ts';
+import {
+  describeMoves,
+  type FoundStream,
+  type Move,
+  movesTo,
+  refuseMove,
+} from '../requester/move/move-plan.ts';
+import { finishMove, type MoveOptions, moveStore } from '../requester/move/move-store.ts';
+import { streamText } from '../requester/status/stream-text.ts';
 import { storedStreams } from '../requester/stored-streams.ts';
 import { systemClock } from '../system/clock.ts';
 import { errnoOf, MusterError } from '../system/errors.ts';
@@ -21,6 +29,7 @@ import { readNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import type { CopyingConnection, Storage, StreamCopies } from '../transport/port.ts';
+import { MoveInterruption } from './move-interruption.ts';
 import { nameBrokerError } from './name-broker-error.ts';
 import { type BrokerWay, connectOnce, freezeHolder } from './run-backup.ts';
 
@@ -72,19 +81,32 @@ async function connectAndMove(options: RunMoveOptions): Promise<MoveSummary> {
     await makeFolder(folder);
     // It stays when it has the file.
     cleanup.defer(() => rmdir(folder).catch(() => undefined));
-    const lock = await holdFolder(folder, status, () => 'another process moves this store');
+    const lock = await holdFolder(
+      folder,
+      status,
+      () => 'another process moves this store',
+      'wait until it has ended; it prints its steps where it was started',
+    );
     cleanup.defer(() => lock.close());
   }
   const earlier = await openCopy(folder);
   cleanup.defer(async () => earlier?.close());
-  if (isDry) return { moves: await describe(earlier, await findStreams(copies), options), heldMs: undefined };
-  const move = moveOptions({ ...options, folder, connection, copies, storage });
-  if (earlier) await finishMove(earlier, await readFacts(folder), move);
-  const moves = movesTo(to, await findStreams(copies));
+  const find = () => findStreams(copies, storage);
+  if (isDry) return { moves: await describe(earlier, await find(), options), heldMs: undefined };
+  const command = `muster store ${to === 1 ? 'lower' : 'raise'} --yes`;
+  using interruption = new MoveInterruption({ command, file: join(folder, copyName) });
+  const move = moveOptions({ ...options, folder, connection, copies, storage, interruption });
+  if (earlier) {
+    const facts = await readFacts(folder);
+    for (const fact of facts) interruption.note(fact);
+    await finishMove(earlier, facts, move);
+  }
+  const moves = movesTo(to, await find());
   if (moves.length > 0) await refuseUnless(connection, storage, moves, to);
   // What it has is in the store now.
   await move.removeCopy();
   const heldMs = moves.length > 0 ? await moveStore(move) : undefined;
+  await noteAfter(storage, to);
   return { moves: moves.length > 0 ? describeMoves(moves) : '', heldMs };
 }
 
@@ -92,12 +114,12 @@ const status = () => ({ role: 'requester', pid: process.pid, state: 'moving the 
 
 async function describe(
   earlier: Backup | undefined,
-  found: Awaited<ReturnType<typeof findStreams>>,
+  found: FoundStream[],
   { to }: RunMoveOptions,
 ): Promise<string> {
   const missing = found.filter(({ counts }) => !counts).map(({ name }) => name);
   if (earlier && missing.length > 0)
-    return `${missing.join(' and ')} is made again, which an interrupted move has removed; then the rest moves\n`;
+    return `${missing.map(streamText).join(' and ')} is made again, which an interrupted move has removed; then the rest moves\n`;
   const moves = movesTo(to, found);
   return moves.length > 0 ? describeMoves(moves) : '';
 }
@@ -107,16 +129,17 @@ interface Access {
   connection: CopyingConnection;
   copies: StreamCopies;
   storage: Storage;
+  interruption: MoveInterruption;
 }
 
 function moveOptions(options: RunMoveOptions & Access): MoveOptions {
-  const { data, settings, to, onStep, folder, connection, copies, storage } = options;
+  const { data, settings, to, folder, connection, copies, storage, interruption } = options;
   const path = join(folder, copyName);
   const facts = new LineAppender(join(folder, factsName));
   const folders = { requester: roleFolder(data, 'requester'), broker: roleFolder(data, 'broker') };
   const requesterId = async () => settings.node.id ?? (await readNodeId(folders.requester)) ?? 'unknown';
   const clusterOf = async () => {
-    const bucket = await storage.bucket({ ...clusterBucket, isKnown: true });
+    const bucket = await knownBucket(storage);
     const cluster = await readClusterId(bucket);
     if (cluster === undefined)
       throw new MusterError('not_found', 'the store has no cluster, so there is nothing to move');
@@ -126,8 +149,12 @@ function moveOptions(options: RunMoveOptions & Access): MoveOptions {
     copies,
     storage,
     to,
+    find: () => findStreams(copies, storage),
     clock: systemClock,
-    onStep,
+    onStep: text => {
+      interruption.assertGoesOn();
+      return options.onStep(text);
+    },
     freeze: async () => {
       const { bucket, cluster: clusterId } = await clusterOf();
       const requester = await requesterId();
@@ -152,7 +179,9 @@ function moveOptions(options: RunMoveOptions & Access): MoveOptions {
       });
     },
     copy: async () => {
-      const about = { cluster: (await clusterOf()).cluster, requester: await requesterId() };
+      const { bucket, cluster } = await clusterOf();
+      const about = { cluster, requester: await requesterId() };
+      await noteBefore(bucket, { copies, storage, to });
       const writer = await BackupWriter.create(path);
       try {
         await takeBackup({ writer, copies, moment: undefined, folders, about, clock: systemClock });
@@ -165,7 +194,10 @@ function moveOptions(options: RunMoveOptions & Access): MoveOptions {
     removeCopy: async () => {
       for (const each of [path, join(folder, factsName)]) await unlink(each).catch(ignoreMissing);
     },
-    note: fact => facts.add(JSON.stringify(fact)),
+    note: fact => {
+      interruption.note(fact);
+      return facts.add(JSON.stringify(fact));
+    },
   };
 }
 

@@ -27,12 +27,13 @@ export interface RoleSocket {
 
 /**
  * Holds `folder` for this process until the result is closed. @throws MusterError `in_use` with the text that `describe`
- * makes from the holder's status; `not_writable`; `bad_state`.
+ * makes from the holder's status, and with `hint`; `not_writable`; `bad_state`.
  */
 export async function holdFolder(
   folder: string,
   handler: RoleHandler,
   describe: (status: unknown) => string,
+  hint = 'stop that process first, or choose another folder with --data-dir',
 ): Promise<RoleSocket> {
   const own = `.${randomBytes(4).toString('base64url')}.sock`;
   const server = createServer(socket => answer(socket, handler));
@@ -42,7 +43,7 @@ export async function holdFolder(
   };
   try {
     await withShortPath(folder, path => listen(server, path(own)));
-    await becomeHolder(folder, own, describe);
+    await becomeHolder(folder, own, holder => inUse(describe(holder), hint));
     await removeLeftLinks(folder, own);
   } catch (error) {
     await end();
@@ -70,10 +71,10 @@ export async function askHolder(folder: string, request: unknown): Promise<unkno
 async function becomeHolder(
   folder: string,
   own: string,
-  describe: (status: unknown) => string,
+  refusal: (status: unknown) => MusterError,
 ): Promise<void> {
   for (let attempt = 0; attempt < 10; attempt++) {
-    const dead = await joinQueue(folder, own, describe);
+    const dead = await joinQueue(folder, own, refusal);
     const last = dead.at(-1);
     if (last === undefined) return;
     // A socket's name is never used again. If the queue still contains our socket, nobody has moved the link in the
@@ -93,14 +94,16 @@ async function becomeHolder(
   throw new MusterError('in_use', `${join(folder, holderLink)} cannot be taken: others keep taking it`);
 }
 
+const inUse = (text: string, hint: string): MusterError => new MusterError('in_use', text, { hint });
+
 /**
- * Links `own` to the end of the queue. Returns the dead holders before it. Throws MusterError `in_use` when one of them
- * is alive.
+ * Links `own` to the end of the queue. Returns the dead holders before it. Throws what `refusal` makes when one of them is
+ * alive.
  */
 async function joinQueue(
   folder: string,
   own: string,
-  describe: (status: unknown) => string,
+  refusal: (status: unknown) => MusterError,
 ): Promise<string[]> {
   let dead: string[] = [];
   let place = holderLink;
@@ -112,9 +115,7 @@ async function joinQueue(
       dead.push(holder);
       place = `${holder}.next`;
     } else if (place === holderLink || (await readQueue(folder)).includes(holder)) {
-      throw new MusterError('in_use', describe(answer.value), {
-        hint: 'stop that process first, or choose another folder with --data-dir',
-      });
+      throw refusal(answer.value);
     } else {
       // That process is no longer in the queue, because the link was moved. It will notice that soon. We start again at the
       // link.

@@ -19,6 +19,7 @@ export const troubleCodes = [
   'move_interrupted',
   'replica_behind',
   'single_replica',
+  'raised_in_place',
   'records_lost',
   'store_older',
   'degraded',

@@ -6,6 +6,8 @@ export interface BucketConfig {
   history: 1;
   /** Whether it was there at an earlier start. A cluster that does not find it is not believed then. */
   isKnown?: boolean | undefined;
+  /** The stream that is made only when this bucket is there. A cluster that has that one has had the bucket. */
+  precedes?: string | undefined;
 }
 
 /** One revision of one key. `marker` is true for a deleted or purged key, which has an empty value. */

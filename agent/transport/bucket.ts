@@ -26,11 +26,11 @@ import { StreamFloor } from './stream-floor.ts';
 /** Opens the bucket, and creates it when it does not exist. Throws BrokerError. */
 export async function openBucket(
   environment: StorageEnvironment,
-  { name, isKnown = false }: BucketConfig,
+  { name, isKnown = false, precedes }: BucketConfig,
 ): Promise<Bucket> {
   if (!/^[A-Za-z0-9_-]+$/.test(name))
     throw new BrokerError('refused', 'a bucket has letters, digits, _ and - in its name');
-  const birth = new StreamBirth(environment, `KV_${name}`, isKnown);
+  const birth = new StreamBirth(environment, `KV_${name}`, { isKnown, precedes });
   const ensure = () => ensureBucket(environment, name, birth);
   await ensure();
   return new StreamBucket(environment, name, ensure);

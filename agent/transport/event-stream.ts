@@ -19,7 +19,7 @@ export async function openStream(
   const { name: stream } = config;
   if (!/^[A-Za-z0-9_-]+$/.test(stream))
     throw new BrokerError('refused', 'a stream has letters, digits, _ and - in its name');
-  const birth = new StreamBirth(environment, stream, config.isKnown ?? false);
+  const birth = new StreamBirth(environment, stream, config);
   let takesBatches = false;
   const ensure = async () => {
     const info = await ensureStream(environment, config, birth);

@@ -18,13 +18,21 @@ const placementTimesMs = { wait: 5_000, between: 500 };
 export class StreamBirth {
   readonly #environment: StorageEnvironment;
   readonly #name: string;
+  readonly #precedes: string | undefined;
   #isKnown: boolean;
 
-  /** `isKnown` says that the stream was there at an earlier start. */
-  constructor(environment: StorageEnvironment, name: string, isKnown: boolean) {
+  /**
+   * `isKnown` says that the stream was there at an earlier start, and `precedes` names one that was made only when it was there.
+   */
+  constructor(
+    environment: StorageEnvironment,
+    name: string,
+    { isKnown = false, precedes }: { isKnown?: boolean | undefined; precedes?: string | undefined },
+  ) {
     this.#environment = environment;
     this.#name = name;
     this.#isKnown = isKnown;
+    this.#precedes = precedes;
   }
 
   /**
@@ -34,7 +42,7 @@ export class StreamBirth {
   async find(create: () => Promise<StreamInfo>): Promise<StreamInfo> {
     const { connection } = this.#environment;
     const found = await readStreamInfo(connection, this.#name);
-    if (!found && this.#isKnown && isClustered(connection))
+    if (!found && isClustered(connection) && (this.#isKnown || (await this.#wasThere())))
       throw new BrokerError(
         'store_missing',
         `the cluster of NATS servers does not find the stream ${this.#name}, which was there before, so no empty one is made in its place`,
@@ -42,6 +50,11 @@ export class StreamBirth {
     const info = found ?? (await create());
     this.#isKnown = true;
     return info;
+  }
+
+  async #wasThere(): Promise<boolean> {
+    const { connection } = this.#environment;
+    return this.#precedes !== undefined && (await readStreamInfo(connection, this.#precedes)) !== undefined;
   }
 }
 

@@ -1,10 +1,12 @@
 // The store of two requesters moves between one and three NATS servers while operators decide at both of them. Then the move is
 // killed at each of its steps, and the same command completes it.
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { storedStreams } from '../../agent/requester/stored-streams.ts';
+import { holdFolder } from '../../agent/system/role-socket.ts';
 import type { CopyingConnection, StreamCopies } from '../../agent/transport/port.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -53,17 +55,23 @@ describe('the store of two requesters', () => {
   const move = (to: 'raise' | 'lower', ...flags: string[]) => muster(['store', to, ...config(), ...flags]);
   const replicas = () => Promise.all(storedStreams.map(async name => (await copies.counts(name))?.replicas));
 
-  /** Lets each requester decide about a node of its own, again and again. */
-  function decide(): void {
+  /**
+   * Lets each requester decide about a node of its own, again and again. With some time between two decisions, each has an event
+   * of its own also when nobody announces for a while.
+   */
+  function decide({ betweenMs = 0 } = {}): void {
     isDeciding = true;
     deciding = nodes.map(async (id, at) => {
       while (isDeciding) {
         const count = (tried.get(id) ?? 0) + 1;
         tried.set(id, count);
         const reason = `${id} decision ${count}`;
-        const status = await both[at]?.decide(id, count % 2 ? 'approve' : 'reject', reason);
+        const action = count % 2 ? 'approve' : 'reject';
+        // A requester that was killed takes nothing.
+        const status = await both[at]?.decide(id, action, reason).catch(() => pause(50));
         // What was refused may be made again, and what got no answer may stand.
         if (status === 200) acknowledged.get(id)?.push(reason);
+        if (betweenMs > 0) await pause(betweenMs);
       }
     });
   }
@@ -86,14 +94,23 @@ describe('the store of two requesters', () => {
           return JSON.stringify(node).includes(reasons.at(-1) ?? '');
         });
       }
+      let seen: unknown;
       await eventually(`each decision about ${id} was announced once`, async () => {
         const told = (await cluster.events()).filter(
           ({ subject, type }) => subject === id && /\.(approved|rejected)$/.test(type),
         );
         const mine = told.map(({ data }) => String(data.reason)).filter(reason => reasons.includes(reason));
         const coalesced = told.reduce((sum, { data }) => sum + Number(data.coalesced ?? 0), 0);
+        seen = {
+          told: told.length,
+          coalesced,
+          acknowledged: reasons.length,
+          last: [mine.at(-1), reasons.at(-1)],
+        };
         const isInOrder = mine.join() === reasons.filter(reason => mine.includes(reason)).join();
         return isInOrder && mine.at(-1) === reasons.at(-1) && told.length + coalesced >= reasons.length;
+      }).catch(cause => {
+        throw new Error(`${id}: ${JSON.stringify(seen)}`, { cause });
       });
       assert.equal((await cluster.kindsOf(id)).filter(kind => kind === 'registered').length, 1);
     }
@@ -110,7 +127,7 @@ describe('the store of two requesters', () => {
   it('says what would move, and changes nothing', async () => {
     const dry = await move('lower');
     assert.equal(dry.code, 0, dry.stderr);
-    assert.match(dry.stdout, /^KV_node_v1: \d+ messages, from 3 servers to one server$/m);
+    assert.match(dry.stdout, /^node_v1: \d+ messages, from 3 servers to one server$/m);
     assert.match(dry.stderr, /Nothing was changed/);
     const there = await move('raise', '--yes');
     assert.deepEqual([there.code, there.stdout], [0, 'The store is on 3 servers.\n']);
@@ -150,7 +167,7 @@ describe('the store of two requesters', () => {
 
   it('is completed by the same command after a kill at each step', async () => {
     let to: 'raise' | 'lower' = 'lower';
-    const steps = [/shutting NODE_EVENTS/, /removing NODE_EVENTS/, /removing KV_muster_v1/, /waiting until/];
+    const steps = [/shutting NODE_EVENTS/, /removing NODE_EVENTS/, /removing muster_v1/, /waiting until/];
     for (const step of steps) {
       decide();
       const killed = new Program(['store', to, '--yes', ...config()]);
@@ -167,6 +184,69 @@ describe('the store of two requesters', () => {
       await endDeciding();
       to = to === 'lower' ? 'raise' : 'lower';
     }
+    await assertNothingLost();
+  });
+
+  it('is moved while a requester is killed, which goes on where it was', async () => {
+    let to: 'raise' | 'lower' = 'lower';
+    for (const [at, step] of [/copying the store/, /removing muster_v1/].entries()) {
+      decide({ betweenMs: 250 });
+      // The one that watches, and the other one, in turn.
+      const { watcher } = (await both[0]?.status()) ?? {};
+      const victim = both.find(({ id }) => (id === watcher) === (at % 2 === 0));
+      const moving = new Program(['store', to, '--yes', ...config()]);
+      await moving.untilPrinted(step);
+      await victim?.program?.kill();
+      const restarted = victim?.start();
+      const done = await moving.finished;
+      assert.equal(done.code, 0, `after ${step}: ${done.stderr}`);
+      await restarted;
+      assert.deepEqual(await replicas(), Array(3).fill(to === 'lower' ? 1 : 3));
+      await endDeciding();
+      to = to === 'lower' ? 'raise' : 'lower';
+    }
+    await assertNothingLost();
+  });
+
+  it('is moved by one process at a time', async () => {
+    const folder = join(cluster.folderOf('node-0'), 'requester', 'store-move');
+    await mkdir(folder);
+    const lock = await holdFolder(folder, () => ({}), String);
+    const beside = await move('lower', '--yes');
+    assert.equal(beside.code, 1, beside.stderr);
+    assert.match(beside.stderr, /another process moves this store\nHint: {2}wait until it has ended/);
+    await lock.close();
+  });
+
+  it('stays where it was, or is moved, when its move is interrupted, which says so', async () => {
+    const early = new Program(['store', 'lower', '--yes', ...config()]);
+    await early.untilPrinted(/asking all requesters/);
+    early.signal('SIGINT');
+    const stayed = await early.finished;
+    assert.equal(stayed.code, 1, stayed.stderr);
+    assert.match(stayed.stderr, /^The move ends before its next step/m);
+    assert.match(stayed.stderr, /^Error: the move was interrupted; the store stays where it was$/m);
+    assert.match(stayed.stderr, /^Hint: {2}.*muster store lower --yes$/m);
+    assert.deepEqual(await replicas(), [3, 3, 3]);
+    const late = new Program(['store', 'lower', '--yes', ...config()]);
+    await late.untilPrinted(/removing NODE_EVENTS/);
+    late.signal('SIGINT');
+    const moved = await late.finished;
+    assert.equal(moved.code, 0, moved.stderr);
+    assert.match(moved.stderr, /^Streams were removed already, so the move goes on to its end/m);
+    assert.deepEqual(await replicas(), [1, 1, 1]);
+    const twice = new Program(['store', 'raise', '--yes', ...config()]);
+    await twice.untilPrinted(/removing NODE_EVENTS/);
+    twice.signal('SIGTERM');
+    await twice.untilPrinted(/Again: it ends at once/);
+    twice.signal('SIGINT');
+    const ended = await twice.finished;
+    assert.equal(ended.signal, 'SIGINT', ended.stderr);
+    assert.match(ended.stderr, /^Error: the move was ended in its middle: /m);
+    assert.match(ended.stderr, /^Hint: {2}run it again on this machine.*muster store raise --yes$/m);
+    const done = await move('raise', '--yes');
+    assert.equal(done.code, 0, done.stderr);
+    assert.deepEqual(await replicas(), [3, 3, 3]);
     await assertNothingLost();
   });
 

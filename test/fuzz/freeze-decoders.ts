@@ -7,7 +7,9 @@ import {
   readFreezeAnswer,
   readTold,
 } from '../../agent/requester/freeze/freeze-record.ts';
+import { readMadeOn } from '../../agent/requester/made-streams.ts';
 import { readFact } from '../../agent/requester/move/move-facts.ts';
+import { storedStreams } from '../../agent/requester/stored-streams.ts';
 import { readSubjects } from '../../agent/transport/shut-stream.ts';
 import { times } from '../support/messages.ts';
 import type { Decoder } from './decoder.ts';
@@ -79,6 +81,17 @@ export const freezeDecoders: readonly Decoder[] = [
       plain,
     ),
     value => readFact(value.toString()),
+  ),
+  row(
+    'the record of the streams that were made',
+    'requester/made-streams.ts readMadeOn',
+    fc.dictionary(
+      fc.constantFrom(...storedStreams, 'OTHER'),
+      fc.record({ servers: fc.integer({ min: 1, max: 64 }) }, plain),
+      plain,
+    ),
+    value =>
+      readMadeOn({ key: 'streams', value, revision: 7, marker: false, headers: {}, created: new Date(0) }),
   ),
   {
     ...row(

@@ -134,7 +134,7 @@ test('a stream that the cluster had and does not find any more is a trouble unti
   assert.deepEqual(codes(fixture), ['store_missing']);
   assert.match(
     fixture.requester.status().troubles?.[0]?.text ?? '',
-    /does not find the stream KV_node_v1 any more/,
+    /does not find the stream node_v1 any more/,
   );
   broker.replicas.set('KV_node_v1', whole('KV_node_v1'));
   await fixture.live(10_000, []);

@@ -77,6 +77,20 @@ test('a stream that was there before is not made again, and one that never was i
   await storage.bucket({ name: 'gone', history: 1 });
 });
 
+test('a bucket is not made where the stream is there that is made after it', async () => {
+  const { connection, storage } = await open();
+  const config = { name: 'first', history: 1, precedes: 'SECOND' } as const;
+  await storage.bucket(config);
+  await storage.stream({ ...events(['second']), name: 'SECOND' });
+  await api(connection, 'STREAM.DELETE.KV_first');
+  await assert.rejects((await open()).storage.bucket(config), {
+    fault: 'store_missing',
+    message: /does not find the stream KV_first, which was there before/,
+  });
+  await api(connection, 'STREAM.DELETE.SECOND');
+  await storage.bucket(config);
+});
+
 test('a bucket that was restored is the same whichever server leads it, although they say different times of creation', async () => {
   const { connection, storage } = await open();
   const bucket = await storage.bucket({ name: 'moved', history: 1 });

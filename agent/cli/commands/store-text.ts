@@ -1,5 +1,6 @@
 // Says for people which servers of a NATS cluster store the roll, and which of them are away or behind.
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
+import { streamText } from '../../requester/status/stream-text.ts';
 
 type Streams = NonNullable<RequesterStatus['store']>;
 
@@ -11,7 +12,9 @@ export function storeText(streams: Streams): string {
   const groups = [...Map.groupBy(streams, ({ replicas }) => replicas).values()];
   return groups
     .map(group =>
-      groups.length === 1 ? whereText(group) : `${group.map(nameOf).join(', ')}: ${whereText(group)}`,
+      groups.length === 1
+        ? whereText(group)
+        : `${group.map(({ stream }) => streamText(stream)).join(', ')}: ${whereText(group)}`,
     )
     .join('; ');
 }
@@ -38,5 +41,3 @@ function lateText(streams: Streams): string {
     })
     .join(', ');
 }
-
-const nameOf = ({ stream }: Streams[number]): string => stream.replace(/^KV_/, '');

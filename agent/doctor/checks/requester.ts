@@ -84,6 +84,7 @@ const mildTroubles: ReadonlySet<TroubleCode> = new Set([
   'verdicts_wait',
   'replica_behind',
   'single_replica',
+  'raised_in_place',
 ]);
 
 async function apiFindings({ settings }: Context): Promise<Finding[]> {

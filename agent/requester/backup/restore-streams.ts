@@ -5,6 +5,7 @@ import { clusterBucket, readClusterId } from '../cluster/cluster-bucket.ts';
 import { forgetFreeze } from '../freeze/freeze-record.ts';
 import { forgetIncarnation } from '../incarnation.ts';
 import { noteRestore, type RestoreNote } from '../ledger/restore-record.ts';
+import { forgetMadeStreams } from '../made-streams.ts';
 import { backedUpStreams } from './backup-contents.ts';
 import type { StreamPart } from './backup-format.ts';
 import type { Backup } from './backup-reader.ts';
@@ -51,6 +52,7 @@ export async function restoreStreams(options: RestoreStreamsOptions): Promise<Re
     // Revisions go on from those of the backup, and may be given a second time.
     await forgetIncarnation(bucket);
     await forgetFreeze(bucket);
+    await forgetMadeStreams(bucket);
     const restoredAtMs = note ? await noteRestore(bucket, cluster, note) : 0;
     const { created, lastRevision: revision } = await bucket.state();
     return { created, revision, restoredAtMs };

@@ -2,11 +2,13 @@
 import * as v from 'valibot';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
+import { eventStreamName } from '../../protocol/subjects.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Random } from '../../system/random.ts';
 import { type Bucket, type BucketConfig, isRevisionConflict } from '../../transport/port.ts';
 
-export const clusterBucket: BucketConfig = { name: 'muster_v1', history: 1 };
+/** It is made before every other stream of the roll. */
+export const clusterBucket: BucketConfig = { name: 'muster_v1', history: 1, precedes: eventStreamName };
 
 const clusterKey = 'cluster';
 const clusterSchema = v.object({ id: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{1,128}$/)) });

@@ -6,11 +6,15 @@ export class WriteHold {
   readonly #holds: Record<FreezeKind, KindHold> = { records: new KindHold(), events: new KindHold() };
   readonly #reads = new KindHold();
 
-  /** Returns the storage whose writes can be held. All writes of the requester pass here, those of its lease too. */
+  /**
+   * Returns the storage whose writes can be held. All writes of the requester pass here, those of its lease too. To open a bucket
+   * or a stream is a write, because one that is not found is made.
+   */
   guard(storage: Storage): Storage {
     return {
-      bucket: async config => this.#holdBucket(await storage.bucket(config)),
-      stream: async config => holdStream(await storage.stream(config), this.#holds.events),
+      bucket: async config => this.#holdBucket(await this.#holds.records.pass(() => storage.bucket(config))),
+      stream: async config =>
+        holdStream(await this.#holds.events.pass(() => storage.stream(config)), this.#holds.events),
       replicas: stream => storage.replicas(stream),
       reopen: stream => storage.reopen(stream),
       readAgain: () => storage.readAgain(),

@@ -1,11 +1,14 @@
 // Says which streams of the store move to another number of servers. These are pure functions.
 import { MusterError } from '../../system/errors.ts';
 import type { StreamCounts } from '../../transport/port.ts';
+import { streamText } from '../status/stream-text.ts';
 
 /** A stream of the store, and what the broker says of it; undefined when the broker does not have it. */
 export interface FoundStream<Name extends string = string> {
   name: Name;
   counts: StreamCounts | undefined;
+  /** The number of servers on which it was made, if that is known. */
+  madeOn?: number | undefined;
 }
 
 /** A stream that is to move. */
@@ -17,18 +20,18 @@ export interface Move<Name extends string = string> {
 }
 
 /**
- * Returns the streams that are not on `to` servers, in the order in which they move. The bucket of the cluster is the last,
+ * Returns the streams that are not on `to` servers, or that somebody else has put on more than they were made on, in the order in which they move. The bucket of the cluster is the last,
  * because it has the record of the freeze. @throws MusterError `not_found` when a stream is missing
  */
 export function movesTo<Name extends string>(to: number, found: readonly FoundStream<Name>[]): Move<Name>[] {
-  const missing = found.filter(({ counts }) => !counts).map(({ name }) => name);
+  const missing = found.filter(({ counts }) => !counts).map(({ name }) => streamText(name));
   if (missing.length > 0)
     throw new MusterError('not_found', `the cluster of NATS servers does not find ${missing.join(' and ')}`, {
       hint: 'when a move was interrupted, run this again on the machine on which that began; otherwise restore a backup: muster restore FILE',
     });
   return found
-    .flatMap(({ name, counts }) =>
-      counts && counts.replicas !== to ? [{ name, from: counts.replicas, to, counts }] : [],
+    .flatMap(({ name, counts, madeOn = counts?.replicas ?? 0 }) =>
+      counts && (counts.replicas !== to || madeOn < to) ? [{ name, from: counts.replicas, to, counts }] : [],
     )
     .reverse();
 }
@@ -55,7 +58,11 @@ export function refuseMove(
 export function describeMoves(moves: readonly Move[]): string {
   const lines = moves.map(
     ({ name, from, to, counts: { messages } }) =>
-      `${name}: ${messages} messages, from ${servers(from)} to ${servers(to)}`,
+      `${streamText(name)}: ${messages} messages, ${
+        from === to
+          ? `made anew on ${servers(to)}, because they were changed in place`
+          : `from ${servers(from)} to ${servers(to)}`
+      }`,
   );
   return `${lines.join('\n')}\n`;
 }

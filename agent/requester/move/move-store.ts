@@ -8,8 +8,9 @@ import type { StreamPart } from '../backup/backup-format.ts';
 import type { Backup } from '../backup/backup-reader.ts';
 import { isWhole } from '../backup/whole-stream.ts';
 import type { Freeze } from '../freeze/freeze.ts';
+import { streamText } from '../status/stream-text.ts';
 import { type MoveFact, removedBy } from './move-facts.ts';
-import { type Move, movesTo } from './move-plan.ts';
+import { type FoundStream, type Move, movesTo } from './move-plan.ts';
 
 type StreamName = StreamPart['name'];
 
@@ -18,6 +19,8 @@ export interface MoveOptions {
   storage: Pick<Storage, 'reopen' | 'replicas'>;
   /** The number of servers. */
   to: number;
+  /** Returns what the broker says of each stream of the store. @throws BrokerError */
+  find(): Promise<FoundStream<StreamName>[]>;
   clock: Clock;
   /** Begins the freeze. @throws as `Freeze.begin` */
   freeze(): Promise<Pick<Freeze, 'assertHolds' | 'confirm' | 'end' | 'abandon' | 'ageMs'>>;
@@ -48,7 +51,7 @@ const removingPart = 0.5;
  * complete in part; what could not be put back stays in the file. @throws MusterError, BrokerError
  */
 export async function moveStore(options: MoveOptions): Promise<number> {
-  const { copies, freeze: begin, copy, to, onStep } = options;
+  const { find, freeze: begin, copy, to, onStep } = options;
   await onStep('asking all requesters to hold their writes');
   const freeze = await begin();
   let isUndone = false;
@@ -59,7 +62,7 @@ export async function moveStore(options: MoveOptions): Promise<number> {
     const copied = await copy();
     try {
       await freeze.confirm('events');
-      const moves = movesTo(to, await findStreams(copies));
+      const moves = movesTo(to, await find());
       await shutAll(moves, copied, options);
       for (const move of moves) {
         freeze.assertHolds('records', removingPart);
@@ -104,24 +107,20 @@ export async function finishMove(
     // A restore that was killed can leave an empty stream.
     const isEmpty = now?.messages === 0 && now.lastSequence === 0;
     if ((!now || isEmpty) && removed.has(part.name)) {
-      await onStep(`making ${part.name} again, which an interrupted move has removed`);
+      await onStep(`making ${streamText(part.name)} again, which an interrupted move has removed`);
       await restoreOn(options.to, part, copied, options).catch(() =>
         restoreOn(replicasOf(part), part, copied, options),
       );
     } else if (now && now.lastSequence < part.lastSequence)
       throw new MusterError(
         'conflict',
-        `the broker has less of ${part.name} than the file of an interrupted move`,
+        `the broker has less of ${streamText(part.name)} than the file of an interrupted move`,
         {
           hint: 'put the file back with all requesters stopped: muster restore FILE --replace CLUSTER',
         },
       );
   }
 }
-
-/** Returns what the broker says of each stream of the store. @throws BrokerError */
-export const findStreams = (copies: StreamCopies) =>
-  Promise.all(backedUpStreams.map(async name => ({ name, counts: await copies.counts(name) })));
 
 /** Shuts the streams, so that nobody writes after they were copied, and makes sure that nobody did before. */
 async function shutAll(
@@ -130,15 +129,19 @@ async function shutAll(
   { copies, onStep }: MoveOptions,
 ): Promise<void> {
   for (const { name } of moves) {
-    await onStep(`shutting ${name}`);
+    await onStep(`shutting ${streamText(name)}`);
     await copies.shut(name);
   }
   for (const { name, counts } of moves) {
     const now = await copies.counts(name);
     if (now && now.created === counts.created && isWhole(partOf(copied, name), now)) continue;
-    throw new MusterError('failed', `something wrote ${name} while it was copied; nothing was moved`, {
-      hint: 'try again; when it happens again, something else than the requesters of this roll writes the store',
-    });
+    throw new MusterError(
+      'failed',
+      `something wrote ${streamText(name)} while it was copied; nothing was moved`,
+      {
+        hint: 'try again; when it happens again, something else than the requesters of this roll writes the store',
+      },
+    );
   }
 }
 
@@ -150,9 +153,9 @@ async function moveStream(
 ) {
   const { copies, note, onStep } = options;
   await note({ what: 'removing', name });
-  await onStep(`removing ${name}`);
+  await onStep(`removing ${streamText(name)}`);
   await insist(options, () => copies.remove(name));
-  await onStep(`making ${name} on ${to === 1 ? 'one server' : `${to} servers`}`);
+  await onStep(`making ${streamText(name)} on ${to === 1 ? 'one server' : `${to} servers`}`);
   await restoreOn(to, part, copied, options);
 }
 
@@ -181,10 +184,13 @@ async function restoreOn(
     now ??= await copies.restore({ stream: name, config, state }, copied.read(name));
     isAnother = !isWhole(part, now);
     if (isAnother)
-      throw new BrokerError('refused', `the broker has another ${name} than the file of the move`);
+      throw new BrokerError(
+        'refused',
+        `the broker has another ${streamText(name)} than the file of the move`,
+      );
   }).catch(error => {
     if (!isAnother) throw error;
-    throw new MusterError('failed', `the broker has another ${name} than the file of the move`, {
+    throw new MusterError('failed', `the broker has another ${streamText(name)} than the file of the move`, {
       hint: 'somebody has made it meanwhile. With all requesters stopped: muster restore FILE --replace CLUSTER',
       cause: error,
     });
@@ -203,7 +209,7 @@ async function makeMissing(
 ): Promise<void> {
   for (const { name, to } of moves) {
     if (await insist(options, () => options.copies.counts(name))) continue;
-    await options.onStep(`making ${name} once more, because the servers have lost it`);
+    await options.onStep(`making ${streamText(name)} once more, because the servers have lost it`);
     await restoreOn(to, partOf(copied, name), copied, options);
   }
 }
@@ -244,7 +250,7 @@ const replicasOf = ({ config }: StreamPart): number => Number(config.num_replica
 
 function partOf(copied: Backup, name: StreamName): StreamPart {
   const part = copied.streams().find(each => each.name === name);
-  if (!part) throw new MusterError('bad_state', `the file of the move does not have ${name}`);
+  if (!part) throw new MusterError('bad_state', `the file of the move does not have ${streamText(name)}`);
   return part;
 }
 

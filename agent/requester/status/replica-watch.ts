@@ -21,6 +21,8 @@ export interface ReplicaWatchOptions {
   isFrozen?(): boolean;
   /** Called when something that the status shows may have changed. */
   onChange(): void;
+  /** Called with what the cluster said of each stream. */
+  onFound?(found: readonly StreamReplicas[]): void;
 }
 
 export class ReplicaWatch implements ReplicaSources {
@@ -129,6 +131,7 @@ export class ReplicaWatch implements ReplicaSources {
     for (const { stream } of found) this.#known.add(stream);
     this.#missing = streams.filter((stream, at) => answers[at] === undefined && this.#known.has(stream));
     this.#take(found);
+    this.#options.onFound?.(found);
   }
 
   #take(replicas: readonly StreamReplicas[]): void {

@@ -4,8 +4,9 @@ import type { Trouble } from '../../system/trouble.ts';
 import type { ConnectionState } from '../../transport/port.ts';
 import type { OlderStore } from '../ledger/store-mark.ts';
 import { roomHint, storeFault } from './store-fault.ts';
-import { missingHint, type ReplicaSources, replicaTroubles } from './store-replicas.ts';
+import { missingHint, type RaisedStream, type ReplicaSources, replicaTroubles } from './store-replicas.ts';
 import type { StoreFailure } from './store-watch.ts';
+import { streamText } from './stream-text.ts';
 
 /** The process of a move of the store. */
 interface Mover {
@@ -31,6 +32,8 @@ export interface RequesterTroubleSources {
   readonly silentMover?: Mover | undefined;
   /** The servers of a cluster that store the roll; undefined in tests. */
   readonly replicas?: ReplicaSources | undefined;
+  /** The streams that somebody else has put on more servers in place. */
+  readonly raised?: readonly RaisedStream[];
   /** Number of nodes whose records the store lost. */
   readonly lostRecords: number;
   /** The older store that was found and that no operator has confirmed; undefined when there is none. */
@@ -64,6 +67,7 @@ export function requesterTroubles(sources: RequesterTroubleSources): Trouble[] {
   return [
     storeFailure && !isExplained ? storeTrouble(storeFailure, brokerFolder) : undefined,
     ...replicas,
+    sources.raised?.length && !move ? raisedTrouble(sources.raised) : undefined,
     move,
     lostRecords === 0 ? undefined : lossTrouble(lostRecords),
     olderStore && olderTrouble(olderStore),
@@ -114,6 +118,15 @@ const moveTrouble = ({ requester, host, pid, since }: Mover): Trouble => ({
   text: `the move of the store that process ${pid} beside ${requester} on ${host} began at ${since} was interrupted, so writes may fail`,
   hint: `run the same command again on ${host}, muster store raise or lower: it completes the move`,
 });
+
+function raisedTrouble(raised: readonly RaisedStream[]): Trouble {
+  const streams = raised.map(({ stream, from, to }) => `${streamText(stream)} from ${from} to ${to}`);
+  return {
+    code: 'raised_in_place',
+    text: `something else than muster has changed the number of servers in place: ${streams.join(', ')}; when one of them is killed, acknowledged writes can be lost`,
+    hint: 'have the streams made anew, while the requesters run, which ends this: muster store raise --yes; until then restart each server once, cleanly, one after the other',
+  };
+}
 
 function lossTrouble(lost: number): Trouble {
   return {

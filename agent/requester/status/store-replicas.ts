@@ -1,6 +1,7 @@
 // Says what the servers of a cluster that store a stream can take, in words. These are pure functions.
 import type { Trouble } from '../../system/trouble.ts';
 import type { StreamReplicas } from '../../transport/port.ts';
+import { streamText } from './stream-text.ts';
 
 /** Returns why nothing can be written to a stream; undefined when it can. */
 export function quorumFault({ replicas, leader, others }: StreamReplicas): string | undefined {
@@ -18,7 +19,14 @@ export function quorumFault({ replicas, leader, others }: StreamReplicas): strin
 
 /** What to do when a cluster does not find a stream that was there before. */
 export const missingHint =
-  'when a NATS server came back empty, it gets the stream from the others; when muster store raise or lower was interrupted, run that again where it began; otherwise stop all requesters, then: muster restore; to begin with an empty store, remove store-mark.json in the folder of each before it starts again';
+  'when a NATS server came back empty, it gets the stream from the others; when muster store raise or lower was interrupted, run that again where it began; otherwise stop all requesters, then: muster restore; to begin with an empty store, remove the streams that are left and store-mark.json in the folder of each before it starts again';
+
+/** A stream that somebody else has put on more servers than those on which it was made. */
+export interface RaisedStream {
+  stream: string;
+  from: number;
+  to: number;
+}
 
 export interface ReplicaSources {
   /** What the cluster said of each stream. */
@@ -56,7 +64,7 @@ function quorumTrouble(replicas: readonly StreamReplicas[]): Trouble | undefined
 
 const missingTrouble = (streams: readonly string[]): Trouble => ({
   code: 'store_missing',
-  text: `the cluster of NATS servers does not find the ${streams.length === 1 ? 'stream' : 'streams'} ${streams.join(', ')} any more, so nothing is stored there`,
+  text: `the cluster of NATS servers does not find the ${streams.length === 1 ? 'stream' : 'streams'} ${streams.map(streamText).join(', ')} any more, so nothing is stored there`,
   hint: missingHint,
 });
 
@@ -95,4 +103,4 @@ const namesOf = (servers: readonly { name: string }[]): string[] => [
 ];
 
 const streamsText = (streams: readonly StreamReplicas[]): string =>
-  streams.map(({ stream }) => stream.replace(/^KV_/, '')).join(', ');
+  streams.map(({ stream }) => streamText(stream)).join(', ');

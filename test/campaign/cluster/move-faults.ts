@@ -11,7 +11,7 @@ const steps = {
   copy: /copying the store/,
   shut: /shutting NODE_EVENTS/,
   remove: /removing NODE_EVENTS/,
-  'remove the last': /removing KV_muster_v1/,
+  'remove the last': /removing muster_v1/,
   wait: /waiting until each server/,
 };
 

@@ -62,6 +62,30 @@ test('a hold of events does not hold records', async () => {
   assert.equal(await bucket.get('a'), undefined);
 });
 
+test('what may be made is opened only after the hold', async () => {
+  const hold = new WriteHold();
+  const opened: string[] = [];
+  const guarded = hold.guard({
+    bucket: async ({ name }: { name: string }) => void opened.push(name),
+    stream: async ({ name }: { name: string }) => {
+      opened.push(name);
+      return {};
+    },
+  } as unknown as Storage);
+  hold.begin('records', { reads: true });
+  hold.begin('events', { reads: true });
+  const bucket = guarded.bucket({ name: 'b', history: 1 });
+  const stream = guarded.stream({ name: 'S', subjects: ['s'], maxAgeMs: 0, maxBytes: -1 });
+  await settled();
+  assert.deepEqual(opened, []);
+  hold.end('records');
+  await bucket;
+  assert.deepEqual(opened, ['b']);
+  hold.end('events');
+  await stream;
+  assert.deepEqual(opened, ['b', 'S']);
+});
+
 test('while the store moves, reads of records wait too', async () => {
   const { hold, bucket } = await start();
   hold.begin('records', { reads: true });

@@ -30,9 +30,14 @@ test('the streams that are elsewhere move, that of the freeze as the last one', 
   );
   assert.equal(
     describeMoves(moves),
-    'NODE_EVENTS: 7 messages, from one server to 3 servers\nKV_muster_v1: 5 messages, from one server to 3 servers\n',
+    'NODE_EVENTS: 7 messages, from one server to 3 servers\nmuster_v1: 5 messages, from one server to 3 servers\n',
   );
   assert.deepEqual(movesTo(1, found).length, 1);
+  // Somebody else has raised it in place, so it is made anew where it is.
+  const raised = movesTo(3, [{ name: 'KV_node_v1', counts: counts(3), madeOn: 1 }]);
+  assert.match(describeMoves(raised), /^node_v1: 5 messages, made anew on 3 servers, because/);
+  assert.deepEqual(movesTo(3, [{ name: 'KV_node_v1', counts: counts(3), madeOn: 3 }]), []);
+  assert.deepEqual(movesTo(1, [{ name: 'KV_node_v1', counts: counts(1), madeOn: 3 }]), []);
   assert.throws(() => movesTo(3, [{ name: 'NODE_EVENTS', counts: undefined }]), { code: 'not_found' });
 });
 

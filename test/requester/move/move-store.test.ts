@@ -50,6 +50,7 @@ function stage() {
   const options: MoveOptions = {
     clock,
     to: 1,
+    find: async () => storedStreams.map(name => ({ name, counts: streams.get(name) })),
     copies: {
       counts: async name => streams.get(name),
       snapshot: () => assert.fail(),

@@ -1,8 +1,8 @@
 // `muster store lower` has one server of a NATS cluster store the roll, as Bacalhau needs it.
 import type { Argv, Example } from '../../line/command.ts';
-import { moveFlags, runMoveCommand } from './move-command.ts';
+import { moveFlags, moveSettings, runMoveCommand } from './move-command.ts';
 
-export const settings = 'requester';
+export const settings = moveSettings;
 
 export const flags = moveFlags;
 

@@ -6,6 +6,20 @@ import { runMove } from '../../../roles/run-move.ts';
 import { MusterError } from '../../../system/errors.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
 
+/** The settings by which the command finds the folder of the requester and its NATS servers. */
+export const moveSettings = [
+  'dataDir',
+  'nats.servers',
+  'nats.tokenFile',
+  'nats.user',
+  'nats.passwordFile',
+  'nats.credsFile',
+  'nats.tls.caFile',
+  'nats.tls.certFile',
+  'nats.tls.keyFile',
+  'nats.tls.handshakeFirst',
+] as const;
+
 export const moveFlags = {
   yes: { help: 'do it; without it, only say what would be done' },
 } satisfies FlagTable;

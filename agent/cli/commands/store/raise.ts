@@ -1,8 +1,8 @@
 // `muster store raise` has three servers of a NATS cluster store the roll.
 import type { Argv, Example } from '../../line/command.ts';
-import { moveFlags, runMoveCommand } from './move-command.ts';
+import { moveFlags, moveSettings, runMoveCommand } from './move-command.ts';
 
-export const settings = 'requester';
+export const settings = moveSettings;
 
 export const flags = moveFlags;
 
