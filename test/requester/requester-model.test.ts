@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { MusterError } from '../../agent/system/errors.ts';
 import { BrokerError } from '../../agent/transport/port.ts';
-import type { StoreFault } from '../support/fake-connection.ts';
+import type { StoreFault } from '../support/fake-store.ts';
 import { halfSecondMs, Model } from './reference.ts';
 import { RequesterFixture } from './requester-fixture.ts';
 

@@ -1,76 +1,29 @@
 // Implements transport/port.ts with a broker in memory and connections to it. A test can make each operation fail.
-import { type Clock, sleep } from '../../agent/system/clock.ts';
+import { sleep } from '../../agent/system/clock.ts';
 import {
   BrokerError,
-  type BrokerFault,
-  type Bucket,
-  type BucketConfig,
   type BucketEntry,
   type Connection,
   type ConnectionState,
-  type DurableConfig,
-  type EventStream,
-  type EventToPublish,
-  type Fence,
   type GatherWait,
   type Message,
   type Storage,
-  type StreamConfig,
   type StreamMessage,
   type StreamReplicas,
   type Subscription,
-  type WatchPasses,
 } from '../../agent/transport/port.ts';
-
-export type StoreOperation =
-  | 'bucket'
-  | 'stream'
-  | 'state'
-  | 'get'
-  | 'put'
-  | 'purge'
-  | 'remove'
-  | 'watch'
-  | 'publish'
-  | 'last'
-  | 'fill'
-  | 'newest'
-  | 'oldest'
-  | 'removeBefore'
-  | 'durables'
-  | 'ensureDurable'
-  | 'removeDurable'
-  | 'follow';
-
-/**
- * A fault of one operation. `applied` means that the broker carried it out, and only its answer is lost. A `timeout` takes
- * 5 s.
- */
-export interface StoreFault {
-  fault: BrokerFault;
-  applied?: boolean;
-}
-
-interface StoredBucket {
-  incarnation: number;
-  revision: number;
-  entries: Map<string, BucketEntry>;
-}
-
-interface StoredStream {
-  created: string;
-  subjects: string[];
-  messages: StreamMessage[];
-  ids: Map<string, { sequence: number; at: number }>;
-  sequence: number;
-  durables: Map<string, DurableConfig>;
-}
+import { FakeBuckets } from './fake-buckets.ts';
+import {
+  FakeStore,
+  matches,
+  type StoreAccess,
+  type StoredStream,
+  type StoreOperation,
+} from './fake-store.ts';
+import { FakeStreams } from './fake-streams.ts';
 
 /** A broker that any number of connections share. It is up from the start. */
-export class FakeBroker {
-  readonly clock: Clock;
-  /** A function that is called before each operation on the store. If it returns a fault, the operation fails. */
-  storeFault: ((operation: StoreOperation, key: string) => StoreFault | undefined) | undefined;
+export class FakeBroker extends FakeStore {
   /** A function that is called for each message and each answer. If it returns false, the message is lost. */
   deliver: ((subject: string, data: Uint8Array) => boolean) | undefined;
   /** Whether connections hear that the server belongs to a cluster. */
@@ -82,21 +35,11 @@ export class FakeBroker {
   /** Whether the cluster does not answer what its servers store. */
   replicasFault = false;
   readonly connections = new Set<FakeConnection>();
-  /** Whether its streams take batches of events. */
-  takesBatches = true;
   /** Number of other brokers that its clients know, and how often one of them moved to another. */
   otherAddresses = 0;
   moves = 0;
-  readonly buckets = new Map<string, StoredBucket>();
-  readonly streams = new Map<string, StoredStream>();
   #up = true;
-  #incarnations = 0;
   #inboxes = 0;
-  readonly #faults: { operation: StoreOperation; fault: StoreFault }[] = [];
-
-  constructor(clock: Clock) {
-    this.clock = clock;
-  }
 
   get up(): boolean {
     return this.#up;
@@ -125,11 +68,6 @@ export class FakeBroker {
     this.streams.clear();
   }
 
-  /** Makes the next `operation` fail. Several faults of one operation come one after the other. */
-  failNext(operation: StoreOperation, fault: StoreFault): void {
-    this.#faults.push({ operation, fault });
-  }
-
   /** Publishes a message without a connection, as from another program. */
   inject(
     subject: string,
@@ -142,36 +80,6 @@ export class FakeBroker {
 
   inbox(): string {
     return `_INBOX.fake.${++this.#inboxes}`;
-  }
-
-  takeFault(operation: StoreOperation, key: string): StoreFault | undefined {
-    const index = this.#faults.findIndex(each => each.operation === operation);
-    if (index >= 0) return this.#faults.splice(index, 1)[0]?.fault;
-    return this.storeFault?.(operation, key);
-  }
-
-  openBucket(name: string): StoredBucket {
-    const bucket = this.buckets.get(name) ?? {
-      incarnation: ++this.#incarnations,
-      revision: 0,
-      entries: new Map(),
-    };
-    this.buckets.set(name, bucket);
-    return bucket;
-  }
-
-  openStream(config: StreamConfig): StoredStream {
-    const stream = this.streams.get(config.name) ?? {
-      created: new Date(this.clock.now().getTime() + ++this.#incarnations).toISOString(),
-      subjects: [],
-      messages: [],
-      ids: new Map(),
-      sequence: 0,
-      durables: new Map(),
-    };
-    stream.subjects = config.subjects;
-    this.streams.set(config.name, stream);
-    return stream;
   }
 
   /** Passes a message to every subscriber, and returns whether there is one. */
@@ -205,25 +113,6 @@ export class FakeBroker {
   }
 }
 
-interface Watcher {
-  bucket: string;
-  fn: (entry: BucketEntry) => void;
-  passes: WatchPasses | undefined;
-  incarnation: number;
-  stopped: boolean;
-}
-
-interface Follower {
-  config: StreamConfig;
-  filter: string;
-  fn: (message: StreamMessage) => void;
-  stream: StoredStream | undefined;
-  last: number;
-  /** The sequence after which it begins, in the stream that it follows first. */
-  after: number;
-  since: Date | undefined;
-}
-
 export class FakeConnection implements Connection {
   readonly #broker: FakeBroker;
   #state: ConnectionState = { kind: 'connecting' };
@@ -235,15 +124,20 @@ export class FakeConnection implements Connection {
   }>();
   readonly #requests = new Map<string, { answer: (m: Message) => void; fail: (e: BrokerError) => void }>();
   readonly #losses = new Set<() => void>();
-  readonly #watchers = new Set<Watcher>();
-  readonly #followers = new Set<Follower>();
-  readonly #open = { buckets: new Set<string>(), streams: new Map<string, StreamConfig>() };
+  readonly #buckets: FakeBuckets;
+  readonly #streams: FakeStreams;
   /** Says whether the broker permits a subject. The subjects that it did not permit are in `violations`. */
   permits: (subject: string) => boolean = () => true;
   readonly violations: string[] = [];
 
   constructor(broker: FakeBroker) {
     this.#broker = broker;
+    const access: StoreAccess = {
+      store: broker,
+      operate: (operation, key, apply) => this.#operate(operation, key, apply),
+    };
+    this.#buckets = new FakeBuckets(access);
+    this.#streams = new FakeStreams(access);
     broker.connections.add(this);
     if (broker.up) this.regain();
     else this.drop();
@@ -278,8 +172,8 @@ export class FakeConnection implements Connection {
   /** Connects again. Each watch begins another pass, and each follower continues where it was. */
   regain(): void {
     if (this.#state.kind === 'closed' || this.#connected) return;
-    for (const name of this.#open.buckets) this.#broker.openBucket(name);
-    for (const config of this.#open.streams.values()) this.#broker.openStream(config);
+    this.#buckets.reopen();
+    this.#streams.reopen();
     for (const { subject } of this.#subscriptions) this.#isPermitted(subject);
     const { isClustered } = this.#broker;
     this.#change({
@@ -289,8 +183,8 @@ export class FakeConnection implements Connection {
       isEncrypted: false,
       isClustered,
     });
-    for (const watcher of this.#watchers) this.#pass(watcher);
-    for (const follower of this.#followers) this.#catchUp(follower);
+    this.#buckets.resume();
+    this.#streams.resume();
   }
 
   named(): readonly string[] {
@@ -402,8 +296,8 @@ export class FakeConnection implements Connection {
 
   async storage(): Promise<Storage> {
     return {
-      bucket: config => this.#bucket(config),
-      stream: config => this.#stream(config),
+      bucket: config => this.#buckets.open(config),
+      stream: config => this.#streams.open(config),
       reopen: async () => false,
       readAgain: () => undefined,
       replicas: async stream => {
@@ -438,8 +332,8 @@ export class FakeConnection implements Connection {
     if (this.#state.kind === 'closed') return;
     for (const request of this.#requests.values()) request.fail(new BrokerError('disconnected', 'closed'));
     this.#subscriptions.clear();
-    this.#watchers.clear();
-    this.#followers.clear();
+    this.#buckets.close();
+    this.#streams.close();
     this.#change({ kind: 'closed' });
     this.#broker.connections.delete(this);
   }
@@ -477,225 +371,13 @@ export class FakeConnection implements Connection {
   }
 
   notifyWatchers(bucket: string, entry: BucketEntry): void {
-    if (!this.#connected) return;
-    for (const watcher of this.#watchers) {
-      if (watcher.bucket === bucket) this.#later(() => !watcher.stopped && watcher.fn(entry));
-    }
+    if (this.#connected) this.#buckets.notify(bucket, entry);
   }
 
   notifyFollowers(stream: StoredStream, message: StreamMessage): void {
-    if (!this.#connected) return;
-    for (const follower of this.#followers) {
-      if (follower.stream === stream && matches(follower.filter, message.subject))
-        this.#deliver(follower, message);
-    }
+    if (this.#connected) this.#streams.notify(stream, message);
   }
 
-  async #bucket(config: BucketConfig): Promise<Bucket> {
-    const { name } = config;
-    await this.#operate('bucket', name, () => this.#broker.openBucket(name));
-    this.#open.buckets.add(name);
-    const write = (key: string, value: Uint8Array, revision: number, marker?: Record<string, string>) => {
-      const bucket = this.#broker.openBucket(name);
-      const newest = bucket.entries.get(key)?.revision ?? 0;
-      if (newest !== revision)
-        throw new BrokerError(
-          'revision_conflict',
-          `${name}/${key} is at revision ${newest}, not ${revision}`,
-        );
-      const entry: BucketEntry = {
-        key,
-        value: marker ? new Uint8Array() : Uint8Array.from(value),
-        revision: ++bucket.revision,
-        marker: marker !== undefined,
-        headers: { ...marker },
-        created: this.#broker.clock.now(),
-      };
-      // The old entry is deleted first, so that the map has the order of the revisions, as a stream does.
-      bucket.entries.delete(key);
-      bucket.entries.set(key, entry);
-      this.#broker.announce(name, entry);
-      return entry.revision;
-    };
-    return {
-      state: () =>
-        this.#operate('state', name, () => {
-          const { incarnation, revision, entries } = this.#broker.openBucket(name);
-          return { created: String(incarnation), lastRevision: revision, keys: entries.size };
-        }),
-      get: key => this.#operate('get', key, () => this.#broker.openBucket(name).entries.get(key)),
-      put: (key, value, revision) => this.#operate('put', key, () => write(key, value, revision)),
-      purge: (key, revision, headers) =>
-        this.#operate('purge', key, () => write(key, new Uint8Array(), revision, headers)),
-      remove: (key, revision) =>
-        this.#operate('remove', key, () => {
-          const { entries } = this.#broker.openBucket(name);
-          if ((entries.get(key)?.revision ?? 0) <= revision) entries.delete(key);
-        }),
-      watch: (onEntry, passes) =>
-        this.#operate('watch', name, () => {
-          const fn = (entry: BucketEntry) => {
-            if ((passes?.prefixes ?? ['']).some(prefix => entry.key.startsWith(prefix))) onEntry(entry);
-          };
-          const watcher: Watcher = { bucket: name, fn, passes, incarnation: 0, stopped: false };
-          this.#watchers.add(watcher);
-          const ready = this.#pass(watcher);
-          const stop = () => {
-            watcher.stopped = true;
-            this.#watchers.delete(watcher);
-          };
-          return { ready, stop, restart: () => void this.#pass(watcher) };
-        }),
-    };
-  }
-
-  async #stream(config: StreamConfig): Promise<EventStream> {
-    await this.#operate('stream', config.name, () => this.#broker.openStream(config));
-    this.#open.streams.set(config.name, config);
-    return {
-      publish: (subject, data, id, fence) =>
-        this.#operate('publish', subject, () => {
-          const stream = this.#broker.openStream(config);
-          checkFence(stream, fence);
-          const known = this.#knownEvent(stream, { subject, data, id });
-          if (known) return { sequence: known, duplicate: true };
-          return { sequence: this.#storeEvent(stream, { subject, data, id }), duplicate: false };
-        }),
-      publishBatch: (events, fence) =>
-        this.#operate('publish', events.map(({ subject }) => subject).join(' '), () => {
-          const stream = this.#broker.openStream(config);
-          if (!this.#broker.takesBatches) return undefined;
-          checkFence(stream, fence);
-          const ids = new Set(events.map(({ id }) => id));
-          if (ids.size < events.length || events.some(event => this.#knownEvent(stream, event)))
-            return undefined;
-          return events.map(event => this.#storeEvent(stream, event)).at(-1);
-        }),
-      fill: () =>
-        this.#operate('fill', config.name, () => {
-          const stream = this.#broker.openStream(config);
-          const bytes = stream.messages.reduce((sum, { data }) => sum + data.length, 0);
-          const isTrimmed = stream.messages.length < stream.sequence;
-          const { created } = stream;
-          return { created, bytes, maxBytes: config.maxBytes, lastSequence: stream.sequence, isTrimmed };
-        }),
-      newest: subject =>
-        this.#operate('newest', subject, () =>
-          this.#broker.openStream(config).messages.findLast(message => message.subject === subject),
-        ),
-      oldest: filter =>
-        this.#operate('oldest', filter, () =>
-          this.#broker.openStream(config).messages.find(({ subject }) => matches(filter, subject)),
-        ),
-      removeBefore: (filter, sequence) =>
-        this.#operate('removeBefore', filter, () => {
-          const stream = this.#broker.openStream(config);
-          const { length } = stream.messages;
-          stream.messages = stream.messages.filter(
-            message => message.sequence >= sequence || !matches(filter, message.subject),
-          );
-          return length - stream.messages.length;
-        }),
-      durables: prefix =>
-        this.#operate('durables', prefix, () => {
-          const { durables } = this.#broker.openStream(config);
-          const names = [...durables.keys()].filter(name => name.startsWith(prefix));
-          return names.map(name => ({ name, unread: 0, unacknowledged: 0, delivered: 0 }));
-        }),
-      ensureDurable: durable =>
-        this.#operate('ensureDurable', durable.name, () => {
-          const { durables } = this.#broker.openStream(config);
-          if (!durables.has(durable.name)) durables.set(durable.name, durable);
-        }),
-      removeDurable: name =>
-        this.#operate('removeDurable', name, () => {
-          this.#broker.openStream(config).durables.delete(name);
-        }),
-      lastPerSubject: (filters, fn) =>
-        this.#operate('last', filters.join(' '), () => {
-          const last = new Map<string, StreamMessage>();
-          for (const message of this.#broker.openStream(config).messages) {
-            if (!filters.some(each => matches(each, message.subject))) continue;
-            last.delete(message.subject);
-            last.set(message.subject, message);
-          }
-          last.forEach(message => {
-            fn(message);
-          });
-        }),
-      follow: ({ filter, since, after = 0 }, fn) =>
-        this.#operate('follow', filter, () => {
-          const follower: Follower = { config, filter, fn, stream: undefined, last: 0, after, since };
-          this.#followers.add(follower);
-          const ready = this.#catchUp(follower);
-          return { ready, stop: () => void this.#followers.delete(follower) };
-        }),
-    };
-  }
-
-  /** Returns the sequence under which the event is stored already. */
-  #knownEvent(stream: StoredStream, { subject, data, id }: EventToPublish): number | undefined {
-    const known = stream.ids.get(id);
-    if (!known || this.#broker.clock.monotonic() - known.at >= 120_000) return undefined;
-    const isSame = (message: StreamMessage) =>
-      message.sequence === known.sequence &&
-      message.subject === subject &&
-      Buffer.from(data).equals(message.data);
-    return stream.messages.some(isSame) ? known.sequence : undefined;
-  }
-
-  #storeEvent(stream: StoredStream, { subject, data, id }: EventToPublish): number {
-    this.#broker.route(subject, data, '');
-    stream.ids.set(id, { sequence: stream.sequence, at: this.#broker.clock.monotonic() });
-    return stream.sequence;
-  }
-
-  #pass(watcher: Watcher): Promise<void> {
-    const bucket = this.#broker.openBucket(watcher.bucket);
-    const lost = watcher.incarnation !== 0 && watcher.incarnation !== bucket.incarnation;
-    watcher.incarnation = bucket.incarnation;
-    const entries = [...bucket.entries.values()];
-    return new Promise(resolve =>
-      this.#later(() => {
-        if (watcher.stopped) return;
-        watcher.passes?.begin?.({ lost });
-        for (const entry of entries) watcher.fn(entry);
-        watcher.passes?.complete?.();
-        resolve();
-      }),
-    );
-  }
-
-  #catchUp(follower: Follower): Promise<void> {
-    const stream = this.#broker.openStream(follower.config);
-    if (follower.stream !== stream)
-      follower.last = follower.stream ? 0 : Math.min(follower.after, stream.sequence);
-    follower.stream = stream;
-    const { since } = follower;
-    for (const message of stream.messages) {
-      if (
-        message.sequence > follower.last &&
-        matches(follower.filter, message.subject) &&
-        !(since && message.time < since)
-      )
-        this.#deliver(follower, message);
-    }
-    return new Promise(resolve => this.#later(resolve));
-  }
-
-  #deliver(follower: Follower, message: StreamMessage): void {
-    follower.last = message.sequence;
-    this.#later(() => this.#followers.has(follower) && follower.fn(message));
-  }
-
-  #later(fn: () => unknown): void {
-    queueMicrotask(() => void fn());
-  }
-
-  /**
-   * Runs one operation on the store. It ends a moment later. It fails when a fault was planned, or when the connection is
-   * lost.
-   */
   async #operate<T>(operation: StoreOperation, key: string, apply: () => T): Promise<T> {
     await null;
     if (!this.#connected) throw new BrokerError('disconnected', 'not connected');
@@ -719,21 +401,4 @@ export class FakeConnection implements Connection {
     this.#state = state;
     for (const listener of [...this.#listeners]) listener(state);
   }
-}
-
-function checkFence({ messages }: StoredStream, fence: Fence | undefined): void {
-  const mark = messages.findLast(message => message.subject === fence?.subject);
-  if (fence && (mark?.sequence ?? 0) !== fence.sequence)
-    throw new BrokerError('revision_conflict', `wrong last sequence: ${mark?.sequence}`);
-}
-
-/** Returns whether `pattern`, which may contain `*` and end in `>`, matches `subject`. */
-function matches(pattern: string, subject: string): boolean {
-  const wanted = pattern.split('.');
-  const tokens = subject.split('.');
-  for (const [index, token] of wanted.entries()) {
-    if (token === '>') return tokens.length > index;
-    if (index >= tokens.length || (token !== '*' && token !== tokens[index])) return false;
-  }
-  return wanted.length === tokens.length;
 }
