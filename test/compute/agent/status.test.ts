@@ -34,6 +34,7 @@ test('the status shows the state of the registration, the broker and the reports
     lastHeartbeat: undefined,
     heartbeats: 0,
     lastAcknowledged: undefined,
+    address: undefined,
     conditions: undefined,
     refusal: undefined,
   });
