@@ -50,6 +50,8 @@ setup_test_programs() {
   have strace || missing+=(strace)
   # Some tests compile a C library that makes system calls fail or hang.
   have cc || missing+=(gcc libc6-dev)
+  # An inventory of the nodes is tested by a run of Ansible.
+  have ansible || missing+=(ansible-core)
   # An emulator runs the packaged file for linux-arm64.
   if [[ $(uname -m) == x86_64 ]]; then
     have qemu-aarch64-static || have qemu-aarch64 || missing+=(qemu-user-static)
@@ -65,6 +67,28 @@ setup_test_programs() {
     in_turn quietly apt_update_and_install "$package" ||
       say "going on without $package: the tests that need it are left out"
   done
+}
+
+# Finds Prometheus and promtool: on PATH, from an earlier set-up, or in Debian's package. The alerts, the dashboard and the
+# discovery are tested by them. Where there are none, these tests are left out and say so.
+setup_prometheus() {
+  find_kept promtool
+  have prometheus && have promtool && return
+  have apt-get || return 0
+  if is_root && [[ -z $(candidate_of prometheus) ]]; then in_turn apt-get update >/dev/null 2>&1 || true; fi
+  local candidate folder
+  candidate=$(candidate_of prometheus)
+  [[ -n $candidate ]] || return 0
+  say "fetching prometheus $candidate from Debian (apt-get download)"
+  folder=$(mktemp -d)
+  # The package is not installed, so no service starts and root is not needed.
+  (
+    cd "$folder" || exit
+    quietly apt-get download prometheus && quietly dpkg-deb -x prometheus_*.deb . &&
+      keep usr/bin/prometheus && keep usr/bin/promtool
+  ) || say 'going on without Prometheus: the tests that need it are left out'
+  rm -rf "$folder"
+  find_kept promtool
 }
 
 # Finds a nats-server that is new enough: on PATH, from an earlier set-up, from Debian or Homebrew, or built by Go. With the
@@ -85,6 +109,16 @@ find_nats() {
   for folder in ${XDG_CACHE_HOME:+"$XDG_CACHE_HOME/muster"} ${HOME:+"$HOME/.cache/muster"} "$checkout/.tools"; do
     [[ -x $folder/bin/nats-server ]] || continue
     if nats_fits; then PATH=$PATH:$folder/bin; else PATH=$folder/bin:$PATH; fi
+    return
+  done
+}
+
+# Puts the program $1 of an earlier set-up on PATH, after the system's own.
+find_kept() {
+  local folder
+  for folder in ${XDG_CACHE_HOME:+"$XDG_CACHE_HOME/muster"} ${HOME:+"$HOME/.cache/muster"} "$checkout/.tools"; do
+    [[ -x $folder/bin/$1 ]] || continue
+    [[ :$PATH: == *":$folder/bin:"* ]] || PATH=$PATH:$folder/bin
     return
   done
 }
@@ -176,15 +210,18 @@ take_debian_nats() {
   (
     cd "$folder" || exit
     quietly apt-get "$@" download nats-server && quietly dpkg-deb -x nats-server_*.deb . &&
-      keep_nats "$(find usr -name nats-server -type f -perm -u+x | head -n 1)"
+      keep "$(find usr -name nats-server -type f -perm -u+x | head -n 1)"
   ) || taken=1
   rm -rf "$folder"
   find_nats
   return "$taken"
 }
 
-debian_candidate() {
-  apt-cache "$@" policy nats-server 2>/dev/null | sed -n 's/^ *Candidate: *\([0-9].*\)/\1/p'
+debian_candidate() { candidate_of nats-server "$@"; }
+
+# Prints the version of the package $1 that apt-get would take. What follows are options of apt-cache.
+candidate_of() {
+  apt-cache "${@:2}" policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *\([0-9].*\)/\1/p'
 }
 
 nats_from_homebrew() {
@@ -203,7 +240,7 @@ nats_from_go() {
     # Everything that Go downloads and builds is removed with the folder. Only the program stays.
     export GOPATH=$folder GOMODCACHE=$folder/modules GOCACHE=$folder/cache GOBIN=$folder/bin
     export GOTOOLCHAIN=auto GOFLAGS=-modcacherw CGO_ENABLED=0
-    quietly go install "github.com/nats-io/nats-server/v2@$nats_pinned" && keep_nats "$folder/bin/nats-server"
+    quietly go install "github.com/nats-io/nats-server/v2@$nats_pinned" && keep "$folder/bin/nats-server"
   ) || built=1
   rm -rf "$folder"
   find_nats
@@ -239,13 +276,13 @@ nats_from_fetched_go() {
 }
 
 # Keeps the program $1 for later in the user's cache folder, or in the checkout if there is no home that can be written.
-keep_nats() {
-  local folder
+keep() {
+  local folder name=${1##*/}
   for folder in ${XDG_CACHE_HOME:+"$XDG_CACHE_HOME/muster"} ${HOME:+"$HOME/.cache/muster"} "$checkout/.tools"; do
     mkdir -p "$folder/bin" 2>/dev/null || continue
     [[ -w $folder/bin ]] || continue
-    cp "$1" "$folder/bin/.nats-server.$$" && chmod 755 "$folder/bin/.nats-server.$$" &&
-      mv -f "$folder/bin/.nats-server.$$" "$folder/bin/nats-server"
+    cp "$1" "$folder/bin/.$name.$$" && chmod 755 "$folder/bin/.$name.$$" &&
+      mv -f "$folder/bin/.$name.$$" "$folder/bin/$name"
     return
   done
 }

@@ -7,7 +7,7 @@ import type { Trouble } from '../system/trouble.ts';
 import { version } from '../system/version.ts';
 import { type AgentTroubleSources, agentTroubles } from './agent-troubles.ts';
 import type { RequesterClient } from './registration/requester-client.ts';
-import type { Phase } from './registration/state.ts';
+import { phases } from './registration/state.ts';
 import type { Heartbeat } from './reports/heartbeat.ts';
 import type { MachineSurvey } from './survey/survey.ts';
 
@@ -19,13 +19,15 @@ export interface BrokerAddresses {
   readonly learned: readonly string[];
 }
 
+/** The states of an agent: the phase of its registration; `refused` while the requester refuses it for a reason without phase. */
+export const agentStates = [...phases, 'refused'] as const;
+
 export interface AgentStatus {
   role: 'agent';
   node: string;
   version: string;
   pid: number;
-  /** The phase of the registration; `refused` while the requester refuses the node for a reason that has no phase. */
-  state: Phase | 'refused';
+  state: (typeof agentStates)[number];
   /** Present while the requester has not confirmed the state since the agent started, or lost its connection. */
   unconfirmed?: true | undefined;
   /** The operator's reason for rejecting or deleting the node, or the reason in the requester's words. */

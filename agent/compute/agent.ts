@@ -1,4 +1,5 @@
 // The agent role connects its parts: the survey, the registration, the reports and the heartbeat.
+import type { Metric } from '../output/metrics.ts';
 import type { Clock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { limitedLog } from '../system/limited-log.ts';
@@ -6,6 +7,7 @@ import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
 import type { StateFile } from '../system/state-file.ts';
 import type { Connection, Subscription } from '../transport/port.ts';
+import { agentMetrics } from './agent-metrics.ts';
 import { type AgentStatus, agentStatus, type BrokerAddresses } from './agent-status.ts';
 import { OwnSubjects } from './own-subjects.ts';
 import { KeyRotation, type RotationProgress } from './registration/key-rotation.ts';
@@ -240,6 +242,12 @@ export class Agent {
       stalled: this.stalled,
       brokers: brokers?.(),
     });
+  }
+
+  /** Returns the figures for Prometheus. */
+  metrics(): Metric[] {
+    const isConnected = this.#options.connection.state.kind === 'connected';
+    return agentMetrics({ status: this.status(), isConnected, lateness: this.#reports.heartbeatLateness });
   }
 
   async #leave(): Promise<void> {

@@ -4,6 +4,7 @@ import { apiSettings } from './api-settings.ts';
 import { brokerSettings } from './broker-settings.ts';
 import { computeSettings } from './compute-settings.ts';
 import type { Plain, SettingKind } from './kind.ts';
+import { metricsSettings } from './metrics-settings.ts';
 import { natsSettings } from './nats-settings.ts';
 import { nodeSettings } from './node-settings.ts';
 import { programSettings } from './program-settings.ts';
@@ -18,6 +19,7 @@ export const table = {
   ...brokerSettings,
   ...nodeSettings,
   ...apiSettings,
+  ...metricsSettings,
   ...programSettings,
 } satisfies Record<string, Setting>;
 

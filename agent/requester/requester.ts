@@ -1,4 +1,5 @@
 // The requester waits for the broker, opens its parts, and sends its last events when it stops.
+import type { Metric } from '../output/metrics.ts';
 import type { AccountKeys } from '../protocol/account-keys.ts';
 import type { CalloutQuestion } from '../protocol/callout.ts';
 import type { NodeInfo } from '../protocol/node-info.ts';
@@ -28,6 +29,8 @@ import type { Ledger } from './ledger/ledger.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
 import { MadeStreams } from './made-streams.ts';
 import type { PartsSettings } from './make-parts.ts';
+import { countNodes } from './metrics/node-counts.ts';
+import { requesterMetrics } from './metrics/requester-metrics.ts';
 import type { FirstTokenFile } from './operators/first-token-file.ts';
 import { openParts, type Parts } from './parts.ts';
 import type { RollPolicy } from './roll/admission.ts';
@@ -145,6 +148,7 @@ export class Requester {
         this.#replicaWatch.faultOf(eventStreamConfig.name) === undefined,
       parts: () => this.#readyParts(),
       status: () => this.status(),
+      metrics: () => this.#metrics(),
     });
   }
 
@@ -225,6 +229,16 @@ export class Requester {
       raised: this.#madeStreams.raised,
       stalled: this.stalled,
       counters: this.#counters,
+    });
+  }
+
+  #metrics(): Metric[] {
+    const { roll, health } = this.#parts ?? {};
+    return requesterMetrics({
+      status: this.status(),
+      counts: roll && countNodes(roll.records.list(), id => health?.health(id) ?? 'UNKNOWN'),
+      late: health?.late,
+      isConnected: this.#options.connection.state.kind === 'connected',
     });
   }
 

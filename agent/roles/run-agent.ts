@@ -29,6 +29,7 @@ import { loadCluster } from './load-cluster.ts';
 import { ownCommand } from './own-command.ts';
 import { createReloader } from './reload.ts';
 import { createCredentialReloader } from './reload-credentials.ts';
+import { serveAgentMetrics } from './serve-agent-metrics.ts';
 import { agentState, starting } from './service-state.ts';
 import { startRole } from './start-role.ts';
 import { warnOfUnencrypted } from './unencrypted.ts';
@@ -185,6 +186,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     }),
   );
   connection.onState(() => notifier.update());
+  cleanup.use(await serveAgentMetrics(first.metrics, running, log));
   running.start();
   sendReady({ ready: { role: 'agent', node } });
   await life.stopRequested;

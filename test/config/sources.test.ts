@@ -270,6 +270,7 @@ test('the defaults are the documented ones', () => {
       tokenFile: undefined,
       tls: { certFile: undefined, keyFile: undefined, caFile: undefined, pin: [] },
     },
+    metrics: { port: undefined, host: '127.0.0.1' },
     dataDir: undefined,
     log: { level: 'info', format: 'auto', file: undefined },
   });

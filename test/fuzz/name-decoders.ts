@@ -34,11 +34,11 @@ import {
   parseEventSubject,
   parseManagementSubject,
 } from '../../agent/protocol/subjects.ts';
-import { hostOf } from '../../agent/requester/api/host-header.ts';
 import { parseSelector } from '../../agent/requester/api/label-selector.ts';
 import { RequestFault } from '../../agent/requester/api/problem.ts';
 import { nodeKeyOf } from '../../agent/requester/enrolment/live-connection.ts';
 import { readEventId } from '../../agent/requester/events/membership-event.ts';
+import { hostOf } from '../../agent/system/host-header.ts';
 import { parseIpNetwork } from '../../agent/system/ip-network.ts';
 import { parsePosition } from '../../agent/transport/received-message.ts';
 import { parseServers, type Server } from '../../agent/transport/server.ts';
@@ -305,7 +305,7 @@ export const nameDecoders: readonly Decoder[] = [
   ),
   text(
     'a Host header',
-    'requester/api/host-header.ts hostOf',
+    'system/host-header.ts hostOf',
     fc.constantFrom('localhost:1234', '[::1]:1234', '127.0.0.1', 'head.example'),
     hostOf,
     { check: value => assert.doesNotMatch(String(value), /[[\]]/) },

@@ -83,6 +83,7 @@ test('checks that a signal interrupts are not reported as done', async () => {
     setup_nats() { :; }
     setup_native() { :; }
     setup_test_programs() { :; }
+    find_kept() { :; }
     tsc() { kill -TERM $$; }`;
   await writeFile(join(folder, 'scripts/setup.sh'), setup);
   const stdout = await new Promise<string>(resolve =>

@@ -1,4 +1,5 @@
 // Makes a directory of nodes without a requester, for tests of the API and of the commands.
+import type { Metric } from '../../agent/output/metrics.ts';
 import type { LostNode, ShownBan } from '../../agent/protocol/http.ts';
 import type { OperationView } from '../../agent/protocol/http-operations.ts';
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
@@ -70,6 +71,8 @@ export class FakeDirectory implements Directory {
   readonly usedCodes: string[] = [];
   /** What was announced of join codes. */
   readonly announcedCodes: Record<string, unknown>[] = [];
+  /** The figures, which a test may replace. */
+  figures: Metric[] = [];
   readonly joinCodes: JoinCodeDesk;
   readonly listeners: ListenerDesk;
   readonly keptListeners = new FakeListeners();
@@ -135,6 +138,10 @@ export class FakeDirectory implements Directory {
   get operators(): FakeOperators {
     this.#throwFailure();
     return this.#operators;
+  }
+
+  metrics(): Metric[] {
+    return this.figures;
   }
 
   status(): RequesterStatus {

@@ -2,17 +2,19 @@
 
 import type { Refusal } from '../../protocol/refusal.ts';
 
-export type Phase =
+export const phases = [
   /** Not accepted yet. */
-  | 'registering'
+  'registering',
   /** Accepted; an operator has to approve. */
-  | 'pending'
-  | 'approved'
+  'pending',
+  'approved',
   /** Accepted by a Bacalhau requester, whose answers do not contain the membership. */
-  | 'registered'
-  | 'rejected'
+  'registered',
+  'rejected',
   /** Deleted by an operator. The node sends nothing until somebody registers it by hand. */
-  | 'deleted';
+  'deleted',
+] as const;
+export type Phase = (typeof phases)[number];
 
 /** The state of the registration. A text is empty while it is unknown. */
 export interface RegistrationState {

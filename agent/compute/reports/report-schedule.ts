@@ -31,6 +31,14 @@ export interface ReportScheduleOptions {
   report: Report;
 }
 
+/** How late the turns of a schedule were since its start. */
+export interface Lateness {
+  /** All of it, in milliseconds. */
+  readonly totalMs: number;
+  /** Number of turns that were more than a second late. */
+  readonly late: number;
+}
+
 export interface Report {
   /** Sends the report. It must neither throw nor reject, so it logs its failures. */
   send(): Promise<void> | void;
@@ -39,6 +47,7 @@ export interface Report {
 export class ReportSchedule {
   readonly #options: ReportScheduleOptions;
   readonly #onTurn = () => {
+    this.#noteLateness();
     this.#planNextTurn();
     // If the last report is still being sent, this turn is skipped.
     if (!this.#sending) this.#send();
@@ -49,6 +58,7 @@ export class ReportSchedule {
   /** Times when the next report is due and when the current send began, in monotonic milliseconds. */
   #dueAt = 0;
   #sentAt = 0;
+  readonly #lateness = { totalMs: 0, late: 0 };
 
   constructor(options: ReportScheduleOptions) {
     this.#options = options;
@@ -85,6 +95,10 @@ export class ReportSchedule {
     return now - since > stallTimeoutMs;
   }
 
+  get lateness(): Lateness {
+    return this.#lateness;
+  }
+
   /**
    * Sends the report now and does not change the schedule. When a report is being sent, its data may be too old, so
    * another one follows it. A stopped schedule sends nothing.
@@ -100,6 +114,12 @@ export class ReportSchedule {
     if (!this.#timer) return;
     this.#timer.cancel();
     this.#planNextTurn();
+  }
+
+  #noteLateness(): void {
+    const lateMs = Math.max(0, this.#options.clock.monotonic() - this.#dueAt);
+    this.#lateness.totalMs += lateMs;
+    if (lateMs > 1_000) this.#lateness.late++;
   }
 
   #planNextTurn(): void {

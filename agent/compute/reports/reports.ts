@@ -9,7 +9,7 @@ import type { Registration } from '../registration/registration.ts';
 import type { RequesterClient } from '../registration/requester-client.ts';
 import { isAccepted, isShutOut, type RegistrationState } from '../registration/state.ts';
 import type { Heartbeat } from './heartbeat.ts';
-import { type ReportFrequencies, ReportSchedule } from './report-schedule.ts';
+import { type Lateness, type ReportFrequencies, ReportSchedule } from './report-schedule.ts';
 
 export interface ReportsOptions {
   node: string;
@@ -111,6 +111,11 @@ export class Reports {
       wanted === 'all' && hasStalled(this.#resources) ? 'resources' : [],
     ].flat();
     return names.join(', ') || undefined;
+  }
+
+  /** How late the heartbeats were. */
+  get heartbeatLateness(): Lateness {
+    return this.#heartbeats.lateness;
   }
 
   stop(): void {

@@ -7,6 +7,7 @@ import { confirmStoreSchema, rebuildSchema, unbanSchema } from '../../protocol/h
 import { maxMessageBytes } from '../../protocol/json.ts';
 import { goTime } from '../../protocol/node-info.ts';
 import { nodeIdPattern, validate } from '../../protocol/schema.ts';
+import { hostOf } from '../../system/host-header.ts';
 import type { Log } from '../../system/log.ts';
 import { printable } from '../../system/printable.ts';
 import type { Directory } from '../directory/directory.ts';
@@ -16,10 +17,10 @@ import { authorityRoutes } from './authority-routes.ts';
 import { type ApiEnvironment, actOf, authorization, type Call } from './authorize.ts';
 import { addBacalhauRoutes } from './bacalhau-routes.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
-import { hostOf } from './host-header.ts';
 import { addJoinCodeRoutes } from './join-code-routes.ts';
 import { listenerRoutes } from './listener-routes.ts';
 import { loginRoutes } from './login.ts';
+import { monitoringRoutes } from './monitoring-routes.ts';
 import { readNodeChange } from './node-change.ts';
 import { flagOf, queryNodes } from './node-query.ts';
 import { NodeStreams } from './node-stream.ts';
@@ -64,6 +65,7 @@ export function apiRoutes({
   app.route('/api/v1/orchestrator/listeners', listenerRoutes(directory));
   app.route('/api/v1/orchestrator/authorities', authorityRoutes(directory));
   app.route('/api/v1/orchestrator/operations', operationRoutes(directory));
+  app.route('/', monitoringRoutes(directory));
 
   app.get('/api/v1/agent/alive', call => answer(call, { Status: 'OK' }));
   app.get('/api/v1/agent/version', call => answer(call, directory.self.BacalhauVersion));

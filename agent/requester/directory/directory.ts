@@ -1,4 +1,5 @@
 // The directory contains what operators can see and do. The API calls only this part of the requester.
+import type { Metric } from '../../output/metrics.ts';
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
@@ -33,6 +34,8 @@ export interface Directory {
   /** Whether events come to this requester now: it has its broker, and the stream a leader. */
   readonly hearsEvents: boolean;
   status(): RequesterStatus;
+  /** Returns the figures of this requester, also while it starts. */
+  metrics(): Metric[];
   /**
    * Returns every node on the roll, sorted by id.
    * @throws MusterError `unreachable` while the requester starts.

@@ -1,4 +1,5 @@
 // The node directory carries out the requests of operators with the parts of a running requester.
+import type { Metric } from '../../output/metrics.ts';
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
@@ -80,6 +81,7 @@ export interface NodeDirectoryOptions {
   /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
   parts(): DirectoryParts;
   status(): RequesterStatus;
+  metrics(): Metric[];
 }
 
 export class NodeDirectory implements Directory {
@@ -120,6 +122,10 @@ export class NodeDirectory implements Directory {
 
   status(): RequesterStatus {
     return this.#options.status();
+  }
+
+  metrics(): Metric[] {
+    return this.#options.metrics();
   }
 
   list(): NodeView[] {

@@ -183,6 +183,11 @@ export class HealthWatch {
     return this.#nodes.size;
   }
 
+  /** Number of nodes that are still HEALTHY and were silent for more than half of nodeDisconnectedAfter. */
+  get late(): number {
+    return this.#nodes.countNotHeardSince(this.#hearing.now() - this.#options.limits.disconnectedAfterMs / 2);
+  }
+
   /** The reason why silent nodes are not judged now; undefined while they are. */
   get degradedReason(): string | undefined {
     const { waitingVerdicts } = this;

@@ -133,7 +133,7 @@ export class RequestHandler {
   }
 
   async #register(request: RegisterRequest): Promise<RequestResult> {
-    const { roll, requesterId, conflicts } = this.#options;
+    const { roll, requesterId, conflicts, counters } = this.#options;
     const { Info, Muster } = request;
     const asker = { id: Info.NodeID, sender: Muster };
     const before = roll.records.get(asker.id);
@@ -143,6 +143,8 @@ export class RequestHandler {
       asker.id === requesterId
         ? { ...usesRequesterId(asker.id), session: undefined }
         : this.#unlessGone(asker.id, await roll.register(request));
+    counters.registrations++;
+    if (!outcome.accepted) counters.registrationsRefused++;
     // Bacalhau's nodes try again after an error, but not after a refusal by a rule.
     if (outcome.code === 'unavailable') return this.#answers.refuse(asker, outcome);
     return this.#answers.membership(asker, outcome);

@@ -8,6 +8,8 @@ export const counterNames = [
   'requests',
   'requestsMalformed',
   'requestsRefused',
+  'registrations',
+  'registrationsRefused',
   'storeFailures',
   'conflicts',
   'strangers',

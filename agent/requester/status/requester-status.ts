@@ -13,6 +13,9 @@ export interface StreamStatus {
   others: { server: string; current: boolean; lag: number }[];
 }
 
+/** The states of a requester. */
+export const requesterStates = ['starting', 'ready', 'degraded', 'stopping'] as const;
+
 export interface RequesterStatus {
   role: 'requester';
   node: string;
@@ -22,7 +25,7 @@ export interface RequesterStatus {
    * The state: `starting` until the roll is read; `degraded` while the silence of nodes is not counted, the requester's
    * own broker does not do its work, or records are lost.
    */
-  state: 'starting' | 'ready' | 'degraded' | 'stopping';
+  state: (typeof requesterStates)[number];
   /** The reason why the state is not `ready`. */
   reason?: string | undefined;
   /** What keeps the requester from doing its work; absent when nothing does. */
