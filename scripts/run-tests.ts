@@ -25,6 +25,7 @@ const longest = [
   'test/e2e/killed-requester-writes.test.ts',
   'test/e2e/older-store.test.ts',
   'test/e2e/backup.test.ts',
+  'test/e2e/backup-own-nats.test.ts',
   'test/e2e/rotate-key.test.ts',
   'test/e2e/agent-faults.test.ts',
   'test/e2e/dev.test.ts',

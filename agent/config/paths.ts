@@ -71,6 +71,9 @@ export function roleFolder(dataFolder: string, role: FolderOwner): string {
   return join(dataFolder, role);
 }
 
+/** Returns the folder beside a service's data folder in which root makes what it restores into that. */
+export const restoringFolder = (dataFolder: string): string => `${dataFolder}.restoring`;
+
 /** Returns the file with the operator's token of the requester's own machine. */
 export function operatorTokenFile(dataFolder: string): string {
   return join(roleFolder(dataFolder, 'requester'), 'operator.token');

@@ -40,7 +40,7 @@ export async function inspect(target: ServiceTarget, role: Role): Promise<Inspec
     entries.set(folder, (await readdir(prefix + folder).catch(() => [])).sort());
   };
   const { unit, config, rotation, log, dropIns, configFolder, dataFolder, cacheFolder } = paths;
-  const hidden = [paths.privateDataFolder, paths.privateCacheFolder];
+  const hidden = [paths.privateDataFolder, paths.privateCacheFolder, ...paths.restoring];
   const parentFolders = [unit, config, rotation, log].flatMap(path => (path ? parents(path) : []));
   const savedOf = async (path: string) => {
     const names = await listWithPrefix(dirname(path), basename(savedPath(path)), prefix);

@@ -25,6 +25,7 @@ export function planPurge(paths: ServicePaths, inspection: Inspection): { steps:
   for (const name of paths.ownData) {
     if (inside(paths.dataFolder).includes(name)) remove(join(paths.dataFolder, name), 'tree');
   }
+  for (const folder of paths.restoring) if (inspection.folders.has(folder)) remove(folder, 'tree');
   const others = inside(paths.dataFolder).filter(name => !paths.ownData.includes(name));
   const kept = others.filter(name => roles.some(role => roleData[role].includes(name)));
   if (inspection.otherInstalled) {

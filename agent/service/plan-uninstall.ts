@@ -129,6 +129,7 @@ function describeWhatStays(paths: ServicePaths, inspection: Inspection): string[
     ...paths.ownData
       .filter(name => inspection.entries.get(paths.dataFolder)?.includes(name))
       .map(name => join(paths.dataFolder, name)),
+    ...paths.restoring.filter(path => inspection.folders.has(path)),
     ...[paths.dropIns].filter(path => path !== undefined && inspection.folders.has(path)),
     ...inspection.logs,
   ];

@@ -2,6 +2,7 @@
 // logs.
 import { dirname, join } from 'node:path';
 import { type Folders, systemEnvironment } from '../config/environment.ts';
+import { restoringFolder } from '../config/paths.ts';
 import type { Role } from '../config/role.ts';
 import { type ManagerName, type Scope, unitName } from './scope.ts';
 
@@ -23,6 +24,8 @@ export interface ServicePaths {
   readonly privateCacheFolder: string | undefined;
   /** The names of the folders in the data folder that belong to this role. */
   readonly ownData: readonly string[];
+  /** The folders beside the data folder in which a restore as root may have left the keys of a requester. */
+  readonly restoring: readonly string[];
   /** The folder in which the operator keeps secrets for systemd. */
   readonly credentials: string | undefined;
   /** The secret that holds the join code of an agent; undefined where the service manager passes no secrets. */
@@ -53,10 +56,13 @@ export function servicePathsOf(
     cacheFolder: folders.cache,
     ownData: roleData[role],
   };
-  return {
+  const paths = {
     ...common,
     ...(manager === 'systemd' ? systemd(scope, role, folders) : launchd(scope, role, folders)),
   };
+  const dataFolders =
+    scope === 'system' && role === 'requester' ? [paths.privateDataFolder, paths.dataFolder] : [];
+  return { ...paths, restoring: dataFolders.flatMap(folder => (folder ? [restoringFolder(folder)] : [])) };
 }
 
 /**
@@ -71,7 +77,10 @@ export const isSaved = (name: string, path: string): boolean =>
 
 export const launchdLabel = (role: Role): string => `org.muster.${role}`;
 
-type ManagerPaths = Omit<ServicePaths, 'configFolder' | 'config' | 'dataFolder' | 'cacheFolder' | 'ownData'>;
+type ManagerPaths = Omit<
+  ServicePaths,
+  'configFolder' | 'config' | 'dataFolder' | 'cacheFolder' | 'ownData' | 'restoring'
+>;
 
 function systemd(scope: Scope, role: Role, folders: Folders): ManagerPaths {
   const name = unitName(role);

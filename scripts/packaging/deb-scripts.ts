@@ -1,12 +1,16 @@
 // Holds the scripts that dpkg runs when it installs or removes the package (Debian Policy, chapter 6). Each can be run
 // again after it was interrupted.
+import { restoringFolder } from '../../agent/config/paths.ts';
 import { roles } from '../../agent/config/role.ts';
 import { unitName } from '../../agent/service/scope.ts';
 
 const units = roles.map(unitName).join(' ');
 
 /** The folders with the state of the roles, which a purge removes. */
-const state = ['/var/lib', '/var/cache'].flatMap(folder => [`${folder}/private/muster`, `${folder}/muster`]);
+const state = [
+  ...['/var/lib', '/var/cache'].flatMap(folder => [`${folder}/private/muster`, `${folder}/muster`]),
+  ...['/var/lib/private/muster', '/var/lib/muster'].map(restoringFolder),
+];
 const dropIns = roles.map(role => `/etc/systemd/system/${unitName(role)}.d`);
 
 const running = '[ -d /run/systemd/system ]';

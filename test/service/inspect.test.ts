@@ -45,6 +45,14 @@ test('nothing is found on a machine without muster', async () => {
   assert.deepEqual([logs, secrets, holder, outdated], [[], [], undefined, false]);
 });
 
+test('the folder of a restore that was killed is found for the requester only', async () => {
+  const here = await machine('systemd');
+  const left = '/var/lib/private/muster.restoring';
+  await put(here.prefix, { [`${left}/requester.restored/issuer.nk`]: 'key' });
+  assert.ok((await inspect(here, 'requester')).folders.has(left));
+  assert.ok(!(await inspect(here, 'agent')).folders.has(left));
+});
+
 test('files have their text and links their target; no link is followed, and a file that cannot be read says why', async () => {
   const here = await machine('systemd');
   await put(here.prefix, { '/etc/muster/config.yaml': 'a', '/etc/muster/token': 's3cret' });

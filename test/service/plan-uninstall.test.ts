@@ -133,6 +133,22 @@ describe('systemd', () => {
     ]);
   });
 
+  test('a purge of a requester removes what a restore that was killed has left beside the data folder, with all keys', () => {
+    const requester = servicePathsOf('systemd', 'system', 'requester', undefined);
+    const folders = ['/var/lib/private/muster.restoring'];
+    const purge = { role: 'requester', purge: true } as const;
+    const parameters = {
+      manager: 'systemd',
+      scope: 'system',
+      uid: 0,
+      root: undefined,
+      force: false,
+    } as const;
+    const gone = planUninstall({ ...parameters, ...purge }, requester, inspection({ ...used, folders }));
+    assert.ok(stepTexts(gone).includes('remove tree /var/lib/private/muster.restoring'));
+    assert.ok(!stepTexts(plan({ ...used, folders }, { purge: true })).some(step => /restoring/.test(step)));
+  });
+
   test('while the other role is installed, a purge removes only what belongs to this role', () => {
     const both = {
       ...used,

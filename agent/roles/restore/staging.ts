@@ -2,7 +2,7 @@
 // the data folder of a service it is a folder of root beside it.
 import { readdir, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { roleFolder } from '../../config/paths.ts';
+import { restoringFolder, roleFolder } from '../../config/paths.ts';
 import type { Folders } from '../../requester/backup/restore-folder.ts';
 import { makeFolder, removeFile } from '../../system/files.ts';
 import { removeTree } from '../../system/remove-tree.ts';
@@ -43,7 +43,7 @@ export class Staging {
       await refuseRunningService(service);
     } else await refuseSharedFolders('requester', data);
     await finishExchange(data);
-    const folder = service ? `${service.path}.restoring` : data;
+    const folder = service ? restoringFolder(service.path) : data;
     // A requester holds its own folder. In that of a service root makes no lock, so two restores meet in the folder beside it.
     const held = service ? folder : foldersIn(data).requester;
     await makeFolder(held);

@@ -32,7 +32,8 @@ test('the package can be purged when a disk is mounted for its state', async t =
   t.after(() => disk.release());
   const root = await newFolder();
   const state = join(root, 'var/lib/private/muster');
-  for (const folder of [state, join(root, 'etc/muster')]) await mkdir(folder, { recursive: true });
+  for (const folder of [state, `${state}.restoring`, join(root, 'etc/muster')])
+    await mkdir(folder, { recursive: true });
   await run('mount', ['--bind', disk.folder, state]);
   try {
     await writeFile(join(state, 'identity.nk'), 'secret');
@@ -41,6 +42,7 @@ test('the package can be purged when a disk is mounted for its state', async t =
     });
     assert.deepEqual(await readdir(state), []);
     assert.deepEqual(await readdir(join(root, 'etc')), []);
+    assert.deepEqual(await readdir(join(root, 'var/lib/private')), ['muster'], 'no restore left its keys');
   } finally {
     await run('umount', [state]);
   }
