@@ -15,37 +15,51 @@ export interface NoteFacts {
   readonly requesters: number;
 }
 
+/** One thing to be noted. `text` says also how long it lasts, so it changes with the time, and `what` does not. */
+export interface Note {
+  readonly what: string;
+  readonly text: string;
+}
+
 /**
  * Returns the note of a node, such as `GpuMissing, left 3m ago`; empty when there is nothing to say. A requester has none,
  * unless it is the one of several that watches.
  */
-export function noteOf(node: ListedNode, facts: NoteFacts): string {
+export const noteOf = (node: ListedNode, facts: NoteFacts): string =>
+  notesOf(node, facts)
+    .map(({ text }) => text)
+    .join(', ');
+
+/** Returns what is to be noted of a node, the most important first. */
+export function notesOf(node: ListedNode, { now, requesters }: NoteFacts): Note[] {
   const { Info, Muster } = node;
-  if (Info.NodeType === 'Requester') return Muster?.Watches && facts.requesters > 1 ? 'watches' : '';
-  const notes = [
-    Muster?.Conflict ? 'conflict' : '',
-    ...(Info.Conditions ?? []).map(({ Type }) => printable(Type, maxReasonLength)),
-    silenceNote(node, facts.now),
-    isUnverified(node) ? 'unverified' : '',
+  if (Info.NodeType === 'Requester') return noted(Muster?.Watches && requesters > 1 ? 'watches' : undefined);
+  return [
+    ...noted(Muster?.Conflict && 'conflict'),
+    ...(Info.Conditions ?? []).flatMap(({ Type }) => noted(printable(Type, maxReasonLength))),
+    ...silenceNotes(node, now),
+    ...noted(isUnverified(node) ? 'unverified' : undefined),
   ];
-  return notes.filter(note => note !== '').join(', ');
 }
+
+const noted = (what: string | undefined): Note[] => (what ? [{ what, text: what }] : []);
 
 /** The error with which Bacalhau names a node that said that it stops. */
 const leftError = 'graceful shutdown';
 
 // A node that was rejected sends nothing, so its silence is no news.
-function silenceNote({ Membership, ConnectionState, Muster }: ListedNode, now: Date): string {
-  if (!Muster || Muster.Health === 'HEALTHY' || Membership === 'REJECTED') return '';
+function silenceNotes({ Membership, ConnectionState, Muster }: ListedNode, now: Date): Note[] {
+  if (!Muster || Muster.Health === 'HEALTHY' || Membership === 'REJECTED') return [];
   const heardAt = timeIn(ConnectionState?.LastHeartbeat);
-  if (ConnectionState?.LastError === leftError)
-    return `left ${agoIn(timeIn(ConnectionState.DisconnectedSince) ?? heardAt, now)}`.trimEnd();
+  if (ConnectionState?.LastError === leftError) {
+    const leftAt = timeIn(ConnectionState.DisconnectedSince) ?? heardAt;
+    const ago = leftAt === undefined ? '' : ` ${shortDuration(now.getTime() - leftAt)} ago`;
+    return [{ what: 'left', text: `left${ago}` }];
+  }
   const silentMs = Muster.Silence ?? (heardAt === undefined ? undefined : now.getTime() - heardAt);
-  return silentMs === undefined ? 'never heard' : `silent for ${shortDuration(silentMs)}`;
+  if (silentMs === undefined) return noted('never heard');
+  return [{ what: 'silent', text: `silent for ${shortDuration(silentMs)}` }];
 }
-
-const agoIn = (atMs: number | undefined, now: Date): string =>
-  atMs === undefined ? '' : `${shortDuration(now.getTime() - atMs)} ago`;
 
 /** Returns a time in milliseconds since 1970; undefined for Go's zero time, which means "no time". */
 const timeIn = (time: string | undefined): number | undefined =>

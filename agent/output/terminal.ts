@@ -20,6 +20,12 @@ export async function printSlowly(text: string): Promise<void> {
 export const outputWidth = (): number | undefined =>
   process.stdout.isTTY ? process.stdout.columns || undefined : undefined;
 
+/** Returns the size of that terminal in characters; undefined as `outputWidth`. */
+export function outputSize(): { columns: number; rows: number } | undefined {
+  const columns = outputWidth();
+  return columns === undefined ? undefined : { columns, rows: process.stdout.rows || 24 };
+}
+
 let messageFormat: 'json' | 'text' | undefined;
 
 /** Makes errors and warnings use the format of the log among whose lines they appear. */

@@ -32,9 +32,10 @@ const host = { ...hostColumn, rank: 1, least: 10 };
 function printed(
   { cell, ...column }: NodeColumn & Pick<PrintedColumn<ListedNode>, 'rank' | 'least'>,
   facts: ListFacts,
-  { isWide }: TableLook,
+  { isWide, total }: TableLook,
 ): PrintedColumn<ListedNode> {
   const width = Object.hasOwn(facts.widths, column.title) ? facts.widths[column.title] : undefined;
-  // The columns of the wide table are always the same where the width allows, also those that say nothing.
-  return { ...column, cell: node => cell(node, facts), width: isWide && width === 0 ? 1 : width };
+  // Without a terminal the wide table always has the same columns, also those that say nothing.
+  const isAlways = isWide && total === undefined;
+  return { ...column, cell: node => cell(node, facts), width: isAlways && width === 0 ? 1 : width };
 }

@@ -1,9 +1,11 @@
 // `muster node list` lists the nodes on the roll.
-import { apiSettings, requesterApi } from '../../../api/client.ts';
+import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
 import { choice, integer } from '../../../config/kind.ts';
 import { jsonText } from '../../../output/data.ts';
-import { note, outputWidth, printSlowly, warn } from '../../../output/terminal.ts';
+import { note, outputSize, outputWidth, printSlowly, warn } from '../../../output/terminal.ts';
 import { nodeOrders } from '../../../protocol/http.ts';
+import { systemClock } from '../../../system/clock.ts';
+import { MusterError } from '../../../system/errors.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { type OpenedList, openList } from './open-list.ts';
@@ -34,6 +36,10 @@ export const flags = {
   },
   reverse: { help: 'reverse the order' },
   limit: { value: 'N', kind: integer(0, 4_294_967_295), help: 'list at most N nodes; 0 lists all' },
+  watch: {
+    short: 'w',
+    help: 'show the list as it changes, until Ctrl-C; without a terminal, a line a change',
+  },
   'hide-header': { help: 'leave out the line of column titles' },
 } satisfies FlagTable;
 
@@ -44,7 +50,9 @@ export const examples: readonly Example[] = [
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { flags: given } = argv;
+  if (given.watch) requireTable(given.output);
   const api = await requesterApi(argv.load);
+  if (given.watch) return watch(api, given);
   const list = await openList(api, queryOf(given));
   if (list.doubt) warn(list.doubt);
   for await (const text of textOf(list, given)) await printSlowly(text);
@@ -67,6 +75,26 @@ function queryOf(given: Given): Record<string, string> {
   );
 }
 
+/** Watches the list until the process ends. */
+async function watch(api: ApiClient, given: Given): Promise<never> {
+  const { watchList } = await import('./watch-list.ts');
+  return watchList({
+    clock: systemClock,
+    open: () => openList(api, queryOf(given)),
+    url: () => api.url,
+    look: { isWide: given.output === 'wide', hasHeader: !given['hide-header'] },
+    screen: outputSize,
+  });
+}
+
+/** @throws MusterError `usage` for a format that nobody can read while it goes on */
+function requireTable(output: Given['output']): void {
+  if (output === 'table' || output === 'wide') return;
+  throw new MusterError('usage', `--watch and --output ${output} exclude each other`, {
+    hint: 'a script reads changes with: muster events --follow -o json',
+  });
+}
+
 async function* textOf(list: OpenedList, { output, 'hide-header': isBare }: Given): AsyncGenerator<string> {
   const hasHeader = !isBare;
   if (output === 'ansible') {
@@ -85,4 +113,4 @@ async function* textOf(list: OpenedList, { output, 'hide-header': isBare }: Give
 }
 
 const leftOutText = (titles: readonly string[]): string =>
-  `left out for width: ${titles.join(', ')} (a wider terminal, a pipe and -o csv have more)`;
+  `left out for width: ${titles.join(', ')}; a pipe has them`;
