@@ -56,8 +56,8 @@ describe('the store of two requesters', () => {
   const replicas = () => Promise.all(storedStreams.map(async name => (await copies.counts(name))?.replicas));
 
   /**
-   * Lets each requester decide about a node of its own, again and again. With some time between two decisions, each has an event
-   * of its own also when nobody announces for a while.
+   * Lets each requester decide about a node of its own, again and again. With some time between two decisions, a record has room
+   * for all that wait while nobody announces, also when the one that made them is killed too.
    */
   function decide({ betweenMs = 0 } = {}): void {
     isDeciding = true;
@@ -190,7 +190,7 @@ describe('the store of two requesters', () => {
   it('is moved while a requester is killed, which goes on where it was', async () => {
     let to: 'raise' | 'lower' = 'lower';
     for (const [at, step] of [/copying the store/, /removing muster_v1/].entries()) {
-      decide({ betweenMs: 250 });
+      decide({ betweenMs: 1_000 });
       // The one that watches, and the other one, in turn.
       const { watcher } = (await both[0]?.status()) ?? {};
       const victim = both.find(({ id }) => (id === watcher) === (at % 2 === 0));
