@@ -99,6 +99,13 @@ const eventSchema = struct({
     joinCode: optionalText(64),
     fingerprint: optionalText(64),
     previousFingerprint: optionalText(64),
+    cordon: v.optional(
+      struct({
+        until: v.optional(goTime()),
+        drain: v.optional(v.boolean()),
+        deadline: v.optional(goTime()),
+      }),
+    ),
     evidence: v.optional(
       struct({
         lastSeen: v.optional(goTime()),

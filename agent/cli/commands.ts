@@ -99,6 +99,21 @@ export const commands: CommandTable = [
     load: () => import('./commands/node/rekey.ts'),
   },
   {
+    path: 'node cordon',
+    help: 'keep new work away from a node for a while',
+    load: () => import('./commands/node/cordon.ts'),
+  },
+  {
+    path: 'node drain',
+    help: 'keep new work away, and await the end of its work',
+    load: () => import('./commands/node/drain.ts'),
+  },
+  {
+    path: 'node uncordon',
+    help: 'let a cordoned node have work again',
+    load: () => import('./commands/node/uncordon.ts'),
+  },
+  {
     path: 'node bans',
     help: 'list the keys that are refused for ever',
     load: () => import('./commands/node/bans.ts'),

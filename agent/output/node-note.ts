@@ -1,4 +1,5 @@
 // The note of a node says in a few words what is wrong with it, or what its operator should know of it.
+import { type Cordon, isDraining } from '../protocol/cordon.ts';
 import { isUnverified, type ListedNode } from '../protocol/listed-node.ts';
 import { zeroTime } from '../protocol/node-info.ts';
 import { printable } from '../system/printable.ts';
@@ -36,6 +37,7 @@ export function notesOf(node: ListedNode, { now, requesters }: NoteFacts): Note[
   if (Info.NodeType === 'Requester') return noted(Muster?.Watches && requesters > 1 ? 'watches' : undefined);
   return [
     ...noted(Muster?.Conflict && 'conflict'),
+    ...cordonNotes(Muster?.Cordon),
     ...(Info.Conditions ?? []).flatMap(({ Type }) => noted(printable(Type, maxReasonLength))),
     ...silenceNotes(node, now),
     ...noted(isUnverified(node) ? 'unverified' : undefined),
@@ -43,6 +45,13 @@ export function notesOf(node: ListedNode, { now, requesters }: NoteFacts): Note[
 }
 
 const noted = (what: string | undefined): Note[] => (what ? [{ what, text: what }] : []);
+
+function cordonNotes(cordon: Cordon | undefined): Note[] {
+  if (!cordon) return [];
+  const what = isDraining(cordon) ? 'draining' : cordon.Drain ? 'drained' : 'cordoned';
+  const why = cordon.Reason ? `: ${printable(cordon.Reason, maxReasonLength)}` : '';
+  return [{ what, text: `${what}${why}` }];
+}
 
 /** The error with which Bacalhau names a node that said that it stops. */
 const leftError = 'graceful shutdown';

@@ -51,6 +51,11 @@ export interface EventData {
   fingerprint?: string;
   /** The fingerprint of the key that the node had before; absent when the key did not change. */
   previousFingerprint?: string;
+  /**
+   * What a `cordoned` node has before it: when the cordon ends by itself, whether its work is awaited to end, and until when
+   * that should be over. Each is absent when it does not hold.
+   */
+  cordon?: { until?: string; drain?: true; deadline?: string };
   evidence?: Evidence;
   /**
    * Number of older changes of the node that have no event of their own. `previous` is the state before the first of

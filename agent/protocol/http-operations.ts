@@ -25,7 +25,7 @@ const laterSchema = struct({
 
 const decisionSchema = struct({
   NodeID: nodeId(),
-  /** `approved`, `rejected`, `deleted` or `rekeyed`. */
+  /** `approved`, `rejected`, `deleted`, `rekeyed`, `cordoned` or `uncordoned`. */
   Kind: text(64),
   Stands: v.boolean(),
   At: v.optional(goTime()),

@@ -1,17 +1,30 @@
 // Defines the bodies of the requester's HTTP API and the codes of its problems. They are Bacalhau's, with a member `Muster`
 // added.
 import * as v from 'valibot';
+import { cordonSchema, maxCordonSeconds } from './cordon.ts';
 import { usageSchema } from './messages.ts';
 import { goTime } from './node-info.ts';
 import { healths, memberships } from './node-state.ts';
 import { operatorNamePattern } from './operator-token.ts';
-import { nodeId, strictTextMap, struct, text } from './schema.ts';
+import { count, nodeId, strictTextMap, struct, text } from './schema.ts';
 
 const bounded = (maxLength: number) =>
   v.pipe(v.string(), v.maxLength(maxLength, `longer than ${maxLength} characters`));
 
+/** Returns a schema for a time in seconds; absent or 0 when none is meant. */
+const seconds = () =>
+  v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxCordonSeconds)), 0);
+
 /** The decisions that an operator can make about a node. */
-export const decisionActions = ['approve', 'reject', 'delete', 'rekey'] as const;
+export const decisionActions = [
+  'approve',
+  'reject',
+  'delete',
+  'rekey',
+  'cordon',
+  'uncordon',
+  'drain',
+] as const;
 export type DecisionAction = (typeof decisionActions)[number];
 
 /** The body of the PUT with a decision. Bacalhau's other members are ignored, because the path contains the node. */
@@ -22,6 +35,8 @@ export const decisionSchema = struct({
   Exact: v.optional(v.boolean(), false),
   Fingerprint: v.optional(bounded(64), ''),
   Ban: v.optional(v.boolean(), false),
+  ForSeconds: seconds(),
+  DeadlineSeconds: seconds(),
 });
 
 /** The body of the PUT as a client sends it. */
@@ -43,6 +58,10 @@ export interface DecisionBody {
   Fingerprint?: string;
   /** Whether the key of a node that is deleted is refused for ever. */
   Ban?: boolean;
+  /** For `cordon` and `drain`: the time after which the cordon ends by itself. */
+  ForSeconds?: number;
+  /** For `drain`: the time within which the work should be over. */
+  DeadlineSeconds?: number;
 }
 
 /** The answer to a decision. Muster refuses with a problem, Bacalhau with `Success: false`. */
@@ -69,6 +88,21 @@ export const musterViewSchema = struct({
       Actor: text(256),
       ClaimedActor: v.optional(text(256)),
       At: v.optional(goTime()),
+    }),
+  ),
+  /**
+   * Whether new work may be given to the node, as far as operators decide it: it is approved, and not cordoned. Whether it is
+   * alive is its health. Earlier versions do not say it.
+   */
+  Schedulable: v.optional(v.boolean()),
+  Cordon: v.optional(cordonSchema),
+  /** What the node said last that it runs; absent when it has not said it to this requester. */
+  Executions: v.optional(
+    struct({
+      Running: count(),
+      /** Number of those that wait for their turn on the node. */
+      Waiting: count(),
+      At: goTime(),
     }),
   ),
   /** The key that is pinned to the node and its fingerprint; both absent when the requester checks no key of it. */

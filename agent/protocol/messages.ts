@@ -59,6 +59,8 @@ export const updateResourcesRequestSchema = struct({
   AvailableCapacity: resourcesSchema,
   QueueUsedCapacity: resourcesSchema,
   Usage: v.optional(usageSchema),
+  /** Number of executions that the machine runs now; absent when the agent cannot know it. A Bacalhau node sends none. */
+  RunningExecutions: v.optional(count()),
   Muster: v.optional(senderSchema),
 });
 export const leaveRequestSchema = struct({

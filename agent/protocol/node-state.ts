@@ -1,5 +1,6 @@
 // Defines a node's record in the store and the form of a node in the API: Bacalhau's NodeState, with muster's own members.
 import * as v from 'valibot';
+import { cordonChangeSchema, cordonSchema } from './cordon.ts';
 import { ProtocolError } from './error.ts';
 import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
 import { operationPattern } from './operation.ts';
@@ -49,6 +50,9 @@ export const recordedChangeKinds = [
   'expired',
   'updated',
   'rekeyed',
+  'cordoned',
+  'uncordoned',
+  'drained',
 ] as const;
 
 /** The incarnation of the store in which a write was made. */
@@ -77,6 +81,8 @@ const recordedChangeSchema = struct({
   /** The fingerprint of the node's key after the change, and before it when the change exchanged the key. */
   Fingerprint: v.optional(v.pipe(v.string(), v.maxLength(64))),
   PreviousFingerprint: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  /** What the change did to the cordon of the node; only with `cordoned`. */
+  Cordon: v.optional(cordonChangeSchema),
   /** Number of older changes that have no event of their own. `Previous` is the membership before the first of them. */
   Coalesced: v.optional(count()),
   /** Whether an earlier version, which did not know the kind, kept it. Later changes may have been announced before it. */
@@ -144,6 +150,8 @@ const musterStateSchema = struct({
       At: goTime(),
     }),
   ),
+  /** Keeps new work away from the node. An operator decides it, and no registration and no update of the node ends it. */
+  Cordon: v.optional(cordonSchema),
   /**
    * The operations that decided about this node, the latest last: the kind of each change, and the id of its operation. A
    * deleted node has them in its marker, and they stay when it registers again.

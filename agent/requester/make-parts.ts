@@ -3,6 +3,8 @@ import type { AccountKeys } from '../protocol/account-keys.ts';
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { SubjectTemplates } from '../protocol/subject-template.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
+import { CordonEnds } from './cordons/cordon-ends.ts';
+import { Drains } from './cordons/drains.ts';
 import type { Callout } from './enrolment/callout.ts';
 import type { Enrolment } from './enrolment/enrolment.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
@@ -24,6 +26,7 @@ import type { FirstTokenFile } from './operators/first-token-file.ts';
 import { Operators } from './operators/operators.ts';
 import { announcedReader, type Past } from './past.ts';
 import type { RollPolicy } from './roll/admission.ts';
+import { Executions } from './roll/executions.ts';
 import { ResourceStore } from './roll/resource-store.ts';
 import { Roll } from './roll/roll.ts';
 import type { RollObserver } from './roll/roll-observer.ts';
@@ -124,6 +127,8 @@ export function makeParts(
   };
   const conflicts = new ConflictDetector({ clock, log, counters, settlingMs, health, announcer });
   const resources = new ResourceStore();
+  const executions = new Executions();
+  const cordonEnds = new CordonEnds({ clock, log, end: (id, until) => roll.endCordon(id, until) });
   const operators = new Operators({
     ...options,
     requesterId,
@@ -168,6 +173,8 @@ export function makeParts(
       lastSeen,
       health,
       resources,
+      executions,
+      cordonEnds,
       conflicts,
       waiting,
       ...(enrolment?.observers ?? []),
@@ -182,7 +189,21 @@ export function makeParts(
     persist: work => retryOnBrokerError(work, { ...options, failureText }),
     onLossesChange: onStatusChange,
   });
-  return { events, health, lastSeen, conflicts, resources, operators, waiting, roll, restore };
+  const drains = new Drains({ clock, log, roll });
+  return {
+    events,
+    health,
+    lastSeen,
+    conflicts,
+    resources,
+    executions,
+    cordonEnds,
+    drains,
+    operators,
+    waiting,
+    roll,
+    restore,
+  };
 }
 
 /** Returns what announces the deeds of operators that are no decisions about nodes. */

@@ -58,7 +58,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     started.end();
     following.stop();
   };
-  const { roll, health, resources, events, operators } = made;
+  const { roll, health, resources, executions, events, operators } = made;
   const { log, self } = options;
   log.info({ node: self.NodeID, cluster: clusterId, nodes: roll.records.size }, 'the requester is ready');
   const stop = async (timeoutMs: number) => {
@@ -75,6 +75,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     roll,
     health,
     resources,
+    executions,
     conflicts,
     keys,
     events,

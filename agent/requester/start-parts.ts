@@ -23,6 +23,7 @@ export async function loadRoll(
   const { roll, operators, enrolment, listeners } = made;
   try {
     await roll.load(catchUp(past, { ...made, clock }));
+    made.cordonEnds.load(roll.records.list());
     await roll.registerSelf(self);
     await operators.open();
     await listeners?.open();
@@ -102,6 +103,7 @@ export async function startParts(
         store.recovery.takeOver();
         return { stop: () => undefined };
       },
+      () => made.cordonEnds.begin(),
       () => keepRoom({ stream: announced, reopen, clock, log }),
       () => {
         const countKnown = () => roll.knownKeys;

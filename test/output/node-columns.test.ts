@@ -35,6 +35,7 @@ function node(
   };
 }
 
+const cordon = { Reason: 'disk swap', Actor: 'ann', At: '2026-01-01T11:00:00Z' };
 const silent = { Health: 'UNKNOWN', Silence: undefined } as const;
 const requester = (id: string, watches = false): ListedNode =>
   nodeView(
@@ -72,6 +73,17 @@ const notes: readonly [string, ListedNode, string][] = [
   ],
   ['a silent node', node('a', { muster: { Health: 'UNHEALTHY', Silence: 240_000 } }), 'silent for 4m'],
   ['a rejected node, which sends nothing', node('a', { muster: silent, membership: 'REJECTED' }), ''],
+  ['a cordoned node', node('a', { muster: { Cordon: cordon } }), 'cordoned: disk swap'],
+  [
+    'a draining node without a reason',
+    node('a', { muster: { Cordon: { ...cordon, Reason: '', Drain: { At: cordon.At } } } }),
+    'draining',
+  ],
+  [
+    'a drained node',
+    node('a', { muster: { Cordon: { ...cordon, Drain: { At: cordon.At, DrainedAt: cordon.At } } } }),
+    'drained: disk swap',
+  ],
   ['a node without a key', node('a', { muster: { Fingerprint: undefined } }), 'unverified'],
   [
     'a conflict comes first',

@@ -80,6 +80,9 @@ test('subscribers may rely on these kinds, and every change of a record has an e
     'expired',
     'updated',
     'rekeyed',
+    'cordoned',
+    'uncordoned',
+    'drained',
   ]);
   assert.deepEqual(healthKinds, ['healthy', 'unhealthy', 'unknown', 'left']);
   assert.deepEqual(recordedChangeKinds, membershipKinds);

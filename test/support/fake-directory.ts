@@ -19,6 +19,12 @@ import type { Act } from '../../agent/requester/events/requester-events.ts';
 import type { Liveness } from '../../agent/requester/health/health.ts';
 import { type ListenerDesk, listenerDesk } from '../../agent/requester/listeners/listener-desk.ts';
 import {
+  type CordonWish,
+  cordonNode,
+  drainNode,
+  uncordonNode,
+} from '../../agent/requester/roll/cordon-rules.ts';
+import {
   approveNode,
   type Decision,
   type DecisionRule,
@@ -185,6 +191,18 @@ export class FakeDirectory implements Directory {
 
   async rekey(name: string, decision: Decision): Promise<void> {
     this.#decide(name, decision, rekeyNode(`N-${decision.fingerprint}`));
+  }
+
+  async cordon(name: string, decision: Decision & CordonWish): Promise<void> {
+    this.#decide(name, decision, cordonNode(decision));
+  }
+
+  async drain(name: string, decision: Decision & CordonWish): Promise<void> {
+    this.#decide(name, decision, drainNode(decision));
+  }
+
+  async uncordon(name: string, decision: Decision): Promise<void> {
+    this.#decide(name, decision, uncordonNode);
   }
 
   async explain(operation: string): Promise<OperationView> {

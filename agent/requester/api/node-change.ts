@@ -1,8 +1,9 @@
-// Reads the body of a PUT, in which an operator asks to approve, reject or delete one node.
+// Reads the body of a PUT, in which an operator decides about one node.
 import { type DecisionAction, decisionActions, decisionSchema } from '../../protocol/http.ts';
 import { isFingerprint } from '../../protocol/nkey.ts';
 import { printable } from '../../system/printable.ts';
 import type { Act } from '../events/requester-events.ts';
+import type { CordonWish } from '../roll/cordon-rules.ts';
 import type { Decision } from '../roll/decisions.ts';
 import { RequestFault } from './problem.ts';
 import { readBody } from './read-body.ts';
@@ -11,7 +12,7 @@ import { readBody } from './read-body.ts';
 export interface NodeChange {
   action: DecisionAction;
   /** What the operator decided. `isBan` says whether the key of a node that is deleted is refused for ever. */
-  decision: Decision & { isBan: boolean };
+  decision: Decision & CordonWish & { isBan: boolean };
 }
 
 /**
@@ -19,7 +20,10 @@ export interface NodeChange {
  * the caller's token, so an error quotes only the action. @throws RequestFault 400
  */
 export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act): NodeChange {
-  const { Action, Message, Actor, Exact, Fingerprint, Ban } = readBody(decisionSchema, body);
+  const { Action, Message, Actor, Exact, Fingerprint, Ban, ForSeconds, DeadlineSeconds } = readBody(
+    decisionSchema,
+    body,
+  );
   const action = decisionActions.find(name => name === Action);
   if (!action) {
     throw new RequestFault(
@@ -36,6 +40,17 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
     );
   if (action === 'rekey' && !Fingerprint)
     throw new RequestFault(400, 'the fingerprint of the new key is missing');
-  const decision = { reason: Message, ...actOf(Actor), isExact: Exact, fingerprint: Fingerprint, isBan: Ban };
+  if (ForSeconds && action !== 'cordon' && action !== 'drain')
+    throw new RequestFault(400, 'only a cordon ends by itself');
+  if (DeadlineSeconds && action !== 'drain') throw new RequestFault(400, 'only a drain has a deadline');
+  const decision = {
+    reason: Message,
+    ...actOf(Actor),
+    isExact: Exact,
+    fingerprint: Fingerprint,
+    isBan: Ban,
+    ...(ForSeconds ? { forMs: ForSeconds * 1000 } : {}),
+    ...(DeadlineSeconds ? { deadlineMs: DeadlineSeconds * 1000 } : {}),
+  };
   return { action, decision };
 }

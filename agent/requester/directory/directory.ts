@@ -9,6 +9,7 @@ import type { JoinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { ListenerDesk } from '../listeners/listener-desk.ts';
 import type { Operators } from '../operators/operators.ts';
+import type { CordonWish } from '../roll/cordon-rules.ts';
 import type { Decision } from '../roll/decisions.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
 import type { NodeView } from './node-view.ts';
@@ -63,6 +64,12 @@ export interface Directory {
    * new key. @throws MusterError as `approve`, and `not_found` when no such key wanted to be the node.
    */
   rekey(name: string, decision: Decision): Promise<void>;
+  /** Keeps new work away from a node, or changes how. @throws MusterError as `approve` */
+  cordon(name: string, decision: Decision & CordonWish): Promise<void>;
+  /** Cordons a node and awaits the end of its work, which an event then tells. @throws MusterError as `approve` */
+  drain(name: string, decision: Decision & CordonWish): Promise<void>;
+  /** Lets a cordoned node have work again. @throws MusterError as `approve` */
+  uncordon(name: string, decision: Decision): Promise<void>;
   /**
    * Says what became of an operation. @throws MusterError `unreachable` while the requester starts, and when that cannot be
    * known now because the store does not answer.

@@ -8,6 +8,7 @@ import type { Log } from '../../system/log.ts';
 import type { KeyDecisions } from '../enrolment/key-decisions.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { OperationNotes } from '../operations/operation-notes.ts';
+import { type CordonWish, cordonNode, drainNode, uncordonNode } from '../roll/cordon-rules.ts';
 import {
   approveNode,
   type Decision,
@@ -80,6 +81,24 @@ export class NodeDecisions {
       const key = this.#keys().refusedKey(id, decision.fingerprint ?? '');
       await this.#decide(name, decision, rekeyNode(key), 'node got another key');
     });
+  }
+
+  cordon(name: string, decision: Decision & CordonWish): Promise<void> {
+    return this.#noted(name, decision, 'cordon', () =>
+      this.#decide(name, decision, cordonNode(decision), 'node cordoned'),
+    );
+  }
+
+  drain(name: string, decision: Decision & CordonWish): Promise<void> {
+    return this.#noted(name, decision, 'drain', () =>
+      this.#decide(name, decision, drainNode(decision), 'node cordoned, to be drained'),
+    );
+  }
+
+  uncordon(name: string, decision: Decision): Promise<void> {
+    return this.#noted(name, decision, 'uncordon', () =>
+      this.#decide(name, decision, uncordonNode, 'node uncordoned'),
+    );
   }
 
   async unban(wanted: string, act: Act): Promise<void> {

@@ -23,7 +23,9 @@ import type { Listeners } from '../listeners/listeners.ts';
 import { explainOperation } from '../operations/explain-operation.ts';
 import { OperationNotes } from '../operations/operation-notes.ts';
 import type { Operators } from '../operators/operators.ts';
+import type { CordonWish } from '../roll/cordon-rules.ts';
 import { type Decision, unusable } from '../roll/decisions.ts';
+import type { Executions } from '../roll/executions.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
 import type { Counters } from '../status/counters.ts';
@@ -46,6 +48,7 @@ export interface DirectoryParts {
   roll: Roll;
   health: HealthWatch;
   resources: ResourceStore;
+  executions: Pick<Executions, 'get'>;
   conflicts: Pick<ConflictDetector, 'latest'>;
   /** What operators decide about keys; undefined when the broker does not ask who may connect. */
   keys: KeyDecisions | undefined;
@@ -158,6 +161,18 @@ export class NodeDirectory implements Directory {
     return this.#decisions.rekey(name, decision);
   }
 
+  cordon(name: string, decision: Decision & CordonWish): Promise<void> {
+    return this.#decisions.cordon(name, decision);
+  }
+
+  drain(name: string, decision: Decision & CordonWish): Promise<void> {
+    return this.#decisions.drain(name, decision);
+  }
+
+  uncordon(name: string, decision: Decision): Promise<void> {
+    return this.#decisions.uncordon(name, decision);
+  }
+
   async explain(operation: string): Promise<OperationView> {
     const { parts, clock, self, status } = this.#options;
     const { roll, stream } = parts();
@@ -225,7 +240,8 @@ export class NodeDirectory implements Directory {
   }
 }
 
-function viewOf({ health, resources, conflicts, keys, lease }: DirectoryParts, state: NodeState): NodeView {
+function viewOf(parts: DirectoryParts, state: NodeState): NodeView {
+  const { health, resources, conflicts, keys, lease, executions } = parts;
   const id = state.Info.NodeID;
   return nodeView(
     state,
@@ -236,6 +252,7 @@ function viewOf({ health, resources, conflicts, keys, lease }: DirectoryParts, s
     conflicts.latest(id),
     keys?.keyOf(id),
     lease.holder?.requester === id,
+    executions.get(id),
   );
 }
 

@@ -11,6 +11,7 @@ import {
 } from '../../protocol/node-state.ts';
 import type { Conflict } from '../events/conflict-detector.ts';
 import type { Liveness } from '../health/health.ts';
+import type { ExecutionCounts } from '../roll/executions.ts';
 import type { ResourceInfo } from '../roll/resource-store.ts';
 
 export interface NodeView extends Omit<NodeState, 'Muster' | 'ConnectionState'> {
@@ -20,7 +21,8 @@ export interface NodeView extends Omit<NodeState, 'Muster' | 'ConnectionState'> 
 
 /**
  * Returns the view of a node. `silenceMs` is the silence that the health rule uses, in milliseconds; `pinnedKey` the key by
- * which alone the node may connect; `watches` whether it is the requester that watches over the roll.
+ * which alone the node may connect; `watches` whether it is the requester that watches over the roll; `executions` what the node
+ * said last that it runs.
  */
 export function nodeView(
   state: NodeState,
@@ -31,6 +33,7 @@ export function nodeView(
   conflict?: Conflict,
   pinnedKey?: string,
   watches = false,
+  executions?: ExecutionCounts,
 ): NodeView {
   const connection = stateConnection(state, health);
   const {
@@ -52,6 +55,8 @@ export function nodeView(
         ...state.Info.ComputeNodeInfo,
         AvailableCapacity: (connection === 'CONNECTED' && resources?.available) || {},
         QueueCapacity: (connection === 'CONNECTED' && resources?.queued) || {},
+        RunningExecutions: executions?.running ?? 0,
+        EnqueuedExecutions: executions?.waiting ?? 0,
       },
     },
     Membership: state.Membership,
@@ -68,6 +73,8 @@ export function nodeView(
       Health: health,
       ...(silenceMs === undefined ? {} : { Silence: Math.round(silenceMs) }),
       ...shown,
+      Schedulable: isSchedulable(state),
+      ...(executions ? { Executions: executionsView(executions) } : {}),
       ...(pinnedKey ? { PublicKey: pinnedKey, Fingerprint: fingerprint(pinnedKey) } : {}),
       ...(conflict ? { Conflict: conflictView(conflict) } : {}),
       ...(watches ? { Watches: true } : {}),
@@ -75,6 +82,16 @@ export function nodeView(
     },
   };
 }
+
+/** Returns whether operators allow that new work is given to a node. A requester computes nothing. */
+const isSchedulable = ({ Info, Membership, Muster }: NodeState): boolean =>
+  Info.NodeType !== 'Requester' && Membership === 'APPROVED' && Muster?.Cordon === undefined;
+
+const executionsView = ({ running, waiting, at }: ExecutionCounts): MusterView['Executions'] => ({
+  Running: running,
+  Waiting: waiting,
+  At: at.toISOString(),
+});
 
 const conflictView = ({ at, agents }: Conflict): MusterView['Conflict'] => ({
   At: at.toISOString(),

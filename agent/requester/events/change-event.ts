@@ -1,5 +1,6 @@
 // Makes the event of a change that is in the store, always with the same content.
 import { hash } from 'node:crypto';
+import type { CordonChange } from '../../protocol/cordon.ts';
 import { type EventData, revisionEventId } from '../../protocol/events.ts';
 import type { RecordedChange } from '../../protocol/node-state.ts';
 
@@ -23,11 +24,18 @@ export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
     ...(change.JoinCode ? { joinCode: change.JoinCode } : {}),
     ...(change.Fingerprint ? { fingerprint: change.Fingerprint } : {}),
     ...(change.PreviousFingerprint ? { previousFingerprint: change.PreviousFingerprint } : {}),
+    ...(change.Cordon ? { cordon: cordonData(change.Cordon) } : {}),
     ...(change.Coalesced ? { coalesced: change.Coalesced } : {}),
   };
   const id = revisionEventId(node, change.Revision, change.Store);
   return { kind: change.Kind, id, time: change.At, data };
 }
+
+const cordonData = ({ Until, Drain, Deadline }: CordonChange): NonNullable<EventData['cordon']> => ({
+  ...(Until ? { until: Until } : {}),
+  ...(Drain ? { drain: true } : {}),
+  ...(Deadline ? { deadline: Deadline } : {}),
+});
 
 /**
  * Returns a short text that is equal for two events only when they say the same. Who sent the event does not count, and

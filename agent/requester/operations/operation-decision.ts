@@ -12,7 +12,9 @@ const overtakenBy: Readonly<Record<string, RegExp>> = {
   approved: /^(approved|rejected|deleted)$/,
   rejected: /^(approved|rejected|deleted)$/,
   rekeyed: /^(rekeyed|deleted)$/,
-  deleted: /^(approved|rejected|deleted|rekeyed)$/,
+  cordoned: /^(cordoned|uncordoned|deleted)$/,
+  uncordoned: /^(cordoned|uncordoned|deleted)$/,
+  deleted: /^(approved|rejected|deleted|rekeyed|cordoned|uncordoned)$/,
 };
 
 type Facts = Omit<OperationDecision, 'NodeID' | 'Stands' | 'Later'>;
@@ -68,8 +70,9 @@ function lastFacts({ kind }: Remembered, stored: StoredRecord): Partial<Facts> {
     const { at, actor = '', reason = '' } = stored;
     return kind === 'deleted' ? { ...(at ? { At: at } : {}), Actor: actor, Reason: reason } : {};
   }
-  const decision = stored.kind === 'record' ? stored.state.Muster?.Decision : undefined;
-  if (!decision || !/^(approved|rejected)$/.test(kind)) return {};
+  const { Decision, Cordon } = (stored.kind === 'record' && stored.state.Muster) || {};
+  const decision = kind === 'cordoned' ? Cordon : /^(approved|rejected)$/.test(kind) ? Decision : undefined;
+  if (!decision) return {};
   const { At, Actor, ClaimedActor = '', Reason } = decision;
   return { At, Actor, ClaimedActor, Reason };
 }
@@ -95,7 +98,15 @@ function laterOf(
     return stored.kind === 'record' ? later('registered', stored.state.Muster?.RegisteredAt) : undefined;
   }
   if (stored.kind !== 'record') return later('deleted', stored.kind === 'deleted' ? stored.at : undefined);
+  const { Cordon } = stored.state.Muster ?? {};
+  // The end of a cordon by itself is no operation.
+  if (kind === 'cordoned' && !Cordon) return later('uncordoned');
   if (at >= 0 || !event) return undefined;
+  if (kind === 'cordoned' || kind === 'uncordoned') {
+    if (kind === 'uncordoned' ? !Cordon : Cordon?.At === event.time) return undefined;
+    const { At, Actor, Reason } = Cordon ?? {};
+    return { Kind: 'cordoned', Actor: Actor ?? '', Reason: Reason ?? '', ...(At ? { At } : {}) };
+  }
   // The record remembers too few operations, or an earlier version made the later decision.
   const { Membership, Muster } = stored.state;
   const isSame =

@@ -22,7 +22,14 @@ export interface OperationEvents {
 }
 
 /** The kinds of changes that operators make. */
-const kinds = ['approved', 'rejected', 'deleted', 'rekeyed'] as const satisfies RecordedChange['Kind'][];
+const kinds = [
+  'approved',
+  'rejected',
+  'deleted',
+  'rekeyed',
+  'cordoned',
+  'uncordoned',
+] as const satisfies RecordedChange['Kind'][];
 
 /** Number of events of each kind that are read, and of those that are returned. */
 const limits = { read: 200_000, found: 1_000 };

@@ -19,6 +19,7 @@ import type { ManagementMethod } from '../../protocol/subjects.ts';
 import { BrokerError } from '../../transport/port.ts';
 import { type KeyRotations, withoutKey } from '../enrolment/key-rotations.ts';
 import type { MessageSender } from '../events/conflict-detector.ts';
+import { type ExecutionCounts, type Executions, executionsIn, executionsOf } from '../roll/executions.ts';
 import { otherSession, type RequestOutcome, usesRequesterId } from '../roll/membership.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
@@ -32,6 +33,8 @@ import {
 export interface RequestHandlerOptions extends RequestAnswersOptions {
   roll: Roll;
   resources: ResourceStore;
+  executions: Pick<Executions, 'set'>;
+  drains: { onReport(id: string, said: ExecutionCounts): void };
   health: { markAlive(id: string): void; markLeft(id: string, reason: string): void };
   conflicts: {
     onMessage(state: NodeState, sender: MessageSender): void;
@@ -147,6 +150,7 @@ export class RequestHandler {
     if (!outcome.accepted) counters.registrationsRefused++;
     // Bacalhau's nodes try again after an error, but not after a refusal by a rule.
     if (outcome.code === 'unavailable') return this.#answers.refuse(asker, outcome);
+    if (outcome.accepted) this.#onExecutions(asker.id, executionsIn(Info, this.#options.clock.now()));
     return this.#answers.membership(asker, outcome);
   }
 
@@ -158,7 +162,10 @@ export class RequestHandler {
     if (outcome.code === 'handshake_required' || outcome.code === 'deleted') {
       return this.#answers.refuse(asker, outcome);
     }
-    if (outcome.accepted) this.#options.waiting.markHeard(asker.id);
+    if (outcome.accepted) {
+      this.#options.waiting.markHeard(asker.id);
+      this.#onExecutions(asker.id, executionsIn(Info, this.#options.clock.now()));
+    }
     return this.#answers.membership(asker, outcome);
   }
 
@@ -175,19 +182,26 @@ export class RequestHandler {
       });
     }
     this.#noteResources(update);
+    this.#onExecutions(asker.id, executionsOf(update, this.#options.clock.now()));
     return this.#answers.done(asker, 'known');
   }
 
-  #noteResources({
-    NodeID: id,
-    AvailableCapacity: available,
-    QueueUsedCapacity: queued,
-    Usage: usage,
-  }: UpdateResourcesRequest): void {
-    const { resources, health, waiting, clock } = this.#options;
+  #noteResources(update: UpdateResourcesRequest): void {
+    const { NodeID: id, AvailableCapacity: available, QueueUsedCapacity: queued, Usage: usage } = update;
+    const { resources, executions, health, waiting, clock } = this.#options;
+    const said = executionsOf(update, clock.now());
     resources.set(id, { available, queued, usage, at: clock.now() });
+    // A node of Bacalhau says in its information what it runs.
+    if (said || update.Muster) executions.set(id, said);
     health.markAlive(id);
     waiting.markHeard(id);
+  }
+
+  // The requester that answers the node ends its drain.
+  #onExecutions(id: string, said: ExecutionCounts | undefined): void {
+    if (!said) return;
+    this.#options.executions.set(id, said);
+    this.#options.drains.onReport(id, said);
   }
 
   async #leave({ NodeID: id, Reason: reason, Muster: sender }: LeaveRequest): Promise<RequestResult> {

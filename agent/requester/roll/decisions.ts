@@ -50,7 +50,7 @@ export const maxReasonLength = 1024;
 const maxActorLength = 256;
 
 /** What a decision changes that was carried out before. */
-const nothing: { write?: undefined; change?: undefined } = {};
+export const nothing: { write?: undefined; change?: undefined } = {};
 
 export const approveNode = ((stored, name, decision, now) => {
   if (isRepeated(stored, name, decision, 'approved')) return nothing;
@@ -227,7 +227,8 @@ export function isRepeated(
 const claimedOf = ({ claimedActor }: Decision): { ClaimedActor?: string } =>
   claimedActor ? { ClaimedActor: claimedActor.slice(0, maxActorLength) } : {};
 
-function bounded(decision: Decision) {
+/** Returns the texts of a decision for a record and a change. @throws MusterError `usage` for a reason that is too long */
+export function bounded(decision: Decision) {
   const { reason, actor, operation } = decision;
   if (reason.length <= maxReasonLength) {
     const claim = { ...claimedOf(decision), ...(operation ? { Operation: operation } : {}) };
@@ -239,7 +240,8 @@ function bounded(decision: Decision) {
   );
 }
 
-function readable(stored: StoredRecord, name: string): NodeState {
+/** Returns the record of a node on the roll. @throws MusterError `not_found`, `bad_state` */
+export function readable(stored: StoredRecord, name: string): NodeState {
   if (stored.kind === 'record') return stored.state;
   throw unusable(stored, name);
 }
@@ -249,7 +251,8 @@ function membershipBefore(stored: StoredRecord): Membership | '' {
   return stored.kind === 'record' ? stored.state.Membership : '';
 }
 
-function refuseForRequester(state: NodeState, name: string, done: string): void {
+/** Refuses a decision about a requester; `done` says what would be done to it. @throws MusterError `conflict` */
+export function refuseForRequester(state: NodeState, name: string, done: string): void {
   if (state.Info.NodeType !== 'Requester') return;
   throw new MusterError('conflict', `node ${name} is a requester: it cannot be ${done}`);
 }

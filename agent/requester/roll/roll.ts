@@ -7,6 +7,7 @@ import type { Random } from '../../system/random.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError } from '../../transport/port.ts';
 import { Admission, type Place } from './admission.ts';
+import { endCordon, endDrain } from './cordon-rules.ts';
 import type { OnLoaded } from './current-records.ts';
 import { comparing, type Decision, type DecisionRule, isRepeated, notLost } from './decisions.ts';
 import { ExpiredMarkers } from './expired-markers.ts';
@@ -229,6 +230,21 @@ export class Roll {
     await this.refresh(name);
     const id = this.#decidedBy(name, decision);
     return id !== undefined && isRepeated(this.records.stored(id), id, decision, kind);
+  }
+
+  /** Ends the cordon of a node that ends at `until`, unless an operator changed that since. @throws BrokerError */
+  async endCordon(id: string, until: string): Promise<void> {
+    const { requesterId } = this.#options;
+    await this.#writer.change(id, stored => endCordon(stored, until, requesterId, this.#now()));
+  }
+
+  /**
+   * Ends the drain of a node that began at `drainAt`, because the node runs nothing any more. Returns false when it was over.
+   * @throws BrokerError
+   */
+  async endDrain(id: string, drainAt: string): Promise<boolean> {
+    const { write } = await this.#writer.change(id, stored => endDrain(stored, drainAt, this.#now()));
+    return write !== undefined;
   }
 
   /**

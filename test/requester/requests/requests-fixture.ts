@@ -5,10 +5,12 @@ import {
   managementWildcard,
   requestersQueue,
 } from '../../../agent/protocol/subjects.ts';
+import { Drains } from '../../../agent/requester/cordons/drains.ts';
 import {
   answerNodeRequests,
   type NodeRequestsOptions,
 } from '../../../agent/requester/requests/node-requests.ts';
+import { Executions } from '../../../agent/requester/roll/executions.ts';
 import { ResourceStore } from '../../../agent/requester/roll/resource-store.ts';
 import { newCounters } from '../../../agent/requester/status/counters.ts';
 import { version } from '../../../agent/system/version.ts';
@@ -36,6 +38,7 @@ export async function begin(
   await roll.registerSelf(requesterNode('node-0'));
   const { log, lines } = recordLog();
   const resources = new ResourceStore();
+  const executions = new Executions();
   const counters = newCounters();
   /** The calls of the health watch and the conflict detector. */
   const calls: string[] = [];
@@ -52,6 +55,8 @@ export async function begin(
     log,
     roll,
     resources,
+    executions,
+    drains: new Drains({ clock, log, roll }),
     counters,
     clusterId: 'c-1',
     requesterId: 'node-0',

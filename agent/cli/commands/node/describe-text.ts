@@ -7,6 +7,7 @@ import type { GpuUsage } from '../../../protocol/messages.ts';
 import { zeroTime } from '../../../protocol/node-info.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';
 import { operatorText } from '../actor.ts';
+import { cordonText, drainText } from './cordon-text.ts';
 
 /** Width of the text, in columns. Longer values are broken between words. */
 const columns = 80;
@@ -41,6 +42,9 @@ function nodeRows(node: ShownNode, now: Date): Row[] {
     ...row('type', Info.NodeType),
     ...row('approval', Membership === 'PENDING' ? pendingText(Info.NodeID) : Membership),
     ...decisionRows(node, now),
+    ...row('cordoned', cordonText(node, now)),
+    ...row('why', Muster?.Cordon?.Reason),
+    ...row('drain', drainText(node, now)),
     ['status', statusText(node, now)],
     ...row('fingerprint', fingerprintText(node)),
     ...row('conflict', conflictText(node, now)),

@@ -1,0 +1,128 @@
+// Ends each cordon that ends by itself, when its time is over. Every requester measures the time, and the one that watches ends
+// the cordon.
+import type { Cordon } from '../../protocol/cordon.ts';
+import type { NodeState } from '../../protocol/node-state.ts';
+import type { Clock, Timer } from '../../system/clock.ts';
+import { inGroups } from '../../system/in-groups.ts';
+import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
+import type { Log } from '../../system/log.ts';
+import { BrokerError } from '../../transport/port.ts';
+import type { RollObserver } from '../roll/roll-observer.ts';
+
+/** How often the ends are looked at, and the time until another attempt when the store does not answer, in milliseconds. */
+const lookMs = 1_000;
+const retryMs = 5_000;
+/** Number of cordons that are ended at the same time. */
+const atOnce = 16;
+
+export interface CordonEndsOptions {
+  clock: Clock;
+  log: Log;
+  /** Ends the cordon of a node that ends at `until`, if the node still has it. @throws BrokerError */
+  end(id: string, until: string): Promise<void>;
+}
+
+/** The end of a cordon: as it stands in the record, and when it comes, in monotonic milliseconds. */
+interface End {
+  until: string;
+  dueMs: number;
+}
+
+/**
+ * The clocks of two requesters may differ by a day. So whoever hears of a cordon measures its length on its own monotonic clock,
+ * and the wall clock counts only for a cordon that was there at the start. It can then make a cordon shorter by what it is wrong,
+ * but never longer than it was meant to be.
+ */
+export class CordonEnds implements RollObserver {
+  readonly #options: CordonEndsOptions;
+  readonly #limitedLog: LimitedLog;
+  readonly #ends = new Map<string, End>();
+  #watches = false;
+  #timer: Timer | undefined;
+  #ending: Promise<void> | undefined;
+
+  constructor(options: CordonEndsOptions) {
+    this.#options = options;
+    this.#limitedLog = limitedLog(options.log, options.clock);
+  }
+
+  /** Notes the cordons that the store held at the start. */
+  load(states: Iterable<NodeState>): void {
+    const now = this.#options.clock.now().getTime();
+    for (const { Info, Muster } of states) this.#note(Info.NodeID, Muster?.Cordon, now);
+  }
+
+  onRecord(id: string, state: NodeState): void {
+    this.#note(id, state.Muster?.Cordon);
+  }
+
+  onRemoved(id: string): void {
+    this.#ends.delete(id);
+  }
+
+  /** Begins to end cordons, because this requester begins to watch. Returns what ends that. */
+  begin(): { stop(): void } {
+    this.#watches = true;
+    this.#plan();
+    return {
+      stop: () => {
+        this.#watches = false;
+        this.#timer?.cancel();
+        this.#timer = undefined;
+      },
+    };
+  }
+
+  // `now` is the wall time of a start, before which part of the cordon has passed.
+  #note(id: string, cordon: Cordon | undefined, now?: number): void {
+    if (cordon?.Until === undefined) {
+      this.#ends.delete(id);
+      return;
+    }
+    const { Until: until } = cordon;
+    if (this.#ends.get(id)?.until === until) return;
+    this.#ends.set(id, { until, dueMs: this.#options.clock.monotonic() + remainingMs(cordon, until, now) });
+    this.#plan();
+  }
+
+  #plan(): void {
+    if (!this.#watches || this.#timer || this.#ending || this.#ends.size === 0) return;
+    this.#timer = this.#options.clock.after(lookMs, () => {
+      this.#timer = undefined;
+      this.#ending = this.#endDue().finally(() => {
+        this.#ending = undefined;
+        this.#plan();
+      });
+    });
+  }
+
+  async #endDue(): Promise<void> {
+    const now = this.#options.clock.monotonic();
+    const due = [...this.#ends].filter(([, { dueMs }]) => dueMs <= now);
+    await inGroups(due, atOnce, ([id, end]) => this.#end(id, end));
+  }
+
+  async #end(id: string, end: End): Promise<void> {
+    const { clock, log } = this.#options;
+    if (!this.#watches) return;
+    // When it is ended, the record tells so. When nothing was written, the record has another cordon, or none.
+    end.dueMs = clock.monotonic() + retryMs;
+    try {
+      await this.#options.end(id, end.until);
+      log.info({ node: id, until: end.until }, 'the time of a cordon is over');
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error;
+      this.#limitedLog.warn(
+        'cordon',
+        { node: id, err: error },
+        'a cordon could not be ended; it is tried again',
+      );
+    }
+  }
+}
+
+/** Returns the time until a cordon ends. It is never longer than the cordon was from its last change to its end. */
+function remainingMs({ At }: Cordon, until: string, now: number | undefined): number {
+  const wholeMs = Math.max(0, Date.parse(until) - Date.parse(At));
+  return now === undefined ? wholeMs : Math.min(wholeMs, Math.max(0, Date.parse(until) - now));
+}
