@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { commands } from '../agent/cli/commands.ts';
-import type { Command, CommandRow, Flag } from '../agent/cli/line/command.ts';
+import { type CommandRow, type Flag, shownOperands } from '../agent/cli/line/command.ts';
 import { settingsTable } from '../agent/config/show.ts';
 import { floors } from './arrows/rules.ts';
 import { exitTexts } from './manual/page.ts';
@@ -52,11 +52,9 @@ async function commandsMarkdown(): Promise<string> {
 }
 
 async function commandRow(row: CommandRow): Promise<string[]> {
-  const { operands = {}, optionalOperands = {}, flags = {} }: Command = await row.load();
-  const words = [
-    ...Object.keys(operands).map(name => name.toUpperCase()),
-    ...Object.keys(optionalOperands).map(name => `[${name.toUpperCase()}]`),
-  ];
+  const command = await row.load();
+  const { flags = {} } = command;
+  const words = shownOperands(command).map(({ usage }) => usage);
   const own = Object.entries(flags).map(([name, flag]) => code(flagText(name, flag)));
   return [code(['muster', row.path, ...words].join(' ')), row.help, own.join(' ')];
 }

@@ -127,17 +127,25 @@ export class ApiClient {
 
   /**
    * Approves, rejects, deletes or rekeys the node with exactly this id. A beginning of an id is `not_found`. An approval
-   * names the key that the node has now, so that it counts for no other key. Returns the node as it was, if it could be read.
+   * names the key that the node has now, or had in `seen`, so that it counts for no other key. Returns the node as it was, if it
+   * could be read. Many decisions are as many calls, several at once: each has its own rule, operation, event and answer, so a
+   * request for many would save little and could fail in its middle.
    */
-  async decide(id: string, decision: Omit<DecisionBody, 'Exact'>): Promise<ShownNode | undefined> {
+  async decide(
+    id: string,
+    decision: Omit<DecisionBody, 'Exact'>,
+    { operation, seen }: { operation?: string | undefined; seen?: ShownNode | undefined } = {},
+  ): Promise<ShownNode | undefined> {
     if (decision.Fingerprint !== undefined) requireFingerprint(decision.Fingerprint);
-    const found = await this.#refuseBeginning(id);
+    // A node that a requester of muster has listed needs no question before.
+    const found = seen?.Muster ? seen : await this.#refuseBeginning(id);
     const Fingerprint = decision.Action === 'approve' ? found?.Muster?.Fingerprint : undefined;
     const body = { ...(Fingerprint ? { Fingerprint } : {}), ...decision, Exact: true };
     await this.#requests.decide(nodePath(id), body satisfies DecisionBody, {
       what: `the decision about node ${id}`,
-      findOut: operation => `muster explain ${operation}`,
+      findOut: id => `muster explain ${id}`,
       isRemembered: true,
+      operation,
     });
     return found;
   }

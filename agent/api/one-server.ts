@@ -4,9 +4,10 @@ import type { MusterError } from '../system/errors.ts';
 import { type ApiAddress, urlOf } from './address.ts';
 import { type Asked, explain, refusalOf, timeoutError, tokenWanted } from './explain.ts';
 import type { TokenSource } from './find-token.ts';
+import { KeptConnections } from './kept-connections.ts';
 import { parseJson, readBody } from './read-response.ts';
 import { ApiConnection, type OutgoingRequest, type Target } from './send-request.ts';
-import { sendSignedIn } from './signed-in.ts';
+import { SignedIn } from './signed-in.ts';
 
 export interface ApiServerOptions extends Pick<ApiAddress, 'host' | 'port'> {
   /** Whether requests go over TLS; false when absent. */
@@ -43,6 +44,7 @@ export class OneServer {
   readonly #options: ApiServerOptions & Required<Pick<ApiServerOptions, 'doubts' | 'isTls'>>;
   /** Whether a read shows the token too: beyond the loopback, and where the requester wants it. */
   #readsSignedIn: boolean;
+  readonly #kept = new KeptConnections();
   #ca: readonly string[] | undefined;
 
   constructor(options: ApiServerOptions) {
@@ -67,8 +69,11 @@ export class OneServer {
       this.#readsSignedIn = true;
     }
     if (!tokens) return accepted(await send(target, last));
-    const { response, withoutToken } = await sendSignedIn(target, tokens, last);
-    return accepted(response, withoutToken);
+    const { answerMs } = attempt;
+    const signedIn = this.#kept.take(answerMs) ?? (await SignedIn.open(target, tokens, outgoing.signal));
+    const { response } = await signedIn.send(last);
+    this.#kept.keepAfter(response, signedIn, answerMs);
+    return accepted(response, signedIn.withoutToken);
   }
 
   /** Returns the error for an operator. `answerMs` is the time that ran out, if one did. */

@@ -24,6 +24,8 @@ export interface Change {
   findOut(operation: string): string;
   /** Whether requesters remember its operation, so that it may be repeated at another one. */
   isRemembered?: boolean;
+  /** The id of its operation; a new one when absent. */
+  operation?: string | undefined;
 }
 
 /** A request, as far as it decides whether it may be sent again. */
@@ -73,7 +75,9 @@ export class ApiRequests {
     change?: Change,
   ): Promise<T> {
     const isRead = method === 'GET';
-    const operation = isRead ? undefined : newOperation(systemClock.now(), systemRandom.uuid());
+    const operation = isRead
+      ? undefined
+      : (change?.operation ?? newOperation(systemClock.now(), systemRandom.uuid()));
     const wish: Wish = {
       isRepeatable: isRead || change?.isRemembered === true,
       ...(operation && change

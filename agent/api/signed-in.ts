@@ -1,4 +1,4 @@
-// Sends a request with the operator's token. Without TLS, the requester first proves that it knows the token, because on
+// Sends requests with the operator's token. Without TLS, the requester first proves that it knows the token, because on
 // the loopback another user's program may listen on its port while it is away.
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -12,27 +12,58 @@ import type { FoundToken, TokenSource } from './find-token.ts';
 import { parseJson, readBody } from './read-response.ts';
 import { ApiConnection, type OutgoingRequest, type Received, type Target } from './send-request.ts';
 
-/**
- * Sends a request with the token that `source` finds, or without one when there is none. Then `withoutToken` says of each
- * place why it has none. The connection is closed with the response. @throws MusterError `not_allowed` when the requester
- * does not prove that it knows the token; what `ApiConnection.send` throws.
- */
-export async function sendSignedIn(
-  target: Target,
-  source: TokenSource,
-  outgoing: OutgoingRequest,
-): Promise<Received & { withoutToken: readonly string[] | undefined }> {
-  const connection = new ApiConnection(target);
-  try {
-    const { token, socket, missed } = await (target.isTls
-      ? tokenForTls(source)
-      : provenToken(connection, source, outgoing.signal));
-    const received = await connection.send({ ...outgoing, token: token?.text, onlyOn: socket });
-    received.response.once('close', () => connection.close());
-    return { ...received, withoutToken: token ? undefined : missed };
-  } catch (error) {
-    connection.close();
-    throw error;
+/** A connection on which requests show a token, or none when there is none. */
+export class SignedIn {
+  readonly #connection: ApiConnection;
+  readonly #chosen: ChosenToken;
+  /** The connection of the last response. */
+  #socket: Socket | undefined;
+
+  private constructor(connection: ApiConnection, chosen: ChosenToken) {
+    this.#connection = connection;
+    this.#chosen = chosen;
+  }
+
+  /**
+   * Connects, and has the requester prove that it knows the token that `source` finds. @throws MusterError `not_allowed` when it
+   * does not prove it; what `ApiConnection.send` throws.
+   */
+  static async open(target: Target, source: TokenSource, signal: AbortSignal | undefined): Promise<SignedIn> {
+    const connection = new ApiConnection(target);
+    try {
+      const chosen = await (target.isTls ? tokenForTls(source) : provenToken(connection, source, signal));
+      return new SignedIn(connection, chosen);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  /** Why each place has no token; undefined when a token is shown. */
+  get withoutToken(): readonly string[] | undefined {
+    return this.#chosen.token ? undefined : this.#chosen.missed;
+  }
+
+  /** Whether the connection of the last response can take another request. */
+  get isOpen(): boolean {
+    return this.#socket?.destroyed === false && !this.#socket.readableEnded;
+  }
+
+  /** Sends a request, only after the one before was answered. Closes the connection when it fails. */
+  async send(outgoing: OutgoingRequest): Promise<Received> {
+    const { token, socket: onlyOn } = this.#chosen;
+    try {
+      const received = await this.#connection.send({ ...outgoing, token: token?.text, onlyOn });
+      this.#socket = received.socket;
+      return received;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#connection.close();
   }
 }
 

@@ -147,6 +147,28 @@ export function choice<const T extends string>(...options: T[]): SettingKind<T> 
 }
 
 /**
+ * Returns the kind of a list of `options`, in upper or lower case, with commas between them. It is of flags only. An empty list
+ * is refused, because it may come from a variable of a script that is not set.
+ */
+export function choices<const T extends string>(...options: T[]): Kind<readonly T[]> {
+  const allowed = options.join(', ');
+  return {
+    name: allowed,
+    choices: options,
+    read(input) {
+      const words = readList(input);
+      if (words.length === 0) throw new Refusal(`names nothing; allowed: ${allowed}`);
+      return words.map(word => {
+        const found = options.find(option => option.toLowerCase() === word.toLowerCase());
+        if (!found) throw new Refusal(`is not one of the choices; allowed: ${allowed}`, `"${word}"`);
+        return found;
+      });
+    },
+    plain: words => words,
+  };
+}
+
+/**
  * Returns the kind of text that matches `pattern`. The pattern has the flag `u`, as in a JSON Schema. `allowed` describes
  * it.
  */

@@ -17,6 +17,12 @@ export function parseDuration(text: string): number | undefined {
   return wholeNumber(total);
 }
 
+/** Reads a time that may also be a number of days, such as `30d`, as whole milliseconds; undefined for any other text. */
+export function parseLongDuration(text: string): number | undefined {
+  const days = /^(\d{1,4})d$/.exec(text)?.[1];
+  return days === undefined ? parseDuration(text) : Number(days) * 24 * 3_600_000;
+}
+
 /** Writes whole milliseconds as an operator would: 90000 as `1m30s`, 1500 as `1s500ms`, 0 as `0s`. */
 export function formatDuration(milliseconds: number): string {
   const parts: [number, string][] = [

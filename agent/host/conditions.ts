@@ -1,16 +1,10 @@
 // Decides which conditions a node has. A condition is a problem of a node that is alive. The rules are pure functions, and
 // do not react to short changes.
+import type { ConditionType } from '../protocol/condition-types.ts';
 import { formatSize } from './values/size.ts';
 import { tidy } from './values/tidy.ts';
 
-export type ConditionType =
-  | 'GpuDriverUnresponsive'
-  | 'GpuMissing'
-  | 'HardwareMismatch'
-  | 'DiskAlmostFull'
-  | 'MemoryPressure'
-  | 'ClockJumped'
-  | 'InventoryStale';
+export type { ConditionType };
 
 export interface Condition {
   readonly type: ConditionType;

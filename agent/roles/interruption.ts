@@ -12,6 +12,33 @@ export function closeWhenInterrupted(close: () => void): void {
   }
 }
 
+/** The first signal to end that came since `catchInterruption`; `release` gives signals their usual effect again. */
+export interface CaughtInterruption {
+  signal: NodeJS.Signals | undefined;
+  release(): void;
+}
+
+/**
+ * Lets a command finish what it has begun: the first signal calls `onSignal` and is remembered, a second one ends the process. The
+ * command then ends itself by `endBySignal`.
+ */
+export function catchInterruption(onSignal: () => void): CaughtInterruption {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  const caught: CaughtInterruption = {
+    signal: undefined,
+    release: () => {
+      for (const signal of signals) process.off(signal, onEach);
+    },
+  };
+  const onEach = (signal: NodeJS.Signals) => {
+    if (caught.signal !== undefined) endBySignal(signal);
+    caught.signal = signal;
+    onSignal();
+  };
+  for (const signal of signals) process.on(signal, onEach);
+  return caught;
+}
+
 /** Ends this process in the way in which `signal` ends a process without a handler. */
 export function endBySignal(signal: NodeJS.Signals): never {
   runEndCallbacks();

@@ -1,7 +1,13 @@
 // Writes the manual page muster(1), from the same tables as the help. The same commit gives the same bytes.
 
 import { commands } from '../../agent/cli/commands.ts';
-import { type Command, type CommandRow, type FlagTable, globalFlags } from '../../agent/cli/line/command.ts';
+import {
+  type Command,
+  type CommandRow,
+  type FlagTable,
+  globalFlags,
+  shownOperands,
+} from '../../agent/cli/line/command.ts';
 import { settingFlags } from '../../agent/cli/line/setting-flags.ts';
 import { type SettingRow, settingsTable } from '../../agent/config/show.ts';
 import type { ErrorCode, exitCodes } from '../../agent/system/errors.ts';
@@ -28,7 +34,7 @@ export async function manPage(): Promise<string> {
     section('SYNOPSIS', `${bold('muster')} ${italic('COMMAND')} [${italic('flags')}]`),
     description(),
     section('COMMANDS'),
-    ...(await Promise.all(shown.map(command))),
+    ...(await Promise.all(shown.map(commandEntry))),
     subsection('Flags of every command'),
     ...flagEntries(globalFlags),
     settingsIntroduction(),
@@ -55,17 +61,16 @@ function description(): string {
   ].join('');
 }
 
-async function command(row: CommandRow): Promise<string> {
-  const { operands = {}, optionalOperands = {}, flags = {}, settings }: Command = await row.load();
-  const words = [
-    ...Object.keys(operands).map(name => name.toUpperCase()),
-    ...Object.keys(optionalOperands).map(name => `[${name.toUpperCase()}]`),
-  ];
+async function commandEntry(row: CommandRow): Promise<string> {
+  const command = await row.load();
+  const { flags = {}, settings } = command;
+  const operands = shownOperands(command);
   return [
-    subsection(['muster', row.path, ...words].join(' '), plain(sentence(row.help))),
-    ...Object.entries({ ...operands, ...optionalOperands }).map(([name, help]) =>
-      entry(italic(name.toUpperCase()), plain(help)),
+    subsection(
+      ['muster', row.path, ...operands.map(({ usage }) => usage)].join(' '),
+      plain(sentence(row.help)),
     ),
+    ...operands.map(({ name, help }) => entry(italic(name), plain(help))),
     ...flagEntries(flags),
     paragraph(takes(settings)),
   ].join('');

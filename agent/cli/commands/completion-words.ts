@@ -18,7 +18,7 @@ const flags = {
 
 /** Returns the command that completes the words of `commands`. */
 export function completionWords(commands: CommandTable): Command {
-  return { flags, rest: true, run: (argv: Argv<typeof flags>) => run(argv, commands) };
+  return { flags, rest: {}, run: (argv: Argv<typeof flags>) => run(argv, commands) };
 }
 
 /**

@@ -61,11 +61,16 @@ export function candidates(line: UnfinishedLine, current: string, commands: Comm
   if (isUnknown) return { words: [] };
   const operands = tokens.filter(token => token.kind === 'positional').length - path.length;
   const below = operands === 0 ? commandsBelow(path, commands) : [];
-  const operand = Object.keys({ ...command?.operands, ...command?.optionalOperands })[operands];
+  const operand = command && operandAt(command, operands);
   if (operand !== undefined) return { words: below, also: kindOf(operand.toUpperCase()) };
   // When only a flag can follow, flags are offered before the dashes are typed.
   if (below.length === 0 && current === '' && !noFlags) return flagCandidates(flags, given, current);
   return { words: below };
+}
+
+/** Returns the name of the word that may stand after so many others; undefined when none may. */
+function operandAt({ operands, optionalOperands, rest }: Command, before: number): string | undefined {
+  return Object.keys({ ...operands, ...optionalOperands })[before] ?? Object.keys(rest ?? {})[0];
 }
 
 /** Returns the next word of every command that begins with `path`. */

@@ -64,6 +64,7 @@ export function readArgv(
     flags: Object.fromEntries(flags),
     operands: readOperands(after, path, command, commands),
     rest,
+    given,
     config: given.get('config')?.at(-1),
     settings: settingsOf(table, given),
   };

@@ -49,14 +49,38 @@ export interface Command {
   readonly operands?: Readonly<Record<string, string>>;
   /** The words that may follow the operands. */
   readonly optionalOperands?: Readonly<Record<string, string>>;
-  /** Set when any number of words may follow; they are in `argv.rest`. */
-  readonly rest?: true;
+  /**
+   * Set when any number of words may follow; they are in `argv.rest`. It has one member: the name of each of these words, with
+   * one line of help. It has none when the help shows no such word.
+   */
+  readonly rest?: Readonly<Record<string, string>>;
   /** The settings that are also flags of this command: all settings of a role, or those in the list. */
   readonly settings?: Role | 'all' | readonly FlagKey[];
   /** Two examples for each command in the help. */
   readonly examples?: readonly Example[];
   /** Runs the command and returns the exit code. Throws MusterError. */
   run(argv: Argv): Promise<number>;
+}
+
+/** A word that may follow a command: as its usage shows it, and one line of help. */
+export interface ShownOperand {
+  readonly name: string;
+  readonly usage: string;
+  readonly help: string;
+}
+
+/** Returns the words that may follow a command, in order. */
+export function shownOperands({ operands = {}, optionalOperands = {}, rest = {} }: Command): ShownOperand[] {
+  const shown = (table: Readonly<Record<string, string>>, usage: (name: string) => string) =>
+    Object.entries(table).map(([name, help]) => {
+      const upper = name.toUpperCase();
+      return { name: upper, usage: usage(upper), help };
+    });
+  return [
+    ...shown(operands, name => name),
+    ...shown(optionalOperands, name => `[${name}]`),
+    ...shown(rest, name => `[${name}...]`),
+  ];
 }
 
 /** One row of the table of commands. */
@@ -83,6 +107,8 @@ export interface Argv<
   readonly flags: { readonly [Name in keyof F]: Value<F[Name]> };
   readonly operands: { readonly [Name in Operand]: string } & { readonly [Name in OptionalOperand]?: string };
   readonly rest: readonly string[];
+  /** The flags on the command line by their names without the dashes, each with its values as they were typed. */
+  readonly given: ReadonlyMap<string, readonly string[]>;
   /** The value of `--config`. */
   readonly config: string | undefined;
   /** The settings on the command line, as they were typed. */

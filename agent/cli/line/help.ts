@@ -7,6 +7,7 @@ import {
   type Flag,
   type FlagTable,
   globalFlags,
+  shownOperands,
 } from './command.ts';
 import type { Place } from './place.ts';
 import { settingFlags } from './setting-flags.ts';
@@ -31,16 +32,16 @@ async function commandHelp({ path, row }: Place, command: Command): Promise<stri
   const settings = Object.fromEntries(
     Object.entries(settingFlags(command.settings)).filter(([, flag]) => !flag.refused),
   );
-  const operands = Object.entries({ ...command.operands, ...command.optionalOperands });
+  const operands = shownOperands(command);
   const layout = emptyLayout(usageLine(path, command), row?.help);
-  for (const [name, text] of operands) layout.option(name.toUpperCase(), { describe: text });
+  for (const operand of operands) layout.option(operand.name, { describe: operand.help });
   for (const [name, flag] of Object.entries({ ...own, ...settings, ...globalFlags })) {
     layout.option(title(name, flag), option(flag));
   }
   const titles = (table: FlagTable) => Object.entries(table).map(([name, flag]) => title(name, flag));
   // yargs writes names without dashes only in a group with the name "Positionals".
   const groups: [string, string[]][] = [
-    ['Positionals:', operands.map(([name]) => name.toUpperCase())],
+    ['Positionals:', operands.map(({ name }) => name)],
     ['Flags:', titles(own)],
     ['Settings:', titles(settings)],
     ['For every command:', titles(globalFlags)],
@@ -63,10 +64,7 @@ async function groupHelp({ path }: Place, { commands, groupExamples }: HelpTexts
 }
 
 function usageLine(path: readonly string[], command: Command): string {
-  const operands = [
-    ...Object.keys(command.operands ?? {}).map(name => name.toUpperCase()),
-    ...Object.keys(command.optionalOperands ?? {}).map(name => `[${name.toUpperCase()}]`),
-  ];
+  const operands = shownOperands(command).map(({ usage }) => usage);
   return `Usage: ${['muster', ...path, ...operands, '[flags]'].join(' ')}`;
 }
 

@@ -1,5 +1,7 @@
-// Filters and sorts a list of nodes by query parameters, which are the same as in Bacalhau's API.
+// Filters and sorts a list of nodes by query parameters: those of Bacalhau's API, and `condition` and `silent-for`.
+import { parseLongDuration } from '../../config/units.ts';
 import { type NodeOrder, nodeOrders } from '../../protocol/http.ts';
+import { isChosen, type NodeFilter } from '../../protocol/node-filter.ts';
 import { healths } from '../../protocol/node-state.ts';
 import type { Resources } from '../../protocol/resources.ts';
 import type { NodeView } from '../directory/node-view.ts';
@@ -11,15 +13,13 @@ import { RequestFault } from './problem.ts';
  * the order of `views`. An unknown filter value matches nothing, as in Bacalhau. @throws RequestFault 400
  */
 export function queryNodes(views: readonly NodeView[], parameters: URLSearchParams): NodeView[] {
-  const approval = parameters.get('filter-approval')?.toUpperCase();
-  const status = parameters.get('filter-status')?.toUpperCase();
+  const filter = filterOf(parameters);
   const selects = parseSelector(parameters.getAll('labels').filter(Boolean).join(','));
   const order = orderOf(parameters.get('order_by') || 'id');
   const sign = flagOf(parameters, 'reverse') ? -1 : 1;
   const limit = limitOf(parameters.get('limit') || '0');
   const shown = views
-    .filter(view => !approval || view.Membership === approval)
-    .filter(view => !status || view.Muster.Health === status || view.Connection === status)
+    .filter(view => isChosen(view, filter))
     .filter(view => selects(view.Info.Labels ?? {}))
     .sort((a, b) => sign * order(a, b));
   return limit === 0 ? shown : shown.slice(0, limit);
@@ -34,6 +34,25 @@ export function flagOf(parameters: URLSearchParams, name: string): boolean {
   if (/^(1|t|T|true|True|TRUE)$/.test(text)) return true;
   if (/^(0|f|F|false|False|FALSE)$/.test(text)) return false;
   throw new RequestFault(400, `${name} is neither true nor false`);
+}
+
+function filterOf(parameters: URLSearchParams): NodeFilter {
+  // Bacalhau's clients send an empty value for no filter.
+  const listOf = (name: string) => parameters.getAll(name).flatMap(text => text.split(',').filter(Boolean));
+  return {
+    approvals: listOf('filter-approval'),
+    statuses: listOf('filter-status'),
+    conditions: listOf('condition'),
+    silentForMs: silenceOf(parameters.get('silent-for')),
+  };
+}
+
+// An empty value is refused: whoever chooses silent nodes and means all of them leaves it out.
+function silenceOf(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  const silenceMs = parseLongDuration(text);
+  if (silenceMs !== undefined) return silenceMs;
+  throw new RequestFault(400, 'silent-for is not a time; allowed: like 30d, 12h, 1h30m');
 }
 
 type Order = (a: NodeView, b: NodeView) => number;

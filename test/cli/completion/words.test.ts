@@ -91,10 +91,12 @@ test('files, folders and nodes are left to the shell and the requester', async (
   assert.equal(await also('node list -c '), 'files');
   assert.equal(await also('agent --nats-token-file='), 'files');
   assert.equal(await also('probe --record '), 'folders');
-  for (const action of ['describe', 'approve', 'reject', 'delete']) {
+  for (const action of ['approve', 'reject', 'delete']) {
     assert.equal(await also(`node ${action} n`), 'nodes');
-    assert.equal(await also(`node ${action} node-1 n`), undefined, 'only one is allowed');
+    assert.equal(await also(`node ${action} node-1 n`), 'nodes', 'any number is allowed');
   }
+  assert.equal(await also('node describe n'), 'nodes');
+  assert.equal(await also('node describe node-1 n'), undefined, 'only one is allowed');
   assert.equal(await also('node approve -m x '), 'nodes');
   assert.equal(await also('node approve -- '), 'nodes');
   assert.equal(await also('events --node '), 'nodes');

@@ -67,10 +67,10 @@ const wrong: [args: string[], expected: string][] = [
   [['node', 'list', 'extra'], 'Error: unexpected argument: extra\n'],
   [['node', 'describe', 'a', 'b'], 'Error: unexpected argument: b\n'],
   [['node', 'describe'], 'Error: node describe needs the id of a node, or a unique beginning of it\n'],
-  [['node', 'approve'], 'Error: node approve needs the whole id of a node\n'],
+  [['node', 'rekey'], 'Error: node rekey needs the whole id of a node\n'],
   [
     ['node', 'list', '-o', 'xml'],
-    'Error: --output: "xml" is not one of the choices; allowed: table, wide, json, yaml\n',
+    'Error: --output: "xml" is not one of the choices; allowed: table, wide, json, yaml, csv, name, ansible\n',
   ],
   [['node', 'list', '--output'], 'Error: --output needs a value: --output FORMAT\n'],
   [
@@ -84,6 +84,18 @@ const wrong: [args: string[], expected: string][] = [
   [
     ['node', 'list', '--filter-status', 'up'],
     'Error: --filter-status: "up" is not one of the choices; allowed: healthy, unhealthy, unknown, connected, disconnected\n',
+  ],
+  [
+    ['node', 'reject', '--filter-status', 'healthy,up'],
+    'Error: --filter-status: "up" is not one of the choices; allowed: healthy, unhealthy, unknown, connected, disconnected\n',
+  ],
+  [
+    ['node', 'reject', '--filter-approval='],
+    'Error: --filter-approval: "" names nothing; allowed: approved, pending, rejected\n',
+  ],
+  [
+    ['node', 'delete', '--silent-for', '0s'],
+    'Error: --silent-for: "0s" is not a time from 1s on; allowed: like 30d, 12h, 1h30m\n',
   ],
   [
     ['node', 'list', '--order-by', 'name'],
@@ -144,13 +156,19 @@ async function refusal(args: readonly string[]): Promise<MusterError> {
   throw new Error('not refused');
 }
 
+const noFilter = {
+  labels: [],
+  'filter-approval': [],
+  'filter-status': [],
+  condition: [],
+  'silent-for': undefined,
+};
+
 test('flags are read in any order and form, and the last of a name counts', async () => {
   const flags = async (...args: string[]) => (await read('node', 'list', ...args)).flags;
   const none = {
     output: 'table',
-    'filter-approval': undefined,
-    'filter-status': undefined,
-    labels: [],
+    ...noFilter,
     'order-by': undefined,
     reverse: false,
     limit: undefined,
@@ -181,24 +199,50 @@ test('flags are read in any order and form, and the last of a name counts', asyn
 });
 
 test('flags may stand before, between and after operands, and nothing after -- is a flag', async () => {
+  const rejecting = { ...noFilter, yes: false, output: 'text', fingerprint: undefined };
   for (const args of [
     ['-m', 'why', 'n-1'],
     ['n-1', '-m', 'why'],
     ['n-1', '--message=why'],
     ['-mwhy', '--', 'n-1'],
   ]) {
-    const { flags, operands } = await read('node', 'reject', ...args);
-    assert.deepEqual([flags, operands], [{ message: 'why', fingerprint: undefined }, { id: 'n-1' }]);
+    const { flags, rest } = await read('node', 'reject', ...args);
+    assert.deepEqual([flags, rest], [{ ...rejecting, message: 'why' }, ['n-1']]);
   }
   assert.deepEqual((await read('node', 'describe', '--', '-x')).operands, { id: '-x' });
   assert.deepEqual((await read('node', 'reject', 'n', '--message=--force')).flags, {
+    ...rejecting,
     message: '--force',
+  });
+  assert.deepEqual((await read('node', 'reject', 'n', '-m', '')).flags, { ...rejecting, message: '' });
+});
+
+test('a list of words may be one value or several, in upper and lower case', async () => {
+  const { flags } = await read(
+    ...['node', 'approve', '--filter-status', 'HEALTHY,Unknown', '--filter-status=connected'],
+    ...['--condition', 'gpumissing', '--silent-for', '30d', 'n-1', 'n-2'],
+  );
+  assert.deepEqual(flags, {
+    ...noFilter,
+    'filter-status': [['healthy', 'unknown'], ['connected']],
+    condition: [['GpuMissing']],
+    'silent-for': 30 * 24 * 3_600_000,
+    yes: false,
+    output: 'text',
+    message: undefined,
     fingerprint: undefined,
   });
-  assert.deepEqual((await read('node', 'reject', 'n', '-m', '')).flags, {
-    message: '',
-    fingerprint: undefined,
-  });
+  const { given, rest } = await read('node', 'approve', 'n-1', 'n-2', '-mx', '--api-port', '1');
+  assert.deepEqual(
+    [[...given], rest],
+    [
+      [
+        ['message', ['x']],
+        ['api-port', ['1']],
+      ],
+      ['n-1', 'n-2'],
+    ],
+  );
 });
 
 test('flags that give settings are passed on unread', async () => {

@@ -69,16 +69,33 @@ test('the help of one command', async t => {
   const { stdout } = await muster(t, ['help', 'node', 'reject']);
   assert.equal(
     stdout,
-    `Usage: muster node reject ID [flags]
+    `Usage: muster node reject [ID...] [flags]
 
 refuse a node; it stays on the roll
 
 Arguments:
-  ID  the whole id of a node
+  ID  the whole ids of nodes, instead of a selection
 
 Flags:
-  -m, --message TEXT   the reason; at most 1024 characters
-      --fingerprint F  decide only if this is the fingerprint of the node's key
+  -m, --message TEXT              the reason; at most 1024 characters
+      --fingerprint F             decide only if this is the fingerprint of the
+                                  node's key; for one id
+      --labels SELECTOR           only nodes with these labels: "env=prod,zone
+                                  in (eu,us),!spot"
+      --filter-approval APPROVAL  only nodes with one of these: approved,
+                                  pending, rejected
+      --filter-status STATUS      only nodes with one of these: healthy,
+                                  unhealthy, unknown, connected, disconnected
+      --condition TYPE            only nodes with one of these conditions:
+                                  GpuDriverUnresponsive, GpuMissing,
+                                  HardwareMismatch, DiskAlmostFull,
+                                  MemoryPressure, ClockJumped, InventoryStale
+      --silent-for TIME           only nodes that were heard, but not for this
+                                  long, like 30d or 12h
+      --yes                       do not ask whether the selection is right;
+                                  needed where there is no terminal
+  -o, --output FORMAT             format of the result: text, json, yaml
+                                  (default text)
 
 Settings:
       --api-host HOST         address of the HTTP API, on which the requester
@@ -103,11 +120,11 @@ For every command:
       --version          show the version
 
 Examples:
-  # refuse node-1
-  muster node reject node-1
-
-  # tell the node why
+  # refuse a node, and tell it why
   muster node reject node-1 -m "its disk is broken"
+
+  # take back the approval of a rack
+  muster node reject --labels rack=b7
 `,
   );
 });

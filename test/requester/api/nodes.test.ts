@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';
-import { record, requesterNode } from '../samples.ts';
+import { computeInfo, record, requesterNode } from '../samples.ts';
 import { call, cluster, node, put, serve } from './api-fixture.ts';
 
 const nodes = '/api/v1/orchestrator/nodes';
@@ -92,10 +92,15 @@ test('an empty roll gives an empty list and not null', async t => {
 });
 
 test('filters', async t => {
+  const since = '2026-01-01T00:00:00.000Z';
+  const sick = {
+    ...computeInfo('b', { zone: 'us' }),
+    Conditions: ['GpuMissing', 'ClockJumped'].map(Type => ({ Type, Reason: 'x', Since: since })),
+  };
   const directory = new FakeDirectory(requesterNode(), [
     { state: record('r', 'APPROVED', { Info: requesterNode('r') }), health: 'UNKNOWN' },
     node('a', { labels: { zone: 'eu', gpu: '2' } }),
-    node('b', { labels: { zone: 'us' }, health: 'UNHEALTHY' }),
+    { state: record('b', 'APPROVED', { Info: sick }), health: 'UNHEALTHY', silence: 60_000 },
     node('c', { state: record('c', 'PENDING'), health: 'UNKNOWN' }),
     node('d', { state: record('d', 'REJECTED') }),
   ]);
@@ -111,6 +116,17 @@ test('filters', async t => {
     ['filter-status=connected', ['a', 'd', 'r']],
     ['filter-status=DISCONNECTED', ['b', 'c']],
     ['filter-status=constructor', []],
+    ['filter-status=healthy,UNHEALTHY', ['a', 'b', 'd']],
+    ['filter-status=unhealthy&filter-status=nonsense', ['b']],
+    ['filter-approval=pending,rejected', ['c', 'd']],
+    ['condition=gpumissing', ['b']],
+    ['condition=DiskAlmostFull,ClockJumped', ['b']],
+    ['condition=constructor', []],
+    ['condition=', ['a', 'b', 'c', 'd', 'r']],
+    // A node that was never heard is not silent for a known time.
+    ['silent-for=1m', ['b']],
+    ['silent-for=60001ms', []],
+    ['silent-for=1d&condition=GpuMissing', []],
     ['labels=zone%3Deu', ['a']],
     ['labels=zone+in+(eu,us)', ['a', 'b']],
     ['labels=zone&labels=gpu%3E1', ['a']],
@@ -160,6 +176,8 @@ const badQueries: [query: string, message: RegExp][] = [
   ['limit=99999999999', /^limit is not/],
   ['reverse=maybe', /^reverse is neither true nor false$/],
   ['labels=a+b', /label selector/],
+  ['silent-for=', /^silent-for is not a time; allowed: like 30d, 12h, 1h30m$/],
+  ['silent-for=-1d', /^silent-for is not a time/],
 ];
 for (const [query, message] of badQueries) {
   test(`?${query} is refused`, async t => {

@@ -15,7 +15,7 @@ import { waitForApproval } from './wait-for-approval.ts';
 export const settings = ['dataDir', 'join.codeFile'] as const;
 
 /** Only words that must not be there, such as the code itself. */
-export const rest = true;
+export const rest = {};
 
 export const flags = {
   'code-file': { value: 'FILE', kind: path, help: 'read the code from this file instead of asking for it' },

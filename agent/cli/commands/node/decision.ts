@@ -1,15 +1,19 @@
-// `muster node approve`, `reject` and `delete` send an operator's decision about one node.
-import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { print, showMessage } from '../../../output/terminal.ts';
+// `muster node approve`, `reject` and `delete` send an operator's decision about one node, or about many.
+import type { ShownNode } from '../../../api/answers.ts';
+import { apiSettings } from '../../../api/client.ts';
+import { showMessage } from '../../../output/terminal.ts';
 import { isUnverified } from '../../../protocol/listed-node.ts';
+import { MusterError } from '../../../system/errors.ts';
 import type { Argv, Command, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
-
-const operands = { id: 'the whole id of a node' };
+import { chosenIds, selectionFlags } from './choose-nodes.ts';
+import { decideAbout } from './decide-about.ts';
+import type { Deed } from './deed.ts';
 
 const common = {
   message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
-  fingerprint: { value: 'F', help: "decide only if this is the fingerprint of the node's key" },
+  fingerprint: { value: 'F', help: "decide only if this is the fingerprint of the node's key; for one id" },
+  ...selectionFlags,
 } satisfies FlagTable;
 
 const deleting = {
@@ -21,51 +25,98 @@ type Action = 'approve' | 'reject' | 'delete';
 
 const examples: Readonly<Record<Action, readonly Example[]>> = {
   approve: [
-    ['muster node approve node-1', 'let node-1 take part'],
-    [
-      'muster node approve node-1 --fingerprint BDWE-AMSB-5ZAN-P4NC',
-      'only if it has the key whose fingerprint that machine shows',
-    ],
+    ['muster node approve node-1 node-2', 'let two nodes take part'],
+    ['muster node approve --filter-approval pending --labels rack=b7', 'let a rack take part, after a look'],
   ],
   reject: [
-    ['muster node reject node-1', 'refuse node-1'],
-    ['muster node reject node-1 -m "its disk is broken"', 'tell the node why'],
+    ['muster node reject node-1 -m "its disk is broken"', 'refuse a node, and tell it why'],
+    ['muster node reject --labels rack=b7', 'take back the approval of a rack'],
   ],
   delete: [
-    ['muster node delete node-1 -m "returned to the vendor"', 'remove node-1 from the roll'],
-    ['muster node delete node-1 --ban -m stolen', 'and never let its key in again'],
+    ['muster node delete node-1 --ban -m stolen', 'remove a node, and never let its key in again'],
+    ['muster node delete --silent-for 30d -m gone', 'remove the nodes that were not heard for a month'],
   ],
 };
 
+/** What a decision is called once it is made. */
+const done = { approve: 'approved', reject: 'rejected', delete: 'deleted' } as const;
+
 /** Returns the command that carries out `action`. */
 export function decision(action: Action): Command {
+  const flags = action === 'delete' ? deleting : common;
   return {
     settings: apiSettings,
-    operands,
-    flags: action === 'delete' ? deleting : common,
+    rest: chosenIds,
+    flags,
     examples: examples[action],
-    async run(argv: Argv<typeof common & Partial<typeof deleting>, keyof typeof operands>) {
-      const api = await requesterApi(argv.load);
+    async run(argv: Argv<typeof common & Partial<typeof deleting>>) {
       const { message = '', fingerprint, ban } = argv.flags;
-      const node = await api.decide(argv.operands.id, {
-        Action: action,
-        Message: message,
-        Actor: actor(),
-        // An empty one is refused: a script whose variable is empty wants the key to be checked.
-        ...(fingerprint === undefined ? {} : { Fingerprint: fingerprint }),
-        ...(ban ? { Ban: true } : {}),
-      });
-      if (action === 'approve' && node && isUnverified(node)) warnOfUnverified(node.Info.NodeID);
-      print('Ok\n');
-      return 0;
+      refuseFingerprintOfMany(argv);
+      const unverified: string[] = [];
+      const code = await decideAbout(argv, api => ({
+        path: `node ${action}`,
+        verb: action,
+        done: done[action],
+        flags,
+        ...(ban ? { consequence: 'and refuse the keys for ever' } : {}),
+        leaveOut: ({ Membership }) => (isSo[action] === Membership ? `already ${done[action]}` : undefined),
+        takenBackBy: takenBackBy[action],
+        async act({ id, node: seen }, operation) {
+          const body = {
+            Action: action,
+            Message: message,
+            Actor: actor(),
+            // An empty one is refused: a script whose variable is empty wants the key to be checked.
+            ...(fingerprint === undefined ? {} : { Fingerprint: fingerprint }),
+            ...(ban ? { Ban: true } : {}),
+          };
+          const node = await api.decide(id, body, { operation, seen });
+          if (action === 'approve' && node && isUnverified(node)) unverified.push(id);
+        },
+      }));
+      if (unverified.length > 0) warnOfUnverified(unverified);
+      return code;
     },
   };
 }
 
-const warnOfUnverified = (id: string): void =>
-  showMessage('Warning', `no key of ${id} is checked (unverified)`, {
+/** The membership that makes a decision needless. */
+const isSo: Readonly<Record<Action, ShownNode['Membership'] | undefined>> = {
+  approve: 'APPROVED',
+  reject: 'REJECTED',
+  delete: undefined,
+};
+
+/** What takes a decision back. A node that waited for approval is approved by nobody, so its rejection stays. */
+const takenBackBy: Readonly<Record<Action, Deed['takenBackBy']>> = {
+  approve: targets => ({ path: 'node reject', ids: targets.map(({ id }) => id) }),
+  reject: targets => ({
+    path: 'node approve',
+    ids: targets.flatMap(({ id, node }) => (node?.Membership === 'APPROVED' ? id : [])),
+  }),
+  delete: () => undefined,
+};
+
+function refuseFingerprintOfMany({ flags: { fingerprint }, rest, given }: Argv<typeof common>): void {
+  if (fingerprint === undefined || rest.length === 1) return;
+  const filter = Object.keys(selectionFlags).find(
+    name => name !== 'yes' && name !== 'output' && given.has(name),
+  );
+  if (rest.length === 0 && filter === undefined) return;
+  const many = filter === undefined ? `${rest.length} ids` : `--${filter}`;
+  throw new MusterError('usage', `--fingerprint and ${many} cannot be given together`, {
+    hint: 'a fingerprint is that of one node: name the node by its id alone',
+  });
+}
+
+function warnOfUnverified(ids: readonly string[]): void {
+  const [id = ''] = ids;
+  const isOne = ids.length === 1;
+  const others = `${id} and ${ids.length - 1} other${ids.length === 2 ? '' : 's'}`;
+  showMessage('Warning', `no key of ${isOne ? id : others} is checked (unverified)`, {
     more: [
-      'whoever has the token of the Bacalhau nodes can be this node',
+      `whoever has the token of the Bacalhau nodes can be ${isOne ? 'this node' : 'each of them'}`,
       'on a NATS that does not ask the requester, so can whoever may speak there',
     ],
   });
+}

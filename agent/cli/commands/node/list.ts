@@ -8,27 +8,14 @@ import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
+import { filterFlags, filterOf, parametersOf } from './filter-flags.ts';
 import { type OpenedList, openList } from './open-list.ts';
 
 export const settings = apiSettings;
 
 export const flags = {
   output: outputFlag('table', 'wide', 'json', 'yaml', 'csv', 'name', 'ansible'),
-  'filter-approval': {
-    value: 'APPROVAL',
-    kind: choice('approved', 'pending', 'rejected'),
-    help: 'list only these',
-  },
-  'filter-status': {
-    value: 'STATUS',
-    kind: choice('healthy', 'unhealthy', 'unknown', 'connected', 'disconnected'),
-    help: 'list only these',
-  },
-  labels: {
-    value: 'SELECTOR',
-    many: true,
-    help: 'list only nodes with these labels: "env=prod,zone in (eu,us),!spot"',
-  },
+  ...filterFlags,
   'order-by': {
     value: 'KEY',
     kind: choice(...nodeOrders),
@@ -53,7 +40,7 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
   if (given.watch) requireTable(given.output);
   const api = await requesterApi(argv.load);
   if (given.watch) return watch(api, given);
-  const list = await openList(api, queryOf(given));
+  const list = await openList(api, queryOf(given), filterOf(given));
   if (list.doubt) warn(list.doubt);
   for await (const text of textOf(list, given)) await printSlowly(text);
   return 0;
@@ -62,17 +49,12 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
 type Given = Argv<typeof flags>['flags'];
 
 function queryOf(given: Given): Record<string, string> {
-  const query = {
-    'filter-approval': given['filter-approval'],
-    'filter-status': given['filter-status'],
-    labels: given.labels.join(',') || undefined,
-    order_by: given['order-by'],
-    reverse: given.reverse ? 'true' : undefined,
-    limit: given.limit?.toString(),
+  return {
+    ...parametersOf(given),
+    ...(given['order-by'] ? { order_by: given['order-by'] } : {}),
+    ...(given.reverse ? { reverse: 'true' } : {}),
+    ...(given.limit === undefined ? {} : { limit: String(given.limit) }),
   };
-  return Object.fromEntries(
-    Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
 }
 
 /** Watches the list until the process ends. */
@@ -80,7 +62,7 @@ async function watch(api: ApiClient, given: Given): Promise<never> {
   const { watchList } = await import('./watch-list.ts');
   return watchList({
     clock: systemClock,
-    open: () => openList(api, queryOf(given)),
+    open: () => openList(api, queryOf(given), filterOf(given)),
     url: () => api.url,
     look: { isWide: given.output === 'wide', hasHeader: !given['hide-header'] },
     screen: outputSize,

@@ -2,6 +2,7 @@
 import type { ShownNode } from '../../../api/answers.ts';
 import type { ApiClient } from '../../../api/client.ts';
 import { factsOf, type ListFacts } from '../../../output/node-columns.ts';
+import { isChosen, type NodeFilter } from '../../../protocol/node-filter.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { printable } from '../../../system/printable.ts';
 
@@ -12,9 +13,14 @@ export interface OpenedList {
   doubt: string | undefined;
 }
 
-/** Asks for the nodes that match `query`. @throws MusterError */
-export async function openList(api: ApiClient, query: Readonly<Record<string, string>>): Promise<OpenedList> {
-  const { head, nodes } = await api.listNodes(query);
+/** Asks for the nodes that match `query`, and takes only those that `filter` chooses. @throws MusterError */
+export async function openList(
+  api: ApiClient,
+  query: Readonly<Record<string, string>>,
+  filter: NodeFilter,
+): Promise<OpenedList> {
+  const { head, nodes: listed } = await api.listNodes(query);
+  const nodes = chosenOf(listed, filter);
   if (head) {
     const { At, Requesters: requesters, Widths: widths, State, Reason } = head;
     return { nodes, facts: { now: new Date(At), requesters, widths }, doubt: doubtAbout(State, Reason) };
@@ -29,6 +35,10 @@ export async function openList(api: ApiClient, query: Readonly<Record<string, st
     facts: factsOf(all, systemClock.now()),
     doubt: status && doubtAbout(status.state, status.reason),
   };
+}
+
+async function* chosenOf(nodes: AsyncIterable<ShownNode>, filter: NodeFilter): AsyncGenerator<ShownNode> {
+  for await (const node of nodes) if (isChosen(node, filter)) yield node;
 }
 
 async function* inTurn(nodes: readonly ShownNode[]): AsyncGenerator<ShownNode> {

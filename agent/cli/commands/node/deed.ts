@@ -1,0 +1,22 @@
+// Describes what a command does to nodes, for the code that does it to many.
+import type { ShownNode } from '../../../api/answers.ts';
+import type { FlagTable } from '../../line/command.ts';
+import type { Target } from './carry-out.ts';
+
+export interface Deed {
+  /** The words of the command, such as `node approve`. */
+  path: string;
+  /** What it does and has done, such as `approve` and `approved`. */
+  verb: string;
+  done: string;
+  /** The flags of the command itself. */
+  flags: FlagTable;
+  /** What else it does, for the question before it: `and refuse their keys for ever`. */
+  consequence?: string | undefined;
+  /** Does it to one node. An error that ends the wish about this node is a MusterError. */
+  act(target: Target, operation: string): Promise<void>;
+  /** Says of a node that a selection found why it is left out, such as `already approved`; undefined when it is not. */
+  leaveOut?(node: ShownNode): string | undefined;
+  /** Returns the command that takes it back, and for which of the nodes; undefined when none does. */
+  takenBackBy?(targets: readonly Target[]): { path: string; ids: readonly string[] } | undefined;
+}

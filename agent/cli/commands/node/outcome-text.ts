@@ -1,0 +1,77 @@
+// Tells people what became of a wish about many nodes, and how to try the rest again.
+import { shellLine } from '../../../output/shell-word.ts';
+import { print, showMessage } from '../../../output/terminal.ts';
+import { exitCodes } from '../../../system/errors.ts';
+import { printable } from '../../../system/printable.ts';
+import type { Outcome } from './carry-out.ts';
+import { selectionFlags } from './choose-nodes.ts';
+import type { Deed } from './deed.ts';
+
+/** Returns the object that shows an outcome as it comes. A hint is shown once. */
+export function outcomeLines({ done }: Deed): { show(outcome: Outcome): void } {
+  const hints = new Set<string>();
+  return {
+    show({ NodeID, Result, Code, Error: reason = '', Hint }) {
+      if (Result === 'done') return print(`${printable(NodeID, 128)}: ${done}\n`);
+      const hint = Hint === undefined || hints.has(Hint) ? undefined : printable(Hint, 1024);
+      if (Hint !== undefined) hints.add(Hint);
+      const text = reason.includes(NodeID) ? reason : `${NodeID}: ${reason}`;
+      showMessage('Error', printable(text, 4096), { ...(Code ? { code: Code } : {}), hint });
+    },
+  };
+}
+
+/**
+ * Says how many nodes were left, why, and which command tries them again. Returns the exit code. It says nothing when all was
+ * done.
+ */
+export function summary(
+  given: ReadonlyMap<string, readonly string[]>,
+  deed: Deed,
+  outcomes: readonly Outcome[],
+): number {
+  const rest = outcomes.filter(({ Result }) => Result !== 'done');
+  if (rest.length === 0) return 0;
+  const untried = rest.filter(({ Result }) => Result === 'not tried').length;
+  const text = `${rest.length} of ${outcomes.length} nodes were not ${deed.done}`;
+  const code = rest.find(({ Code }) => Code === 'unreachable' || Code === 'not_allowed')?.Code ?? 'failed';
+  const ids = rest.map(({ NodeID }) => NodeID);
+  showMessage('Error', untried > 0 ? `${text}; ${untried} of them were not tried` : text, {
+    code,
+    more: reasons(rest),
+    hint: `to try these again: ${commandFor(deed, given, Object.keys(selectionFlags), ids)}`,
+  });
+  return exitCodes[code];
+}
+
+/** Returns a command line for these ids, with the flags that were given, except those in `without`. */
+export function commandFor(
+  { path, flags }: Pick<Deed, 'path' | 'flags'>,
+  given: ReadonlyMap<string, readonly string[]>,
+  without: readonly string[],
+  ids: readonly string[],
+): string {
+  const isOn = (name: string, text: string) =>
+    Object.hasOwn(flags, name) && flags[name]?.value === undefined && text === 'true';
+  const words = [...given].flatMap(([name, texts]) =>
+    without.includes(name) ? [] : texts.map(text => (isOn(name, text) ? `--${name}` : `--${name}=${text}`)),
+  );
+  // An id may begin with a dash.
+  const end = ids.some(id => id.startsWith('-')) ? ['--'] : [];
+  return shellLine(['muster', ...path.split(' '), ...words, ...end, ...ids]);
+}
+
+const maxReasons = 5;
+
+/** Returns the reasons with the number of nodes of each, the commonest first. A few failures were just shown. */
+function reasons(rest: readonly Outcome[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { NodeID, Error: reason } of rest) {
+    if (reason === undefined) continue;
+    const general = printable(reason.replaceAll(NodeID, 'ID'), 512);
+    counts.set(general, (counts.get(general) ?? 0) + 1);
+  }
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  const shown = sorted.slice(0, maxReasons).map(([reason, count]) => `${count} × ${reason}`);
+  return sorted.length > maxReasons ? [...shown, `… and ${sorted.length - maxReasons} more reasons`] : shown;
+}

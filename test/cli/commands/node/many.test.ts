@@ -1,0 +1,255 @@
+// Decides about many nodes as an operator does: the real program asks a real API over a fake directory.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { operationPattern } from '../../../../agent/protocol/operation.ts';
+import { cluster, node, serve } from '../../../requester/api/api-fixture.ts';
+import { record, requesterNode } from '../../../requester/samples.ts';
+import { eventually } from '../../../support/eventually.ts';
+import { FakeDirectory } from '../../../support/fake-directory.ts';
+import { tokens } from '../../../support/fake-operators.ts';
+import { muster, start } from '../../program.ts';
+
+/** Returns a function that runs `muster node …` with a token, against the API of this directory. */
+async function operator(t: TestContext, directory: FakeDirectory) {
+  const api = await serve(t, directory);
+  const env = { MUSTER_API_PORT: String(api.port), MUSTER_API_TOKEN: tokens.tester };
+  return (...args: string[]) => muster(t, ['node', ...args], { env });
+}
+
+/** Returns a directory with a rack of nodes that wait, one that is approved, and their requester. */
+function rack(): FakeDirectory {
+  const self = { ...requesterNode('node-0'), Labels: { rack: 'b7' } };
+  const waiting = (id: string) => {
+    const made = node(id, { labels: { rack: 'b7' }, silence: 1_000 });
+    made.state.Membership = 'PENDING';
+    made.state.Muster = { PublicKey: key };
+    return made;
+  };
+  const approved = waiting('b7-3');
+  approved.state.Membership = 'APPROVED';
+  return new FakeDirectory(self, [
+    { state: record('node-0', 'APPROVED', { Info: self }) },
+    waiting('b7-1'),
+    waiting('b7-2'),
+    approved,
+    { ...node('other'), silence: 40 * 24 * 3_600_000 },
+  ]);
+}
+const key = 'UAHRCSAHMHN3GOH5FYVJ6H5GO5BZUKJ5Q6IDSXNBYNWTRMAYDSQWRN4I';
+
+/** Returns a directory in which this many nodes, and three more, wait for approval. */
+function crowd(count: number): FakeDirectory {
+  const directory = cluster();
+  for (let index = 0; index < count; index++)
+    directory.nodes.set(`n-${index}`, { state: record(`n-${index}`, 'PENDING') });
+  return directory;
+}
+
+const memberships = (directory: FakeDirectory) =>
+  directory.list().map(({ Info, Membership }) => `${Info.NodeID} ${Membership}`);
+
+test('several ids get a line each, and what failed can be tried again by the command that is printed', async t => {
+  const directory = rack();
+  const run = await operator(t, directory);
+  const all = await run('approve', 'b7-2', 'nope', 'b7-3', 'b7', 'b7-1', 'b7-2', '-m', "it's fine");
+  assert.equal(all.code, 1);
+  assert.deepEqual(all.stdout.split('\n').sort(), ['', 'b7-1: approved', 'b7-2: approved']);
+  const lines = all.stderr.split('\n');
+  for (const line of ['Error: node not found: nope', 'Error: node b7-3 already approved'])
+    assert.ok(lines.includes(line), all.stderr);
+  assert.match(all.stderr, /^Error: node not found: b7\nHint: {2}did you mean b7-1, b7-2 or b7-3\?/m);
+  assert.match(all.stderr, /^Error: 3 of 5 nodes were not approved\n {2}2 × node not found: ID\n/m);
+  const again = `muster node approve --message='it'\\''s fine' nope b7-3 b7`;
+  assert.ok(lines.includes(`Hint:  to try these again: ${again}`), all.stderr);
+  assert.equal(directory.get('b7-1').Muster.Decision?.Reason, "it's fine");
+});
+
+test('a selection decides about all that match, leaves out what needs no decision, and is undone by one command', async t => {
+  const directory = rack();
+  const run = await operator(t, directory);
+  const approved = await run('approve', '--labels', 'rack=b7', '--yes');
+  assert.deepEqual(
+    [approved.code, approved.stdout.split('\n').sort()],
+    [0, ['', 'b7-1: approved', 'b7-2: approved']],
+  );
+  assert.match(approved.stderr, /^Left out \(already approved\): b7-3$/m);
+  assert.match(approved.stderr, /^Left out \(a requester\): node-0$/m);
+  const rejected = await run('reject', '--labels', 'rack=b7', '--yes', '-o', 'json');
+  const results = JSON.parse(rejected.stdout) as { NodeID: string; Result: string; Operation: string }[];
+  assert.deepEqual(
+    results.map(({ NodeID, Result }) => [NodeID, Result]),
+    [
+      ['b7-1', 'done'],
+      ['b7-2', 'done'],
+      ['b7-3', 'done'],
+    ],
+  );
+  assert.equal(new Set(results.map(({ Operation }) => Operation)).size, 3, 'each is an operation of its own');
+  for (const { Operation } of results) assert.match(Operation, operationPattern);
+  const gone = await run('delete', '--silent-for', '30d', '--yes');
+  assert.deepEqual([gone.code, gone.stdout], [0, 'other: deleted\n']);
+  assert.deepEqual(memberships(directory), [
+    'b7-1 REJECTED',
+    'b7-2 REJECTED',
+    'b7-3 REJECTED',
+    'node-0 APPROVED',
+  ]);
+});
+
+const refused: [args: string[], code: number, stderr: RegExp][] = [
+  [
+    ['approve'],
+    64,
+    /^Error: node approve needs the whole ids of nodes, or a selection of nodes\nHint: .*--silent-for/,
+  ],
+  [
+    ['approve', 'b7-1', '--labels', 'rack=b7', '--condition=GpuMissing'],
+    64,
+    /the id b7-1 and the selection by --labels, --condition cannot/,
+  ],
+  [
+    ['approve', '--labels', 'rack=b7'],
+    64,
+    /^Error: node approve with a selection needs --yes where nobody can be asked/,
+  ],
+  // The variable of a script is empty.
+  [['delete', '--labels', '', '--yes'], 64, /^Error: --labels is empty, which would mean every node/],
+  [['delete', '--labels', 'rack=b7', '--labels', ' ', '--yes'], 64, /^Error: --labels is empty/],
+  [
+    ['approve', 'b7-1', 'b7-2', '--fingerprint', 'x'],
+    64,
+    /^Error: --fingerprint and 2 ids cannot be given together/,
+  ],
+  [
+    ['approve', '--labels=x', '--fingerprint', 'x'],
+    64,
+    /^Error: --fingerprint and --labels cannot be given together/,
+  ],
+  [['approve', '--labels', 'rack=b8', '--yes'], 1, /^Error: no node matches the selection/],
+  [
+    ['approve', '--labels', 'rack=b7', '--silent-for=1d', '--yes'],
+    1,
+    /^Error: no node matches the selection/,
+  ],
+  [
+    ['approve', '--filter-approval=approved', '--yes'],
+    1,
+    /^Error: no node is left that could be approved\n {2}Left out \(already approved\): b7-3, other\n {2}Left out \(a requester\): node-0\n/,
+  ],
+];
+test('a selection that cannot be meant so decides nothing', async t => {
+  const directory = rack();
+  const run = await operator(t, directory);
+  const before = memberships(directory);
+  await Promise.all(
+    refused.map(async ([args, code, stderr]) => {
+      const outcome = await run(...args);
+      assert.deepEqual([outcome.code, outcome.stdout], [code, ''], args.join(' '));
+      assert.match(outcome.stderr, stderr);
+    }),
+  );
+  assert.deepEqual(memberships(directory), before);
+});
+
+test('one id is answered with Ok, and with a result for a script', async t => {
+  const run = await operator(t, rack());
+  assert.equal((await run('approve', 'b7-1', 'b7-1')).stdout, 'Ok\n');
+  assert.match(
+    (await run('approve', 'b7-2', '-o', 'json')).stdout,
+    /"NodeID": "b7-2",\n {4}"Result": "done"/,
+  );
+  const failed = await run('approve', 'b7-2', '-o', 'json');
+  const [result] = JSON.parse(failed.stdout);
+  assert.deepEqual([failed.code, result.Result, result.Code], [1, 'failed', 'conflict']);
+  assert.equal(failed.stderr, 'Error: node b7-2 already approved\n');
+});
+
+test('a server that does not know a filter cannot make a command decide about every node', async t => {
+  const directory = rack();
+  const api = await serve(t, directory);
+  // It leaves out the parameter, as an older requester or an orchestrator of Bacalhau does.
+  const forgetful = createServer(async (request, response) => {
+    const url = (request.url ?? '').replace(/silent-for=[^&]*/, '');
+    const { authorization = '' } = request.headers;
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const answer = await fetch(`${api.url}${url}`, {
+      method: request.method ?? 'GET',
+      headers: authorization ? { authorization } : {},
+      ...(chunks.length > 0 ? { body: Buffer.concat(chunks) } : {}),
+    });
+    response.writeHead(answer.status, { 'Content-Type': 'application/json' }).end(await answer.text());
+  }).listen(0, '127.0.0.1');
+  await once(forgetful, 'listening');
+  t.after(() => forgetful.close());
+  const { port } = forgetful.address() as { port: number };
+  const { stdout } = await muster(t, [
+    'node',
+    'list',
+    '--silent-for=30d',
+    '--hide-header',
+    `--api-port=${port}`,
+  ]);
+  assert.match(stdout, /^other .*\n$/);
+});
+
+test('when the requester dies, no other node is tried, and what may stand is told from what does not', async t => {
+  const directory = crowd(60);
+  const api = await serve(t, directory);
+  const approve = directory.approve.bind(directory);
+  let asked = 0;
+  directory.approve = async (...args) => {
+    if (++asked <= 20) return approve(...args);
+    void api.stop();
+    await new Promise(() => undefined);
+  };
+  const env = { MUSTER_API_PORT: String(api.port), MUSTER_API_TOKEN: tokens.tester };
+  const args = ['node', 'approve', '--filter-approval=pending', '--yes', '-o', 'json'];
+  const { code, stdout, stderr } = await muster(t, args, { env });
+  const results = JSON.parse(stdout) as { Result: string; Operation?: string; Hint?: string }[];
+  const of = (wanted: string) => results.filter(({ Result }) => Result === wanted);
+  assert.deepEqual([code, of('done').length], [69, 20], stderr);
+  assert.ok(of('unknown').length > 0 && of('unknown').length <= 16, stdout);
+  for (const { Operation, Hint } of of('unknown'))
+    assert.equal(Hint, `find out with: muster explain ${Operation}`);
+  assert.ok(of('not tried').length >= 60 - 20 - 16 - 16, stdout);
+  assert.match(stderr, /^Error: 43 of 63 nodes were not approved; \d+ of them were not tried$/m);
+});
+
+test('Ctrl-C ends after the decisions that are under way, and says what was done and how to go on', async t => {
+  const directory = crowd(40);
+  const api = await serve(t, directory);
+  const held = Promise.withResolvers<void>();
+  let asked = 0;
+  const approve = directory.approve.bind(directory);
+  directory.approve = async (...args) => {
+    asked++;
+    await held.promise;
+    return approve(...args);
+  };
+  const { child, outcome, ended } = await start(
+    t,
+    ['node', 'approve', '--filter-approval=pending', '--yes', '-mlate'],
+    { env: { MUSTER_API_PORT: String(api.port), MUSTER_API_TOKEN: tokens.tester } },
+  );
+  await eventually('decisions are under way', () => asked === 16);
+  child.kill('SIGINT');
+  await eventually('the command says that it stops', () => outcome.stderr.includes('Stopping'));
+  held.resolve();
+  await ended;
+  assert.equal(child.signalCode, 'SIGINT');
+  const done = outcome.stdout.trimEnd().split('\n');
+  assert.equal(done.length, 16);
+  assert.match(outcome.stderr, /^Error: 27 of 43 nodes were not approved; 27 of them were not tried$/m);
+  const [, rest = ''] =
+    /^Hint: {2}to try these again: muster node approve --message=late (.*)$/m.exec(outcome.stderr) ?? [];
+  assert.deepEqual(
+    [...rest.split(' '), ...done.map(line => line.replace(/: approved$/, ''))].sort(),
+    directory
+      .list()
+      .flatMap(({ Info }) => (Info.NodeType === 'Requester' ? [] : Info.NodeID))
+      .sort(),
+  );
+});
