@@ -6,9 +6,10 @@ import { connect } from 'nats';
 import type { OperationView } from '../../agent/protocol/http-operations.ts';
 import { newOperation } from '../../agent/protocol/operation.ts';
 import { systemRandom } from '../../agent/system/random.ts';
-import { Cluster } from '../support/cluster.ts';
+import type { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { NatsCluster } from '../support/nats-cluster.ts';
+import type { NatsCluster } from '../support/nats-cluster.ts';
+import { type OnThreeServers, startOnThreeServers } from '../support/on-three-servers.ts';
 import { muster, Program } from '../support/program.ts';
 import { type OneOfTwo, TwoRequesters } from '../support/two-requesters.ts';
 
@@ -154,19 +155,15 @@ describe('with two requesters', () => {
 });
 
 describe('on three servers without a quorum', () => {
+  let started: OnThreeServers | undefined;
   let nats: NatsCluster;
   let cluster: Cluster;
 
   before(async () => {
-    nats = await NatsCluster.start();
-    cluster = await Cluster.create({ servers: nats.urls.join(',') });
-    await cluster.requester();
-    await cluster.agent('node-1');
+    started = await startOnThreeServers();
+    ({ nats, cluster } = started);
   });
-  after(async () => {
-    await cluster?.release();
-    await nats?.release();
-  });
+  after(() => started?.release());
 
   /** Has the server lead that the requester is connected to, so that it takes writes alone. Returns the others. */
   async function untilItsServerLeads() {

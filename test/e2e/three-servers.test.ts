@@ -3,27 +3,24 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Cluster } from '../support/cluster.ts';
+import type { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { NatsCluster } from '../support/nats-cluster.ts';
+import type { NatsCluster } from '../support/nats-cluster.ts';
+import { type OnThreeServers, startOnThreeServers } from '../support/on-three-servers.ts';
 import { muster } from '../support/program.ts';
 
 describe('a requester on three NATS servers', () => {
+  let started: OnThreeServers | undefined;
   let nats: NatsCluster;
   let cluster: Cluster;
   /** What the last acknowledged decision made of the node. */
   let decided = 'PENDING';
 
   before(async () => {
-    nats = await NatsCluster.start();
-    cluster = await Cluster.create({ servers: nats.urls.join(',') });
-    await cluster.requester();
-    await cluster.agent('node-1');
+    started = await startOnThreeServers();
+    ({ nats, cluster } = started);
   });
-  after(async () => {
-    await cluster?.release();
-    await nats?.release();
-  });
+  after(() => started?.release());
 
   /** Decides the opposite of the last decision. Returns whether that was acknowledged. */
   async function decide(): Promise<boolean> {
