@@ -26,7 +26,8 @@ import { listenerRecordSchema } from '../../agent/requester/listeners/listener-r
 import { Operators } from '../../agent/requester/operators/operators.ts';
 import { readEntry } from '../../agent/requester/roll/store.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
-import { type Holder, Lease } from '../../agent/requester/watcher/lease.ts';
+import type { Holder } from '../../agent/requester/watcher/holder.ts';
+import { Lease } from '../../agent/requester/watcher/lease.ts';
 import { Peers } from '../../agent/requester/watcher/peers.ts';
 import type { SharedSettings } from '../../agent/requester/watcher/shared-settings.ts';
 import { MusterError } from '../../agent/system/errors.ts';
@@ -387,7 +388,7 @@ export const storeDecoders: readonly Decoder[] = [
   },
   {
     what: 'what another requester tells of itself',
-    covers: ['requester/watcher/peers.ts'],
+    covers: ['requester/watcher/presence.ts'],
     form: 'json',
     valid: holders.map(holder => {
       const time = '2026-01-01T00:00:00.000Z';

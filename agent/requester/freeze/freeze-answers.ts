@@ -3,7 +3,7 @@ import { ProtocolError } from '../../protocol/error.ts';
 import { freezeSubject, peersSubject } from '../../protocol/subjects.ts';
 import { MusterError } from '../../system/errors.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
-import { readPresence } from '../watcher/peers.ts';
+import { readPresence } from '../watcher/presence.ts';
 import {
   encodeTold,
   type FreezeAnswer,

@@ -1,7 +1,7 @@
 // Says whether the requester that watches is of a version in which a roll has a single requester.
 import { MusterError } from '../../system/errors.ts';
-import type { Holder } from './lease.ts';
-import type { Peer } from './peers.ts';
+import type { Holder } from './holder.ts';
+import type { Peer } from './presence.ts';
 
 /**
  * Refuses to keep a roll beside a requester that knows of no others: it answers each request of a node too, so that nodes have

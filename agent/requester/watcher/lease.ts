@@ -1,7 +1,5 @@
 // The lease says which of the requesters of a roll watches: that one announces and tidies. The others stand by, and one of
 // them takes the lease when its holder has not renewed it for a while.
-import * as v from 'valibot';
-import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { validate } from '../../protocol/schema.ts';
 import { leaseSubject } from '../../protocol/subjects.ts';
@@ -19,43 +17,21 @@ import {
   type Subscription,
 } from '../../transport/port.ts';
 import { decode, encode, ensureClusterId } from '../cluster/cluster-bucket.ts';
+import { type Holder, holderSchema, notWatching, unknownHolder } from './holder.ts';
+import { HolderSilence, type HolderSilenceOptions, leaseTimesMs } from './holder-silence.ts';
 
 const leaseKey = 'lease';
-
-/**
- * Times in milliseconds: how often the holder renews the lease; how often the others look at it; how long the holder may
- * act after it sent a renewal; how long the lease must not have been renewed until another requester takes it; and how long
- * one question to the holder waits for its answer.
- */
-export const leaseTimesMs = { renew: 2_000, look: 1_000, sure: 4_000, expiry: 6_000, answer: 1_000 };
 
 /** How often the lease is looked at because somebody says that its holder stops. */
 const leavingLimits = { burst: 4, refillMs: 1_000 };
 
-const short = v.pipe(v.string(), v.maxLength(256));
-/** A process that is a requester of the roll. */
-export const holderSchema = v.object({
-  requester: short,
-  instance: short,
-  host: short,
-  pid: v.number(),
-  since: short,
-  /** The version of muster; absent in versions in which a roll has a single requester. */
-  version: v.optional(short),
-});
-export type Holder = v.InferOutput<typeof holderSchema>;
-
-export interface LeaseOptions {
+export interface LeaseOptions extends HolderSilenceOptions {
   /** The bucket that contains the lease. */
   bucket: Bucket;
   connection: Connection;
-  clusterId: string;
   random: Random;
   me: Holder;
-  clock: Clock;
   log: Log;
-  /** Called when another requester has renewed the lease, which tells that the store carries out writes. */
-  onOthersWrite?(): void;
   /** Whether the writes of the roll are held now, so that nobody can renew the lease. Nobody takes it meanwhile. */
   isFrozen?(): boolean;
 }
@@ -86,8 +62,7 @@ export class Lease implements WatchRight {
   #revision = 0;
   /** When the last successful renewal was sent; undefined while that proves nothing. */
   #renewedAt: Times | undefined;
-  /** The revision that another requester wrote last, and the monotonic time when this one saw it first. */
-  #seen: { revision: number; instance: string; at: number } | undefined;
+  readonly #silence: HolderSilence;
   #working: Promise<void> | undefined;
   #timer: Timer | undefined;
   #isReleased = false;
@@ -109,6 +84,7 @@ export class Lease implements WatchRight {
 
   private constructor(options: LeaseOptions) {
     this.#options = options;
+    this.#silence = new HolderSilence(options);
     this.#looks = new TokenBuckets(leavingLimits, () => options.clock.monotonic());
   }
 
@@ -198,18 +174,19 @@ export class Lease implements WatchRight {
     for (;;) {
       if (isFrozen?.()) {
         // The silence of the holder counts from the end of the freeze.
-        this.#seen = undefined;
+        this.#silence.restart();
         return;
       }
       const entry = await bucket.get(leaseKey);
       const holder = entry && !entry.marker ? this.#decode(entry, isStart) : undefined;
       const isOther = holder !== undefined && holder.instance !== me.instance;
-      if (entry && isOther && !(await this.#isOver(holder, entry.revision, isStart))) {
+      if (entry && isOther && !(await this.#silence.isOver(holder, entry.revision, isStart))) {
         if (holder !== unknownHolder) this.#holder = holder;
         return;
       }
       // The store was lost. The former holder knows it better than one that may have been cut off, and writes its lease again.
-      if (!entry && !isStart && this.#holder && !(await this.#isOver(this.#holder, 0, isStart))) return;
+      if (!entry && !isStart && this.#holder && !(await this.#silence.isOver(this.#holder, 0, isStart)))
+        return;
       if (this.#isReleased) return;
       if (await this.#take(entry?.revision ?? 0)) return;
     }
@@ -222,7 +199,7 @@ export class Lease implements WatchRight {
     } catch (err) {
       if (isStart || !(err instanceof MusterError)) throw err;
       const text = 'the lease in the store cannot be read; it is taken unless its holder renews it';
-      if (this.#seen?.revision !== entry.revision) this.#options.log.warn({ err }, text);
+      if (!this.#silence.hasSeen(entry.revision)) this.#options.log.warn({ err }, text);
       return unknownHolder;
     }
   }
@@ -238,7 +215,7 @@ export class Lease implements WatchRight {
       return false;
     }
     this.#renewedAt = askedAt;
-    this.#seen = undefined;
+    this.#silence.restart();
     this.#isHeld = true;
     this.#answering?.unsubscribe();
     this.#answering = connection.subscribe(
@@ -247,38 +224,6 @@ export class Lease implements WatchRight {
     );
     this.#events?.onChange();
     return true;
-  }
-
-  /** Returns whether another requester may take the lease from this holder. */
-  async #isOver(holder: Holder, revision: number, isStart: boolean): Promise<boolean> {
-    const { clock } = this.#options;
-    const { instance } = holder;
-    if (this.#seen?.revision !== revision || this.#seen.instance !== instance) {
-      if (this.#seen) this.#options.onOthersWrite?.();
-      this.#seen = { revision, instance, at: clock.monotonic() };
-    }
-    const silentMs = clock.monotonic() - this.#seen.at;
-    if (silentMs >= leaseTimesMs.expiry) return true;
-    const isLate = isStart || silentMs > leaseTimesMs.renew + leaseTimesMs.look;
-    return isLate && (await this.#hasEnded());
-  }
-
-  // Asks whether the holder has a connection. In a cluster of servers that proves nothing, because the holder may be on the
-  // other side of a cut.
-  async #hasEnded(): Promise<boolean> {
-    const { connection, clusterId } = this.#options;
-    const { state } = connection;
-    if (state.kind !== 'connected' || state.isClustered) return false;
-    try {
-      await connection.request(leaseSubject(clusterId), '', leaseTimesMs.answer);
-      return false;
-    } catch (error) {
-      if (error instanceof ProtocolError) return false;
-      if (!(error instanceof BrokerError)) throw error;
-      if (error.fault === 'no_responders') return true;
-      if (error.fault === 'timeout') return false;
-      throw error;
-    }
   }
 
   async #renew(): Promise<void> {
@@ -326,9 +271,6 @@ export class Lease implements WatchRight {
   }
 }
 
-/** Stands for the holder of a lease that cannot be read. */
-const unknownHolder: Holder = { requester: '', instance: '', host: '', pid: 0, since: '' };
-
 /** A moment on both clocks, in milliseconds. The monotonic clock stands still while the machine sleeps. */
 interface Times {
   monotonic: number;
@@ -343,11 +285,3 @@ function isRecent(times: Times | undefined, clock: Clock): boolean {
   const { sure } = leaseTimesMs;
   return now.monotonic - times.monotonic < sure && Math.abs(now.wall - times.wall) < sure;
 }
-
-const notWatching = (holder: Holder | undefined): MusterError =>
-  new MusterError(
-    'in_use',
-    holder
-      ? `requester ${holder.requester} (process ${holder.pid} on ${holder.host}) watches over this roll`
-      : 'another requester watches over this roll',
-  );

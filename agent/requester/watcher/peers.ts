@@ -1,10 +1,4 @@
 // The peers are the other requesters of the same roll. Each tells the others every few seconds that it is there.
-import * as v from 'valibot';
-import { pinPattern } from '../../protocol/http-authorities.ts';
-import { parseJson } from '../../protocol/json.ts';
-import { maxAuthorities } from '../../protocol/messages.ts';
-import { goTime } from '../../protocol/node-info.ts';
-import { validate } from '../../protocol/schema.ts';
 import { peersSubject } from '../../protocol/subjects.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
@@ -13,9 +7,10 @@ import type { Log } from '../../system/log.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
 import { encode } from '../cluster/cluster-bucket.ts';
-import { type Holder, holderSchema } from './lease.ts';
+import type { Holder } from './holder.ts';
 import { PeerClock } from './peer-clock.ts';
-import { differingSettings, type SharedSettings, sharedSettingsSchema } from './shared-settings.ts';
+import { type Peer, type Presence, readPresence } from './presence.ts';
+import { differingSettings, type SharedSettings } from './shared-settings.ts';
 
 /**
  * Times in milliseconds: how often each requester tells that it is there; the silence after which it counts as gone; how
@@ -27,39 +22,6 @@ const timesMs = { tell: 2_000, gone: 7_000, firstAnswer: 1_000, nextAnswer: 200,
 const maxPeers = 32;
 /** How many comings and goings of peers are logged at `info`. */
 const loggedLimits = { burst: 20, refillMs: 60_000 };
-
-const peerSchema = v.object({
-  ...holderSchema.entries,
-  version: v.pipe(v.string(), v.maxLength(64)),
-  /** Whether it watches. */
-  watches: v.boolean(),
-  settings: v.optional(sharedSettingsSchema),
-  /** When it sent this, by its clock; absent in earlier versions. */
-  time: v.optional(goTime()),
-  /** The pins of the CAs that nodes should trust, if it runs the broker and makes them itself. */
-  authorities: v.optional(
-    v.pipe(v.array(v.pipe(v.string(), v.regex(pinPattern))), v.maxLength(maxAuthorities)),
-  ),
-  /** Whether it tells this for the last time, because it stops. */
-  leaves: v.optional(v.boolean(), false),
-});
-
-/** What a requester tells the others of itself. */
-type Presence = v.InferOutput<typeof peerSchema>;
-
-/** Reads what another requester tells of itself. @throws ProtocolError */
-export const readPresence = (data: Uint8Array): Presence => validate(peerSchema, parseJson(data));
-
-/** Another requester of the roll. */
-export interface Peer extends Omit<Presence, 'leaves' | 'time'> {
-  /** The names of the settings that should be those of this requester, and are not. */
-  differs: readonly string[];
-  /**
-   * How far its clock is ahead of this one's, in milliseconds, and below 0 when it is behind; absent when the two are close to
-   * each other, or that is not known.
-   */
-  clockAheadMs?: number | undefined;
-}
 
 export interface PeersOptions {
   connection: Connection;

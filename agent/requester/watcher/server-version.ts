@@ -2,7 +2,7 @@
 import { MusterError } from '../../system/errors.ts';
 import { firstWithFences, knowsFences } from '../../transport/nats-version.ts';
 import type { ConnectionState } from '../../transport/port.ts';
-import type { Holder } from './lease.ts';
+import type { Holder } from './holder.ts';
 
 /**
  * Refuses to keep a roll beside its watcher, when the broker is too old for several requesters. @throws MusterError `in_use`

@@ -10,7 +10,8 @@ import {
   type Fence,
 } from '../../transport/port.ts';
 import { EventBatches } from './event-batches.ts';
-import type { Holder, WatchRight } from './lease.ts';
+import type { Holder } from './holder.ts';
+import type { WatchRight } from './lease.ts';
 import { refusesFormerWatcher } from './server-version.ts';
 
 /** Age at which the mark is written again, in milliseconds. The stream removes what is a month old. */

@@ -11,7 +11,8 @@ import {
   freezeTimesMs,
 } from '../../../agent/requester/freeze/freeze-record.ts';
 import { storedStreams } from '../../../agent/requester/stored-streams.ts';
-import { Lease, leaseTimesMs } from '../../../agent/requester/watcher/lease.ts';
+import { leaseTimesMs } from '../../../agent/requester/watcher/holder-silence.ts';
+import { Lease } from '../../../agent/requester/watcher/lease.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import { attemptTimesMs } from '../../../agent/transport/attempts.ts';
 import type { Bucket } from '../../../agent/transport/port.ts';

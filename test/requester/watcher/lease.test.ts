@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clusterBucket, ensureClusterId } from '../../../agent/requester/cluster/cluster-bucket.ts';
-import { type Holder, Lease, leaseTimesMs } from '../../../agent/requester/watcher/lease.ts';
+import type { Holder } from '../../../agent/requester/watcher/holder.ts';
+import { leaseTimesMs } from '../../../agent/requester/watcher/holder-silence.ts';
+import { Lease } from '../../../agent/requester/watcher/lease.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker, type FakeConnection } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
