@@ -86,8 +86,9 @@ export class ApiRequests {
     };
     return this.#inTurn(wish, async (server, attempt) => {
       const signal = AbortSignal.timeout(server.deadlineMs);
+      const endsAtMs = systemClock.monotonic() + server.deadlineMs;
       try {
-        const response = await server.open({ method, path, body, signal, operation }, attempt);
+        const response = await server.open({ method, path, body, signal, endsAtMs, operation }, attempt);
         return read(parseJson(await readBody(response)));
       } catch (error) {
         if (!signal.aborted) throw error;

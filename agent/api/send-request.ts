@@ -5,7 +5,9 @@ import { request as requestTls, Agent as TlsAgent } from 'node:https';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { formatDuration } from '../config/units.ts';
+import { callerWaitHeader, requesterTimeHeader } from '../protocol/caller-wait.ts';
 import { operationHeader } from '../protocol/operation.ts';
+import { systemClock } from '../system/clock.ts';
 import type { ApiAddress } from './address.ts';
 import { timeoutError } from './explain.ts';
 
@@ -18,6 +20,12 @@ export interface Target extends ApiAddress {
   connectMs?: number | undefined;
 }
 
+/** A time of the requester, as it named it, and the monotonic time in milliseconds at which that came. */
+export interface NamedTime {
+  text: string;
+  receivedAtMs: number;
+}
+
 export interface OutgoingRequest {
   method: string;
   /** The path below `/api/v1`. */
@@ -28,6 +36,10 @@ export interface OutgoingRequest {
   signal?: AbortSignal | undefined;
   /** The id of the operation that the request belongs to; absent for a read. */
   operation?: string | undefined;
+  /** The monotonic time in milliseconds at which the caller gives up. */
+  endsAtMs?: number | undefined;
+  /** A time that the requester has named, by which it judges whether the caller still waits. */
+  requesterTime?: NamedTime | undefined;
   /** Shown as the caller's token. */
   token?: string | undefined;
   /** The only connection on which the request may be sent. */
@@ -57,6 +69,7 @@ export class ApiConnection {
   async send(outgoing: OutgoingRequest): Promise<Received> {
     const { host, port, isTls, ca, deadlineMs, connectMs } = this.#target;
     const { method, path, body, accept, signal, operation, token, onlyOn, onWrite } = outgoing;
+    const { endsAtMs, requesterTime } = outgoing;
     const { promise, resolve, reject } = Promise.withResolvers<Received>();
     const json = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body ?? '') };
     const sent = (isTls ? requestTls : request)({
@@ -87,6 +100,14 @@ export class ApiConnection {
       const write = () => {
         clearTimeout(connecting);
         onWrite?.();
+        if (requesterTime !== undefined) {
+          // The requester counts from the time that it named.
+          const now = systemClock.monotonic();
+          const endMs = Math.min(now + deadlineMs, endsAtMs ?? Infinity);
+          const waitMs = Math.max(0, Math.floor(endMs - requesterTime.receivedAtMs));
+          sent.setHeader(requesterTimeHeader, requesterTime.text);
+          sent.setHeader(callerWaitHeader, String(waitMs));
+        }
         if (token !== undefined) sent.setHeader('Authorization', `Bearer ${token}`);
         sent.end(body);
       };

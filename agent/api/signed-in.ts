@@ -2,15 +2,23 @@
 // the loopback another user's program may listen on its port while it is away.
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { readRequesterTime, requesterTimeHeader } from '../protocol/caller-wait.ts';
 import { ProtocolError } from '../protocol/error.ts';
 import { placeOf, proofOf } from '../protocol/operator-token.ts';
 import { hashToken, isSame } from '../protocol/secret-hash.ts';
+import { systemClock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { readProof, readTokenFile } from './answers.ts';
 import { refusalOf } from './explain.ts';
 import type { FoundToken, TokenSource } from './find-token.ts';
 import { parseJson, readBody } from './read-response.ts';
-import { ApiConnection, type OutgoingRequest, type Received, type Target } from './send-request.ts';
+import {
+  ApiConnection,
+  type NamedTime,
+  type OutgoingRequest,
+  type Received,
+  type Target,
+} from './send-request.ts';
 
 /** A connection on which requests show a token, or none when there is none. */
 export class SignedIn {
@@ -51,9 +59,11 @@ export class SignedIn {
 
   /** Sends a request, only after the one before was answered. Closes the connection when it fails. */
   async send(outgoing: OutgoingRequest): Promise<Received> {
-    const { token, socket: onlyOn } = this.#chosen;
+    const { token, proven } = this.#chosen;
     try {
-      const received = await this.#connection.send({ ...outgoing, token: token?.text, onlyOn });
+      const time = outgoing.operation === undefined ? undefined : await this.#requesterTime(outgoing);
+      const named = { requesterTime: time, token: token?.text, onlyOn: proven?.socket };
+      const received = await this.#connection.send({ ...outgoing, ...named });
       this.#socket = received.socket;
       return received;
     } catch (error) {
@@ -62,21 +72,47 @@ export class SignedIn {
     }
   }
 
+  // Returns the last time that the requester has named. With TLS it proves nothing before, so it is asked for its time.
+  async #requesterTime({ signal }: OutgoingRequest): Promise<NamedTime | undefined> {
+    this.#chosen.proven ??= await askTime(this.#connection, signal);
+    return this.#chosen.proven.requesterTime;
+  }
+
   close(): void {
     this.#connection.close();
   }
 }
 
+/** What the requester has answered before it gets the token. */
+interface Proven {
+  /** The connection on which it has proved that it knows the token; undefined with TLS. */
+  socket?: Socket;
+  /** Its time then, if it named one. */
+  requesterTime: NamedTime | undefined;
+}
+
 interface ChosenToken {
   token: FoundToken | undefined;
-  /** The connection on which the requester has proved that it knows the token. */
-  socket?: Socket;
+  proven?: Proven;
   missed: readonly string[];
 }
 
 async function tokenForTls(source: TokenSource): Promise<ChosenToken> {
   const { tokens, missed } = await source.here();
   return { token: tokens[0], missed };
+}
+
+async function askTime(connection: ApiConnection, signal: AbortSignal | undefined): Promise<Proven> {
+  const { response } = await connection.send({ method: 'GET', path: '/auth', signal });
+  await readBody(response);
+  return { requesterTime: timeIn(response) };
+}
+
+/** Returns the time that the requester names in an answer; undefined for an earlier version. */
+function timeIn({ headers }: Received['response']): NamedTime | undefined {
+  const text = headers[requesterTimeHeader.toLowerCase()];
+  const isTime = typeof text === 'string' && readRequesterTime(text) !== undefined;
+  return isTime ? { text, receivedAtMs: systemClock.monotonic() } : undefined;
 }
 
 /** Returns the first token that the requester proves to know. Several may be here: of a service, and of `muster dev`. */
@@ -87,16 +123,16 @@ async function provenToken(
 ): Promise<ChosenToken> {
   const { tokens, missed, isGiven } = await source.here();
   for (const token of tokens) {
-    const socket = await prove(connection, token, signal);
-    if (socket) return { token, socket, missed };
+    const proven = await prove(connection, token, signal);
+    if (proven) return { token, proven, missed };
   }
   if (isGiven) throw notProven(tokens);
   const file = await askTokenFile(connection, signal);
   const named = file === undefined ? undefined : await source.in(file);
   for (const token of named?.tokens ?? []) {
     if (tokens.some(({ text }) => text === token.text)) continue;
-    const socket = await prove(connection, token, signal);
-    if (socket) return { token, socket, missed };
+    const proven = await prove(connection, token, signal);
+    if (proven) return { token, proven, missed };
   }
   const all = [...tokens, ...(named?.tokens ?? [])];
   if (all.length > 0) throw notProven(all);
@@ -108,7 +144,7 @@ async function prove(
   connection: ApiConnection,
   { text, operator }: FoundToken,
   signal: AbortSignal | undefined,
-): Promise<Socket | undefined> {
+): Promise<Proven | undefined> {
   const nonce = randomBytes(24).toString('base64url');
   const path = `/auth/proof?operator=${operator}&nonce=${nonce}`;
   const { response, socket } = await connection.send({ method: 'GET', path, signal });
@@ -119,7 +155,7 @@ async function prove(
   if (response.statusCode !== 200) throw refusalOf(response.statusCode ?? 0, body);
   const proof = Buffer.from(readProof(body).Proof, 'base64url');
   const expected = proofOf(hashToken(text), nonce, placeOf(remoteAddress, remotePort));
-  return isSame(proof, expected) ? socket : undefined;
+  return isSame(proof, expected) ? { socket, requesterTime: timeIn(response) } : undefined;
 }
 
 /** Returns the file that the requester says has the token of its machine; undefined when it names none. */

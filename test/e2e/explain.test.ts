@@ -117,6 +117,27 @@ describe('with two requesters', () => {
     );
   });
 
+  it('one that hung does not carry out what a caller gave up whose machine closes no connection', async () => {
+    const { watcher, standby } = await two.roles();
+    const operation = operationOf();
+    const time = (await fetch(`http://127.0.0.1:${standby.port}/api/v1/auth`)).headers.get(
+      'muster-requester-time',
+    );
+    standby.program?.signal('SIGSTOP');
+    const asking = standby.send('PUT', 'nodes/node-4', {
+      body: { Action: 'approve', Message: '', Actor: 'a test' },
+      operation,
+      headers: { 'muster-requester-time': time ?? '', 'muster-caller-wait': '1' },
+    });
+    asking.catch(() => undefined);
+    assert.equal((await explain(operation, watcher)).view?.State, 'unknown');
+    standby.program?.signal('SIGCONT');
+    const { status, text } = await asking;
+    assert.equal(status, 503, text);
+    assert.match(text, /nothing was done: the request came after its caller had given up/);
+    assert.match((await watcher.stateOf('node-4')) ?? '', /^REJECTED/);
+  });
+
   it('the other one explains what the one that was killed has answered', async () => {
     const { watcher, standby } = await two.roles();
     const operation = operationOf();

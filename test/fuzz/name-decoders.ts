@@ -3,6 +3,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { parseDuration, parsePercent, parseSize } from '../../agent/config/units.ts';
+import {
+  type RequesterTime,
+  readCallerWait,
+  readRequesterTime,
+  writeRequesterTime,
+} from '../../agent/protocol/caller-wait.ts';
 import { readConnectionName, writeConnectionName } from '../../agent/protocol/connection-name.ts';
 import { parseRevisionEventId, revisionEventId } from '../../agent/protocol/events.ts';
 import {
@@ -126,6 +132,22 @@ export const nameDecoders: readonly Decoder[] = [
     read: input => readOperation(String(input)),
     write: value => String(value),
   },
+  text(
+    'the time of a requester',
+    'protocol/caller-wait.ts readRequesterTime',
+    fc
+      .record({ instance: fc.uuid({ version: 4 }), monotonicMs: fc.nat(), wallMs: fc.nat() })
+      .map(writeRequesterTime),
+    readRequesterTime,
+    { write: value => writeRequesterTime(value as RequesterTime) },
+  ),
+  text(
+    'how long a caller waits',
+    'protocol/caller-wait.ts readCallerWait',
+    fc.nat(999_999_999).map(String),
+    readCallerWait,
+    { write: value => String(value) },
+  ),
   text(
     'a join code',
     'protocol/join-code.ts readJoinCode',

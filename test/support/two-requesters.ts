@@ -89,7 +89,14 @@ export class OneOfTwo {
       token,
       operation,
       signal = null,
-    }: { body?: object; token?: string; operation?: string | undefined; signal?: AbortSignal | null } = {},
+      headers = {},
+    }: {
+      body?: object;
+      token?: string;
+      operation?: string | undefined;
+      signal?: AbortSignal | null;
+      headers?: Record<string, string>;
+    } = {},
   ): Promise<{ status: number; text: string }> {
     const answer = await fetch(`http://127.0.0.1:${this.port}/api/v1/orchestrator/${path}`, {
       method,
@@ -99,6 +106,7 @@ export class OneOfTwo {
         'content-type': 'application/json',
         authorization: `Bearer ${token ?? (await this.#cluster.operatorToken(this.id))}`,
         ...(operation ? { 'muster-operation': operation } : {}),
+        ...headers,
       },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });

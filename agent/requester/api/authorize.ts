@@ -9,10 +9,13 @@ import type { Act } from '../events/requester-events.ts';
 import type { Caller } from '../operators/operator-table.ts';
 import { RequestFault } from './problem.ts';
 
-/** What the routes find in a call. `caller` is absent when the call needed no token, `operation` when it changes nothing. */
+/**
+ * What the routes find in a call. `caller` is absent when the call needed no token, `operation` when it changes nothing.
+ * `isGivenUp` says of a change whether nobody waits for its answer any more.
+ */
 export interface ApiEnvironment {
   Bindings: HttpBindings;
-  Variables: { caller: Caller | undefined; operation: string | undefined };
+  Variables: { caller: Caller | undefined; operation: string | undefined; isGivenUp: () => boolean };
 }
 export type Call = Context<ApiEnvironment>;
 

@@ -1,5 +1,4 @@
 // The API answers these routes: Bacalhau's for nodes and for the requester itself, and muster's own for status and events.
-import { setImmediate } from 'node:timers/promises';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { ProtocolError } from '../../protocol/error.ts';
@@ -7,6 +6,7 @@ import { confirmStoreSchema, rebuildSchema, unbanSchema } from '../../protocol/h
 import { maxMessageBytes } from '../../protocol/json.ts';
 import { goTime } from '../../protocol/node-info.ts';
 import { nodeIdPattern, validate } from '../../protocol/schema.ts';
+import type { Clock } from '../../system/clock.ts';
 import { hostOf } from '../../system/host-header.ts';
 import type { Log } from '../../system/log.ts';
 import { printable } from '../../system/printable.ts';
@@ -16,6 +16,7 @@ import { answer, parameters } from './answer.ts';
 import { authorityRoutes } from './authority-routes.ts';
 import { type ApiEnvironment, actOf, authorization, type Call } from './authorize.ts';
 import { addBacalhauRoutes } from './bacalhau-routes.ts';
+import { callerWaits } from './caller-wait.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
 import { addJoinCodeRoutes } from './join-code-routes.ts';
 import { listenerRoutes } from './listener-routes.ts';
@@ -40,6 +41,8 @@ export interface RoutesOptions {
   isOwnHost(name: string): boolean;
   /** Whether reads need no token. */
   openReads: boolean;
+  /** The clock by which the waiting of callers is judged; that of the system by default. */
+  clock?: Pick<Clock, 'monotonic' | 'now'> | undefined;
 }
 
 export function apiRoutes({
@@ -49,6 +52,7 @@ export function apiRoutes({
   isLocal,
   isOwnHost,
   openReads,
+  clock,
 }: RoutesOptions): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
   const nodeStreams = new NodeStreams();
@@ -60,6 +64,7 @@ export function apiRoutes({
   });
   app.use(authorization({ directory, log, isLocal, openReads }));
   app.use(operations());
+  app.use(callerWaits(clock));
   app.route('/api/v1/auth', loginRoutes({ directory, log, isLocal }));
   app.route('/api/v1/orchestrator/operators', operatorRoutes(directory));
   app.route('/api/v1/orchestrator/listeners', listenerRoutes(directory));
@@ -83,10 +88,7 @@ export function apiRoutes({
     const name = nodeName(call.req.param('name'));
     const body = new Uint8Array(await call.req.arrayBuffer());
     const { action, decision } = readNodeChange(body, claimed => actOf(call, claimed));
-    const { outgoing } = call.env;
-    // A process that slept reads a request before it reads that the caller has closed its connection since.
-    for (let polls = 0; polls < 3; polls++) await setImmediate();
-    await directory[action](name, { ...decision, isGivenUp: () => outgoing.destroyed });
+    await directory[action](name, { ...decision, isGivenUp: call.get('isGivenUp') });
     return answer(call, { Success: true });
   });
 

@@ -8,7 +8,7 @@ import { isLoopback } from '../../system/loopback.ts';
 import type { Directory } from '../directory/directory.ts';
 import { limitConnections } from './connection-limits.ts';
 import { EventStreams } from './event-streams.ts';
-import { apiRoutes } from './routes.ts';
+import { apiRoutes, type RoutesOptions } from './routes.ts';
 
 export interface ApiOptions {
   directory: Directory;
@@ -26,6 +26,8 @@ export interface ApiOptions {
   signOfLifeMs?: number;
   /** See limitConnections. */
   readTimeoutMs?: number;
+  /** See RoutesOptions. */
+  clock?: RoutesOptions['clock'];
 }
 
 /** The certificate of the API. */
@@ -70,13 +72,22 @@ export async function startApi({
   openReads = true,
   tls,
   readTimeoutMs,
+  clock,
   ...more
 }: ApiOptions): Promise<Api> {
   const isLocal = isLoopback(host);
   if (!isLocal && !tls) throw needsTls(host);
   const events = new EventStreams({ directory, log, ...more });
   const isOwnHost = (name: string) => isLoopback(name) || tls?.isOwnName(name) === true;
-  const app = apiRoutes({ directory, events, log, isLocal, openReads: isLocal && openReads, isOwnHost });
+  const app = apiRoutes({
+    directory,
+    events,
+    log,
+    isLocal,
+    openReads: isLocal && openReads,
+    isOwnHost,
+    clock,
+  });
   const listener = getRequestListener(app.fetch);
   const server = tls
     ? createTlsServer({ ...limits, cert: tls.cert, key: tls.key, handshakeTimeout }, listener)
