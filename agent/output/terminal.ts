@@ -5,6 +5,7 @@ import { mayColour, startedByService, systemEnvironment, writesToJournal } from 
 import { errnoOf, reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { priorityPrefix, writeError } from '../system/standard-error.ts';
+import { breakLines } from './break-lines.ts';
 
 /** Writes a result unchanged. Text from outside this program must be made safe by `printable` first. */
 export function print(text: string): void {
@@ -61,11 +62,11 @@ export function showMessage(label: 'Error' | 'Warning', text: string, details: D
   }
   const { hint, help, more = [] } = fields;
   const lines = [
-    labelled(label, text),
+    ...labelled(label, text),
     ...more.flatMap(indented),
     ...(stack ?? []),
-    ...(hint ? [labelled('Hint', hint)] : []),
-    ...(help ? [labelled('Help', help)] : []),
+    ...(hint ? labelled('Hint', hint) : []),
+    ...(help ? labelled('Help', help) : []),
   ];
   for (const line of lines) writeError(`${prefix}${line}`);
 }
@@ -78,25 +79,31 @@ export function note(text: string): void {
   writeError(text);
 }
 
+/** The longest line of text, in columns. */
+const maxColumns = 80;
+/** The texts of errors, hints and help begin below each other. */
+const margin = 'Error: '.length;
+
 /** Breaks a sentence into indented lines of at most 80 columns. A longer word, such as an address, stays whole. */
-function indented(text: string): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const longer = `${lines.at(-1)} ${word}`;
-    if (lines.length > 0 && longer.length <= 80) lines[lines.length - 1] = longer;
-    else lines.push(`${lines.length === 0 ? '  ' : '    '}${word}`);
-  }
-  return lines;
-}
+const indented = (text: string): string[] =>
+  breakLines(text, maxColumns - 4).map((line, index) => `${index === 0 ? '  ' : '    '}${line}`);
 
 const colours = { Error: 31, Hint: 32, Help: 32, Warning: 33 } as const;
 
-function labelled(name: keyof typeof colours, text: string): string {
+/** Returns the lines of a text with its label. On a terminal they fit its width; elsewhere it is one line, for those who search. */
+function labelled(name: keyof typeof colours, text: string): string[] {
+  const { isTTY, columns = maxColumns } = process.stderr;
+  const most = Math.max(20, Math.min(columns, maxColumns) - margin);
+  const [first = '', ...rest] = isTTY ? breakLines(text, most) : [text];
+  return [withLabel(name, first), ...rest.map(line => `${' '.repeat(margin)}${line}`)];
+}
+
+function withLabel(name: keyof typeof colours, text: string): string {
   const label = `${name}:`;
   const coloured = mayColour(systemEnvironment, process.stderr.isTTY)
     ? `\u001b[${colours[name]}m${label}\u001b[0m`
     : label;
-  return `${coloured}${' '.repeat(Math.max(1, 'Error: '.length - label.length))}${text}`;
+  return `${coloured}${' '.repeat(Math.max(1, margin - label.length))}${text}`;
 }
 
 /**

@@ -97,7 +97,11 @@ describe('with two requesters', () => {
       signal: AbortSignal.timeout(1_000),
     });
     await assert.rejects(asking, { name: 'TimeoutError' });
-    assert.equal((await explain(given, watcher)).view?.State, 'unknown');
+    const { view: meanwhile } = await explain(given, watcher);
+    assert.equal(meanwhile?.State, 'unknown');
+    assert.deepEqual(meanwhile.Doubts, [
+      `requester ${standby.id} does not answer: if it hangs, it may still carry out what it has got`,
+    ]);
     assert.equal(await watcher.decide('node-4', 'reject', 'instead', later), 200);
     standby.program?.signal('SIGCONT');
     await eventually('it knows the later decision', async () =>

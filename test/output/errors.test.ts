@@ -63,6 +63,21 @@ const faulty = 'compute.heartbeatFrequency: fast\napi: {port: many}\n'
   .replace('compute.', 'compute: {')
   .replace('fast', 'fast}');
 
+test('on a terminal an error and its hint are broken between words, elsewhere each is a line', async t => {
+  const args = ['node', 'list', '--api-port', '1', '--api-host', 'localhost'];
+  const plain = await (await start(t, args, { journal: false })).ended;
+  assert.deepEqual(
+    plain.lines.map(line => line.slice(0, 7)),
+    ['Error: ', 'Hint:  '],
+  );
+  for (const columns of [60, 200]) {
+    const hook = `Object.assign(process.stderr, { isTTY: true, columns: ${columns} }); process.env.NO_COLOR = '1'`;
+    const { lines } = await (await start(t, args, { journal: false, hook })).ended;
+    for (const line of lines) assert.ok(line.length <= Math.min(columns, 80), line);
+    assert.equal(lines.join('\n').replace(/\n {7}/g, ' '), plain.lines.join('\n'));
+  }
+});
+
 test('each fault that ends a role is one line of JSON with its priority in the journal', async t => {
   const config = await configFile(t, faulty);
   for (const role of ['agent', 'requester']) {

@@ -1,4 +1,5 @@
 // Shows people what became of an operation.
+import { breakLines } from '../../output/break-lines.ts';
 import type { OperationDecision, OperationState, OperationView } from '../../protocol/http-operations.ts';
 import { printable } from '../../system/printable.ts';
 import { operatorText } from './actor.ts';
@@ -15,19 +16,23 @@ export function explainText(view: OperationView): string {
     ),
     ...view.Doubts.map(text => `This may change: ${text}.`),
   ];
-  return parts.map(text => `${printable(text, 4096)}\n`).join('');
+  return parts.map(paragraph).join('');
 }
+
+/** Returns lines of at most 80 columns, of which only the first begins at the margin. A longer word stays whole. */
+const paragraph = (text: string): string =>
+  breakLines(printable(text, 4096), 78)
+    .map((line, index) => `${index === 0 ? '' : '  '}${line}\n`)
+    .join('');
 
 const heads: Readonly<Record<OperationState, (view: OperationView) => string>> = {
   stands: ({ ID }) => `Operation ${ID} stands.`,
   overtaken: ({ ID }) => `Operation ${ID} was carried out, and something else was decided later.`,
   under_way: ({ ID }) => `Operation ${ID} is under way.`,
   refused: ({ ID, Requester }) => `Operation ${ID} was refused by ${Requester}, and changed nothing.`,
-  unknown: ({ ID, EventsSince, Doubts }) => {
+  unknown: ({ ID, EventsSince }) => {
     const before = EventsSince ? `, or it was before ${EventsSince}, from when on events are kept` : '';
-    // A requester that hangs may have the request, and carries it out when it goes on.
-    const unless = Doubts.length > 0 ? '' : ' Only a requester that hangs now could still carry it out.';
-    return `No requester has recorded a decision about a node by operation ${ID}: none was made${before}.${unless}`;
+    return `No requester has recorded a decision about a node by operation ${ID}: none was made${before}.`;
   },
 };
 

@@ -55,7 +55,7 @@ export interface DirectoryParts {
   stream: EventStream;
   operators: Operators;
   /** The other requesters of the roll. */
-  peers: Pick<Peers, 'list' | 'areThere'>;
+  peers: Pick<Peers, 'list' | 'areThere' | 'askSilent'>;
   /** Who watches over the roll. */
   lease: Pick<Lease, 'holder'>;
   /** Tells the other requesters what an operator confirmed. */
@@ -175,7 +175,9 @@ export class NodeDirectory implements Directory {
 
   async explain(operation: string): Promise<OperationView> {
     const { parts, clock, self, status } = this.#options;
-    const { roll, stream } = parts();
+    const { roll, stream, peers } = parts();
+    const isOther = ({ Info }: NodeState) => Info.NodeType === 'Requester' && Info.NodeID !== self.NodeID;
+    const others = () => [...roll.records.list()].filter(isOther).map(({ Info }) => Info.NodeID);
     const serversAway = () => [
       ...new Set((status().store ?? []).flatMap(({ others }) => others.flatMap(awayOf))),
     ];
@@ -186,6 +188,7 @@ export class NodeDirectory implements Directory {
       roll,
       stream,
       serversAway,
+      silentRequesters: () => peers.askSilent(others()),
     });
   }
 

@@ -21,7 +21,12 @@ export interface ExplainOptions {
   stream: EventStream;
   /** Returns the servers of the store that are away or behind. */
   serversAway(): readonly string[];
+  /** Asks the other requesters, and returns those that do not answer. @throws BrokerError */
+  silentRequesters(): Promise<readonly string[]>;
 }
+
+/** Number of doubts of one sort that are told. */
+const maxDoubts = 5;
 
 /** Number of nodes of one operation that are shown. */
 const maxShown = 1_000;
@@ -49,6 +54,7 @@ export async function explainOperation(operation: string, options: ExplainOption
   const underWay = notes.underWay(operation);
   const refused = notes.refused(operation);
   const isUnknown = decisions.length === 0 && underWay.length === 0 && refused.length === 0;
+  const silent = isUnknown ? await askSilent(options) : [];
   const since = isUnknown ? await eventsSince(stream, operationTime(operation)) : undefined;
   return {
     ID: operation,
@@ -65,7 +71,7 @@ export async function explainOperation(operation: string, options: ExplainOption
       At: at,
     })),
     ...(since ? { EventsSince: since.toISOString() } : {}),
-    Doubts: doubts(options, isUnknown, events.isCutShort, unread),
+    Doubts: doubts(isUnknown ? options.serversAway() : [], silent, events.isCutShort, unread),
   };
 }
 
@@ -95,21 +101,34 @@ async function eventsSince(stream: EventStream, at: Date): Promise<Date | undefi
 }
 
 function doubts(
-  { serversAway }: ExplainOptions,
-  isUnknown: boolean,
+  serversAway: readonly string[],
+  silent: readonly string[],
   isCutShort: boolean,
   unread: BrokerError | undefined,
 ): string[] {
-  const away = serversAway();
+  const away = serversAway.slice(0, maxDoubts);
   return [
-    ...(isUnknown && away.length > 0
+    ...(away.length > 0
       ? [
           `${away.join(' and ')} ${away.length === 1 ? 'is' : 'are'} away or behind: what was sent there before may still be carried out`,
         ]
       : []),
+    ...silent
+      .slice(0, maxDoubts)
+      .map(id => `requester ${id} does not answer: if it hangs, it may still carry out what it has got`),
     ...(isCutShort ? ['there are more events than are read, so some may not have been found'] : []),
     ...(unread ? [`the events could not be read: ${unread.message}`] : []),
   ];
+}
+
+/** Returns the other requesters that do not answer; none while nobody can be asked. */
+async function askSilent({ silentRequesters }: ExplainOptions): Promise<readonly string[]> {
+  try {
+    return await silentRequesters();
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error;
+    return [];
+  }
 }
 
 function throwUnknowable(error: unknown, operation: string, { roll, requester }: ExplainOptions): never {

@@ -134,19 +134,33 @@ export class Peers {
       .sort((a, b) => (a.requester < b.requester ? -1 : 1));
   }
 
-  async #ask(): Promise<void> {
+  /**
+   * Asks all requesters of the roll whether they are there, and returns those of `ids` that do not answer: they have stopped,
+   * or hang. @throws BrokerError when the connection is lost
+   */
+  async askSilent(ids: readonly string[]): Promise<string[]> {
+    if (ids.length === 0) return [];
+    const there = await this.#ask();
+    return ids.filter(id => !there.has(id));
+  }
+
+  // Returns the ids of the requesters that have answered.
+  async #ask(): Promise<ReadonlySet<string>> {
     const { connection, clusterId } = this.#options;
     const wait = { firstMs: timesMs.firstAnswer, nextMs: timesMs.nextAnswer };
+    const there = new Set<string>();
     try {
       await connection.gather(peersSubject(clusterId), '', wait, message => {
         this.#listen();
-        this.#keep(message);
+        const requester = this.#keep(message);
+        if (requester !== undefined) there.add(requester);
         return false;
       });
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault === 'disconnected') throw error;
       // Nobody answers, so nobody is there.
     }
+    return there;
   }
 
   // A peer that has answered may stop while this requester reads the store. Nobody listens before the first answer, because the
@@ -162,17 +176,18 @@ export class Peers {
     else if (this.#duty) message.respond(this.#presence());
   }
 
-  #keep({ data }: Message): void {
+  // Takes what another requester tells of itself, and returns its id if it stays.
+  #keep({ data }: Message): string | undefined {
     const { me, clock } = this.#options;
     let told: Presence;
     try {
       told = readPresence(data);
     } catch (err) {
       this.#limited.warn('peer', { err }, 'a message of another requester cannot be read');
-      return;
+      return undefined;
     }
     const { leaves, time, ...rest } = told;
-    if (rest.instance === me.instance) return;
+    if (rest.instance === me.instance) return undefined;
     const differs = rest.settings ? differingSettings(this.#options.settings(), rest.settings) : [];
     const before = this.#peers.get(rest.instance);
     const peerClock = before?.clock ?? new PeerClock(clock);
@@ -181,7 +196,7 @@ export class Peers {
     if (leaves) {
       if (this.#peers.delete(peer.instance)) this.#changed(peer, 'another requester of this roll stops');
       this.#duty?.onLeaving(peer.instance);
-      return;
+      return undefined;
     }
     // Two that start at the same moment find nobody to ask.
     if (this.#duty && peer.requester === me.requester) {
@@ -190,11 +205,12 @@ export class Peers {
         'another requester keeps this roll under the id of this one; give one of them another node.id';
       this.#limited.error('same id', { requester: me.requester, host, pid }, text);
     }
-    if (!before && this.#peers.size >= maxPeers) return;
+    if (!before && this.#peers.size >= maxPeers) return peer.requester;
     this.#peers.set(peer.instance, { peer, at: clock.monotonic(), clock: peerClock });
     this.#warnOfDifferences(peer, before?.peer);
     if (!before) this.#changed(peer, 'another requester keeps this roll too');
     else if (before.peer.watches !== peer.watches) this.#duty?.onChange();
+    return peer.requester;
   }
 
   #warnOfDifferences({ requester, host, differs, clockAheadMs }: Peer, before: Peer | undefined): void {

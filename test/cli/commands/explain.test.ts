@@ -61,12 +61,7 @@ test('it says what became of an operation', () => {
         `node-7: the request to approve it was refused at ${at}: not found`,
       ],
     ],
-    [
-      {},
-      [
-        `No requester has recorded a decision about a node by operation ${operation}: none was made. Only a requester that hangs now could still carry it out.`,
-      ],
-    ],
+    [{}, [`No requester has recorded a decision about a node by operation ${operation}: none was made.`]],
     [
       { EventsSince: at, Doubts: ['s1 is away'] },
       [
@@ -79,8 +74,11 @@ test('it says what became of an operation', () => {
       [`Operation ${operation} is under way.`, 'node-1: node-0 is about to approve it.'],
     ],
   ];
-  for (const [view, lines] of rows)
-    assert.equal(explainText({ ...unknown, ...view }), `${lines.join('\n')}\n`);
+  for (const [view, lines] of rows) {
+    const shown = explainText({ ...unknown, ...view });
+    assert.equal(shown.replaceAll('\n  ', ' '), `${lines.join('\n')}\n`);
+    for (const line of shown.split('\n')) assert.ok(line.length <= 80, line);
+  }
 });
 
 test('it ends with the code of what became of the operation', async t => {

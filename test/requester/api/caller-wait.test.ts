@@ -1,20 +1,11 @@
 // Tests that a change is refused whose caller does not wait for it any more, by the clock of the requester alone.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
-import { ApiClient } from '../../../agent/api/client.ts';
-import { tokenSource } from '../../../agent/api/find-token.ts';
 import { readRequesterTime, writeRequesterTime } from '../../../agent/protocol/caller-wait.ts';
-import { refusal } from '../../api/answering-server.ts';
-import { temporaryFolder } from '../../cli/program.ts';
-import { makeAuthority, makeCertificate } from '../../support/certificates.ts';
-import { defaultSettings } from '../../support/default-settings.ts';
-import { tokens } from '../../support/fake-operators.ts';
 import { call, cluster, put, serve } from './api-fixture.ts';
 
 const change = { Action: 'approve' };
-const decision = { Action: 'approve', Message: '', Actor: 'ada@desk' } as const;
 const late = /^nothing was done: the request came after its caller had given up$/;
 
 /** A clock that stands still until it is moved. */
@@ -58,43 +49,3 @@ test('the time of another process says nothing, and what is no time is refused',
   for (const wait of ['', '-1', '1e3', '1'.repeat(10)]) assert.equal((await ask(wait)).status, 400, wait);
   assert.equal((await ask('1000', writeRequesterTime({ ...read, instance: randomUUID() }))).status, 200);
 });
-
-for (const isTls of [false, true]) {
-  test(`a command says how long it waits, ${isTls ? 'with' : 'without'} TLS`, async t => {
-    const { times, clock } = still();
-    const directory = cluster();
-    const { tls, ca } = isTls ? await certificate(t) : {};
-    const api = await serve(t, directory, { clock, tls });
-    const { api: defaults, ...settings } = defaultSettings();
-    const client = new ApiClient({
-      ...{ host: '127.0.0.1', port: api.port, isTls, ca },
-      tokens: tokenSource({ ...settings, api: { ...defaults, token: tokens.tester } }),
-      deadlineMs: 20_000,
-    });
-    // The requester reads the token of each change. There it sleeps.
-    const { operators } = directory;
-    const check = operators.check.bind(operators);
-    let sleptMs = 20_001;
-    operators.check = (...given) => {
-      times.monotonicMs += sleptMs;
-      return check(...given);
-    };
-    const error = await refusal(client.decide('node-1', decision));
-    assert.match(error.message, late);
-    assert.equal(error.nothingDone, true);
-    assert.equal(directory.get('node-1').Membership, 'PENDING');
-    sleptMs = 0;
-    await client.decide('node-1', decision);
-    assert.equal(directory.get('node-1').Membership, 'APPROVED');
-  });
-}
-
-async function certificate(t: TestContext) {
-  const folder = await temporaryFolder(t);
-  const authority = await makeAuthority(folder, 'ca');
-  const { certFile, keyFile } = await makeCertificate(folder, authority, 'api', 'IP:127.0.0.1');
-  const [cert = '', key = '', ca = ''] = await Promise.all(
-    [certFile, keyFile, authority.certFile].map(path => readFile(path, 'utf8')),
-  );
-  return { tls: { cert, key, isOwnName: () => true }, ca: [ca] };
-}
