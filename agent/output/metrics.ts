@@ -44,6 +44,8 @@ export async function metricsText(metrics: readonly Metric[]): Promise<string> {
   const { Counter, Gauge, Registry } = await import('prom-client');
   const registry = new Registry();
   for (const { name, help, type, samples } of metrics) {
+    // The library writes a 0 for a figure that has no labels, and takes one without samples for such.
+    if (samples.length === 0) continue;
     const labelNames = Object.keys(samples[0]?.labels ?? {});
     const described = { name, help, labelNames, registers: [registry] };
     if (type === 'gauge') {

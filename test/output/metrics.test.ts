@@ -8,6 +8,7 @@ test('each figure has its help, its type and its samples', async () => {
     ...figure('counter', 'muster_x_total', 'Things.', 7),
     ...figure('gauge', 'muster_y', 'Whether it is so.', true),
     ...figure('gauge', 'muster_z', 'Not known.', undefined),
+    { type: 'gauge', name: 'muster_none', help: 'None.', samples: [] },
     stateGauge('muster_state', 'The state.', ['a', 'b'] as const, 'b'),
   ]);
   assert.deepEqual(text.trim().split(/\n+/), [

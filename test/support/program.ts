@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { eventually } from './eventually.ts';
 
 /** The source, or in a run of scripts/test its bundle, which starts faster. */
-const ownMain = process.env.TEST_PROGRAM ?? fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
+export const ownMain =
+  process.env.TEST_PROGRAM ?? fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
 
 export interface RunOptions {
   env?: Record<string, string>;
