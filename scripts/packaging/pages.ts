@@ -1,12 +1,17 @@
-// Collects the pages for a user of the installed program: the README, SECURITY.md and docs/, but no page about the code.
+// Collects the pages for a user of the installed program: the README, SECURITY.md and docs/, but no page about the code. The
+// files for Prometheus and Grafana, which a page is about, go with them.
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { checkout } from './checkout.ts';
 
-/** Returns the pages and their picture by path from the checkout. A link to any other file becomes plain text. */
+const monitoring = ['alerts.yml', 'dashboard.json', 'prometheus.yml'].map(
+  name => `scripts/monitoring/${name}`,
+);
+
+/** Returns the pages, their picture and those files by path from the checkout. A link to any other file becomes plain text. */
 export async function shippedPages(): Promise<Record<string, string>> {
   const docs = (await readdir(join(checkout, 'docs'))).sort().map(name => `docs/${name}`);
-  const names = ['README.md', 'SECURITY.md', ...docs];
+  const names = ['README.md', 'SECURITY.md', ...docs, ...monitoring];
   const reachable = new Set([...names, 'CHANGELOG.md', 'LICENSE']);
   const pages = names.map(async (name): Promise<[string, string]> => {
     const text = await readFile(join(checkout, name), 'utf8');

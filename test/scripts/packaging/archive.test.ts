@@ -68,6 +68,7 @@ describe('the archive', () => {
         'docs/configure.md',
         'docs/install.md',
         'docs/messages.md',
+        'docs/monitoring.md',
         'docs/operate.md',
         'docs/scheduler.md',
         'docs/security.md',
@@ -75,6 +76,9 @@ describe('the archive', () => {
         'docs/walk.svg',
         'man/muster.1',
         'muster',
+        'scripts/monitoring/alerts.yml',
+        'scripts/monitoring/dashboard.json',
+        'scripts/monitoring/prometheus.yml',
         ...roles.map(role => `systemd/muster-${role}.service`),
       ].sort(),
     );
