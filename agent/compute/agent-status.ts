@@ -1,6 +1,7 @@
 // What `muster status` shows of an agent.
 import type { ChosenAddress } from '../host/address.ts';
 import { connectionText } from '../output/broker-trouble.ts';
+import type { Cordon } from '../protocol/cordon.ts';
 import type { NodeCondition } from '../protocol/node-info.ts';
 import type { RefusalCode } from '../protocol/refusal.ts';
 import type { Trouble } from '../system/trouble.ts';
@@ -34,6 +35,13 @@ export interface AgentStatus {
   reason?: string | undefined;
   /** Why the requester does not let the key of this node in; absent while it does. */
   refusal?: RefusalCode | undefined;
+  /**
+   * Whether new work may be given to this node, so that a scheduler on its machine can follow: it is approved, and not
+   * cordoned. Absent while the requester has not said it since the agent started, and with a requester of Bacalhau.
+   */
+  schedulable?: boolean | undefined;
+  /** What keeps new work away from this node; absent when it is not cordoned. */
+  cordon?: ShownCordon | undefined;
   /** What keeps the agent from doing its work; absent when nothing does. */
   troubles?: readonly Trouble[] | undefined;
   fingerprint: string;
@@ -51,6 +59,17 @@ export interface AgentStatus {
   address?: ChosenAddress | undefined;
   /** The problems that this node has now. */
   conditions?: readonly NodeCondition[] | undefined;
+}
+
+/** A cordon as the status shows it. Times are RFC 3339. */
+export interface ShownCordon {
+  reason: string;
+  /** The operator. */
+  actor: string;
+  at: string;
+  until?: string | undefined;
+  /** When the drain began, until when it should be over, and when it was; absent when the work is not awaited to end. */
+  drain?: { at: string; deadline?: string | undefined; drainedAt?: string | undefined } | undefined;
 }
 
 export interface AgentStatusSources extends Omit<AgentTroubleSources, 'silence' | 'allowedSilenceMs'> {
@@ -78,6 +97,8 @@ export function agentStatus(sources: AgentStatusSources): AgentStatus {
     ...(client.hasAnswered || refused || refusal ? {} : { unconfirmed: true as const }),
     reason: refusal?.reason || operatorReason || reason || undefined,
     refusal: refusal?.code,
+    schedulable: isSchedulable(sources),
+    cordon: sources.state.cordon && shownCordon(sources.state.cordon),
     troubles: troubles.length > 0 ? troubles : undefined,
     fingerprint: identity.fingerprint,
     cluster: cluster || undefined,
@@ -91,3 +112,17 @@ export function agentStatus(sources: AgentStatusSources): AgentStatus {
     conditions: conditions.length > 0 ? conditions : undefined,
   };
 }
+
+function isSchedulable({ state, client }: AgentStatusSources): boolean | undefined {
+  const { phase, cordon, refusal } = state;
+  if (client.lastAcknowledged === undefined || phase === 'registered') return undefined;
+  return phase === 'approved' && refusal === undefined && cordon === undefined;
+}
+
+const shownCordon = ({ Reason, Actor, At, Until, Drain }: Cordon): ShownCordon => ({
+  reason: Reason,
+  actor: Actor,
+  at: At,
+  ...(Until ? { until: Until } : {}),
+  ...(Drain ? { drain: { at: Drain.At, deadline: Drain.Deadline, drainedAt: Drain.DrainedAt } } : {}),
+});

@@ -23,6 +23,8 @@ export interface AgentTroubleSources {
   readonly allowedSilenceMs: number;
   /** Why a file of the agent could not be written; undefined when the last write succeeded. */
   readonly fileFailure: { readonly error: unknown } | undefined;
+  /** Why nobody can tell whether this machine is busy, as a sentence; undefined when it can be told, or is not asked. */
+  readonly busyFault?: string | undefined;
   /** Names the reports that should be sent and are not. */
   readonly stalled: string | undefined;
 }
@@ -37,6 +39,7 @@ export function agentTroubles(sources: AgentTroubleSources): Trouble[] {
     requesterTrouble(sources),
     registrationTrouble(sources),
     fileTrouble(sources),
+    busyTrouble(sources),
     stallTrouble(sources),
   ].filter(trouble => trouble !== undefined);
 }
@@ -99,6 +102,15 @@ function fileTrouble({ folder, fileFailure }: AgentTroubleSources): Trouble | un
     code: 'folder_not_writable',
     text: `the agent cannot write its files: ${reasonOf(fileFailure.error)}`,
     hint: `make room on the disk of ${folder}, or let the agent's user write there`,
+  };
+}
+
+function busyTrouble({ busyFault }: AgentTroubleSources): Trouble | undefined {
+  if (busyFault === undefined) return undefined;
+  return {
+    code: 'busy_unknown',
+    text: `the agent cannot tell whether this machine is busy: ${busyFault}`,
+    hint: "let the agent's user read compute.busyFile, or take that setting out; until then a drain does not end",
   };
 }
 

@@ -1,5 +1,6 @@
 // The agent role connects its parts: the survey, the registration, the reports and the heartbeat.
 import type { Metric } from '../output/metrics.ts';
+import { isDraining } from '../protocol/cordon.ts';
 import type { Clock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { limitedLog } from '../system/limited-log.ts';
@@ -20,6 +21,7 @@ import { FewerServers } from './reports/fewer-servers.ts';
 import { Heartbeat } from './reports/heartbeat.ts';
 import type { ReportFrequencies } from './reports/report-schedule.ts';
 import { Reports, reportsIn } from './reports/reports.ts';
+import { BusyFile } from './survey/busy-file.ts';
 import { ScanSchedule } from './survey/scan-schedule.ts';
 import type { MachineSurvey } from './survey/survey.ts';
 
@@ -28,6 +30,8 @@ export interface ComputeSettings extends ReportFrequencies {
   /** The topic of the heartbeats. The agent reads it once, at its start. */
   readonly heartbeatTopic: string;
   readonly rejoinAfterDelete: boolean;
+  /** The file that a local scheduler keeps while the machine is busy; undefined when there is none. */
+  readonly busyFile?: string | undefined;
 }
 
 export interface AgentOptions {
@@ -59,6 +63,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #state: RegistrationState = initialState();
   readonly #client: RequesterClient;
+  readonly #busyFile: BusyFile;
   readonly #registration: Registration;
   readonly #rotation: KeyRotation;
   readonly #sentinel: Pick<StateFile<unknown>, 'failure'>;
@@ -69,6 +74,8 @@ export class Agent {
   readonly #subjects: OwnSubjects;
   #stateSubscription: Subscription | undefined;
   #wasConnected = false;
+  /** When the drain began that the requester told of last; undefined when it told of none. */
+  #drainAt: string | undefined;
 
   constructor(options: AgentOptions) {
     const { clock, random, log, node, folder, identity, instance, connection, survey, settings } = options;
@@ -84,8 +91,10 @@ export class Agent {
       state,
     };
     const sentinel = sentinelFile({ ...common, folder, key: identity.publicKey });
+    const busyFile = new BusyFile({ settings, clock });
     const client = new RequesterClient({
       ...common,
+      busyFile,
       instance,
       survey,
       authorities: options.authorities,
@@ -116,6 +125,7 @@ export class Agent {
     registration.onChange = () => {
       reports.followPhase();
       if (isAccepted(state.phase)) rotation.resume();
+      this.#followDrain();
       if (state.refusal || state.phase === 'deleted') subjects.stop();
       else if (this.#stateSubscription) subjects.listen();
       options.onChange?.();
@@ -131,6 +141,7 @@ export class Agent {
 
     this.#options = options;
     this.#client = client;
+    this.#busyFile = busyFile;
     this.#registration = registration;
     this.#rotation = rotation;
     this.#sentinel = sentinel;
@@ -240,6 +251,7 @@ export class Agent {
       heartbeat: this.#heartbeat,
       fileFailure: this.#sentinel.failure,
       stalled: this.stalled,
+      busyFault: this.#busyFile.fault,
       brokers: brokers?.(),
     });
   }
@@ -248,6 +260,14 @@ export class Agent {
   metrics(): Metric[] {
     const isConnected = this.#options.connection.state.kind === 'connected';
     return agentMetrics({ status: this.status(), isConnected, lateness: this.#reports.heartbeatLateness });
+  }
+
+  // A requester that drains this node waits for what the node says from now on.
+  #followDrain(): void {
+    const { At: drainAt } = this.#state.cordon?.Drain ?? {};
+    if (drainAt === this.#drainAt) return;
+    this.#drainAt = drainAt;
+    if (drainAt !== undefined && isDraining(this.#state.cordon)) this.#reports.sendResourcesNow();
   }
 
   async #leave(): Promise<void> {

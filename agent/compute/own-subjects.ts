@@ -14,7 +14,7 @@ export interface OwnSubjectsOptions {
 /**
  * The events that follow from an operator's decision. The other events follow from what this node did, so it knows them.
  */
-const decisionEvent = /\.(approved|rejected|deleted)$/;
+const decisionEvent = /\.(approved|rejected|deleted|cordoned|uncordoned|drained)$/;
 
 export class OwnSubjects {
   readonly #options: OwnSubjectsOptions;

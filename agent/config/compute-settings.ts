@@ -1,6 +1,6 @@
 // The settings of the agent's reports, and of what the cluster may use of its machine.
 import { defaultHeartbeatTopic } from '../protocol/subjects.ts';
-import { boolean, duration } from './kind.ts';
+import { boolean, duration, path } from './kind.ts';
 import { subject } from './network.ts';
 import { cpuAllocation, gpuAllocation, sizeAllocation } from './node.ts';
 import type { Setting } from './setting.ts';
@@ -40,6 +40,12 @@ export const computeSettings = {
     reload: true,
     roles: 'agent',
     help: 'the agent registers again at once after an operator deleted the node',
+  },
+  'compute.busyFile': {
+    type: path,
+    reload: true,
+    roles: 'agent',
+    help: 'file that a local scheduler keeps while the machine is busy; it may contain how much runs',
   },
   'compute.allocatedCapacity.cpu': {
     type: cpuAllocation,

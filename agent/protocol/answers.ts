@@ -1,5 +1,6 @@
 // The answers of a requester have Bacalhau's bprotocol/v2 form and texts, and muster's own member `Muster`.
 import * as v from 'valibot';
+import { cordonSchema } from './cordon.ts';
 import { writeJson } from './json.ts';
 import { maxAuthorities } from './messages.ts';
 import { memberships } from './node-state.ts';
@@ -42,6 +43,8 @@ const answererSchema = struct({
   Cause: short(64),
   /** The reason that an operator gave for rejecting or deleting the node. */
   Reason: short(1024),
+  /** What keeps new work away from the node, so that a scheduler on its machine can follow. */
+  Cordon: v.optional(cordonSchema),
   /** The topic of the heartbeats; the next member is the longest silence that the requester allows, in milliseconds. */
   HeartbeatTopic: short(256),
   NodeDisconnectedAfter: v.optional(count()),

@@ -12,6 +12,7 @@ export const troubleCodes = [
   'refused',
   'key_refused',
   'folder_not_writable',
+  'busy_unknown',
   'store_full',
   'store_failing',
   'no_quorum',

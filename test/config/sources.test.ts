@@ -206,6 +206,7 @@ test('the defaults are the documented ones', () => {
       heartbeatFrequency: 15_000,
       heartbeatTopic: 'bacalhau.global.compute.{nodeId}.out.heartbeat',
       rejoinAfterDelete: false,
+      busyFile: undefined,
       allocatedCapacity: {
         cpu: { percent: 80 },
         memory: { percent: 80 },

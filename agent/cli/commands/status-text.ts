@@ -49,6 +49,7 @@ function agentRows(status: AgentStatus): Row[] {
     // A reason that is a trouble stands above already.
     ['state', reason && troubles.length === 0 ? `${stateText} (${reason})` : stateText],
     ['to do', state === 'pending' ? approve : ''],
+    ['cordoned', status.cordon ? cordonText(status.cordon) : ''],
     ['fingerprint', status.fingerprint ?? ''],
     ['broker', hasBrokerTrouble(status) ? '' : (status.broker ?? '')],
     ['brokers', brokersText(status)],
@@ -61,6 +62,17 @@ function agentRows(status: AgentStatus): Row[] {
     ),
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
+}
+
+function cordonText({ reason, actor, until, drain }: NonNullable<AgentStatus['cordon']>): string {
+  const what = drain?.drainedAt
+    ? 'drained'
+    : drain
+      ? 'gets no new work, and its work is awaited to end'
+      : 'gets no new work';
+  const by = actor ? ` (by ${actor})` : '';
+  const end = until ? `, until ${until}` : '';
+  return `${what}${end}${reason ? `: ${reason}` : ''}${by}`;
 }
 
 const addressText = ({ ip = 'none', why }: NonNullable<AgentStatus['address']>): string => `${ip} (${why})`;

@@ -1,4 +1,6 @@
 // What the answers of a requester make of this node's registration: its phase, its sentinel, and the request that comes next.
+
+import type { Cordon } from '../../protocol/cordon.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { Membership } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -81,6 +83,7 @@ export class AnswerEffects {
     }
     this.#options.plan.cancel();
     this.update({ phase: 'deleted', reason, operatorReason, refused: '', session: '' });
+    this.#followCordon(undefined);
     const text =
       'this node was deleted by an operator; it is quiet until: muster agent register, SIGHUP, or a restart';
     const fields = { node, reason: operatorReason || undefined };
@@ -136,6 +139,7 @@ export class AnswerEffects {
     // information it refuses.
     const refusal = state.refused && state.refused !== kind ? {} : ({ refused: '', reason: '' } as const);
     this.update({ phase, session, cluster, requester, operatorReason: '', refusal: undefined, ...refusal });
+    this.#followCordon(meaning.cordon);
 
     const now = clock.now().toISOString();
     const saved = isNew ? undefined : sentinel.value;
@@ -178,8 +182,22 @@ export class AnswerEffects {
       refused: '',
       session: session || state.session,
     });
+    this.#followCordon(meaning.cordon);
     // It confirms and does not register, because a registration would bring back a node that was deleted in the meantime.
     this.#options.plan.planIn('confirm', this.#options.delays.whileRejectedMs());
+  }
+
+  // Each answer brings the cordon anew, so what it says is compared.
+  #followCordon(cordon: Cordon | undefined): void {
+    const { state, log, node } = this.#options;
+    if (JSON.stringify(cordon) === JSON.stringify(state.cordon)) return;
+    this.update({ cordon });
+    const { Reason: reason, Until: until, Drain: drain } = cordon ?? {};
+    const text = drain
+      ? 'this node is drained: it gets no new work'
+      : 'this node is cordoned: it gets no new work';
+    if (cordon) log.info({ node, reason: reason || undefined, until, drainedAt: drain?.DrainedAt }, text);
+    else log.info({ node }, 'this node is not cordoned any more');
   }
 
   #onUnknown(reason: string): void {

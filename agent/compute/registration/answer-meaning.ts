@@ -1,6 +1,7 @@
 // Decides what a requester's answer means for a node's registration. It is a pure function for all versions of Bacalhau and
 // muster.
 import { type Answer, meansRejected, meansUnknown, reasons } from '../../protocol/answers.ts';
+import type { Cordon } from '../../protocol/cordon.ts';
 import type { Membership } from '../../protocol/node-state.ts';
 
 export type AnswerMeaning =
@@ -13,13 +14,14 @@ export type AnswerMeaning =
       session: string;
       cluster: string;
       requester: string;
+      cordon?: Cordon;
     }
   /** The requester does not know this registration, so the node has to register again. */
   | { kind: 'unknown'; reason: string }
   /** An operator deleted this node. `operatorReason` is empty when the operator gave none, or the requester keeps none. */
   | { kind: 'deleted'; reason: string; operatorReason: string }
   /** An operator rejected this node. It continues to send heartbeats under `session`, to show that it is alive. */
-  | { kind: 'rejected'; reason: string; operatorReason: string; session: string }
+  | { kind: 'rejected'; reason: string; operatorReason: string; session: string; cordon?: Cordon }
   /** The request was refused, for now or for ever. An agent can only ask again. */
   | { kind: 'refused'; reason: string };
 
@@ -34,11 +36,12 @@ export function interpretAnswer(answer: Answer, cluster: string): AnswerMeaning 
     return { kind: 'unknown', reason: `another cluster answers (${muster.ClusterID})` };
   }
   const operatorReason = muster?.Reason ?? '';
+  const cordon = muster?.Cordon ? { cordon: muster.Cordon } : {};
   if (accepted) {
     const membership = muster?.Membership ?? '';
     // The node may have been rejected after its request was carried out and before the answer was written.
     if (membership === 'REJECTED') {
-      return { kind: 'rejected', reason: reasons.rejected, operatorReason, session: '' };
+      return { kind: 'rejected', reason: reasons.rejected, operatorReason, session: '', ...cordon };
     }
     return {
       kind: 'accepted',
@@ -46,13 +49,14 @@ export function interpretAnswer(answer: Answer, cluster: string): AnswerMeaning 
       session: muster?.Session ?? '',
       cluster: muster?.ClusterID ?? '',
       requester: muster?.RequesterID ?? '',
+      ...cordon,
     };
   }
   // A code is more reliable than the reason beside it, which may quote any text.
   if (muster?.Code ? muster.Code === 'deleted' : reason === reasons.deleted)
     return { kind: 'deleted', reason, operatorReason };
   if (muster?.Code ? muster.Code === 'rejected' : meansRejected(reason)) {
-    return { kind: 'rejected', reason, operatorReason, session: muster?.Session ?? '' };
+    return { kind: 'rejected', reason, operatorReason, session: muster?.Session ?? '', ...cordon };
   }
   if (muster?.Code ? muster.Code === 'handshake_required' : meansUnknown(reason)) {
     return { kind: 'unknown', reason };

@@ -34,6 +34,8 @@ export interface RequesterClientOptions {
   /** A random value, made at the start of this process. It is sent with the boot id in every request. */
   instance: string;
   survey: Pick<MachineSurvey, 'bootId' | 'info' | 'infoChanges' | 'sample'>;
+  /** Says what runs on this machine. */
+  busyFile: { look(): Promise<number | undefined> };
   connection: Pick<Connection, 'request' | 'moveOn'>;
   state: Readonly<RegistrationState>;
   settings: HeartbeatSettings;
@@ -163,11 +165,13 @@ export class RequesterClient {
 
   async updateResources(): Promise<Answer> {
     const { available, usage } = this.#options.survey.sample();
+    const running = await this.#options.busyFile.look();
     return this.#request('UpdateResources/v1', {
       NodeID: this.#options.node,
       AvailableCapacity: available,
       QueueUsedCapacity: {},
       Usage: usage,
+      ...(running === undefined ? {} : { RunningExecutions: running }),
       Muster: this.#sender(),
     } satisfies UpdateResourcesRequest);
   }

@@ -1,5 +1,6 @@
 // The state of this node's registration is one object that all parts of the agent read and only `Registration` writes.
 
+import type { Cordon } from '../../protocol/cordon.ts';
 import type { Refusal } from '../../protocol/refusal.ts';
 
 export const phases = [
@@ -33,6 +34,8 @@ export interface RegistrationState {
   refused: '' | RequestKind;
   /** Why the requester does not let the key of this node in; undefined while it does. */
   refusal: Refusal | undefined;
+  /** What keeps new work away from this node, as the requester said last; undefined when it said of none. */
+  cordon?: Cordon | undefined;
   /** Whether the requester is being asked why the broker does not permit what this node sends. */
   isAskingWhy: boolean;
 }

@@ -116,14 +116,16 @@ export class RequestAnswers {
   #requester({ id, sender }: Asker, code: AnswerCode, session?: string): AnsweringRequester | undefined {
     if (!sender) return undefined;
     const { roll, clusterId, requesterId, heartbeatTopic, nodeDisconnectedAfter } = this.#options;
+    const { Membership = '', Muster } = roll.records.get(id) ?? {};
     return {
       Version: version,
       ClusterID: clusterId,
       RequesterID: requesterId,
-      Membership: roll.records.get(id)?.Membership ?? '',
+      Membership,
       Session: session ?? (code === 'known' || code === 'left' ? sender.Session : undefined),
       Code: code,
       Reason: operatorReasonOf(roll.records.stored(id)),
+      ...(Muster?.Cordon ? { Cordon: Muster.Cordon } : {}),
       HeartbeatTopic: heartbeatTopic,
       NodeDisconnectedAfter: nodeDisconnectedAfter,
     };

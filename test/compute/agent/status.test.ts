@@ -35,6 +35,8 @@ test('the status shows the state of the registration, the broker and the reports
     heartbeats: 0,
     lastAcknowledged: undefined,
     address: undefined,
+    schedulable: undefined,
+    cordon: undefined,
     conditions: undefined,
     refusal: undefined,
   });

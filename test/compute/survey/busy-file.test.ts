@@ -1,0 +1,64 @@
+// Tests what the agent makes of the file by which a local scheduler says that the machine is busy.
+import assert from 'node:assert/strict';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { BusyFile } from '../../../agent/compute/survey/busy-file.ts';
+import { systemClock } from '../../../agent/system/clock.ts';
+import { newFolder } from '../../support/temporary.ts';
+
+async function begin() {
+  const folder = await newFolder();
+  const path = join(folder, 'busy');
+  const settings: { busyFile: string | undefined } = { busyFile: path };
+  return { folder, path, settings, file: new BusyFile({ settings, clock: systemClock }) };
+}
+
+test('without the setting nobody can tell, and without the file nothing runs', async () => {
+  const { settings, file } = await begin();
+  assert.deepEqual([await file.look(), file.fault], [0, undefined]);
+  settings.busyFile = undefined;
+  assert.deepEqual([await file.look(), file.fault], [undefined, undefined]);
+});
+
+test('a file that is there means one, or as many as it says, whatever it contains', async () => {
+  const { path, file } = await begin();
+  for (const [content, running] of [
+    ['', 1],
+    ['3\n', 3],
+    [' 12 ', 12],
+    ['0', 1],
+    ['-4', 1],
+    ['job 7', 1],
+    [`7${' '.repeat(100)}8`, 7],
+    ['9'.repeat(40), 1],
+  ] as const) {
+    await writeFile(path, content);
+    assert.equal(await file.look(), running, JSON.stringify(content));
+  }
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 64 }), async bytes => {
+      await writeFile(path, bytes);
+      const running = (await file.look()) ?? Number.NaN;
+      assert.ok(Number.isSafeInteger(running) && running >= 1 && running < 1_000_000);
+    }),
+    { numRuns: 50 },
+  );
+  await rm(path);
+  assert.equal(await file.look(), 0);
+});
+
+test('what cannot be read is no idle machine, and the fault says why until it can be read again', async () => {
+  const { path, file } = await begin();
+  await mkdir(path);
+  assert.equal(await file.look(), undefined);
+  assert.match(file.fault ?? '', /busy failed: not a regular file$/);
+  await rm(path, { recursive: true });
+  await symlink('/nowhere/at/all', path);
+  assert.equal(await file.look(), undefined);
+  assert.match(file.fault ?? '', /a link that leads nowhere$/);
+  await rm(path);
+  await writeFile(path, '2');
+  assert.deepEqual([await file.look(), file.fault], [2, undefined]);
+});
