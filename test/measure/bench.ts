@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { reasonOf } from '../../agent/system/errors.ts';
 import { agentStart, steadyAgent } from './agent.ts';
+import { manyDecisions } from './decisions.ts';
 import { coldNodes, keyedStart, returnOfNodes } from './enrolment.ts';
 import { eventThroughput } from './events.ts';
 import { fleetCost, silenceNoticed, smallFleet } from './fleet.ts';
@@ -38,6 +39,7 @@ const rows: Record<string, Row> = {
     help: 'events a second that the watcher announces, on one server and on three',
     measure: eventThroughput,
   },
+  decisions: { help: 'time of one command that decides about 1 000 nodes', measure: manyDecisions },
   heartbeat: { help: 'cost of one heartbeat with 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
   fleet: { help: 'CPU, memory and start with 100 000 nodes at default intervals', measure: fleetCost },
   keyed: {
