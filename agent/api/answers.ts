@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import {
   bansSchema,
   decisionAnswerSchema,
+  goneNodesSchema,
   lostNodesSchema,
   musterViewSchema,
   newTokenSchema,
@@ -48,6 +49,8 @@ export const readOneNode = (value: unknown): ShownNode => readNode(validate(oneN
 export const readOperationView = (value: unknown) => validate(operationAnswerSchema, value).Operation;
 /** Reads the state of the requester itself. @throws ProtocolError */
 export const readRequesterState = (value: unknown) => validate(requesterStateSchema, value);
+/** Reads the list of the nodes that are gone. @throws ProtocolError */
+export const readGoneNodes = (value: unknown) => validate(goneNodesSchema, value).Nodes;
 /** Reads the list of the nodes whose records the store lost. @throws ProtocolError */
 export const readLostNodes = (value: unknown) => validate(lostNodesSchema, value).Nodes;
 /** Reads the list of the join codes. @throws ProtocolError */

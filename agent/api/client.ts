@@ -6,12 +6,14 @@ import { ProtocolError } from '../protocol/error.ts';
 import { type DecisionBody, type LostNode, signOfLifeHeader } from '../protocol/http.ts';
 import type { OperationView } from '../protocol/http-operations.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
+import type { GoneNode } from '../protocol/tombstone.ts';
 import { errnoOf, MusterError } from '../system/errors.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
 import { type ApiAddress, apiAddress, apiAddresses } from './address.ts';
 import {
   readDecisionAnswer,
   readEvent,
+  readGoneNodes,
   readLostNodes,
   readNodes,
   readOneNode,
@@ -138,7 +140,8 @@ export class ApiClient {
   ): Promise<ShownNode | undefined> {
     if (decision.Fingerprint !== undefined) requireFingerprint(decision.Fingerprint);
     // A node that a requester of muster has listed needs no question before.
-    const found = seen?.Muster ? seen : await this.#refuseBeginning(id);
+    const isOnRoll = decision.Action !== 'undelete';
+    const found = seen?.Muster || !isOnRoll ? seen : await this.#refuseBeginning(id);
     const Fingerprint = decision.Action === 'approve' ? found?.Muster?.Fingerprint : undefined;
     const body = { ...(Fingerprint ? { Fingerprint } : {}), ...decision, Exact: true };
     await this.#requests.decide(nodePath(id), body satisfies DecisionBody, {
@@ -148,6 +151,11 @@ export class ApiClient {
       operation,
     });
     return found;
+  }
+
+  /** Returns the nodes that are gone, the latest first. `since` limits them to those that went within this time. */
+  goneNodes(since?: string): Promise<GoneNode[]> {
+    return this.#requests.ask(readGoneNodes, 'GET', withQuery('/orchestrator/gone', since ? { since } : {}));
   }
 
   /** Returns the nodes whose records the store lost. */

@@ -99,6 +99,16 @@ export const commands: CommandTable = [
     load: () => import('./commands/node/rekey.ts'),
   },
   {
+    path: 'node prune',
+    help: 'forget the nodes that were not heard for a long time',
+    load: () => import('./commands/node/prune.ts'),
+  },
+  {
+    path: 'node undelete',
+    help: 'bring back nodes that were deleted or forgotten',
+    load: () => import('./commands/node/undelete.ts'),
+  },
+  {
     path: 'node cordon',
     help: 'keep new work away from a node for a while',
     load: () => import('./commands/node/cordon.ts'),

@@ -2,7 +2,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { redacted } from '../system/secrets.ts';
 import { bodyOf, digits, type Fragment, padded, textFragment } from './fragment.ts';
-import { durationPattern, formatDuration, parseDuration } from './units.ts';
+import { durationPattern, formatDuration, parseDuration, parseLongDuration } from './units.ts';
 
 /** A value from a source. Files, flags and the environment contain text, lists of texts or maps of texts. */
 export type Input = string | readonly string[] | ReadonlyMap<string, string>;
@@ -68,6 +68,25 @@ export function duration(minMs = 10, maxMs = 7 * 24 * 3_600_000): SettingKind<nu
     read(input) {
       const value = parseDuration(readText(input));
       if (value === undefined) throw new Refusal(`is not a duration; allowed: ${examples}`);
+      const fault = value < minMs ? 'too short' : value > maxMs ? 'too long' : undefined;
+      if (fault) throw new Refusal(`is ${fault}; allowed: ${range}`);
+      return value;
+    },
+    plain: formatDuration,
+  };
+}
+
+/** Returns the kind of a time that may also be a number of days, and that no timer waits for as a whole. */
+export function longDuration(minMs: number, maxMs: number): SettingKind<number> {
+  const range = `${formatDuration(minMs)} to ${maxMs / 86_400_000}d`;
+  return {
+    name: 'duration',
+    allowed: `${range}, like 30d`,
+    unit: 'milliseconds',
+    schema: textFragment(`(?:\\d{1,4}d|${bodyOf(durationPattern)})`, `${range}, like 30d`),
+    read(input) {
+      const value = parseLongDuration(readText(input));
+      if (value === undefined) throw new Refusal('is not a time; allowed: like 30d, 12h');
       const fault = value < minMs ? 'too short' : value > maxMs ? 'too long' : undefined;
       if (fault) throw new Refusal(`is ${fault}; allowed: ${range}`);
       return value;

@@ -1,6 +1,6 @@
 // The settings by which the requester judges and admits nodes.
 import { defaultHeartbeatTopic } from '../protocol/subjects.ts';
-import { boolean, duration, integer } from './kind.ts';
+import { boolean, duration, integer, longDuration } from './kind.ts';
 import { subject } from './network.ts';
 import type { Setting } from './setting.ts';
 
@@ -46,6 +46,12 @@ export const requesterSettings = {
     reload: true,
     roles: 'requester',
     help: 'largest number of nodes that wait for approval; without manualApproval, the number approved in an hour',
+  },
+  'requester.forgetAfter': {
+    type: longDuration(3_600_000, 3650 * 24 * 3_600_000),
+    reload: true,
+    roles: 'requester',
+    help: 'nodes that were not heard for this long are forgotten, and may come back as PENDING; unset for never',
   },
   'requester.unverifiedNodes': {
     type: boolean,

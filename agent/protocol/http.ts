@@ -7,6 +7,7 @@ import { goTime } from './node-info.ts';
 import { healths, memberships } from './node-state.ts';
 import { operatorNamePattern } from './operator-token.ts';
 import { count, nodeId, strictTextMap, struct, text } from './schema.ts';
+import { goneNodeSchema, shownTombstoneSchema } from './tombstone.ts';
 
 const bounded = (maxLength: number) =>
   v.pipe(v.string(), v.maxLength(maxLength, `longer than ${maxLength} characters`));
@@ -14,6 +15,9 @@ const bounded = (maxLength: number) =>
 /** Returns a schema for a time in seconds; absent or 0 when none is meant. */
 const seconds = () =>
   v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxCordonSeconds)), 0);
+
+/** The longest silence that a request can name, in seconds: a hundred years. */
+const maxSilenceSeconds = 100 * 366 * 24 * 3600;
 
 /** The decisions that an operator can make about a node. */
 export const decisionActions = [
@@ -24,6 +28,8 @@ export const decisionActions = [
   'cordon',
   'uncordon',
   'drain',
+  'forget',
+  'undelete',
 ] as const;
 export type DecisionAction = (typeof decisionActions)[number];
 
@@ -37,6 +43,10 @@ export const decisionSchema = struct({
   Ban: v.optional(v.boolean(), false),
   ForSeconds: seconds(),
   DeadlineSeconds: seconds(),
+  SilentForSeconds: v.optional(
+    v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxSilenceSeconds)),
+    0,
+  ),
 });
 
 /** The body of the PUT as a client sends it. */
@@ -62,6 +72,8 @@ export interface DecisionBody {
   ForSeconds?: number;
   /** For `drain`: the time within which the work should be over. */
   DeadlineSeconds?: number;
+  /** For `forget`: the shortest silence. A node that was heard since is not forgotten. */
+  SilentForSeconds?: number;
 }
 
 /** The answer to a decision. Muster refuses with a problem, Bacalhau with `Success: false`. */
@@ -96,6 +108,10 @@ export const musterViewSchema = struct({
    */
   Schedulable: v.optional(v.boolean()),
   Cordon: v.optional(cordonSchema),
+  /** When the node registered for the first time; absent when an earlier version did not note it. */
+  FirstRegisteredAt: v.optional(goTime()),
+  /** What was known of the node when it was last deleted or forgotten; absent when it never was. Its key is left out. */
+  Former: v.optional(shownTombstoneSchema),
   /** What the node said last that it runs; absent when it has not said it to this requester. */
   Executions: v.optional(
     struct({
@@ -154,6 +170,9 @@ const having = (member: string) =>
 /** The answers that contain nodes. Each node is checked separately. Go writes null for an empty list. */
 export const nodeListSchema = v.pipe(having('Nodes'), struct({ Nodes: v.nullish(v.array(v.unknown()), []) }));
 export const oneNodeSchema = v.pipe(having('Node'), struct({ Node: v.unknown() }));
+
+/** The list of the nodes that are gone. */
+export const goneNodesSchema = v.pipe(having('Nodes'), struct({ Nodes: v.array(goneNodeSchema) }));
 
 /** A node whose record the store lost, with what was announced of it. */
 export const lostNodeSchema = struct({

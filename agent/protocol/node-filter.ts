@@ -1,5 +1,6 @@
 // Says which nodes a filter chooses. The requester chooses by it, and so do the commands again: a server that does not know a
 // filter leaves it out, and would name every node.
+import { zeroTime } from './node-info.ts';
 
 /** A filter of nodes. A node must meet every member; of a list one value is enough, and an empty list asks for nothing. */
 export interface NodeFilter {
@@ -16,19 +17,23 @@ export interface NodeFilter {
 export interface FilteredNode {
   Membership: string;
   Connection: string;
+  ConnectionState?: { LastHeartbeat: string } | undefined;
   Info: { Conditions?: readonly { Type: string }[] | undefined };
   Muster?: { Health: string; Silence?: number | undefined } | undefined;
 }
 
-/** Returns whether the filter chooses the node. Upper and lower case are the same. An unknown value chooses nothing. */
-export function isChosen(node: FilteredNode, filter: NodeFilter): boolean {
+/**
+ * Returns whether the filter chooses the node at the time `now`. Upper and lower case are the same. An unknown value chooses
+ * nothing.
+ */
+export function isChosen(node: FilteredNode, filter: NodeFilter, now: Date): boolean {
   const { Membership, Connection, Info, Muster } = node;
   const types = Info.Conditions?.map(({ Type }) => Type) ?? [];
   return (
     meets(filter.approvals, [Membership]) &&
     meets(filter.statuses, [Connection, Muster?.Health ?? '']) &&
     meets(filter.conditions, types) &&
-    (filter.silentForMs === undefined || isSilentFor(Muster?.Silence, filter.silentForMs))
+    (filter.silentForMs === undefined || isSilentFor(silenceOf(node, now), filter.silentForMs))
   );
 }
 
@@ -49,7 +54,14 @@ function meets(wanted: readonly string[], found: readonly string[]): boolean {
   return wanted.some(word => upper.includes(word.toUpperCase()));
 }
 
-// A node that this requester has never heard is not chosen, because nobody knows for how long it has been silent.
+// A silence that began before the start of the requester is known by the wall clock alone, and so is that of a node that left.
+function silenceOf({ Muster, ConnectionState }: FilteredNode, now: Date): number | undefined {
+  if (Muster?.Silence !== undefined) return Muster.Silence;
+  const heard = ConnectionState?.LastHeartbeat;
+  return heard === undefined || heard === zeroTime ? undefined : now.getTime() - Date.parse(heard);
+}
+
+// A node that was never heard is not chosen, because nobody knows for how long it has been silent.
 const isSilentFor = (silenceMs: number | undefined, wantedMs: number): boolean =>
   silenceMs !== undefined && silenceMs >= wantedMs;
 

@@ -1,13 +1,15 @@
 // Defines a node's record in the store and the form of a node in the API: Bacalhau's NodeState, with muster's own members.
 import * as v from 'valibot';
 import { cordonChangeSchema, cordonSchema } from './cordon.ts';
+import { decisionRecordSchema } from './decision-record.ts';
 import { ProtocolError } from './error.ts';
+import { type Membership, memberships } from './memberships.ts';
 import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
 import { operationPattern } from './operation.ts';
 import { count, strictTextMap, struct, text, validateStored } from './schema.ts';
+import { tombstoneSchema } from './tombstone.ts';
 
-export const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
-export type Membership = (typeof memberships)[number];
+export { type Membership, memberships };
 
 export const healths = ['HEALTHY', 'UNHEALTHY', 'UNKNOWN'] as const;
 export type Health = (typeof healths)[number];
@@ -53,6 +55,7 @@ export const recordedChangeKinds = [
   'cordoned',
   'uncordoned',
   'drained',
+  'undeleted',
 ] as const;
 
 /** The incarnation of the store in which a write was made. */
@@ -124,7 +127,9 @@ const musterStateSchema = struct({
   Attempt: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   BootID: v.optional(v.pipe(v.string(), v.maxLength(128))),
   Version: v.optional(v.pipe(v.string(), v.maxLength(64))),
+  /** When the node registered last, and for the first time. Earlier versions did not note the latter. */
   RegisteredAt: v.optional(goTime()),
+  FirstRegisteredAt: v.optional(goTime()),
   /** The id of the join code with which the node came in. */
   JoinCode: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /**
@@ -138,20 +143,11 @@ const musterStateSchema = struct({
    */
   PublicKey: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** The last decision of an operator about this node. */
-  Decision: v.optional(
-    struct({
-      /** `approve`, `reject`, or what a later version decides. */
-      Action: text(64),
-      Reason: text(1024),
-      /** The operator whose token was shown. */
-      Actor: text(256),
-      /** What the caller says of itself. Nothing proves it. */
-      ClaimedActor: v.optional(v.pipe(v.string(), v.maxLength(256))),
-      At: goTime(),
-    }),
-  ),
+  Decision: v.optional(decisionRecordSchema),
   /** Keeps new work away from the node. An operator decides it, and no registration and no update of the node ends it. */
   Cordon: v.optional(cordonSchema),
+  /** What was known of the node when it was last deleted or forgotten; absent when it never was. */
+  Former: v.optional(tombstoneSchema),
   /**
    * The operations that decided about this node, the latest last: the kind of each change, and the id of its operation. A
    * deleted node has them in its marker, and they stay when it registers again.

@@ -11,6 +11,7 @@ import type { ClientTokens } from './enrolment/token-clients.ts';
 import { ConflictDetector } from './events/conflict-detector.ts';
 import { EventPublisher } from './events/event-publisher.ts';
 import { type RequesterAnnouncer, requesterEvents } from './events/requester-events.ts';
+import { Forgetting } from './forgetting/forgetting.ts';
 import { HealthWatch } from './health/health-watch.ts';
 import { LastSeenStore } from './health/last-seen-store.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -183,6 +184,7 @@ export function makeParts(
       status,
     ],
     publicKeyOf: id => enrolment?.pins.of(id)?.key,
+    lastSeenAt: id => health.liveness(id)?.lastSeenAt,
     pinnedAt: id => enrolment?.pins.of(id)?.at,
     onStoreLost: restore,
     readAnnounced: announcedReader(store.storage, past.history, events),
@@ -190,6 +192,13 @@ export function makeParts(
     onLossesChange: onStatusChange,
   });
   const drains = new Drains({ clock, log, roll });
+  const forgetting = new Forgetting({
+    ...options,
+    requesterId,
+    settleMs: settings.nodeUnknownAfter,
+    health,
+    roll,
+  });
   return {
     events,
     health,
@@ -199,6 +208,7 @@ export function makeParts(
     executions,
     cordonEnds,
     drains,
+    forgetting,
     operators,
     waiting,
     roll,

@@ -5,7 +5,7 @@ import type { Storage } from '../transport/port.ts';
 import { type EventHistory, isBefore, readEventHistory, unannouncedChanges } from './events/event-history.ts';
 import type { EventPublisher } from './events/event-publisher.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
-import type { HealthWatch } from './health/health-watch.ts';
+import { type HealthWatch, heardBefore } from './health/health-watch.ts';
 import type { StoredLastSeen } from './health/last-seen-store.ts';
 import type { OnLoaded } from './roll/current-records.ts';
 import type { AnnouncedMembership, StoredRecord } from './roll/stored-record.ts';
@@ -46,7 +46,7 @@ export function catchUp({ history, lastSeen, incarnation }: Past, parts: CatchUp
     for (const change of due) events.announceEarlierChange(id, change);
     const isNew = due.some(({ Kind }) => Kind === 'registered');
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {
-      const seenAt = isNew ? undefined : lastSeen.times.get(id);
+      const seenAt = isNew ? undefined : (lastSeen.times.get(id) ?? heardBefore(stored.state));
       health.add(id, isNew ? 'UNKNOWN' : history.health(id), seenAt);
       if (stored.state.Membership === 'PENDING') waiting.add(id, seenAt !== undefined);
     }

@@ -124,7 +124,8 @@ export class Requester {
     this.#ownNats =
       ownNats && new OwnNats({ ...options, ...ownNats, onLost: error => this.#stopServing(error) });
     this.#instance = random.uuid();
-    this.#policy = { manualApproval: settings.manualApproval, maxPending: settings.maxPending };
+    const { manualApproval, maxPending, forgetAfter } = settings;
+    this.#policy = { manualApproval, maxPending, forgetAfter };
     const onChange = () => options.onStatusChange?.();
     this.#storeWatch = new StoreWatch(onChange);
     const isFrozen = () => options.freeze?.isFrozen === true;
@@ -208,8 +209,8 @@ export class Requester {
   }
 
   /** Applies the settings that can change while the requester runs. The others need a restart. */
-  reload({ manualApproval, maxPending }: RollPolicy): void {
-    Object.assign(this.#policy, { manualApproval, maxPending } satisfies RollPolicy);
+  reload({ manualApproval, maxPending, forgetAfter }: RollPolicy): void {
+    Object.assign(this.#policy, { manualApproval, maxPending, forgetAfter } satisfies RollPolicy);
   }
 
   /** Names what should run but does not; undefined when everything runs in time. */

@@ -1,12 +1,15 @@
 // Makes a directory of nodes without a requester, for tests of the API and of the commands.
+import assert from 'node:assert/strict';
 import type { Metric } from '../../agent/output/metrics.ts';
 import type { LostNode, ShownBan } from '../../agent/protocol/http.ts';
 import type { OperationView } from '../../agent/protocol/http-operations.ts';
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
 import { operationTime } from '../../agent/protocol/operation.ts';
+import type { GoneNode, Tombstone } from '../../agent/protocol/tombstone.ts';
 import { clusterBucket } from '../../agent/requester/cluster/cluster-bucket.ts';
 import type { Directory } from '../../agent/requester/directory/directory.ts';
+import { goneNodes } from '../../agent/requester/directory/gone-nodes.ts';
 import { type NodeView, nodeView } from '../../agent/requester/directory/node-view.ts';
 import { type BacalhauDesk, bacalhauDesk } from '../../agent/requester/enrolment/bacalhau-desk.ts';
 import {
@@ -35,6 +38,8 @@ import {
   rekeyNode,
 } from '../../agent/requester/roll/decisions.ts';
 import type { ResourceInfo } from '../../agent/requester/roll/resource-store.ts';
+import { absentRecord, type StoredRecord } from '../../agent/requester/roll/stored-record.ts';
+import { forgetNode, tombstoneFor, undeleteNode } from '../../agent/requester/roll/tombstones.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
 import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
 import { MusterError } from '../../agent/system/errors.ts';
@@ -64,6 +69,8 @@ interface Follower {
 export class FakeDirectory implements Directory {
   readonly self: NodeInfo;
   readonly nodes = new Map<string, FakeNode>();
+  /** What was known of the nodes that are gone. */
+  readonly gone = new Map<string, Tombstone>();
   /** Stored events, the oldest first. Their texts may be anything, because anyone may publish to the stream. */
   readonly events: { node: string; time: Date; text: string }[] = [];
   readonly followers = new Set<Follower>();
@@ -205,6 +212,36 @@ export class FakeDirectory implements Directory {
     this.#decide(name, decision, uncordonNode);
   }
 
+  async forget(name: string, decision: Decision & { silentForMs: number }): Promise<void> {
+    const silence = (id: string) => this.nodes.get(id)?.silence;
+    const isHealthy = (id: string) => this.nodes.get(id)?.health === 'HEALTHY';
+    this.#decide(name, decision, forgetNode(decision.silentForMs, silence, isHealthy));
+  }
+
+  async undelete(name: string, decision: Decision): Promise<void> {
+    this.#throwFailure();
+    const stored = this.nodes.get(name);
+    const tombstone = this.gone.get(name);
+    const from: StoredRecord = stored
+      ? { kind: 'record', revision: 1, state: stored.state }
+      : tombstone
+        ? { kind: 'deleted', revision: 1, tombstone }
+        : absentRecord;
+    const { write } = undeleteNode(() => undefined)(from, name, decision, this.#now);
+    assert.ok(typeof write === 'object');
+    this.gone.delete(name);
+    this.nodes.set(name, { state: write });
+  }
+
+  goneNodes(sinceMs?: number): GoneNode[] {
+    this.#throwFailure();
+    const entries = [...this.gone].map(([id, tombstone]): [string, StoredRecord] => [
+      id,
+      { kind: 'deleted', revision: 1, tombstone },
+    ]);
+    return goneNodes(entries, new Date(this.#now), sinceMs);
+  }
+
   async explain(operation: string): Promise<OperationView> {
     this.#throwFailure();
     return this.explained(operation);
@@ -272,10 +309,18 @@ export class FakeDirectory implements Directory {
 
   #decide(name: string, decision: Decision, rule: DecisionRule): void {
     const node = decision.isExact ? (this.nodes.get(name) ?? this.#throwNotExact(name)) : this.#find(name);
-    const { write } = rule({ kind: 'record', revision: 1, state: node.state }, name, decision, this.#now);
+    const stored: StoredRecord = { kind: 'record', revision: 1, state: node.state };
+    const { write, change } = rule(stored, name, decision, this.#now);
     if (write === undefined) return;
-    if (write === 'deleted') this.nodes.delete(node.state.Info.NodeID);
-    else node.state = write;
+    if (typeof write === 'object') {
+      node.state = write;
+      return;
+    }
+    const id = node.state.Info.NodeID;
+    const known = { publicKey: node.state.Muster?.PublicKey, lastSeenAt: node.liveness?.lastSeenAt };
+    const tombstone = tombstoneFor(stored, change, write === 'forgotten', known);
+    if (tombstone) this.gone.set(id, tombstone);
+    this.nodes.delete(id);
   }
 
   #throwNotExact(name: string): never {

@@ -117,13 +117,14 @@ export class RefusedKey {
     else connection.reconnect(waitMs);
   }
 
-  // The key of a deleted node may only ask why. What it needs is another connection, and that only when it may come back.
+  // The key of a deleted node may only ask why. What it needs is another connection, and that only when it may come back. When an
+  // operator brings it back, the requester ends this link to call the node.
   #onKeyDeleted(refusal: Refusal): void {
     const { connection, delays, state } = this.#options;
     if (this.#options.mayComeBack()) connection.reconnect(delays.whileKeyRefusedMs());
     else {
       if (state.phase !== 'deleted') this.#options.onDeleted(refusal);
-      connection.reconnect(deletedPauseMs);
+      connection.standBy(deletedPauseMs);
     }
   }
 }

@@ -12,7 +12,7 @@ import { readBody } from './read-body.ts';
 export interface NodeChange {
   action: DecisionAction;
   /** What the operator decided. `isBan` says whether the key of a node that is deleted is refused for ever. */
-  decision: Decision & CordonWish & { isBan: boolean };
+  decision: Decision & CordonWish & { isBan: boolean; silentForMs: number };
 }
 
 /**
@@ -20,10 +20,8 @@ export interface NodeChange {
  * the caller's token, so an error quotes only the action. @throws RequestFault 400
  */
 export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act): NodeChange {
-  const { Action, Message, Actor, Exact, Fingerprint, Ban, ForSeconds, DeadlineSeconds } = readBody(
-    decisionSchema,
-    body,
-  );
+  const { Action, Message, Actor, Exact, Fingerprint, Ban, ForSeconds, DeadlineSeconds, SilentForSeconds } =
+    readBody(decisionSchema, body);
   const action = decisionActions.find(name => name === Action);
   if (!action) {
     throw new RequestFault(
@@ -43,6 +41,10 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
   if (ForSeconds && action !== 'cordon' && action !== 'drain')
     throw new RequestFault(400, 'only a cordon ends by itself');
   if (DeadlineSeconds && action !== 'drain') throw new RequestFault(400, 'only a drain has a deadline');
+  if (SilentForSeconds && action !== 'forget')
+    throw new RequestFault(400, 'only a node that is forgotten has a shortest silence');
+  if (action === 'forget' && !SilentForSeconds)
+    throw new RequestFault(400, 'SilentForSeconds is missing: a node is forgotten only for its silence');
   const decision = {
     reason: Message,
     ...actOf(Actor),
@@ -51,6 +53,7 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
     isBan: Ban,
     ...(ForSeconds ? { forMs: ForSeconds * 1000 } : {}),
     ...(DeadlineSeconds ? { deadlineMs: DeadlineSeconds * 1000 } : {}),
+    silentForMs: SilentForSeconds * 1000,
   };
   return { action, decision };
 }

@@ -12,14 +12,14 @@ import { RequestFault } from './problem.ts';
  * Returns the nodes that match every filter, sorted, and not more than `limit`. Nodes that are equal in the order keep
  * the order of `views`. An unknown filter value matches nothing, as in Bacalhau. @throws RequestFault 400
  */
-export function queryNodes(views: readonly NodeView[], parameters: URLSearchParams): NodeView[] {
+export function queryNodes(views: readonly NodeView[], parameters: URLSearchParams, now: Date): NodeView[] {
   const filter = filterOf(parameters);
   const selects = parseSelector(parameters.getAll('labels').filter(Boolean).join(','));
   const order = orderOf(parameters.get('order_by') || 'id');
   const sign = flagOf(parameters, 'reverse') ? -1 : 1;
   const limit = limitOf(parameters.get('limit') || '0');
   const shown = views
-    .filter(view => isChosen(view, filter))
+    .filter(view => isChosen(view, filter, now))
     .filter(view => selects(view.Info.Labels ?? {}))
     .sort((a, b) => sign * order(a, b));
   return limit === 0 ? shown : shown.slice(0, limit);

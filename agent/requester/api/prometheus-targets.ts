@@ -1,5 +1,6 @@
 // Lists the approved nodes for Prometheus' HTTP discovery (http_sd), each by its address.
 import { isIPv6 } from 'node:net';
+import { systemClock } from '../../system/clock.ts';
 import type { NodeView } from '../directory/node-view.ts';
 import { queryNodes } from './node-query.ts';
 import { RequestFault } from './problem.ts';
@@ -39,7 +40,7 @@ export function prometheusTargets(
   const approved = views.filter(
     ({ Info, Membership }) => Info.NodeType === 'Compute' && Membership === 'APPROVED',
   );
-  return queryNodes(approved, parameters).flatMap(view => {
+  return queryNodes(approved, parameters, systemClock.now()).flatMap(view => {
     const found = portOf(view);
     const ip = view.Info.Address?.IP;
     if (found === undefined || ip === undefined) return [];

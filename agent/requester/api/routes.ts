@@ -1,12 +1,13 @@
 // The API answers these routes: Bacalhau's for nodes and for the requester itself, and muster's own for status and events.
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
+import { parseLongDuration } from '../../config/units.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import { confirmStoreSchema, rebuildSchema, unbanSchema } from '../../protocol/http.ts';
 import { maxMessageBytes } from '../../protocol/json.ts';
 import { goTime } from '../../protocol/node-info.ts';
 import { nodeIdPattern, validate } from '../../protocol/schema.ts';
-import type { Clock } from '../../system/clock.ts';
+import { type Clock, systemClock } from '../../system/clock.ts';
 import { hostOf } from '../../system/host-header.ts';
 import type { Log } from '../../system/log.ts';
 import { printable } from '../../system/printable.ts';
@@ -77,7 +78,7 @@ export function apiRoutes({
   app.get('/api/v1/agent/node', call => answer(call, directory.self));
 
   app.get('/api/v1/orchestrator/nodes', call => {
-    const nodes = queryNodes(directory.list(), parameters(call));
+    const nodes = queryNodes(directory.list(), parameters(call), (clock ?? systemClock).now());
     if (nodeStreams.isFor(call)) return nodeStreams.answer(call, nodes, directory.status());
     return answer(call, { NextToken: '', Nodes: nodes });
   });
@@ -91,6 +92,10 @@ export function apiRoutes({
     await directory[action](name, { ...decision, isGivenUp: call.get('isGivenUp') });
     return answer(call, { Success: true });
   });
+
+  app.get('/api/v1/orchestrator/gone', call =>
+    answer(call, { Nodes: directory.goneNodes(sinceOf(parameters(call))) }),
+  );
 
   app.get('/api/v1/orchestrator/bans', call => answer(call, { Bans: directory.bans() }));
   app.put('/api/v1/orchestrator/bans/:fingerprint', limitBody(maxMessageBytes), async call => {
@@ -157,6 +162,14 @@ function eventQuery(query: URLSearchParams): EventQuery {
   // The id becomes a part of a subject, in which * and > would mean every node.
   if (node !== undefined && !nodeIdPattern.test(node)) throw new RequestFault(400, 'node is not a node id');
   return { node, since: timeOf(query.get('since') || undefined), follow: flagOf(query, 'follow') };
+}
+
+function sinceOf(query: URLSearchParams): number | undefined {
+  const text = query.get('since');
+  if (text === null) return undefined;
+  const sinceMs = parseLongDuration(text);
+  if (sinceMs !== undefined) return sinceMs;
+  throw new RequestFault(400, 'since is not a time; allowed: like 10m, 12h, 1h30m');
 }
 
 function timeOf(since: string | undefined): Date | undefined {

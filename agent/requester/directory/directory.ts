@@ -3,6 +3,7 @@ import type { Metric } from '../../output/metrics.ts';
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
+import type { GoneNode } from '../../protocol/tombstone.ts';
 import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
 import type { BacalhauDesk } from '../enrolment/bacalhau-desk.ts';
 import type { JoinCodeDesk } from '../enrolment/join-code-desk.ts';
@@ -70,6 +71,21 @@ export interface Directory {
   drain(name: string, decision: Decision & CordonWish): Promise<void>;
   /** Lets a cordoned node have work again. @throws MusterError as `approve` */
   uncordon(name: string, decision: Decision): Promise<void>;
+  /**
+   * Forgets a node that was not heard for this long. It may come back by itself, as PENDING and with its history. @throws
+   * MusterError as `approve`; `conflict` when it was heard since, or is REJECTED
+   */
+  forget(name: string, decision: Decision & { silentForMs: number }): Promise<void>;
+  /**
+   * Brings back a node that was deleted or forgotten, with its membership, labels and key. `name` is its whole id. @throws
+   * MusterError as `approve`; `conflict` when nothing is known of it, or another node has its key
+   */
+  undelete(name: string, decision: Decision): Promise<void>;
+  /**
+   * Returns the nodes that are gone and that something is known of, the latest first; only those that went within `sinceMs`, if
+   * that is given. @throws MusterError `unreachable` while the requester starts.
+   */
+  goneNodes(sinceMs?: number): GoneNode[];
   /**
    * Says what became of an operation. @throws MusterError `unreachable` while the requester starts, and when that cannot be
    * known now because the store does not answer.

@@ -7,6 +7,8 @@ import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { KeyDecisions } from '../enrolment/key-decisions.ts';
 import type { Act } from '../events/requester-events.ts';
+import type { HealthWatch } from '../health/health-watch.ts';
+import { knownSilenceMs } from '../health/known-silence.ts';
 import type { OperationNotes } from '../operations/operation-notes.ts';
 import { type CordonWish, cordonNode, drainNode, uncordonNode } from '../roll/cordon-rules.ts';
 import {
@@ -22,6 +24,7 @@ import {
 import { withPinnedKey } from '../roll/node-key.ts';
 import type { Roll } from '../roll/roll.ts';
 import type { StoredRecord } from '../roll/stored-record.ts';
+import { forgetNode, undeleteNode } from '../roll/tombstones.ts';
 import type { Peers } from '../watcher/peers.ts';
 import type { DirectoryFaults } from './directory-faults.ts';
 
@@ -30,7 +33,12 @@ export interface NodeDecisionsOptions {
   log: Log;
   faults: DirectoryFaults;
   /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
-  parts(): { roll: Roll; keys: KeyDecisions | undefined; peers: Pick<Peers, 'list'> };
+  parts(): {
+    roll: Roll;
+    keys: KeyDecisions | undefined;
+    peers: Pick<Peers, 'list'>;
+    health: Pick<HealthWatch, 'silenceMs' | 'liveness' | 'health'>;
+  };
   notes: OperationNotes;
   /** This requester. */
   self: Pick<NodeInfo, 'NodeID'>;
@@ -101,6 +109,21 @@ export class NodeDecisions {
     );
   }
 
+  forget(name: string, decision: Decision & { silentForMs: number }): Promise<void> {
+    const { clock, parts } = this.#options;
+    const silenceOf = (id: string) => knownSilenceMs(parts().health, id, clock.now());
+    const isHealthy = (id: string) => parts().health.health(id) === 'HEALTHY';
+    const rule = forgetNode(decision.silentForMs, silenceOf, isHealthy);
+    return this.#noted(name, decision, 'forget', () => this.#decide(name, decision, rule, 'node forgotten'));
+  }
+
+  undelete(name: string, decision: Decision): Promise<void> {
+    const refuseKey = (id: string, key: string) => this.#options.parts().keys?.refuseForeign(id, key);
+    return this.#noted(name, decision, 'undelete', () =>
+      this.#decide(name, decision, undeleteNode(refuseKey), 'node brought back', 'undelete'),
+    );
+  }
+
   async unban(wanted: string, act: Act): Promise<void> {
     await this.#keys().unban(wanted, act);
   }
@@ -117,7 +140,13 @@ export class NodeDecisions {
       .catch(error => faults.throwUndecided(error, name, findOut(name, decision)));
   }
 
-  async #decide(name: string, decision: Decision, rule: DecisionRule, text: string): Promise<void> {
+  async #decide(
+    name: string,
+    decision: Decision,
+    rule: DecisionRule,
+    text: string,
+    how: 'decide' | 'undelete' = 'decide',
+  ): Promise<void> {
     const { log, faults, parts } = this.#options;
     const { roll, keys } = parts();
     const keyBefore = keys?.keyOf(name);
@@ -128,9 +157,9 @@ export class NodeDecisions {
       if (!isRepeated && decision.isGivenUp?.()) throw givenUp(name);
       return outcome;
     };
-    const node = await roll
-      .decide(name, decision, ruleWithKey)
-      .catch(error => faults.throwUndecided(error, name, findOut(name, decision)));
+    const node = await roll[how](name, decision, ruleWithKey).catch(error =>
+      faults.throwUndecided(error, name, findOut(name, decision)),
+    );
     // The operator's command ends when the decision is in force: the connection of a deleted node is ended then.
     await keys?.untilFollowed(node);
     const key = keys?.keyOf(node) ?? keyBefore;

@@ -4,6 +4,7 @@ import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
+import type { GoneNode } from '../../protocol/tombstone.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
@@ -35,6 +36,7 @@ import { authorityMaker, type Peers } from '../watcher/peers.ts';
 import type { Directory } from './directory.ts';
 import { DirectoryFaults } from './directory-faults.ts';
 import { followEvents } from './follow-events.ts';
+import { goneNodes } from './gone-nodes.ts';
 import { NodeDecisions } from './node-decisions.ts';
 import { type NodeView, nodeView } from './node-view.ts';
 
@@ -171,6 +173,19 @@ export class NodeDirectory implements Directory {
 
   uncordon(name: string, decision: Decision): Promise<void> {
     return this.#decisions.uncordon(name, decision);
+  }
+
+  forget(name: string, decision: Decision & { silentForMs: number }): Promise<void> {
+    return this.#decisions.forget(name, decision);
+  }
+
+  undelete(name: string, decision: Decision): Promise<void> {
+    return this.#decisions.undelete(name, decision);
+  }
+
+  goneNodes(sinceMs?: number): GoneNode[] {
+    const { parts, clock } = this.#options;
+    return goneNodes(parts().roll.records.entries(), clock.now(), sinceMs);
   }
 
   async explain(operation: string): Promise<OperationView> {

@@ -13,6 +13,7 @@ import type { Conflict } from '../events/conflict-detector.ts';
 import type { Liveness } from '../health/health.ts';
 import type { ExecutionCounts } from '../roll/executions.ts';
 import type { ResourceInfo } from '../roll/resource-store.ts';
+import { shownTombstone } from './gone-nodes.ts';
 
 export interface NodeView extends Omit<NodeState, 'Muster' | 'ConnectionState'> {
   ConnectionState: NodeConnectionState;
@@ -45,6 +46,7 @@ export function nodeView(
     Instance: _instance,
     BootID: _boot,
     PublicKey: _key,
+    Former,
     ...shown
   } = state.Muster ?? {};
   return {
@@ -74,6 +76,7 @@ export function nodeView(
       ...(silenceMs === undefined ? {} : { Silence: Math.round(silenceMs) }),
       ...shown,
       Schedulable: isSchedulable(state),
+      ...(Former ? { Former: shownTombstone(Former) } : {}),
       ...(executions ? { Executions: executionsView(executions) } : {}),
       ...(pinnedKey ? { PublicKey: pinnedKey, Fingerprint: fingerprint(pinnedKey) } : {}),
       ...(conflict ? { Conflict: conflictView(conflict) } : {}),

@@ -51,6 +51,20 @@ export class KeyDecisions {
     }));
   }
 
+  /** Refuses a key that may not be the node's any more. @throws MusterError `conflict` when it is banned, or another node has it */
+  refuseForeign(id: string, key: string): void {
+    const { bans, pins } = this.#options;
+    if (bans.of(key))
+      throw new MusterError('conflict', `the key of node ${id} is banned`, {
+        hint: `lift the ban first: muster node unban ${fingerprint(key)}`,
+      });
+    const owner = pins.nodeOf(key);
+    if (owner !== undefined && owner !== id)
+      throw new MusterError('conflict', `the key of node ${id} belongs to node ${owner} now`, {
+        hint: `only one of them can have it; to bring ${id} back, first: muster node delete ${owner}`,
+      });
+  }
+
   /** Waits until the pin of a node follows a decision about it, for some seconds at most. */
   async untilFollowed(id: string): Promise<void> {
     const { clock, follower } = this.#options;

@@ -7,7 +7,7 @@ import type { Log } from '../../system/log.ts';
 import { wasChanged } from '../cluster/record-conflict.ts';
 import { type RetryOptions, retryOnBrokerError } from '../cluster/retry.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
-import { keyOf, type StoredRecord } from '../roll/stored-record.ts';
+import { isForgotten, keyOf, type StoredRecord } from '../roll/stored-record.ts';
 import type { DeletedNode, ExpiredNode, FormerNodes } from './former-nodes.ts';
 import type { LiveConnections } from './live-connections.ts';
 import type { Pin, Pins } from './pins.ts';
@@ -119,8 +119,9 @@ export class KeyFollower implements RollObserver {
     if (!this.#isBehind(id)) return;
     const stored = this.#records?.stored(id);
     const pin = pins.of(id);
-    if (stored?.kind === 'deleted' && pin) await this.#retire(id, stored, pin);
-    if (stored?.kind === 'absent' && pin) await this.#forget(id, pin, stored.at);
+    if (stored?.kind === 'deleted' && pin && !isForgotten(stored)) await this.#retire(id, stored, pin);
+    const mayComeBack = stored?.kind === 'absent' || (stored?.kind === 'deleted' && isForgotten(stored));
+    if (mayComeBack && pin) await this.#forget(id, pin, stored.at);
     const key = this.#keyInRecord(id);
     if (key) await this.#exchange(id, key, pin);
   }
@@ -164,7 +165,7 @@ export class KeyFollower implements RollObserver {
     await live.end(pin.key);
   }
 
-  // A node that gave way is a newcomer again, and comes back without a join code as long as its key is remembered. The code
+  // A node that gave way, or was forgotten, is a newcomer again, and comes back without a join code as long as its key is remembered. The code
   // with which it first came stays used.
   async #forget(id: string, pin: Pin, at: string | undefined): Promise<void> {
     const { pins, expired, live, clock, onGaveWay } = this.#options;

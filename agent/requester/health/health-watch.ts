@@ -110,7 +110,7 @@ export class HealthWatch {
 
   /** Watches a compute node that has a new record. */
   onRecord(id: string, state: NodeState): void {
-    if (state.Info.NodeType === 'Compute') this.#nodes.add(id);
+    if (state.Info.NodeType === 'Compute') this.#nodes.add(id, undefined, heardBefore(state));
   }
 
   /**
@@ -306,4 +306,10 @@ export class HealthWatch {
   #announce(node: Liveness, current: Health, rule: string): void {
     if (this.#graceOver && this.#isAnnouncing) this.#announcements.announce(node, current, rule);
   }
+}
+
+/** Returns when a node that was brought back was last heard before it went; undefined for any other. */
+export function heardBefore({ Muster }: NodeState): number | undefined {
+  const { LastSeenAt, UndeletedAt } = Muster?.Former ?? {};
+  return LastSeenAt && UndeletedAt ? Date.parse(LastSeenAt) : undefined;
 }

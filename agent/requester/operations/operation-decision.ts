@@ -14,7 +14,8 @@ const overtakenBy: Readonly<Record<string, RegExp>> = {
   rekeyed: /^(rekeyed|deleted)$/,
   cordoned: /^(cordoned|uncordoned|deleted)$/,
   uncordoned: /^(cordoned|uncordoned|deleted)$/,
-  deleted: /^(approved|rejected|deleted|rekeyed|cordoned|uncordoned)$/,
+  deleted: /^(approved|rejected|deleted|rekeyed|cordoned|uncordoned|undeleted)$/,
+  undeleted: /^deleted$/,
 };
 
 type Facts = Omit<OperationDecision, 'NodeID' | 'Stands' | 'Later'>;

@@ -11,6 +11,8 @@ export interface RollPolicy {
    * more in each hour.
    */
   maxPending: number;
+  /** Time after which a silent node is forgotten, in milliseconds; undefined when none is. */
+  forgetAfter?: number | undefined;
 }
 
 /**

@@ -43,7 +43,7 @@ export type DecisionRule = (
   name: string,
   decision: Decision,
   now: string,
-) => { write: NodeState | 'deleted'; change: RecordedChange } | typeof nothing;
+) => { write: NodeState | 'deleted' | 'forgotten'; change: RecordedChange } | typeof nothing;
 
 /** Length of the longest reason that a record may contain, in characters. */
 export const maxReasonLength = 1024;

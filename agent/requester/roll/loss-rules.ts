@@ -68,9 +68,12 @@ function timeOf(stored: StoredRecord): number | undefined {
   if (stored.kind === 'deleted' || stored.kind === 'absent')
     return stored.at === undefined ? undefined : Date.parse(stored.at);
   if (stored.kind !== 'record') return undefined;
-  const { RegisteredAt, Decision, Changes = [] } = stored.state.Muster ?? {};
-  const times = [RegisteredAt, Decision?.At, ...divideChanges(Changes).known.map(({ At }) => At)].flatMap(
-    at => at ?? [],
-  );
+  const { RegisteredAt, Decision, Former, Changes = [] } = stored.state.Muster ?? {};
+  const times = [
+    RegisteredAt,
+    Decision?.At,
+    Former?.UndeletedAt,
+    ...divideChanges(Changes).known.map(({ At }) => At),
+  ].flatMap(at => at ?? []);
   return times.length === 0 ? undefined : Math.max(...times.map(at => Date.parse(at)));
 }

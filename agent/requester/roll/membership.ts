@@ -13,7 +13,7 @@ import {
 import { keepUnknown } from '../../protocol/unknown-members.ts';
 import { infoDiffers, isTooLarge, tooLarge, updatedChange } from './info-rules.ts';
 import { fingerprintOf } from './node-key.ts';
-import { lastRegistrationOf, type StoredRecord } from './stored-record.ts';
+import { isForgotten, lastRegistrationOf, type StoredRecord } from './stored-record.ts';
 
 export interface RegistrationPolicy {
   manualApproval: boolean;
@@ -82,6 +82,8 @@ export function register(
       BootID: Muster?.BootID,
       Version: Muster?.Version,
       RegisteredAt: policy.now,
+      ...(isNew ? { FirstRegisteredAt: policy.now } : {}),
+      ...(stored.kind === 'deleted' && stored.tombstone ? { Former: stored.tombstone } : {}),
       PublicKey: policy.publicKey ?? before?.Muster?.PublicKey,
       ...(joined ? fromCode(joined, policy.now) : {}),
     },
@@ -207,9 +209,9 @@ export const tooOften = (nodeId: string, waitMs: number): RequestOutcome =>
     `node ${nodeId} registered too often in a short time; try again in ${Math.ceil(waitMs / 1000)} s`,
   );
 
-/** Refuses a node that is not on the roll: it was deleted, or it has to register first. */
+/** Refuses a node that is not on the roll: it was deleted, or it has to register first. One that was forgotten is not told. */
 export function unknownNode(stored: StoredRecord, nodeId: string): RequestOutcome {
-  if (stored.kind === 'deleted') return refusal('deleted', reasons.deleted);
+  if (stored.kind === 'deleted' && !isForgotten(stored)) return refusal('deleted', reasons.deleted);
   if (stored.kind === 'unreadable') return unreadableRecord(nodeId);
   if (stored.kind === 'lost') return lostRecord(nodeId);
   return refusal('handshake_required', reasons.handshakeRequired(nodeId));

@@ -1,6 +1,7 @@
 // The record writer changes the record of one node in the store: it reads the record, asks a rule, and writes what it says.
 import type { RecordedChange } from '../../protocol/node-state.ts';
 import { rememberOperation } from '../../protocol/operation.ts';
+import type { Tombstone } from '../../protocol/tombstone.ts';
 import type { Random } from '../../system/random.ts';
 import { BrokerError, type Bucket } from '../../transport/port.ts';
 import { NodeQueue } from './node-queue.ts';
@@ -17,6 +18,7 @@ import {
 import type { StoreFollower } from './store-follower.ts';
 import type { StoreLife } from './store-life.ts';
 import { lastRegistrationOf, operationsOf, type StoredRecord } from './stored-record.ts';
+import { type KnownBesides, tombstoneFor } from './tombstones.ts';
 
 /** Number of times that a change is tried while others write the same record. */
 const maxAttempts = 8;
@@ -30,6 +32,8 @@ export interface RecordWriterOptions {
   random: Random;
   announcer: ChangeAnnouncer;
   follower: StoreFollower;
+  /** Returns what is known of a node besides its record, for its tombstone. */
+  known(id: string): KnownBesides;
   /** Whether this requester watches. Another one removes the markers otherwise. */
   watches(): boolean;
 }
@@ -110,7 +114,8 @@ export class RecordWriter {
       const operations = operationsAfter(stored, change);
       const registration = typeof state === 'string' ? lastRegistrationOf(stored) : undefined;
       const { revision } = stored;
-      const request = { id, state, changes, revision, operation, operations, registration };
+      const tombstone = this.#tombstone(id, stored, outcome);
+      const request = { id, state, changes, revision, operation, operations, registration, tombstone };
       const isStored = await this.#write(request, change).catch(error => throwDoubtful(error, attempt));
       if (isStored) return outcome;
       replaced.add(stored.revision);
@@ -123,13 +128,18 @@ export class RecordWriter {
     throw new BrokerError('timeout', why);
   }
 
+  #tombstone(id: string, stored: StoredRecord, { write, change }: RecordChange): Tombstone | undefined {
+    if (!change || (write !== 'deleted' && write !== 'forgotten')) return undefined;
+    return tombstoneFor(stored, change, write === 'forgotten', this.#options.known(id));
+  }
+
   // Writes a change. `request` contains the changes of a later version only. Returns false when somebody else wrote first.
   async #write(
     request: Omit<WriteRequest, 'incarnation'>,
     change: RecordedChange | undefined,
   ): Promise<boolean> {
     const { bucket, announcer, life, follower } = this.#options;
-    const { id, state, operation, operations = [], registration } = request;
+    const { id, state, operation, operations = [], registration, tombstone } = request;
     const mark: WriteMark = { operation, operations, incarnation: await life.find() };
     const own = change && { ...change, Store: mark.incarnation };
     const changes = [...request.changes, ...announcer.unacknowledgedChanges(id), ...(own ? [own] : [])];
@@ -137,7 +147,7 @@ export class RecordWriter {
     if (revision === undefined) return false;
     const written: StoredRecord =
       typeof state === 'string'
-        ? markerRecord(revision, { changes, operations, registration })
+        ? markerRecord(revision, { changes, operations, registration, tombstone })
         : { kind: 'record', revision, state: signed(state, mark) };
     follower.applyWrite(id, written, own && { ...own, Revision: revision });
     return true;

@@ -51,6 +51,8 @@ export interface RollOptions extends Omit<StoreFollowerOptions, 'onApplied'> {
   hasPeers(): boolean;
   /** Returns the key that is pinned to a node; undefined when there is none, or the broker checks no keys. */
   publicKeyOf(id: string): string | undefined;
+  /** Returns when a node was last heard, in milliseconds since 1970; undefined when it never was. */
+  lastSeenAt?: ((id: string) => number | undefined) | undefined;
   /** Returns when a key was pinned to a node, RFC 3339; undefined when none is. */
   pinnedAt?: ((id: string) => string | undefined) | undefined;
 }
@@ -69,7 +71,11 @@ export class Roll {
     this.#options = options;
     const { clock } = options;
     this.#follower = new StoreFollower({ ...options, onApplied: this.#onApplied.bind(this) });
-    this.#writer = new RecordWriter({ ...options, follower: this.#follower });
+    const known = (id: string) => ({
+      publicKey: options.publicKeyOf(id),
+      lastSeenAt: options.lastSeenAt?.(id),
+    });
+    this.#writer = new RecordWriter({ ...options, follower: this.#follower, known });
     this.#updates = new TokenBuckets(storedUpdateLimits, () => clock.monotonic());
     this.#held = new HeldUpdates({
       clock,
@@ -210,15 +216,21 @@ export class Roll {
    * events; BrokerError when the store does not answer.
    */
   async decide(name: string, decision: Decision, rule: DecisionRule): Promise<string> {
-    // During a comparison, a lost node looks as if it had never been there.
-    if (this.#follower.isComparing)
-      await this.#follower.compared().catch(error => {
-        throw comparing(error);
-      });
+    await this.#compared();
     if (isNodeKey(name) && !this.records.get(name)) await this.refresh(name);
     const id = this.#decidedBy(name, decision) ?? this.#resolve(name, decision);
     await this.#writer.change(id, stored => rule(stored, name, decision, this.#timeAfterPin(id)));
     return id;
+  }
+
+  /**
+   * Brings back a node that is gone, by `rule`, and returns its id, which `name` is. @throws MusterError the rule's, and
+   * `unreachable` as `decide`; BrokerError when the store does not answer.
+   */
+  async undelete(name: string, decision: Decision, rule: DecisionRule): Promise<string> {
+    await this.#compared();
+    await this.#writer.change(name, stored => rule(stored, name, decision, this.#timeAfterPin(name)));
+    return name;
   }
 
   /**
@@ -280,6 +292,14 @@ export class Roll {
   /** Puts the requester itself on the roll. */
   async registerSelf(info: NodeInfo): Promise<void> {
     await this.#writer.change(info.NodeID, stored => ownRecord(stored, info, this.#now()) ?? {});
+  }
+
+  // During a comparison, a lost node looks as if it had never been there.
+  async #compared(): Promise<void> {
+    if (!this.#follower.isComparing) return;
+    await this.#follower.compared().catch(error => {
+      throw comparing(error);
+    });
   }
 
   #resolve(name: string, { isExact }: Decision): string {

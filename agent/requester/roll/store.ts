@@ -12,6 +12,7 @@ import {
 } from '../../protocol/node-state.ts';
 import { rememberedOperations } from '../../protocol/operation.ts';
 import { nodeIdPattern, validate, validateStored } from '../../protocol/schema.ts';
+import { maxTombstoneBytes, type Tombstone, tombstoneSchema } from '../../protocol/tombstone.ts';
 import { withUnknown } from '../../protocol/unknown-members.ts';
 import {
   BrokerError,
@@ -38,11 +39,14 @@ const changeHeader = 'Muster-Change';
 const operationHeader = 'Muster-Operation';
 const operationsHeader = 'Muster-Operations';
 const registrationHeader = 'Muster-Registration';
+const tombstoneHeader = 'Muster-Tombstone';
 
 export interface WriteRequest extends WriteMark {
   id: string;
   /** The record to write, or why it is purged. */
-  state: NodeState | 'deleted' | 'expired';
+  state: NodeState | 'deleted' | 'forgotten' | 'expired';
+  /** What was known of a node that is deleted or forgotten. */
+  tombstone?: Tombstone | undefined;
   /** The changes whose events are not acknowledged yet. The last one is this change, which has no revision yet. */
   changes: readonly StoredChange[];
   /** The revision that the write replaces. */
@@ -92,6 +96,7 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
       changes: markerChanges(entry),
       operations: markerOperations(entry),
       registration: markerRegistration(entry),
+      tombstone: markerTombstone(entry),
       created: entry.created,
     });
   }
@@ -108,7 +113,8 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
 }
 
 /** What a marker says of the node that it replaced. */
-export interface MarkerContent extends Pick<WriteRequest, 'changes' | 'operations' | 'registration'> {
+export interface MarkerContent
+  extends Pick<WriteRequest, 'changes' | 'operations' | 'registration' | 'tombstone'> {
   /** The time of the broker, for a marker that names no change. */
   created?: Date;
 }
@@ -119,7 +125,7 @@ export interface MarkerContent extends Pick<WriteRequest, 'changes' | 'operation
  */
 export function markerRecord(
   revision: number,
-  { changes, operations = [], registration, created }: MarkerContent,
+  { changes, operations = [], registration, tombstone, created }: MarkerContent,
 ): StoredRecord {
   const last = divideChanges(changes).known.at(-1);
   const at = last?.At ?? created?.toISOString();
@@ -135,6 +141,7 @@ export function markerRecord(
     ...(last?.Reason ? { reason: last.Reason } : {}),
     ...(last?.Actor ? { actor: last.Actor } : {}),
     ...(registration ? { registration } : {}),
+    ...(tombstone ? { tombstone } : {}),
     ...mark,
   };
 }
@@ -195,6 +202,7 @@ function markerHeaders({
   operation,
   operations = [],
   registration,
+  tombstone,
 }: WriteRequest): Record<string, string> {
   // A header is one line of ASCII, so the changes are written in base64: an operator's reason may contain any character.
   const text = Buffer.from(JSON.stringify(newestOf(changes))).toString('base64');
@@ -202,6 +210,7 @@ function markerHeaders({
   if (operations.length > 0) headers[operationsHeader] = operations.join(', ');
   const last = registration && `${registration.attempt} ${registration.instance}`;
   if (last && registrationPattern.test(last)) headers[registrationHeader] = last;
+  if (tombstone) headers[tombstoneHeader] = Buffer.from(writeJson(tombstone)).toString('base64');
   return headers;
 }
 
@@ -246,6 +255,17 @@ const registrationPattern = /^(?<attempt>\d{1,15}) (?<instance>[\x21-\x7e]{1,128
 function markerRegistration({ headers }: BucketEntry): LastRegistration | undefined {
   const { attempt, instance } = registrationPattern.exec(headers[registrationHeader] ?? '')?.groups ?? {};
   return attempt && instance ? { attempt: Number(attempt), instance } : undefined;
+}
+
+/** Returns the tombstone in the header of a marker. Another program may have written anything there. */
+function markerTombstone({ headers }: BucketEntry): Tombstone | undefined {
+  const text = headers[tombstoneHeader];
+  if (!text || text.length > 2 * maxTombstoneBytes) return undefined;
+  try {
+    return validateStored(tombstoneSchema, parseJson(Buffer.from(text, 'base64')));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Returns the mark of the write that made an entry; undefined when another program wrote it. */

@@ -1,5 +1,6 @@
 // A stored record is the entry that the node info store has under one node id.
 import type { Membership, NodeState, RecordedChange } from '../../protocol/node-state.ts';
+import type { Tombstone } from '../../protocol/tombstone.ts';
 
 /** A stored record. `revision` is the store revision that a write has to name. */
 export type StoredRecord =
@@ -11,7 +12,8 @@ export type StoredRecord =
   /**
    * The node was deleted. Only a deletion marker is left. `reason` is what the operator gave, `actor` the operator,
    * `incarnation` that of the store when the marker was written, `at` the time of the deletion (RFC 3339), and `operations`
-   * the last operations that decided about the node, `registration` its last one before. Each may be absent.
+   * the last operations that decided about the node, `registration` its last one before, `tombstone` what was known of it.
+   * Each may be absent.
    */
   | {
       kind: 'deleted';
@@ -22,6 +24,7 @@ export type StoredRecord =
       at?: string;
       operations?: readonly string[];
       registration?: LastRegistration;
+      tombstone?: Tombstone;
     }
   | { kind: 'record'; revision: number; state: NodeState }
   /** The record cannot be read. It is not replaced, and the node does not count as new. */
@@ -63,6 +66,16 @@ export function operatorReasonOf(stored: StoredRecord): string | undefined {
   if (stored.kind !== 'record' || stored.state.Membership !== 'REJECTED') return undefined;
   return stored.state.Muster?.Decision?.Reason || undefined;
 }
+
+/** Returns what was known of a node that is gone, or that is back; undefined when it was not here before. */
+export function tombstoneOf(stored: StoredRecord): Tombstone | undefined {
+  if (stored.kind === 'deleted') return stored.tombstone;
+  return stored.kind === 'record' ? stored.state.Muster?.Former : undefined;
+}
+
+/** Returns whether the node was forgotten for its silence. Nobody decided against it, so it may come back by itself. */
+export const isForgotten = (stored: StoredRecord): boolean =>
+  stored.kind === 'deleted' && stored.tombstone?.Forgotten === true;
 
 /** Returns the session that the node's messages must name; undefined for a Bacalhau node. */
 export const sessionOf = (stored: StoredRecord): string | undefined =>

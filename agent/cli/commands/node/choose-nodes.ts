@@ -29,6 +29,12 @@ export const selectionFlags = {
 
 export type ChoosingArgv = Argv<typeof selectionFlags>;
 
+/** The nodes that a command is about, and whether a selection has found them. */
+export interface Choice {
+  targets: Target[];
+  isSelection: boolean;
+}
+
 /** Number of nodes that are shown before the question. */
 const maxShown = 20;
 
@@ -37,11 +43,7 @@ const maxShown = 20;
  * that nobody can confirm; `not_found` when it chooses nothing; `conflict` when nothing is left to do; `failed` when the operator
  * says no; what the API throws.
  */
-export async function chooseNodes(
-  argv: ChoosingArgv,
-  deed: Deed,
-  api: ApiClient,
-): Promise<{ targets: Target[]; isSelection: boolean }> {
+export async function chooseNodes(argv: ChoosingArgv, deed: Deed, api: ApiClient): Promise<Choice> {
   const filters = Object.keys(filterFlags).filter(name => argv.given.has(name));
   const ids = [...new Set(argv.rest)];
   const [id] = ids;
@@ -57,13 +59,22 @@ export async function chooseNodes(
   return { targets: chosen.map(node => ({ id: node.Info.NodeID, node })), isSelection: true };
 }
 
-interface Selection {
+/** What a filter chooses. */
+export interface Selection {
   chosen: ShownNode[];
   /** Sentences about the nodes that the filter chooses, and that are left out. */
   leftOut: string[];
 }
 
-async function select({ flags }: ChoosingArgv, deed: Deed, api: ApiClient): Promise<Selection> {
+/**
+ * Returns the nodes that the filter in the flags chooses, without those that are left out. @throws MusterError `not_found`,
+ * `conflict`
+ */
+export async function select(
+  { flags }: ChoosingArgv,
+  deed: Pick<Deed, 'done' | 'leaveOut'>,
+  api: ApiClient,
+): Promise<Selection> {
   const { nodes, doubt } = await openList(api, parametersOf(flags), filterOf(flags));
   if (doubt) warn(doubt);
   const found = await Array.fromAsync(nodes);

@@ -6,19 +6,28 @@ import { note, print } from '../../../output/terminal.ts';
 import { catchInterruption, endBySignal } from '../../../roles/interruption.ts';
 import type { MusterError } from '../../../system/errors.ts';
 import { carryOut, type Outcome, type Target } from './carry-out.ts';
-import { type ChoosingArgv, chooseNodes } from './choose-nodes.ts';
+import type { Choice, ChoosingArgv } from './choose-nodes.ts';
 import type { Deed } from './deed.ts';
 import { commandFor, outcomeLines, summary } from './outcome-text.ts';
 
+/** The part of a command line that every command about many nodes has. */
+export type DecidingArgv = Pick<ChoosingArgv, 'load' | 'given'> & {
+  flags: Pick<ChoosingArgv['flags'], 'output'>;
+};
+
 /**
- * Does what `deed` says to the nodes that the command line names or selects, and returns the exit code. One typed id is answered
+ * Does what `deed` says to the nodes that `choose` finds by the command line, and returns the exit code. One typed id is answered
  * with `Ok` or its error, several with a line each. The commands that decide about nodes call it. @throws MusterError as
- * `chooseNodes`, and for one typed id what `deed.act` throws.
+ * `choose`, and for one typed id what `deed.act` throws.
  */
-export async function decideAbout(argv: ChoosingArgv, makeDeed: (api: ApiClient) => Deed): Promise<number> {
+export async function decideAbout<T extends DecidingArgv = ChoosingArgv>(
+  argv: T,
+  makeDeed: (api: ApiClient) => Deed,
+  choose: (argv: T, deed: Deed, api: ApiClient) => Promise<Choice>,
+): Promise<number> {
   const api = await requesterApi(argv.load);
   const deed = makeDeed(api);
-  const { targets, isSelection } = await chooseNodes(argv, deed, api);
+  const { targets, isSelection } = await choose(argv, deed, api);
   const isText = argv.flags.output === 'text';
   const isSingle = !isSelection && targets.length === 1;
   const caught = isSingle
@@ -46,7 +55,7 @@ export async function decideAbout(argv: ChoosingArgv, makeDeed: (api: ApiClient)
 }
 
 function tellHowToTakeBack(
-  argv: ChoosingArgv,
+  argv: DecidingArgv,
   deed: Deed,
   targets: readonly Target[],
   outcomes: readonly Outcome[],

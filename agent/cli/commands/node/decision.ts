@@ -6,7 +6,7 @@ import { isUnverified } from '../../../protocol/listed-node.ts';
 import { MusterError } from '../../../system/errors.ts';
 import type { Argv, Command, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
-import { chosenIds, selectionFlags } from './choose-nodes.ts';
+import { chooseNodes, chosenIds, selectionFlags } from './choose-nodes.ts';
 import { decideAbout } from './decide-about.ts';
 import type { Deed } from './deed.ts';
 
@@ -53,27 +53,31 @@ export function decision(action: Action): Command {
       const { message = '', fingerprint, ban } = argv.flags;
       refuseFingerprintOfMany(argv);
       const unverified: string[] = [];
-      const code = await decideAbout(argv, api => ({
-        path: `node ${action}`,
-        verb: action,
-        done: done[action],
-        flags,
-        ...(ban ? { consequence: 'and refuse the keys for ever' } : {}),
-        leaveOut: ({ Membership }) => (isSo[action] === Membership ? `already ${done[action]}` : undefined),
-        takenBackBy: takenBackBy[action],
-        async act({ id, node: seen }, operation) {
-          const body = {
-            Action: action,
-            Message: message,
-            Actor: actor(),
-            // An empty one is refused: a script whose variable is empty wants the key to be checked.
-            ...(fingerprint === undefined ? {} : { Fingerprint: fingerprint }),
-            ...(ban ? { Ban: true } : {}),
-          };
-          const node = await api.decide(id, body, { operation, seen });
-          if (action === 'approve' && node && isUnverified(node)) unverified.push(id);
-        },
-      }));
+      const code = await decideAbout(
+        argv,
+        api => ({
+          path: `node ${action}`,
+          verb: action,
+          done: done[action],
+          flags,
+          ...(ban ? { consequence: 'and refuse the keys for ever' } : {}),
+          leaveOut: ({ Membership }) => (isSo[action] === Membership ? `already ${done[action]}` : undefined),
+          takenBackBy: takenBackBy[action],
+          async act({ id, node: seen }, operation) {
+            const body = {
+              Action: action,
+              Message: message,
+              Actor: actor(),
+              // An empty one is refused: a script whose variable is empty wants the key to be checked.
+              ...(fingerprint === undefined ? {} : { Fingerprint: fingerprint }),
+              ...(ban ? { Ban: true } : {}),
+            };
+            const node = await api.decide(id, body, { operation, seen });
+            if (action === 'approve' && node && isUnverified(node)) unverified.push(id);
+          },
+        }),
+        chooseNodes,
+      );
       if (unverified.length > 0) warnOfUnverified(unverified);
       return code;
     },
@@ -94,7 +98,7 @@ const takenBackBy: Readonly<Record<Action, Deed['takenBackBy']>> = {
     path: 'node approve',
     ids: targets.flatMap(({ id, node }) => (node?.Membership === 'APPROVED' ? id : [])),
   }),
-  delete: () => undefined,
+  delete: targets => ({ path: 'node undelete', ids: targets.map(({ id }) => id) }),
 };
 
 function refuseFingerprintOfMany({ flags: { fingerprint }, rest, given }: Argv<typeof common>): void {

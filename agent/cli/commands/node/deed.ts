@@ -17,6 +17,8 @@ export interface Deed {
   act(target: Target, operation: string): Promise<void>;
   /** Says of a node that a selection found why it is left out, such as `already approved`; undefined when it is not. */
   leaveOut?(node: ShownNode): string | undefined;
+  /** The command that tries the rest again; absent when it is the same with the ids of the rest. */
+  retriedBy?: string;
   /** Returns the command that takes it back, and for which of the nodes; undefined when none does. */
   takenBackBy?(targets: readonly Target[]): { path: string; ids: readonly string[] } | undefined;
 }

@@ -8,6 +8,7 @@ import { zeroTime } from '../../../protocol/node-info.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';
 import { operatorText } from '../actor.ts';
 import { cordonText, drainText } from './cordon-text.ts';
+import { formerRows } from './former-text.ts';
 
 /** Width of the text, in columns. Longer values are broken between words. */
 const columns = 80;
@@ -42,6 +43,7 @@ function nodeRows(node: ShownNode, now: Date): Row[] {
     ...row('type', Info.NodeType),
     ...row('approval', Membership === 'PENDING' ? pendingText(Info.NodeID) : Membership),
     ...decisionRows(node, now),
+    ...formerRows(node, now),
     ...row('cordoned', cordonText(node, now)),
     ...row('why', Muster?.Cordon?.Reason),
     ...row('drain', drainText(node, now)),

@@ -1,8 +1,8 @@
 // `muster node list` lists the nodes on the roll.
 import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
 import { choice, integer } from '../../../config/kind.ts';
-import { jsonText } from '../../../output/data.ts';
-import { note, outputSize, outputWidth, printSlowly, warn } from '../../../output/terminal.ts';
+import { formatAs, jsonText } from '../../../output/data.ts';
+import { note, outputSize, outputWidth, print, printSlowly, warn } from '../../../output/terminal.ts';
 import { nodeOrders } from '../../../protocol/http.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
@@ -27,6 +27,7 @@ export const flags = {
     short: 'w',
     help: 'show the list as it changes, until Ctrl-C; without a terminal, a line a change',
   },
+  deleted: { help: 'list the nodes that were deleted or forgotten, the latest first' },
   'hide-header': { help: 'leave out the line of column titles' },
 } satisfies FlagTable;
 
@@ -37,6 +38,7 @@ export const examples: readonly Example[] = [
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { flags: given } = argv;
+  if (given.deleted) return listGone(argv);
   if (given.watch) requireTable(given.output);
   const api = await requesterApi(argv.load);
   if (given.watch) return watch(api, given);
@@ -56,6 +58,27 @@ function queryOf(given: Given): Record<string, string> {
     ...(given.limit === undefined ? {} : { limit: String(given.limit) }),
   };
 }
+
+/** Lists the nodes that are gone. @throws MusterError `usage` for a flag that is about nodes on the roll */
+async function listGone({ load, flags: { output }, given }: Argv<typeof flags>): Promise<number> {
+  const other = [...given.keys()].find(
+    name => !['deleted', 'output', 'hide-header'].includes(name) && Object.hasOwn(flags, name),
+  );
+  if (other !== undefined) throw excludes(`--${other}`);
+  const gone = await (await requesterApi(load)).goneNodes();
+  if (output === 'csv' || output === 'ansible') throw excludes(`--output ${output}`);
+  if (output === 'name') print(gone.map(({ NodeID }) => `${NodeID}\n`).join(''));
+  else {
+    const { goneTable } = await import('./gone-table.ts');
+    print(await formatAs(output, gone, () => goneTable(gone, systemClock.now(), given.has('hide-header'))));
+  }
+  return 0;
+}
+
+const excludes = (other: string): MusterError =>
+  new MusterError('usage', `--deleted and ${other} cannot be given together`, {
+    hint: 'to choose among the nodes that are gone, read them as a script does: muster node list --deleted -o json',
+  });
 
 /** Watches the list until the process ends. */
 async function watch(api: ApiClient, given: Given): Promise<never> {

@@ -38,7 +38,8 @@ export async function openList(
 }
 
 async function* chosenOf(nodes: AsyncIterable<ShownNode>, filter: NodeFilter): AsyncGenerator<ShownNode> {
-  for await (const node of nodes) if (isChosen(node, filter)) yield node;
+  const now = systemClock.now();
+  for await (const node of nodes) if (isChosen(node, filter, now)) yield node;
 }
 
 async function* inTurn(nodes: readonly ShownNode[]): AsyncGenerator<ShownNode> {

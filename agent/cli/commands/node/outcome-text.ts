@@ -39,7 +39,7 @@ export function summary(
   showMessage('Error', untried > 0 ? `${text}; ${untried} of them were not tried` : text, {
     code,
     more: reasons(rest),
-    hint: `to try these again: ${commandFor(deed, given, Object.keys(selectionFlags), ids)}`,
+    hint: `to try these again: ${deed.retriedBy ?? commandFor(deed, given, Object.keys(selectionFlags), ids)}`,
   });
   return exitCodes[code];
 }

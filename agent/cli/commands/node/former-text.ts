@@ -1,0 +1,41 @@
+// Says for people that a node was here before, what was decided about it then, and who removed it, when and why.
+import type { ShownNode } from '../../../api/answers.ts';
+import type { Row } from '../../../output/sections.ts';
+import { timeText } from '../../../output/units.ts';
+import type { ShownTombstone } from '../../../protocol/tombstone.ts';
+import { operatorText } from '../actor.ts';
+
+/** Returns the rows about the time before a node was deleted or forgotten; none when it never was. */
+export function formerRows({ Muster }: ShownNode, now: Date): Row[] {
+  const { Former } = Muster ?? {};
+  if (!Former) return [];
+  const { LastSeenAt, UndeletedAt, UndeletedBy, Fingerprint } = Former;
+  const key = Fingerprint !== undefined && Fingerprint !== Muster?.Fingerprint ? Fingerprint : undefined;
+  const rows: (Row | undefined)[] = [
+    ['was here before', wasText(Former, now)],
+    ['', goneText(Former, now)],
+    LastSeenAt ? ['', `last heard before that: ${timeText(LastSeenAt, now)}`] : undefined,
+    key ? ['', `with another key, ${key}`] : undefined,
+    UndeletedAt ? ['', `brought back by ${UndeletedBy ?? '?'}, ${timeText(UndeletedAt, now)}`] : undefined,
+  ];
+  return rows.filter(row => row !== undefined);
+}
+
+/** Returns what a node was, such as `approved by ada, 2026-01-31 … (3 days ago)`. */
+export function wasText({ Membership, Decision }: ShownTombstone, now: Date): string {
+  if (!Decision || Membership === 'PENDING') return (Membership ?? 'unknown').toLowerCase();
+  const { Action, Actor, ClaimedActor, At, Reason } = Decision;
+  const done = { approve: 'approved', reject: 'rejected' }[Action] ?? Action;
+  const who = Actor ? ` by ${operatorText(Actor, ClaimedActor)}` : '';
+  return `${done}${who}, ${timeText(At, now)}${Reason ? `, because: ${Reason}` : ''}`;
+}
+
+/** Returns how a node went, such as `deleted by ada, 2026-01-31 … (3 days ago), because: its disk is broken`. */
+export function goneText(
+  { Forgotten, Actor, ClaimedActor, GoneAt, Reason }: ShownTombstone,
+  now: Date,
+): string {
+  const who = Actor ? ` by ${operatorText(Actor, ClaimedActor)}` : '';
+  const why = Reason ? `, because: ${Reason}` : '';
+  return `${Forgotten ? 'forgotten' : 'deleted'}${who}, ${timeText(GoneAt, now)}${why}`;
+}

@@ -1,0 +1,102 @@
+// `muster node undelete` brings back nodes that were deleted or forgotten, with membership, labels and key as they were.
+import { type ApiClient, apiSettings } from '../../../api/client.ts';
+import { type Kind, Refusal, readText } from '../../../config/kind.ts';
+import { formatDuration, parseLongDuration } from '../../../config/units.ts';
+import { askYes, isAtTerminal } from '../../../output/ask-yes.ts';
+import { note } from '../../../output/terminal.ts';
+import { systemClock } from '../../../system/clock.ts';
+import { MusterError } from '../../../system/errors.ts';
+import type { Argv, Example, FlagTable } from '../../line/command.ts';
+import { outputFlag } from '../../line/output-flag.ts';
+import { actor } from '../actor.ts';
+import type { Choice } from './choose-nodes.ts';
+import { decideAbout } from './decide-about.ts';
+import { goneTable } from './gone-table.ts';
+
+export const settings = apiSettings;
+
+export const rest = { id: 'the whole ids of nodes, instead of --deleted-since' };
+
+const period: Kind<number> = {
+  name: 'time',
+  unit: 'milliseconds',
+  read(input) {
+    const ms = parseLongDuration(readText(input));
+    if (ms !== undefined && ms >= 1_000) return ms;
+    throw new Refusal('is not a time from 1s on; allowed: like 10m, 12h, 2d');
+  },
+  plain: formatDuration,
+};
+
+export const flags = {
+  message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
+  'deleted-since': {
+    value: 'TIME',
+    kind: period,
+    help: 'all nodes that were deleted or forgotten within this time, like 10m',
+  },
+  yes: { help: 'do not ask whether the selection is right; needed where there is no terminal' },
+  output: outputFlag('text', 'json', 'yaml'),
+} satisfies FlagTable;
+
+export const examples: readonly Example[] = [
+  ['muster node undelete node-1', 'bring back a node that was deleted'],
+  ['muster node undelete --deleted-since 10m', 'take back what was deleted and forgotten just now'],
+];
+
+export async function run(argv: Argv<typeof flags>): Promise<number> {
+  const { message = '' } = argv.flags;
+  return decideAbout(
+    argv,
+    api => ({
+      path: 'node undelete',
+      verb: 'bring back',
+      done: 'brought back',
+      flags,
+      act: async ({ id }, operation) => {
+        await api.decide(id, { Action: 'undelete', Message: message, Actor: actor() }, { operation });
+      },
+    }),
+    chooseGone,
+  );
+}
+
+/** @throws MusterError as `chooseNodes` */
+async function chooseGone(argv: Argv<typeof flags>, _deed: unknown, api: ApiClient): Promise<Choice> {
+  const { 'deleted-since': sinceMs, yes: isSure } = argv.flags;
+  const ids = [...new Set(argv.rest)];
+  if ((sinceMs === undefined) === (ids.length === 0)) throw oneOf(ids.length > 0);
+  if (sinceMs === undefined) return { targets: ids.map(id => ({ id })), isSelection: false };
+  if (!isSure && !isAtTerminal()) throw needsYes();
+  const gone = await api.goneNodes(`${sinceMs}ms`);
+  if (gone.length === 0) throw nothingGone(formatDuration(sinceMs));
+  const targets = gone.map(({ NodeID }) => ({ id: NodeID }));
+  if (isSure) return { targets, isSelection: true };
+  note(goneTable(gone.slice(0, maxShown), systemClock.now()).trimEnd());
+  if (gone.length > maxShown) note(`… and ${gone.length - maxShown} more. All: muster node list --deleted`);
+  const what = gone.length === 1 ? 'this node' : `these ${gone.length} nodes`;
+  if (await askYes(`Bring back ${what}?`)) return { targets, isSelection: true };
+  throw new MusterError('failed', 'nothing was done, because the answer was not y');
+}
+
+/** Number of nodes that are shown before the question. */
+const maxShown = 20;
+
+const oneOf = (isBoth: boolean): MusterError =>
+  new MusterError(
+    'usage',
+    isBoth
+      ? 'ids of nodes and --deleted-since cannot be given together'
+      : 'node undelete needs the whole ids of nodes, or --deleted-since',
+    { hint: 'the nodes that are gone: muster node list --deleted' },
+  );
+
+const needsYes = (): MusterError =>
+  new MusterError('usage', 'node undelete --deleted-since needs --yes where nobody can be asked', {
+    hint: 'see first which nodes are gone: muster node list --deleted',
+  });
+
+const nothingGone = (period: string): MusterError =>
+  new MusterError('not_found', `no node was deleted or forgotten within ${period}`, {
+    hint: 'the nodes that are gone: muster node list --deleted',
+  });

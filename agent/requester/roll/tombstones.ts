@@ -1,0 +1,197 @@
+// Makes the tombstone of a node that goes, and says what bringing it back writes. The functions are pure.
+
+import { durationText } from '../../output/units.ts';
+import { writeJson } from '../../protocol/json.ts';
+import { nodeInfoSchema } from '../../protocol/node-info.ts';
+import { type NodeState, neverConnected, type RecordedChange } from '../../protocol/node-state.ts';
+import { validate } from '../../protocol/schema.ts';
+import { maxTombstoneBytes, type Tombstone } from '../../protocol/tombstone.ts';
+import { MusterError } from '../../system/errors.ts';
+import {
+  bounded,
+  type Decision,
+  type DecisionRule,
+  isRepeated,
+  notFound,
+  nothing,
+  readable,
+  refuseForRequester,
+} from './decisions.ts';
+import { fingerprintOf } from './node-key.ts';
+import type { StoredRecord } from './stored-record.ts';
+
+/** What the requester knows of a node besides its record. */
+export interface KnownBesides {
+  /** The key that is pinned to it. */
+  publicKey: string | undefined;
+  /** When it was last heard, in milliseconds since 1970. */
+  lastSeenAt: number | undefined;
+}
+
+/** Returns the tombstone for a node whose record `change` removes; undefined when the record cannot be read. */
+export function tombstoneFor(
+  stored: StoredRecord,
+  change: RecordedChange,
+  isForgotten: boolean,
+  { publicKey, lastSeenAt }: KnownBesides,
+): Tombstone | undefined {
+  if (stored.kind !== 'record' || stored.state.Info.NodeType === 'Requester') return undefined;
+  const { Info, Membership, Muster = {} } = stored.state;
+  const { Decision, Labels, Cordon, JoinCode, RegisteredAt, FirstRegisteredAt } = Muster;
+  const key = publicKey ?? Muster.PublicKey;
+  const tombstone: Tombstone = {
+    ...(Membership ? { Membership } : {}),
+    ...(Decision ? { Decision } : {}),
+    ...(Labels ? { Labels } : {}),
+    ...(Cordon ? { Cordon } : {}),
+    ...(JoinCode ? { JoinCode } : {}),
+    ...(key ? { PublicKey: key } : {}),
+    ...(Info.Hostname ? { Hostname: Info.Hostname } : {}),
+    ...(FirstRegisteredAt ? { FirstRegisteredAt } : {}),
+    ...(RegisteredAt ? { RegisteredAt } : {}),
+    ...(lastSeenAt === undefined ? {} : { LastSeenAt: new Date(lastSeenAt).toISOString() }),
+    ...(isForgotten ? { Forgotten: true } : {}),
+    GoneAt: change.At,
+    Actor: change.Actor ?? '',
+    ...(change.ClaimedActor ? { ClaimedActor: change.ClaimedActor } : {}),
+    Reason: change.Reason ?? '',
+  };
+  if (isSmall(tombstone)) return tombstone;
+  const { Labels: _labels, ...rest } = tombstone;
+  const small = { ...rest, LabelsLost: true };
+  if (isSmall(small)) return small;
+  // The reasons are the only long texts that are left. Each has at most 1024 characters, of up to six bytes in JSON.
+  const { Cordon: _cordon, Decision: _decision, ...least } = small;
+  return { ...least, Reason: least.Reason.slice(0, 256) };
+}
+
+/**
+ * Returns the rule that forgets a node, because it was not heard for `silentForMs`. `silenceOf` returns for how long it was not
+ * heard now, in milliseconds; undefined when nobody knows. A node that was rejected stays, because it could come back by itself,
+ * and so does one that is HEALTHY. It throws as every DecisionRule.
+ */
+export const forgetNode =
+  (
+    silentForMs: number,
+    silenceOf: (id: string) => number | undefined,
+    isHealthy: (id: string) => boolean,
+  ): DecisionRule =>
+  (stored, name, decision, now) => {
+    if (isRepeated(stored, name, decision, 'deleted')) return nothing;
+    const state = readable(stored, name);
+    refuseForRequester(state, name, 'forgotten');
+    if (state.Membership === 'REJECTED') throw rejectedStays(name);
+    if (isHealthy(state.Info.NodeID)) throw isAlive(name);
+    const silence = silenceOf(state.Info.NodeID);
+    if (silence === undefined || silence < silentForMs) throw heardSince(name, silence, silentForMs);
+    const { reason, actor, claim } = bounded(decision);
+    const change: RecordedChange = {
+      Kind: 'deleted',
+      Revision: 0,
+      At: now,
+      Previous: state.Membership,
+      Current: '',
+      Reason: reason || `not heard for ${durationText(silence)}; it may come back by itself`,
+      Actor: actor,
+      ...claim,
+      ...fingerprintOf(state),
+    };
+    return { write: 'forgotten', change };
+  };
+
+/**
+ * Returns the rule that brings back a node that was deleted or forgotten, as it was. The node registers again by itself and fills
+ * in what it has. `refuseKey` throws when the key may not be the node's any more. It throws as every DecisionRule.
+ */
+export const undeleteNode =
+  (refuseKey: (name: string, key: string) => void): DecisionRule =>
+  (stored, name, decision, now) => {
+    if (isRepeated(stored, name, decision, 'undeleted')) return nothing;
+    if (stored.kind === 'absent') throw notFound(name, 'the nodes that are gone: muster node list --deleted');
+    if (stored.kind !== 'deleted') throw stillThere(name);
+    const { tombstone } = stored;
+    if (!tombstone?.Membership) throw nothingKnown(name);
+    if (tombstone.PublicKey) refuseKey(name, tombstone.PublicKey);
+    const { reason, actor, claim } = bounded(decision);
+    const write = undeleted(name, tombstone, { actor, now });
+    const change: RecordedChange = {
+      Kind: 'undeleted',
+      Revision: 0,
+      At: now,
+      Previous: '',
+      Current: tombstone.Membership,
+      ...(reason ? { Reason: reason } : {}),
+      Actor: actor,
+      ...claim,
+      ...fingerprintOf(write),
+    };
+    return { write, change };
+  };
+
+// The record has no session, so the node registers again by itself, fills in its information, and keeps its membership.
+function undeleted(
+  id: string,
+  tombstone: Tombstone,
+  { actor, now }: { actor: string; now: string },
+): NodeState {
+  const { Membership, Decision, Labels, Cordon, JoinCode, PublicKey, Hostname } = tombstone;
+  const { FirstRegisteredAt, RegisteredAt } = tombstone;
+  return {
+    Info: validate(nodeInfoSchema, {
+      NodeID: id,
+      NodeType: 'Compute',
+      ...(Hostname ? { Hostname } : {}),
+    }),
+    Membership: Membership ?? '',
+    Connection: 'DISCONNECTED',
+    ConnectionState: neverConnected,
+    Muster: {
+      ...(Decision ? { Decision } : {}),
+      ...(Labels ? { Labels } : {}),
+      ...(Cordon ? { Cordon } : {}),
+      ...(JoinCode ? { JoinCode } : {}),
+      ...(PublicKey ? { PublicKey } : {}),
+      ...(FirstRegisteredAt ? { FirstRegisteredAt } : {}),
+      // Each record needs a time, so that the store can be compared with its events when an older record comes back.
+      RegisteredAt: RegisteredAt ?? now,
+      Former: { ...tombstone, UndeletedAt: now, UndeletedBy: actor },
+    },
+  };
+}
+
+const isSmall = (tombstone: Tombstone): boolean =>
+  Buffer.byteLength(writeJson(tombstone)) <= maxTombstoneBytes;
+
+const rejectedStays = (name: string): MusterError =>
+  new MusterError('conflict', `node ${name} is REJECTED: forgotten, it could come back by itself`, {
+    hint: `to remove it, and refuse it on: muster node delete ${name}`,
+  });
+
+const isAlive = (name: string): MusterError =>
+  new MusterError('conflict', `node ${name} is HEALTHY: it would come back at once`, {
+    hint: `to remove it all the same: muster node delete ${name}`,
+  });
+
+const heardSince = (name: string, silenceMs: number | undefined, wantedMs: number): MusterError =>
+  new MusterError(
+    'conflict',
+    silenceMs === undefined
+      ? `node ${name} was never heard, so nobody knows for how long it has been silent`
+      : `node ${name} was heard ${durationText(silenceMs)} ago, which is less than ${durationText(wantedMs)}`,
+    { hint: `to remove it all the same: muster node delete ${name}` },
+  );
+
+const stillThere = (name: string): MusterError =>
+  new MusterError('conflict', `node ${name} is on the roll, so there is nothing to bring back`);
+
+const nothingKnown = (name: string): MusterError =>
+  new MusterError('conflict', `nothing is known of node ${name} that could be brought back`, {
+    hint: 'an earlier version deleted it, or its record could not be read; register it again on its machine: muster agent register',
+  });
+
+/** Says who wants a forgetting that the requester does by itself. */
+export const ownForgetting = (requester: string, forgetAfterMs: number): Decision => ({
+  reason: `not heard for ${durationText(forgetAfterMs)} (requester.forgetAfter); it may come back by itself`,
+  actor: requester,
+  isExact: true,
+});
