@@ -191,4 +191,3 @@ function areTooMany(list: readonly WaitingEvent[]): boolean {
 }
 
 const sizeOf = (change: RecordedChange): number => Buffer.byteLength(writeJson(change));
-

@@ -269,7 +269,8 @@ describe('when many events of one node wait,', () => {
           } else events.announceHealth(health('node-1'));
           const waiting = events.unacknowledgedChanges('node-1');
           most = Math.max(most, waiting.length);
-          if (waiting.length > 2) largest = Math.max(largest, Buffer.byteLength(JSON.stringify(waiting)) - 65);
+          if (waiting.length > 2)
+            largest = Math.max(largest, Buffer.byteLength(JSON.stringify(waiting)) - 65);
         }
         assert.ok(most <= 63, `${most}`);
         assert.ok(largest <= 16 * 1024, `${largest} bytes`);
