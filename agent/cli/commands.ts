@@ -90,6 +90,11 @@ export const commands: CommandTable = [
     help: 'show everything about a node',
     load: () => import('./commands/node/describe.ts'),
   },
+  {
+    path: 'node explain',
+    help: 'say why a node is as it is, and what to do',
+    load: () => import('./commands/node/explain.ts'),
+  },
   { path: 'node approve', help: 'let a node take part', load: () => decision('approve') },
   { path: 'node reject', help: 'refuse a node; it stays on the roll', load: () => decision('reject') },
   { path: 'node delete', help: 'remove a node from the roll', load: () => decision('delete') },

@@ -75,6 +75,18 @@ export const musterViewSchema = struct({
   Health: v.picklist(healths),
   /** Time since the last sign of life, in milliseconds; absent when this requester never received one. */
   Silence: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+  /** Why it has this health, and what comes next. Only the answer with a single node has it. */
+  Outlook: v.optional(
+    struct({
+      /** The rule that applies, for people. */
+      Rule: text(1024),
+      /** The health that comes when nothing more is heard, and when; absent when none does. */
+      Next: v.optional(v.picklist(healths)),
+      NextAt: v.optional(goTime()),
+      /** Why verdicts on silent nodes wait now. */
+      Waits: v.optional(v.pipe(v.string(), v.maxLength(1024))),
+    }),
+  ),
   RegisteredAt: v.optional(goTime()),
   Version: v.optional(v.pipe(v.string(), v.maxLength(256))),
   /** The id of the join code with which the node came in. */

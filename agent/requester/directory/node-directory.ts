@@ -36,7 +36,7 @@ import type { Directory } from './directory.ts';
 import { DirectoryFaults } from './directory-faults.ts';
 import { followEvents } from './follow-events.ts';
 import { NodeDecisions } from './node-decisions.ts';
-import { type NodeView, nodeView } from './node-view.ts';
+import { type NodeView, nodeView, withOutlook } from './node-view.ts';
 
 /** The parts of a running requester that the directory reads and changes. */
 export interface DirectoryParts {
@@ -142,7 +142,9 @@ export class NodeDirectory implements Directory {
     const id = parts.roll.records.resolve(name);
     const state = parts.roll.records.get(id);
     if (!state) throw unusable(parts.roll.records.stored(id), id);
-    return viewOf(parts, state);
+    const outlook = parts.health.outlook(id);
+    const view = viewOf(parts, state);
+    return outlook ? withOutlook(view, outlook, this.#options.clock.now()) : view;
   }
 
   approve(name: string, decision: Decision): Promise<void> {

@@ -11,6 +11,7 @@ import {
 } from '../../protocol/node-state.ts';
 import type { Conflict } from '../events/conflict-detector.ts';
 import type { Liveness } from '../health/health.ts';
+import type { Outlook } from '../health/outlook.ts';
 import type { ExecutionCounts } from '../roll/executions.ts';
 import type { ResourceInfo } from '../roll/resource-store.ts';
 
@@ -92,6 +93,16 @@ const executionsView = ({ running, waiting, at }: ExecutionCounts): MusterView['
   Waiting: waiting,
   At: at.toISOString(),
 });
+
+/** Returns the view with the reason of its health, and with what comes next. `now` is the present time. */
+export function withOutlook(view: NodeView, { rule, next, waits }: Outlook, now: Date): NodeView {
+  const coming = next && {
+    Next: next.health,
+    NextAt: new Date(now.getTime() + next.inMs).toISOString(),
+  };
+  const Outlook = { Rule: rule, ...coming, ...(waits === undefined ? {} : { Waits: waits }) };
+  return { ...view, Muster: { ...view.Muster, Outlook } };
+}
 
 const conflictView = ({ at, agents }: Conflict): MusterView['Conflict'] => ({
   At: at.toISOString(),
