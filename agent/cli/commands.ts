@@ -105,7 +105,7 @@ export const commands: CommandTable = [
   },
   {
     path: 'node cordon',
-    help: 'keep new work away from a node for a while',
+    help: 'keep new work away from nodes for a while',
     load: () => import('./commands/node/cordon.ts'),
   },
   {
@@ -115,7 +115,7 @@ export const commands: CommandTable = [
   },
   {
     path: 'node uncordon',
-    help: 'let a cordoned node have work again',
+    help: 'let cordoned nodes have work again',
     load: () => import('./commands/node/uncordon.ts'),
   },
   {
