@@ -51,6 +51,7 @@ const everyFigure = [
     },
     counts: {
       nodes: [{ membership: 'APPROVED', health: 'HEALTHY', count: 1 }],
+      cordoned: 0,
       conditions: [{ condition: 'GpuMissing', count: 1 }],
     },
     late: 0,
