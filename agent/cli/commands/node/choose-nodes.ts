@@ -42,7 +42,7 @@ export async function chooseNodes(
   deed: Deed,
   api: ApiClient,
 ): Promise<{ targets: Target[]; isSelection: boolean }> {
-  const filters = Object.keys(filterFlags).filter(name => argv.given.has(name));
+  const filters = filtersIn(argv.given);
   const ids = [...new Set(argv.rest)];
   const [id] = ids;
   if (id !== undefined && filters.length > 0) throw bothGiven(id, filters);
@@ -56,6 +56,12 @@ export async function chooseNodes(
   else for (const text of leftOut) note(text);
   return { targets: chosen.map(node => ({ id: node.Info.NodeID, node })), isSelection: true };
 }
+
+/** Returns whether flags choose nodes. */
+export const isSelecting = (given: ChoosingArgv['given']): boolean => filtersIn(given).length > 0;
+
+const filtersIn = (given: ChoosingArgv['given']): string[] =>
+  Object.keys(filterFlags).filter(name => given.has(name));
 
 interface Selection {
   chosen: ShownNode[];
