@@ -23,6 +23,7 @@ import {
 import { createdListenerSchema, listenerListSchema } from '../protocol/http-listeners.ts';
 import { nodeStreamHeadSchema } from '../protocol/http-node-stream.ts';
 import { operationAnswerSchema } from '../protocol/http-operations.ts';
+import { labelChange } from '../protocol/label.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { nodeStateSchema } from '../protocol/node-state.ts';
 import { count, nodeId, struct, validate } from '../protocol/schema.ts';
@@ -106,6 +107,8 @@ const eventSchema = struct({
         deadline: v.optional(goTime()),
       }),
     ),
+    labels: v.optional(labelChange()),
+    previousLabels: v.optional(labelChange()),
     evidence: v.optional(
       struct({
         lastSeen: v.optional(goTime()),

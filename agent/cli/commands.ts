@@ -119,6 +119,11 @@ export const commands: CommandTable = [
     load: () => import('./commands/node/uncordon.ts'),
   },
   {
+    path: 'node label',
+    help: 'set labels of nodes that no update of the node changes',
+    load: () => import('./commands/node/label.ts'),
+  },
+  {
     path: 'node bans',
     help: 'list the keys that are refused for ever',
     load: () => import('./commands/node/bans.ts'),

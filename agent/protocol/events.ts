@@ -1,4 +1,5 @@
 // Defines the membership and health events for other systems, as CloudEvents 1.0 in JSON.
+import type { LabelChange } from './label.ts';
 import { type Health, type Membership, recordedChangeKinds } from './node-state.ts';
 
 /** Kinds of events that follow from a write to the store. Their id is `<node>:<incarnation>:<revision>`. */
@@ -56,6 +57,9 @@ export interface EventData {
    * that should be over. Each is absent when it does not hold.
    */
   cordon?: { until?: string; drain?: true; deadline?: string };
+  /** The labels that a `labelled` node got from an operator, null for those removed, and the values that they had before. */
+  labels?: LabelChange;
+  previousLabels?: LabelChange;
   evidence?: Evidence;
   /**
    * Number of older changes of the node that have no event of their own. `previous` is the state before the first of

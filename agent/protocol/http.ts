@@ -2,6 +2,7 @@
 // added.
 import * as v from 'valibot';
 import { cordonSchema, maxCordonSeconds } from './cordon.ts';
+import { type LabelChange, labelChange, labelOriginMembers } from './label.ts';
 import { usageSchema } from './messages.ts';
 import { goTime } from './node-info.ts';
 import { healths, memberships } from './node-state.ts';
@@ -24,6 +25,7 @@ export const decisionActions = [
   'cordon',
   'uncordon',
   'drain',
+  'label',
 ] as const;
 export type DecisionAction = (typeof decisionActions)[number];
 
@@ -37,6 +39,7 @@ export const decisionSchema = struct({
   Ban: v.optional(v.boolean(), false),
   ForSeconds: seconds(),
   DeadlineSeconds: seconds(),
+  Labels: v.optional(labelChange(), {}),
 });
 
 /** The body of the PUT as a client sends it. */
@@ -62,6 +65,8 @@ export interface DecisionBody {
   ForSeconds?: number;
   /** For `drain`: the time within which the work should be over. */
   DeadlineSeconds?: number;
+  /** For `label`: the new values of labels; null removes one, and the node's own value counts again. */
+  Labels?: LabelChange;
 }
 
 /** The answer to a decision. Muster refuses with a problem, Bacalhau with `Success: false`. */
@@ -93,6 +98,21 @@ export const musterViewSchema = struct({
   JoinCode: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** The labels of the control plane. They are among those in `Info` too. */
   Labels: v.optional(strictTextMap(256, 256, 1024)),
+  /** Where each of these labels comes from, and the value that the node itself sends, which does not count meanwhile. */
+  LabelOrigins: v.optional(
+    v.pipe(
+      v.array(
+        struct({
+          ...labelOriginMembers,
+          At: v.optional(goTime()),
+          /** The join code that gave the label; absent for one that an operator set. */
+          JoinCode: v.optional(text(64)),
+          Own: v.optional(text(1024)),
+        }),
+      ),
+      v.maxLength(256),
+    ),
+  ),
   Decision: v.optional(
     struct({
       Action: text(64),

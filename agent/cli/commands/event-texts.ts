@@ -1,6 +1,7 @@
 // Says what an event of a node tells, in short texts.
 import type { ShownEvent } from '../../api/answers.ts';
 import { shortDuration } from '../../output/units.ts';
+import { labelWords } from '../../protocol/label.ts';
 import { operatorText } from './actor.ts';
 
 export interface EventTexts {
@@ -26,7 +27,8 @@ export function eventTexts(event: ShownEvent): EventTexts {
   };
 }
 
-function changeOf({ data: { previous, current } }: ShownEvent): string {
+function changeOf({ data: { previous, current, labels } }: ShownEvent): string {
+  if (labels) return labelWords(labels).join(' ');
   const before = (previous.health ?? previous.membership) || '-';
   const after = (current.health ?? current.membership) || '-';
   return before === after ? after : `${before} -> ${after}`;

@@ -1,5 +1,6 @@
 // Reads the body of a PUT, in which an operator decides about one node.
 import { type DecisionAction, decisionActions, decisionSchema } from '../../protocol/http.ts';
+import type { LabelChange } from '../../protocol/label.ts';
 import { isFingerprint } from '../../protocol/nkey.ts';
 import { printable } from '../../system/printable.ts';
 import type { Act } from '../events/requester-events.ts';
@@ -12,7 +13,7 @@ import { readBody } from './read-body.ts';
 export interface NodeChange {
   action: DecisionAction;
   /** What the operator decided. `isBan` says whether the key of a node that is deleted is refused for ever. */
-  decision: Decision & CordonWish & { isBan: boolean };
+  decision: Decision & CordonWish & { isBan: boolean; labels: LabelChange };
 }
 
 /**
@@ -20,7 +21,7 @@ export interface NodeChange {
  * the caller's token, so an error quotes only the action. @throws RequestFault 400
  */
 export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act): NodeChange {
-  const { Action, Message, Actor, Exact, Fingerprint, Ban, ForSeconds, DeadlineSeconds } = readBody(
+  const { Action, Message, Actor, Exact, Fingerprint, Ban, Labels, ForSeconds, DeadlineSeconds } = readBody(
     decisionSchema,
     body,
   );
@@ -43,12 +44,17 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
   if (ForSeconds && action !== 'cordon' && action !== 'drain')
     throw new RequestFault(400, 'only a cordon ends by itself');
   if (DeadlineSeconds && action !== 'drain') throw new RequestFault(400, 'only a drain has a deadline');
+  if (action === 'label' && Object.keys(Labels).length === 0)
+    throw new RequestFault(400, 'no label is named; expected like {"rack":"b7","spare":null}');
+  if (action !== 'label' && Object.keys(Labels).length > 0)
+    throw new RequestFault(400, 'only the action label has labels');
   const decision = {
     reason: Message,
     ...actOf(Actor),
     isExact: Exact,
     fingerprint: Fingerprint,
     isBan: Ban,
+    labels: Labels,
     ...(ForSeconds ? { forMs: ForSeconds * 1000 } : {}),
     ...(DeadlineSeconds ? { deadlineMs: DeadlineSeconds * 1000 } : {}),
   };

@@ -2,6 +2,7 @@
 import type { Metric } from '../../output/metrics.ts';
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
+import type { LabelChange } from '../../protocol/label.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
 import type { BacalhauDesk } from '../enrolment/bacalhau-desk.ts';
@@ -70,6 +71,8 @@ export interface Directory {
   drain(name: string, decision: Decision & CordonWish): Promise<void>;
   /** Lets a cordoned node have work again. @throws MusterError as `approve` */
   uncordon(name: string, decision: Decision): Promise<void>;
+  /** Sets and removes labels of the control plane. @throws MusterError as `approve` */
+  label(name: string, decision: Decision & { labels: LabelChange }): Promise<void>;
   /**
    * Says what became of an operation. @throws MusterError `unreachable` while the requester starts, and when that cannot be
    * known now because the store does not answer.

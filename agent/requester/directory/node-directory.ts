@@ -2,6 +2,7 @@
 import type { Metric } from '../../output/metrics.ts';
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
+import type { LabelChange } from '../../protocol/label.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -173,6 +174,10 @@ export class NodeDirectory implements Directory {
 
   uncordon(name: string, decision: Decision): Promise<void> {
     return this.#decisions.uncordon(name, decision);
+  }
+
+  label(name: string, decision: Decision & { labels: LabelChange }): Promise<void> {
+    return this.#decisions.label(name, decision);
   }
 
   async explain(operation: string): Promise<OperationView> {

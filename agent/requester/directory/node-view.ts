@@ -43,6 +43,7 @@ export function nodeView(
     Operations: _operations,
     Store: _store,
     Changes: _changes,
+    LabelOrigins: _origins,
     Instance: _instance,
     BootID: _boot,
     PublicKey: _key,
@@ -74,6 +75,7 @@ export function nodeView(
       Health: health,
       ...(silenceMs === undefined ? {} : { Silence: Math.round(silenceMs) }),
       ...shown,
+      ...labelOrigins(state),
       Schedulable: isSchedulable(state),
       ...(executions ? { Executions: executionsView(executions) } : {}),
       ...(pinnedKey ? { PublicKey: pinnedKey, Fingerprint: fingerprint(pinnedKey) } : {}),
@@ -87,6 +89,17 @@ export function nodeView(
 /** Returns whether operators allow that new work is given to a node. A requester computes nothing. */
 const isSchedulable = ({ Info, Membership, Muster }: NodeState): boolean =>
   Info.NodeType !== 'Requester' && Membership === 'APPROVED' && Muster?.Cordon === undefined;
+
+function labelOrigins({ Info, Muster }: NodeState): Pick<MusterView, 'LabelOrigins'> {
+  const { Labels = {}, LabelOrigins = [], JoinCode } = Muster ?? {};
+  const origins = Object.keys(Labels).map(Label => {
+    const byCode = { Label, Actor: '', Reason: '', ...(JoinCode ? { JoinCode } : {}) };
+    const origin = LabelOrigins.find(each => each.Label === Label) ?? byCode;
+    const own = Object.hasOwn(Info.Labels ?? {}, Label) ? Info.Labels?.[Label] : undefined;
+    return { ...origin, ...(own === undefined ? {} : { Own: own }) };
+  });
+  return origins.length > 0 ? { LabelOrigins: origins } : {};
+}
 
 const executionsView = ({ running, waiting, at }: ExecutionCounts): MusterView['Executions'] => ({
   Running: running,

@@ -29,6 +29,7 @@ const kinds = [
   'rekeyed',
   'cordoned',
   'uncordoned',
+  'labelled',
 ] as const satisfies RecordedChange['Kind'][];
 
 /** Number of events of each kind that are read, and of those that are returned. */

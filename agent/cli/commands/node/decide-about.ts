@@ -54,7 +54,5 @@ function tellHowToTakeBack(
   const done = targets.filter((_, index) => outcomes[index]?.Result === 'done');
   const back = deed.takenBackBy?.(done);
   if (!back || back.ids.length === 0) return;
-  note(
-    `To take it back: ${commandFor({ ...deed, path: back.path }, argv.given, Object.keys(deed.flags), back.ids)}`,
-  );
+  note(`To take it back: ${commandFor({ ...deed, ...back }, argv.given, Object.keys(deed.flags), back.ids)}`);
 }

@@ -6,6 +6,7 @@ import { statusOf } from '../../../protocol/listed-node.ts';
 import type { GpuUsage } from '../../../protocol/messages.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';
 import { cordonText, drainText } from './cordon-text.ts';
+import { labelRows } from './label-text.ts';
 import { conditionRows, conflictText, decisionRows, optionalTime, row } from './node-rows.ts';
 
 /** Width of the text, in columns. Longer values are broken between words. */
@@ -24,7 +25,7 @@ export function describeText(node: ShownNode, now: Date): string {
     { title: 'executions', rows: executionRows(node) },
   ];
   // Names of labels may be long, so they do not change the width of the column in the other sections.
-  const labels = { title: 'labels', rows: Object.entries(Info.Labels ?? {}).sort() };
+  const labels = { title: 'labels', rows: labelRows(node, now) };
   return [sectionsText(sections, columns), sectionsText([labels], columns)].filter(Boolean).join('\n');
 }
 

@@ -9,6 +9,7 @@ import { printable } from '../../../system/printable.ts';
 import { eventTexts } from '../event-texts.ts';
 import type { Advice } from './advice.ts';
 import { cordonText, drainText } from './cordon-text.ts';
+import { labelOrigin } from './label-text.ts';
 import { conditionRows, conflictText, decisionRows, optionalTime, row } from './node-rows.ts';
 
 /** What is told of a node. */
@@ -36,7 +37,7 @@ export function explainNodeText(explanation: NodeExplanation, now: Date, columns
     sectionsText(sections, columns),
     adviceText(Node, Advice, columns),
     // Its cells do not change the width of the labels above.
-    sectionsText([{ title: 'labels', rows: labelRows(Node) }], columns),
+    sectionsText([{ title: 'labels', rows: labelRows(Node, now) }], columns),
     eventsText(explanation, columns),
   ];
   return parts.filter(Boolean).join('\n');
@@ -94,12 +95,14 @@ function cordonRows(node: ShownNode, now: Date): Row[] {
 }
 
 /** Returns the labels, each with where it comes from. */
-function labelRows({ Info, Muster }: ShownNode): Row[] {
-  const isGiven = (key: string) => Object.hasOwn(Muster?.Labels ?? {}, key);
-  const code = Muster?.JoinCode === undefined ? '' : `, by join code ${Muster.JoinCode}`;
-  return Object.entries(Info.Labels ?? {})
+function labelRows(node: ShownNode, now: Date): Row[] {
+  return Object.entries(node.Info.Labels ?? {})
     .sort()
-    .map(([key, value]) => [key, value, isGiven(key) ? `of the control plane${code}` : "the node's own"]);
+    .map(([key, value]) => {
+      const origin = labelOrigin(node, key, now);
+      const given = ['of the control plane', origin].filter(Boolean).join(', ');
+      return [key, value, origin === undefined ? "the node's own" : given];
+    });
 }
 
 function adviceText({ Info }: ShownNode, advice: readonly Advice[], columns: number): string {
