@@ -114,7 +114,7 @@ test('on a terminal a selection is shown, and carried out only after y', {
   };
   const no = new Terminal(t, `stty cols 80 rows 24; ${command}`, { cwd: '/', env });
   await no.shows(
-    /ID +TYPE +APPROVAL +STATUS[^]*n-25 [^]*… and 23 more\. All: muster node list --filter-approval=pending/,
+    /ID +TYPE +APPROVAL +STATUS[\s\S]*n-25 [\s\S]*… and 23 more\. All: muster node list --filter-approval=pending/,
   );
   await no.shows(/Approve these 43 nodes\? \[y\/N\] $/);
   no.type('\n');
@@ -123,7 +123,7 @@ test('on a terminal a selection is shown, and carried out only after y', {
   const yes = new Terminal(t, command, { cwd: '/', env });
   await yes.shows(/\[y\/N\] $/);
   yes.type('y\n');
-  await yes.shows(/n-39: approved[^]*To take it back: muster node reject n-0 n-1 /);
+  await yes.shows(/n-39: approved[\s\S]*To take it back: muster node reject n-0 n-1 /);
   assert.equal(memberships(directory).filter(text => text.endsWith('APPROVED')).length, 44);
 });
 
