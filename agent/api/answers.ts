@@ -109,6 +109,8 @@ const eventSchema = struct({
     ),
     labels: v.optional(labelChange()),
     previousLabels: v.optional(labelChange()),
+    condition: v.optional(struct({ type: optionalText(64), since: v.optional(goTime()) })),
+    conditions: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(64))), v.maxLength(64))),
     evidence: v.optional(
       struct({
         lastSeen: v.optional(goTime()),

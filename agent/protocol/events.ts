@@ -6,9 +6,12 @@ import { type Health, type Membership, recordedChangeKinds } from './node-state.
 export const membershipKinds = recordedChangeKinds;
 /** Kinds of events that follow from heartbeats or silence. Their id is that of `healthEventId()`. */
 export const healthKinds = ['healthy', 'unhealthy', 'unknown', 'left'] as const;
+/** Kinds of events about a condition of a node that came up or is over. Their id is as that of an event about health. */
+export const conditionKinds = ['condition-raised', 'condition-cleared'] as const;
 export type MembershipKind = (typeof membershipKinds)[number];
 export type HealthKind = (typeof healthKinds)[number];
-export type EventKind = MembershipKind | HealthKind | 'conflict';
+export type ConditionKind = (typeof conditionKinds)[number];
+export type EventKind = MembershipKind | HealthKind | ConditionKind | 'conflict';
 
 /** The facts from which a health event follows. */
 export interface Evidence {
@@ -60,10 +63,14 @@ export interface EventData {
   /** The labels that a `labelled` node got from an operator, null for those removed, and the values that they had before. */
   labels?: LabelChange;
   previousLabels?: LabelChange;
+  /** The condition that came up or is over: its type, and since when the node had it, by the node's clock. */
+  condition?: { type: string; since?: string };
+  /** With a condition: the types of all conditions of the node that have been told and not cleared, after this event. */
+  conditions?: string[];
   evidence?: Evidence;
   /**
-   * Number of older changes of the node that have no event of their own. `previous` is the state before the first of
-   * them.
+   * Number of older changes that have no event of their own: of the node, and then `previous` is the state before the first
+   * of them, or of the condition.
    */
   coalesced?: number;
 }

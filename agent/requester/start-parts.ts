@@ -104,6 +104,7 @@ export async function startParts(
         return { stop: () => undefined };
       },
       () => made.cordonEnds.begin(),
+      () => made.conditions.begin(),
       () => keepRoom({ stream: announced, reopen, clock, log }),
       () => {
         const countKnown = () => roll.knownKeys;

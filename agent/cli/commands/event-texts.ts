@@ -7,7 +7,7 @@ import { operatorText } from './actor.ts';
 export interface EventTexts {
   /** The kind of the event, such as `approved`. */
   kind: string;
-  /** What changed, such as `PENDING -> APPROVED`. */
+  /** What changed, such as `PENDING -> APPROVED`, or the condition that came up or is over. */
   change: string;
   /** Why, by whom, and what more there is to say, as far as the event tells. */
   details: string[];
@@ -27,8 +27,9 @@ export function eventTexts(event: ShownEvent): EventTexts {
   };
 }
 
-function changeOf({ data: { previous, current, labels } }: ShownEvent): string {
+function changeOf({ data: { previous, current, labels, condition } }: ShownEvent): string {
   if (labels) return labelWords(labels).join(' ');
+  if (condition?.type) return condition.type;
   const before = (previous.health ?? previous.membership) || '-';
   const after = (current.health ?? current.membership) || '-';
   return before === after ? after : `${before} -> ${after}`;

@@ -6,11 +6,11 @@ import type { Clock } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { type ChangeEvent, changeEvent, digestOf } from './change-event.ts';
-import { healthAfter } from './last-events.ts';
+import { conditionsAfter, healthAfter } from './last-events.ts';
 
 /**
  * Largest number of waiting events per node, for membership and for health each. When there are more, the oldest health
- * event is dropped, and an older change is announced together with a later one. A record has room for one change more:
+ * event is dropped (events about conditions count as such), and an older change is announced together with a later one. A record has room for one change more:
  * the change that it is written for.
  */
 const maxWaiting = 63;
@@ -78,6 +78,14 @@ export class WaitingEvents {
       .get(node)
       ?.map(({ kind }) => healthAfter[kind])
       .findLast(health => health !== undefined);
+  }
+
+  /** Returns the conditions that are announced after the waiting events of a node; undefined when none of them tells. */
+  conditionsOf(node: string): readonly string[] | undefined {
+    return this.#lists
+      .get(node)
+      ?.map(({ kind, data }) => conditionsAfter(kind, data.conditions))
+      .findLast(conditions => conditions !== undefined);
   }
 
   /** Yields the waiting changes of all nodes. */
