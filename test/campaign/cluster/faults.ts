@@ -1,5 +1,5 @@
 // The matrix of faults of a cluster: what each does, and how it is undone.
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compileLibrary } from '../../support/compile.ts';
 import { eventually } from '../../support/eventually.ts';
