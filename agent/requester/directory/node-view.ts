@@ -92,12 +92,14 @@ const isSchedulable = ({ Info, Membership, Muster }: NodeState): boolean =>
 
 function labelOrigins({ Info, Muster }: NodeState): Pick<MusterView, 'LabelOrigins'> {
   const { Labels = {}, LabelOrigins = [], JoinCode } = Muster ?? {};
-  const origins = Object.keys(Labels).map(Label => {
-    const byCode = { Label, Actor: '', Reason: '', ...(JoinCode ? { JoinCode } : {}) };
-    const origin = LabelOrigins.find(each => each.Label === Label) ?? byCode;
-    const own = Object.hasOwn(Info.Labels ?? {}, Label) ? Info.Labels?.[Label] : undefined;
-    return { ...origin, ...(own === undefined ? {} : { Own: own }) };
-  });
+  const origins = Object.keys(Labels)
+    .sort()
+    .map(Label => {
+      const byCode = { Label, Actor: '', Reason: '', ...(JoinCode ? { JoinCode } : {}) };
+      const origin = LabelOrigins.find(each => each.Label === Label) ?? byCode;
+      const own = Object.hasOwn(Info.Labels ?? {}, Label) ? Info.Labels?.[Label] : undefined;
+      return { ...origin, ...(own === undefined ? {} : { Own: own }) };
+    });
   return origins.length > 0 ? { LabelOrigins: origins } : {};
 }
 

@@ -9,7 +9,7 @@ import { printable } from '../../../system/printable.ts';
 import { eventTexts } from '../event-texts.ts';
 import type { Advice } from './advice.ts';
 import { cordonText, drainText } from './cordon-text.ts';
-import { labelOrigin } from './label-text.ts';
+import { shortOrigin } from './label-text.ts';
 import { conditionRows, conflictText, decisionRows, optionalTime, row } from './node-rows.ts';
 
 /** What is told of a node. */
@@ -37,7 +37,7 @@ export function explainNodeText(explanation: NodeExplanation, now: Date, columns
     sectionsText(sections, columns),
     adviceText(Node, Advice, columns),
     // Its cells do not change the width of the labels above.
-    sectionsText([{ title: 'labels', rows: labelRows(Node, now) }], columns),
+    sectionsText([{ title: 'labels', rows: labelRows(Node) }], columns),
     eventsText(explanation, columns),
   ];
   return parts.filter(Boolean).join('\n');
@@ -95,14 +95,10 @@ function cordonRows(node: ShownNode, now: Date): Row[] {
 }
 
 /** Returns the labels, each with where it comes from. */
-function labelRows(node: ShownNode, now: Date): Row[] {
+function labelRows(node: ShownNode): Row[] {
   return Object.entries(node.Info.Labels ?? {})
     .sort()
-    .map(([key, value]) => {
-      const origin = labelOrigin(node, key, now);
-      const given = ['of the control plane', origin].filter(Boolean).join(', ');
-      return [key, value, origin === undefined ? "the node's own" : given];
-    });
+    .map(([key, value]) => [key, value, shortOrigin(node, key)]);
 }
 
 function adviceText({ Info }: ShownNode, advice: readonly Advice[], columns: number): string {

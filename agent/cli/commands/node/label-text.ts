@@ -9,34 +9,43 @@ export function labelRows(node: ShownNode, now: Date): Row[] {
   return Object.entries(node.Info.Labels ?? {})
     .sort()
     .flatMap(([key, value]): Row[] => {
-      const origin = labelOrigin(node, key, now);
+      const origin = originOf(node, key);
       return origin
         ? [
             [key, value || '""'],
-            ['', `set ${origin}`.trim()],
+            ['', originText(origin, now)],
           ]
         : [[key, value]];
     });
 }
 
-/**
- * Returns who set a label of the control plane, when and why, and what the node itself sends; undefined for a label that only
- * the node sends.
- */
-export function labelOrigin({ Muster }: ShownNode, label: string, now: Date): string | undefined {
-  if (!Object.hasOwn(Muster?.Labels ?? {}, label)) return undefined;
-  const origin = Muster?.LabelOrigins?.find(each => each.Label === label);
-  const {
-    Actor,
-    ClaimedActor,
-    Reason,
-    At,
-    Own,
-    JoinCode = Actor ? undefined : Muster?.JoinCode,
-  } = origin ?? {};
-  const by = Actor ? `by ${operatorText(Actor, ClaimedActor)}` : JoinCode ? `by join code ${JoinCode}` : '';
+/** Returns who set a label, such as `of the control plane, by ada`, in few words. */
+export function shortOrigin(node: ShownNode, key: string): string {
+  const origin = originOf(node, key);
+  if (!origin) return "the node's own";
+  const own = origin.Own === undefined ? '' : ` (the node says ${origin.Own || '""'})`;
+  return ['of the control plane', whoSet(origin)].filter(Boolean).join(', ') + own;
+}
+
+type Origin = Partial<NonNullable<NonNullable<ShownNode['Muster']>['LabelOrigins']>[number]>;
+
+/** Returns where a label of the control plane comes from; undefined for a label that only the node sends. */
+function originOf({ Muster }: ShownNode, key: string): Origin | undefined {
+  if (!Object.hasOwn(Muster?.Labels ?? {}, key)) return undefined;
+  // An earlier requester says only by which join code the node came in.
+  return Muster?.LabelOrigins?.find(({ Label }) => Label === key) ?? { JoinCode: Muster?.JoinCode };
+}
+
+function whoSet({ Actor, ClaimedActor, JoinCode }: Origin): string {
+  if (Actor) return `by ${operatorText(Actor, ClaimedActor)}`;
+  return JoinCode ? `by join code ${JoinCode}` : '';
+}
+
+function originText(origin: Origin, now: Date): string {
+  const { Reason, At, Own } = origin;
+  const set = ['set', whoSet(origin)].filter(Boolean).join(' ');
   return [
-    [by, At && timeText(At, now)].filter(Boolean).join(', '),
+    [set, At && timeText(At, now)].filter(Boolean).join(', '),
     ...(Reason ? [`reason: ${Reason}`] : []),
     ...(Own === undefined ? [] : [`the node itself says ${Own || '""'}`]),
   ].join('; ');
