@@ -35,6 +35,7 @@ const longest = [
   'test/e2e/output.test.ts',
   'test/e2e/service.test.ts',
   'test/e2e/listeners.test.ts',
+  'test/e2e/monitoring.test.ts',
   'test/e2e/own-nats.test.ts',
   'test/e2e/own-nats-cluster.test.ts',
   'test/e2e/three-servers.test.ts',

@@ -24,6 +24,7 @@ import {
 import { createdListenerSchema, listenerListSchema } from '../protocol/http-listeners.ts';
 import { nodeStreamHeadSchema } from '../protocol/http-node-stream.ts';
 import { operationAnswerSchema } from '../protocol/http-operations.ts';
+import { labelChange } from '../protocol/label.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { nodeStateSchema } from '../protocol/node-state.ts';
 import { count, nodeId, struct, validate } from '../protocol/schema.ts';
@@ -109,6 +110,10 @@ const eventSchema = struct({
         deadline: v.optional(goTime()),
       }),
     ),
+    labels: v.optional(labelChange()),
+    previousLabels: v.optional(labelChange()),
+    condition: v.optional(struct({ type: optionalText(64), since: v.optional(goTime()) })),
+    conditions: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(64))), v.maxLength(64))),
     evidence: v.optional(
       struct({
         lastSeen: v.optional(goTime()),

@@ -90,6 +90,11 @@ export const commands: CommandTable = [
     help: 'show everything about a node',
     load: () => import('./commands/node/describe.ts'),
   },
+  {
+    path: 'node explain',
+    help: 'say why a node is as it is, and what to do',
+    load: () => import('./commands/node/explain.ts'),
+  },
   { path: 'node approve', help: 'let a node take part', load: () => decision('approve') },
   { path: 'node reject', help: 'refuse a node; it stays on the roll', load: () => decision('reject') },
   { path: 'node delete', help: 'remove a node from the roll', load: () => decision('delete') },
@@ -110,7 +115,7 @@ export const commands: CommandTable = [
   },
   {
     path: 'node cordon',
-    help: 'keep new work away from a node for a while',
+    help: 'keep new work away from nodes for a while',
     load: () => import('./commands/node/cordon.ts'),
   },
   {
@@ -120,8 +125,13 @@ export const commands: CommandTable = [
   },
   {
     path: 'node uncordon',
-    help: 'let a cordoned node have work again',
+    help: 'let cordoned nodes have work again',
     load: () => import('./commands/node/uncordon.ts'),
+  },
+  {
+    path: 'node label',
+    help: 'set labels of nodes that no update of the node changes',
+    load: () => import('./commands/node/label.ts'),
   },
   {
     path: 'node bans',

@@ -1,4 +1,5 @@
 // Defines the kinds of values that describe the node: how much of it the cluster may use, and its labels.
+import { keyFault, labelRule as label, unprintable, valueFault } from '../protocol/label.ts';
 import { bodyOf, commas, type Fragment, textFragment } from './fragment.ts';
 import { Refusal, readPairs, readText, type SettingKind } from './kind.ts';
 import { formatPercent, formatSize, parsePercent, parseSize, percentPattern, sizePattern } from './units.ts';
@@ -53,13 +54,6 @@ export const size: SettingKind<number> = {
   plain: formatSize,
 };
 
-const unprintable = '\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029';
-const label = {
-  key: /^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/,
-  value: new RegExp(`^[^${unprintable}]{0,255}$`, 'u'),
-  count: 64,
-};
-
 /**
  * The kind of labels: at most 64, with keys of 1 to 63 letters, digits and `. _ / -`, and values of at most 255 characters
  * on one line.
@@ -72,18 +66,14 @@ export const labels: SettingKind<Readonly<Record<string, string>>> = {
     const pairs = readPairs(input);
     const labels = new Map<string, string>();
     for (const [key, value] of pairs) {
-      if (!label.key.test(key)) {
+      const ofKey = keyFault(key);
+      if (ofKey) throw new Refusal(`is not a label: ${ofKey}; allowed: ${label.keyText}`, `"${key}"`);
+      const ofValue = valueFault(value);
+      if (ofValue)
         throw new Refusal(
-          'is not a label; allowed: 1 to 63 letters, digits and . _ / -, first a letter or digit',
+          `has a value that is not allowed: ${ofValue}; allowed: ${label.valueText}`,
           `"${key}"`,
         );
-      }
-      if (!label.value.test(value)) {
-        throw new Refusal(
-          'has a value that is not allowed; allowed: at most 255 characters on one line',
-          `"${key}"`,
-        );
-      }
       if (labels.has(key)) throw new Refusal('is given twice; allowed: each label once', `"${key}"`);
       labels.set(key, value);
     }
@@ -107,7 +97,7 @@ function labelsSchema(): Fragment {
     additionalProperties: {
       type: ['string', 'number', 'boolean', 'null'],
       pattern: label.value.source,
-      patternErrorMessage: 'allowed: at most 255 characters on one line',
+      patternErrorMessage: `allowed: ${label.valueText}`,
     },
     ...pairs,
     items: { type: ['string', 'null'], ...pairs },

@@ -1,13 +1,17 @@
 // Defines the membership and health events for other systems, as CloudEvents 1.0 in JSON.
+import type { LabelChange } from './label.ts';
 import { type Health, type Membership, recordedChangeKinds } from './node-state.ts';
 
 /** Kinds of events that follow from a write to the store. Their id is `<node>:<incarnation>:<revision>`. */
 export const membershipKinds = recordedChangeKinds;
 /** Kinds of events that follow from heartbeats or silence. Their id is that of `healthEventId()`. */
 export const healthKinds = ['healthy', 'unhealthy', 'unknown', 'left'] as const;
+/** Kinds of events about a condition of a node that came up or is over. Their id is as that of an event about health. */
+export const conditionKinds = ['condition-raised', 'condition-cleared'] as const;
 export type MembershipKind = (typeof membershipKinds)[number];
 export type HealthKind = (typeof healthKinds)[number];
-export type EventKind = MembershipKind | HealthKind | 'conflict';
+export type ConditionKind = (typeof conditionKinds)[number];
+export type EventKind = MembershipKind | HealthKind | ConditionKind | 'conflict';
 
 /** The facts from which a health event follows. */
 export interface Evidence {
@@ -56,10 +60,17 @@ export interface EventData {
    * that should be over. Each is absent when it does not hold.
    */
   cordon?: { until?: string; drain?: true; deadline?: string };
+  /** The labels that a `labelled` node got from an operator, null for those removed, and the values that they had before. */
+  labels?: LabelChange;
+  previousLabels?: LabelChange;
+  /** The condition that came up or is over: its type, and since when the node had it, by the node's clock. */
+  condition?: { type: string; since?: string };
+  /** With a condition: the types of all conditions of the node that have been told and not cleared, after this event. */
+  conditions?: string[];
   evidence?: Evidence;
   /**
-   * Number of older changes of the node that have no event of their own. `previous` is the state before the first of
-   * them.
+   * Number of older changes that have no event of their own: of the node, and then `previous` is the state before the first
+   * of them, or of the condition.
    */
   coalesced?: number;
 }

@@ -25,7 +25,7 @@ const laterSchema = struct({
 
 const decisionSchema = struct({
   NodeID: nodeId(),
-  /** `approved`, `rejected`, `deleted`, `rekeyed`, `cordoned` or `uncordoned`. */
+  /** `approved`, `rejected`, `deleted`, `rekeyed`, `cordoned`, `uncordoned` or `labelled`. */
   Kind: text(64),
   Stands: v.boolean(),
   At: v.optional(goTime()),

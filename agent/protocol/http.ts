@@ -2,6 +2,7 @@
 // added.
 import * as v from 'valibot';
 import { cordonSchema, maxCordonSeconds } from './cordon.ts';
+import { type LabelChange, labelChange, labelOriginMembers } from './label.ts';
 import { usageSchema } from './messages.ts';
 import { goTime } from './node-info.ts';
 import { healths, memberships } from './node-state.ts';
@@ -30,6 +31,7 @@ export const decisionActions = [
   'drain',
   'forget',
   'undelete',
+  'label',
 ] as const;
 export type DecisionAction = (typeof decisionActions)[number];
 
@@ -47,6 +49,7 @@ export const decisionSchema = struct({
     v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxSilenceSeconds)),
     0,
   ),
+  Labels: v.optional(labelChange(), {}),
 });
 
 /** The body of the PUT as a client sends it. */
@@ -74,6 +77,8 @@ export interface DecisionBody {
   DeadlineSeconds?: number;
   /** For `forget`: the shortest silence. A node that was heard since is not forgotten. */
   SilentForSeconds?: number;
+  /** For `label`: the new values of labels; null removes one, and the node's own value counts again. */
+  Labels?: LabelChange;
 }
 
 /** The answer to a decision. Muster refuses with a problem, Bacalhau with `Success: false`. */
@@ -87,12 +92,39 @@ export const musterViewSchema = struct({
   Health: v.picklist(healths),
   /** Time since the last sign of life, in milliseconds; absent when this requester never received one. */
   Silence: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+  /** Why it has this health, and what comes next. Only the answer with a single node has it. */
+  Outlook: v.optional(
+    struct({
+      /** The rule that applies, for people. */
+      Rule: text(1024),
+      /** The health that comes when nothing more is heard, and when; absent when none does. */
+      Next: v.optional(v.picklist(healths)),
+      NextAt: v.optional(goTime()),
+      /** Why verdicts on silent nodes wait now. */
+      Waits: v.optional(v.pipe(v.string(), v.maxLength(1024))),
+    }),
+  ),
   RegisteredAt: v.optional(goTime()),
   Version: v.optional(v.pipe(v.string(), v.maxLength(256))),
   /** The id of the join code with which the node came in. */
   JoinCode: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** The labels of the control plane. They are among those in `Info` too. */
   Labels: v.optional(strictTextMap(256, 256, 1024)),
+  /** Where each of these labels comes from, and the value that the node itself sends, which does not count meanwhile. */
+  LabelOrigins: v.optional(
+    v.pipe(
+      v.array(
+        struct({
+          ...labelOriginMembers,
+          At: v.optional(goTime()),
+          /** The join code that gave the label; absent for one that an operator set. */
+          JoinCode: v.optional(text(64)),
+          Own: v.optional(text(1024)),
+        }),
+      ),
+      v.maxLength(256),
+    ),
+  ),
   Decision: v.optional(
     struct({
       Action: text(64),

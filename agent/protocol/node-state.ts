@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { cordonChangeSchema, cordonSchema } from './cordon.ts';
 import { decisionRecordSchema } from './decision-record.ts';
 import { ProtocolError } from './error.ts';
+import { labelChange, labelOriginSchema } from './label.ts';
 import { type Membership, memberships } from './memberships.ts';
 import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
 import { operationPattern } from './operation.ts';
@@ -56,6 +57,7 @@ export const recordedChangeKinds = [
   'uncordoned',
   'drained',
   'undeleted',
+  'labelled',
 ] as const;
 
 /** The incarnation of the store in which a write was made. */
@@ -86,6 +88,9 @@ const recordedChangeSchema = struct({
   PreviousFingerprint: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** What the change did to the cordon of the node; only with `cordoned`. */
   Cordon: v.optional(cordonChangeSchema),
+  /** The labels of the control plane that the change set or removed, and their values before; only with `labelled`. */
+  Labels: v.optional(labelChange()),
+  PreviousLabels: v.optional(labelChange()),
   /** Number of older changes that have no event of their own. `Previous` is the membership before the first of them. */
   Coalesced: v.optional(count()),
   /** Whether an earlier version, which did not know the kind, kept it. Later changes may have been announced before it. */
@@ -137,6 +142,8 @@ const musterStateSchema = struct({
    * them.
    */
   Labels: v.optional(strictTextMap(256, 256, 1024)),
+  /** Who set which of these labels. Those that the join code gave are not here. */
+  LabelOrigins: v.optional(v.pipe(v.array(labelOriginSchema), v.maxLength(256))),
   /**
    * The key that is pinned to the node, `N…`; absent when the broker checks no keys. What a node says of its key is not
    * read.

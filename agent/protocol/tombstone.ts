@@ -3,6 +3,7 @@
 import * as v from 'valibot';
 import { cordonSchema } from './cordon.ts';
 import { decisionRecordSchema } from './decision-record.ts';
+import { labelOriginSchema } from './label.ts';
 import { memberships } from './memberships.ts';
 import { goTime } from './node-info.ts';
 import { nodeId, strictTextMap, struct, text } from './schema.ts';
@@ -17,8 +18,9 @@ const entries = {
   Membership: v.optional(v.picklist(memberships)),
   /** The last decision about the node before it went. */
   Decision: v.optional(decisionRecordSchema),
-  /** The labels of the control plane. Absent also when they were too many to be kept; then `LabelsLost` is true. */
+  /** The labels of the control plane, and who set them. Absent also when they were too many to be kept; then `LabelsLost` is true. */
   Labels: v.optional(strictTextMap(256, 256, 1024)),
+  LabelOrigins: v.optional(v.pipe(v.array(labelOriginSchema), v.maxLength(256))),
   LabelsLost: v.optional(v.boolean()),
   Cordon: v.optional(cordonSchema),
   JoinCode: short(64),

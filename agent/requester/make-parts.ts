@@ -8,6 +8,7 @@ import { Drains } from './cordons/drains.ts';
 import type { Callout } from './enrolment/callout.ts';
 import type { Enrolment } from './enrolment/enrolment.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
+import { ConditionAnnouncements } from './events/condition-announcements.ts';
 import { ConflictDetector } from './events/conflict-detector.ts';
 import { EventPublisher } from './events/event-publisher.ts';
 import { type RequesterAnnouncer, requesterEvents } from './events/requester-events.ts';
@@ -127,6 +128,12 @@ export function makeParts(
     },
   };
   const conflicts = new ConflictDetector({ clock, log, counters, settlingMs, health, announcer });
+  const conditions = new ConditionAnnouncements({
+    clock,
+    log,
+    announcer: events,
+    records: () => roll.records.list(),
+  });
   const resources = new ResourceStore();
   const executions = new Executions();
   const cordonEnds = new CordonEnds({ clock, log, end: (id, until) => roll.endCordon(id, until) });
@@ -176,6 +183,7 @@ export function makeParts(
       resources,
       executions,
       cordonEnds,
+      conditions,
       conflicts,
       waiting,
       ...(enrolment?.observers ?? []),
@@ -203,6 +211,7 @@ export function makeParts(
     events,
     health,
     lastSeen,
+    conditions,
     conflicts,
     resources,
     executions,

@@ -125,7 +125,7 @@ test('a decision whose answer is lost is repeated at the next one, under the sam
       };
     const first = await answering(t, deciding(noting(onChange)));
     const second = await answering(t, deciding(noting(done)));
-    await clientOf([first.port, second.port], { deadlineMs: 300 }).decide('node-1', decision);
+    await clientOf([first.port, second.port], { deadlineMs: 1_000 }).decide('node-1', decision);
     assert.match(String(sent[0]), operationPattern);
     assert.deepEqual(sent, [sent[0], sent[0]]);
   }

@@ -103,13 +103,13 @@ test('each kind of value says what it allows', async () => {
     [
       'node.labels',
       '-a=1',
-      '"-a" is not a label; allowed: 1 to 63 letters, digits and . _ / -, first a letter or digit',
+      '"-a" is not a label: it begins with "-"; allowed: 1 to 63 letters, digits and . _ / -, first a letter or digit',
     ],
     ['node.labels', 'a=1,a=2', '"a" is given twice; allowed: each label once'],
     [
       'node.labels',
       `a=${'x'.repeat(256)}`,
-      '"a" has a value that is not allowed; allowed: at most 255 characters on one line',
+      '"a" has a value that is not allowed: it has 256 characters; allowed: at most 255 characters on one line',
     ],
     [
       'node.labels',

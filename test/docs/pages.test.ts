@@ -8,7 +8,7 @@ import { locate } from '../../agent/cli/line/place.ts';
 import { readCommandLine } from '../../agent/cli/run.ts';
 import { loadSettings } from '../../agent/config/load.ts';
 import { conditionTypes } from '../../agent/protocol/condition-types.ts';
-import { healthKinds, membershipKinds } from '../../agent/protocol/events.ts';
+import { conditionKinds, healthKinds, membershipKinds } from '../../agent/protocol/events.ts';
 import { pagePath, pages } from '../../scripts/docs.ts';
 import { configFile, surroundings } from '../config/surroundings.ts';
 import { linksOf, musterCalls, readPage } from '../support/pages.ts';
@@ -119,7 +119,14 @@ it('runs only tests that exist, in CONTRIBUTING.md', async () => {
 
 it('names every kind of event in docs/messages.md', async () => {
   const text = await readPage('docs/messages.md');
-  for (const kind of [...membershipKinds, ...healthKinds, 'conflict', 'degraded', 'recovered'])
+  for (const kind of [
+    ...membershipKinds,
+    ...healthKinds,
+    ...conditionKinds,
+    'conflict',
+    'degraded',
+    'recovered',
+  ])
     assert.match(text, new RegExp(`\`${kind}\``));
 });
 

@@ -47,7 +47,7 @@ describe('a machine that is taken out', () => {
     const { cordon } = await status();
     assert.deepEqual([cordon?.reason, cordon?.actor, cordon?.drain], ['disk swap', 'local', undefined]);
     const text = await muster(['status', '--data-dir', cluster.folderOf('node-1')]);
-    assert.match(text.stdout, /cordoned +gets no new work, until .*: disk swap/);
+    assert.match(text.stdout, /cordoned +gets no new work until .*: disk swap/);
     assert.match((await cluster.command('node', 'list')).stdout, /node-1 .*cordoned: disk swap/);
     const described = (await cluster.command('node', 'describe', 'node-1')).stdout;
     assert.match(described, /cordoned +by local[\s\S]*\(in 1?\d+ (min|h)\)[\s\S]*why +disk swap/);
@@ -72,13 +72,13 @@ describe('a machine that is taken out', () => {
     waiting.signal('SIGINT');
     const { signal, stderr } = await waiting.finished;
     assert.equal(signal, 'SIGINT');
-    assert.match(stderr, /The drain of node-1 goes on/);
+    assert.match(stderr, /The drain goes on\. To end it: muster node uncordon node-1/);
     await requester.kill();
     requester = await cluster.requester();
     const again = command('node', 'drain', 'node-1', '--wait');
     await again.untilPrinted(/node-1 still runs 3 executions/);
     await rm(busy);
-    assert.deepEqual([(await again.finished).code, again.stdout], [0, 'Ok\n'], again.stderr);
+    assert.deepEqual([(await again.finished).code, again.stdout], [0, 'Ok\nnode-1: drained\n'], again.stderr);
     await untilStatus('it knows that it is drained', ({ cordon }) => cordon?.drain?.drainedAt !== undefined);
     await ok('node', 'uncordon', 'node-1', '-m', 'the new disk is in');
     await untilStatus('it is schedulable again', ({ schedulable }) => schedulable === true);
@@ -86,6 +86,15 @@ describe('a machine that is taken out', () => {
       const kinds = (await cluster.kindsOf('node-1')).filter(kind => /cordon|drain/.test(kind));
       return kinds.join() === 'cordoned,cordoned,drained,uncordoned';
     });
+  });
+
+  it('is one of several: each is told of, and what could not be done', async () => {
+    const both = await cluster.command('node', 'cordon', 'node-1', 'untold', '-m', 'new switch');
+    assert.deepEqual(both.stdout.split('\n').sort(), ['', 'node-1: cordoned', 'untold: cordoned']);
+    await ok('node', 'uncordon', 'untold');
+    const selected = await cluster.command('node', 'uncordon', '--filter-approval', 'approved', '--yes');
+    assert.equal(selected.stdout, 'node-1: uncordoned\n', selected.stderr);
+    assert.match(selected.stderr, /Left out \(not cordoned\): untold/);
   });
 
   it('does not count as drained when it does not say what it runs', async () => {
@@ -114,7 +123,7 @@ describe('a machine that is taken out', () => {
     );
     await eventually('that is told once', async () => {
       const kinds = (await cluster.kindsOf('node-1')).filter(kind => /cordon|drain/.test(kind));
-      return kinds.slice(4).join() === 'cordoned,uncordoned';
+      return kinds.slice(6).join() === 'cordoned,uncordoned';
     });
   });
 });

@@ -116,6 +116,43 @@ describe("an operator's decision", () => {
     assert.equal((await cluster.kindsOf('both')).filter(kind => kind === 'approved').length, 1);
   });
 
+  it('about many nodes is as many events, each with an operation of its own, and is undone by one command', async () => {
+    const fleet = await Fleet.connect(broker.url, 60, 'many-');
+    fleet.registerAll();
+    await eventually('the nodes are registered', () => fleet.sessions.size === 60);
+    const decide = async (action: string, ...args: string[]) => {
+      const { code, stdout, stderr } = await cluster.command('node', action, ...args, '--yes', '-o', 'json');
+      assert.equal(code, 0, stderr);
+      return (JSON.parse(stdout) as { NodeID: string; Operation: string }[]).map(
+        ({ NodeID, Operation }) => `${NodeID} ${Operation}`,
+      );
+    };
+    const approved = await decide('approve', '--labels', 'fleet=test', '--filter-approval', 'pending');
+    const rejected = await decide('reject', '--labels', 'fleet=test');
+    await eventually('each decision has its event', async () => {
+      const told = (await cluster.events())
+        .filter(({ subject, type }) => subject.startsWith('many-') && /(approved|rejected)$/.test(type))
+        .map(({ subject, data }) => `${subject} ${data.operation}`);
+      return told.sort().join() === [...approved, ...rejected].sort().join();
+    });
+    assert.equal(new Set([...approved, ...rejected]).size, 120);
+    assert.equal(
+      (await cluster.nodes()).filter(({ Membership }) => Membership === 'REJECTED').length >= 60,
+      true,
+    );
+    assert.equal(
+      (await decide('delete', '--labels', 'fleet=test', '--filter-approval', 'rejected')).length,
+      60,
+    );
+    await fleet.close();
+  });
+
+  it('leaves events, and those of an id that nobody has are an error', async () => {
+    const unknown = await cluster.command('events', '--node', 'nobody-has-this');
+    assert.equal(unknown.code, 1);
+    assert.match(unknown.stderr, /^Error: node not found: nobody-has-this\n/);
+  });
+
   it('is not undone by heartbeats of an unknown node, which are only counted', async () => {
     const before = (await cluster.status()).counters.heartbeatsUnknown;
     const fleet = await Fleet.connect(broker.url, 1, 'stranger-');

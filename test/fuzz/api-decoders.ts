@@ -23,6 +23,7 @@ import {
 } from '../../agent/api/answers.ts';
 import { parseJson } from '../../agent/api/read-response.ts';
 import {
+  decisionActions,
   loginDataSchema,
   loginSchema,
   newOperatorSchema,
@@ -153,11 +154,13 @@ export const apiDecoders: readonly Decoder[] = [
     form: 'json',
     valid: fc.record(
       {
-        Action: fc.constantFrom('approve', 'reject', 'delete'),
+        Action: fc.constantFrom('approve', 'reject', 'delete', 'cordon', 'drain', 'uncordon'),
         Message: word,
         Actor: fc.constant('ada@desk'),
         Exact: fc.boolean(),
         Fingerprint: fc.constant('BDWE-AMSB-5ZAN-P4NC'),
+        ForSeconds: fc.constant(0),
+        DeadlineSeconds: fc.constant(0),
       },
       { noNullPrototype: true, requiredKeys: ['Action'] },
     ),
@@ -165,7 +168,7 @@ export const apiDecoders: readonly Decoder[] = [
     read: input => readNodeChange(input as Buffer, claimedActor => ({ actor: 'ada', claimedActor })),
     check: value => {
       const { action, decision } = value as ReturnType<typeof readNodeChange>;
-      assert.ok(['approve', 'reject', 'delete', 'rekey'].includes(action));
+      assert.ok((decisionActions as readonly string[]).includes(action));
       assert.ok(decision.reason === undefined || decision.reason.length <= 1024);
       assert.ok(!decision.isBan || action === 'delete');
     },

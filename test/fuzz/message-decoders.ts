@@ -23,6 +23,7 @@ import { curveKeyOf, openBox, sealBox, sharedKeyOf } from '../../agent/protocol/
 import { readSignedToken, writeSignedToken } from '../../agent/protocol/signed-token.ts';
 import { withUnknown } from '../../agent/protocol/unknown-members.ts';
 import { AnnouncedMemberships } from '../../agent/requester/events/announced-memberships.ts';
+import { readConditionEvent } from '../../agent/requester/events/condition-event.ts';
 import { readMembershipEvent } from '../../agent/requester/events/membership-event.ts';
 import { ncl } from '../../agent/requester/requests/request-protocols.ts';
 import { keyPairOf } from '../../agent/transport/key-pair.ts';
@@ -332,6 +333,15 @@ export const messageDecoders: readonly Decoder[] = [
     valid: fc.nat().map(iat => writeSignedToken({ iat, sub: 'x' }, issuerKey)),
     read: input => readSignedToken(input as string, 'account'),
     check: value => assert.equal((value as { issuer: string }).issuer, issuerKey.publicKey),
+  },
+  {
+    what: 'a stored event of a condition',
+    covers: ['requester/events/condition-event.ts readConditionEvent'],
+    form: 'json',
+    valid: fc.record({
+      data: fc.record({ conditions: fc.array(fc.string({ maxLength: 64 }), { maxLength: 64 }) }),
+    }),
+    read: input => readConditionEvent(input as Buffer),
   },
   {
     what: 'a stored event of a change',

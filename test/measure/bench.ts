@@ -15,6 +15,7 @@ import { gateCost, pinMemory } from './gate.ts';
 import { heartbeatCost } from './heartbeat-cost.ts';
 import { inventoryCost } from './inventory.ts';
 import { heartbeatLateness } from './lateness.ts';
+import { nodeList } from './node-list.ts';
 import { packagedFile } from './packaged.ts';
 import { profileInto } from './roles.ts';
 import { sampleCost } from './sample.ts';
@@ -40,6 +41,7 @@ const rows: Record<string, Row> = {
     measure: eventThroughput,
   },
   decisions: { help: 'time of one command that decides about 1 000 nodes', measure: manyDecisions },
+  list: { help: 'first row and memory of a list of 1 000 and of 10 000 nodes', measure: nodeList },
   heartbeat: { help: 'cost of one heartbeat with 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
   fleet: { help: 'CPU, memory and start with 100 000 nodes at default intervals', measure: fleetCost },
   keyed: {

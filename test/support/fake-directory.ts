@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Metric } from '../../agent/output/metrics.ts';
 import type { LostNode, ShownBan } from '../../agent/protocol/http.ts';
 import type { OperationView } from '../../agent/protocol/http-operations.ts';
+import type { LabelChange } from '../../agent/protocol/label.ts';
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Health, NodeState } from '../../agent/protocol/node-state.ts';
 import { operationTime } from '../../agent/protocol/operation.ts';
@@ -37,6 +38,7 @@ import {
   rejectNode,
   rekeyNode,
 } from '../../agent/requester/roll/decisions.ts';
+import { labelNode } from '../../agent/requester/roll/label-rules.ts';
 import type { ResourceInfo } from '../../agent/requester/roll/resource-store.ts';
 import { absentRecord, type StoredRecord } from '../../agent/requester/roll/stored-record.ts';
 import { forgetNode, tombstoneFor, undeleteNode } from '../../agent/requester/roll/tombstones.ts';
@@ -206,6 +208,10 @@ export class FakeDirectory implements Directory {
 
   async drain(name: string, decision: Decision & CordonWish): Promise<void> {
     this.#decide(name, decision, drainNode(decision));
+  }
+
+  async label(name: string, decision: Decision & { labels: LabelChange }): Promise<void> {
+    this.#decide(name, decision, labelNode(decision.labels));
   }
 
   async uncordon(name: string, decision: Decision): Promise<void> {

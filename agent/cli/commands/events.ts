@@ -6,14 +6,13 @@ import { type Kind, Refusal, readText } from '../../config/kind.ts';
 import { parseDuration } from '../../config/units.ts';
 import { jsonLine } from '../../output/data.ts';
 import { note, printSlowly, warn } from '../../output/terminal.ts';
-import { shortDuration } from '../../output/units.ts';
 import { nodeIdPattern } from '../../protocol/schema.ts';
 import { systemClock } from '../../system/clock.ts';
 import { printable } from '../../system/printable.ts';
 import { systemRandom } from '../../system/random.ts';
 import type { Argv, Example, FlagTable } from '../line/command.ts';
 import { outputFlag } from '../line/output-flag.ts';
-import { operatorText } from './actor.ts';
+import { eventTexts } from './event-texts.ts';
 
 export const settings = apiSettings;
 
@@ -116,20 +115,10 @@ function warnOnce(): (reason: string) => void {
 function eventLines(): (event: ShownEvent) => string {
   let width = 0;
   return event => {
-    const { node, reason, actor, claimedActor, evidence, coalesced } = event.data;
+    const { node } = event.data;
     width = Math.max(width, node.length);
-    const kind = event.type.slice(event.type.lastIndexOf('.') + 1);
-    const silence = evidence?.silence === undefined ? '' : `silent for ${shortDuration(evidence.silence)}`;
-    const why = reason ? JSON.stringify(reason) : silence;
-    const who = actor ? `by ${operatorText(actor, claimedActor)}` : '';
-    const more = coalesced ? `(and ${coalesced} older changes)` : '';
-    const what = [node.padEnd(width), kind.padEnd(10), changeOf(event).padEnd(20)];
-    return `${printable([event.time, ...what, why, who, more].filter(Boolean).join('  ')).trimEnd()}\n`;
+    const { kind, change, details } = eventTexts(event);
+    const what = [node.padEnd(width), kind.padEnd(10), change.padEnd(20)];
+    return `${printable([event.time, ...what, ...details].join('  ')).trimEnd()}\n`;
   };
-}
-
-function changeOf({ data: { previous, current } }: ShownEvent): string {
-  const before = (previous.health ?? previous.membership) || '-';
-  const after = (current.health ?? current.membership) || '-';
-  return before === after ? after : `${before} -> ${after}`;
 }

@@ -65,14 +65,10 @@ function agentRows(status: AgentStatus): Row[] {
 }
 
 function cordonText({ reason, actor, until, drain }: NonNullable<AgentStatus['cordon']>): string {
-  const what = drain?.drainedAt
-    ? 'drained'
-    : drain
-      ? 'gets no new work, and its work is awaited to end'
-      : 'gets no new work';
+  const end = until ? ` until ${until}` : '';
+  const work = drain?.drainedAt ? ', and is drained' : drain ? ', and the end of its work is awaited' : '';
   const by = actor ? ` (by ${actor})` : '';
-  const end = until ? `, until ${until}` : '';
-  return `${what}${end}${reason ? `: ${reason}` : ''}${by}`;
+  return `gets no new work${end}${work}${reason ? `: ${reason}` : ''}${by}`;
 }
 
 const addressText = ({ ip = 'none', why }: NonNullable<AgentStatus['address']>): string => `${ip} (${why})`;

@@ -1,5 +1,6 @@
 // Reads the body of a PUT, in which an operator decides about one node.
 import { type DecisionAction, decisionActions, decisionSchema } from '../../protocol/http.ts';
+import type { LabelChange } from '../../protocol/label.ts';
 import { isFingerprint } from '../../protocol/nkey.ts';
 import { printable } from '../../system/printable.ts';
 import type { Act } from '../events/requester-events.ts';
@@ -12,7 +13,7 @@ import { readBody } from './read-body.ts';
 export interface NodeChange {
   action: DecisionAction;
   /** What the operator decided. `isBan` says whether the key of a node that is deleted is refused for ever. */
-  decision: Decision & CordonWish & { isBan: boolean; silentForMs: number };
+  decision: Decision & CordonWish & { isBan: boolean; labels: LabelChange; silentForMs: number };
 }
 
 /**
@@ -20,8 +21,9 @@ export interface NodeChange {
  * the caller's token, so an error quotes only the action. @throws RequestFault 400
  */
 export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act): NodeChange {
-  const { Action, Message, Actor, Exact, Fingerprint, Ban, ForSeconds, DeadlineSeconds, SilentForSeconds } =
-    readBody(decisionSchema, body);
+  const read = readBody(decisionSchema, body);
+  const { Action, Message, Actor, Exact, Fingerprint, Ban, Labels } = read;
+  const { ForSeconds, DeadlineSeconds, SilentForSeconds } = read;
   const action = decisionActions.find(name => name === Action);
   if (!action) {
     throw new RequestFault(
@@ -45,12 +47,17 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
     throw new RequestFault(400, 'only a node that is forgotten has a shortest silence');
   if (action === 'forget' && !SilentForSeconds)
     throw new RequestFault(400, 'SilentForSeconds is missing: a node is forgotten only for its silence');
+  if (action === 'label' && Object.keys(Labels).length === 0)
+    throw new RequestFault(400, 'no label is named; expected like {"rack":"b7","spare":null}');
+  if (action !== 'label' && Object.keys(Labels).length > 0)
+    throw new RequestFault(400, 'only the action label has labels');
   const decision = {
     reason: Message,
     ...actOf(Actor),
     isExact: Exact,
     fingerprint: Fingerprint,
     isBan: Ban,
+    labels: Labels,
     ...(ForSeconds ? { forMs: ForSeconds * 1000 } : {}),
     ...(DeadlineSeconds ? { deadlineMs: DeadlineSeconds * 1000 } : {}),
     silentForMs: SilentForSeconds * 1000,

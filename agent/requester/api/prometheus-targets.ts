@@ -55,6 +55,7 @@ function metaLabels({ Info, Muster }: NodeView): Record<string, string> {
   return {
     __meta_muster_id: Info.NodeID,
     __meta_muster_health: Muster.Health,
+    __meta_muster_schedulable: String(Muster.Schedulable ?? true),
     __meta_muster_hostname: Info.Hostname ?? '',
     __meta_muster_version: Info.Agent?.Version ?? '',
     ...Object.fromEntries(

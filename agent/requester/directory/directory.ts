@@ -2,6 +2,7 @@
 import type { Metric } from '../../output/metrics.ts';
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
+import type { LabelChange } from '../../protocol/label.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { GoneNode } from '../../protocol/tombstone.ts';
 import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
@@ -71,6 +72,8 @@ export interface Directory {
   drain(name: string, decision: Decision & CordonWish): Promise<void>;
   /** Lets a cordoned node have work again. @throws MusterError as `approve` */
   uncordon(name: string, decision: Decision): Promise<void>;
+  /** Sets and removes labels of the control plane. @throws MusterError as `approve` */
+  label(name: string, decision: Decision & { labels: LabelChange }): Promise<void>;
   /**
    * Forgets a node that was not heard for this long. It may come back by itself, as PENDING and with its history. @throws
    * MusterError as `approve`; `conflict` when it was heard since, or is REJECTED

@@ -1,4 +1,5 @@
 // Carries out what operators decide about nodes and their keys, and says in the log who decided what.
+import type { LabelChange } from '../../protocol/label.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { RecordedChange } from '../../protocol/node-state.ts';
@@ -21,6 +22,7 @@ import {
   rejectNode,
   rekeyNode,
 } from '../roll/decisions.ts';
+import { labelNode } from '../roll/label-rules.ts';
 import { withPinnedKey } from '../roll/node-key.ts';
 import type { Roll } from '../roll/roll.ts';
 import type { StoredRecord } from '../roll/stored-record.ts';
@@ -121,6 +123,12 @@ export class NodeDecisions {
     const refuseKey = (id: string, key: string) => this.#options.parts().keys?.refuseForeign(id, key);
     return this.#noted(name, decision, 'undelete', () =>
       this.#decide(name, decision, undeleteNode(refuseKey), 'node brought back', 'undelete'),
+    );
+  }
+
+  label(name: string, decision: Decision & { labels: LabelChange }): Promise<void> {
+    return this.#noted(name, decision, 'label', () =>
+      this.#decide(name, decision, labelNode(decision.labels), 'node labelled'),
     );
   }
 

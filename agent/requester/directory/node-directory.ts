@@ -2,6 +2,7 @@
 import type { Metric } from '../../output/metrics.ts';
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
+import type { LabelChange } from '../../protocol/label.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { GoneNode } from '../../protocol/tombstone.ts';
@@ -38,7 +39,7 @@ import { DirectoryFaults } from './directory-faults.ts';
 import { followEvents } from './follow-events.ts';
 import { goneNodes } from './gone-nodes.ts';
 import { NodeDecisions } from './node-decisions.ts';
-import { type NodeView, nodeView } from './node-view.ts';
+import { type NodeView, nodeView, withOutlook } from './node-view.ts';
 
 /** The parts of a running requester that the directory reads and changes. */
 export interface DirectoryParts {
@@ -144,7 +145,9 @@ export class NodeDirectory implements Directory {
     const id = parts.roll.records.resolve(name);
     const state = parts.roll.records.get(id);
     if (!state) throw unusable(parts.roll.records.stored(id), id);
-    return viewOf(parts, state);
+    const outlook = parts.health.outlook(id);
+    const view = viewOf(parts, state);
+    return outlook ? withOutlook(view, outlook, this.#options.clock.now()) : view;
   }
 
   approve(name: string, decision: Decision): Promise<void> {
@@ -186,6 +189,10 @@ export class NodeDirectory implements Directory {
   goneNodes(sinceMs?: number): GoneNode[] {
     const { parts, clock } = this.#options;
     return goneNodes(parts().roll.records.entries(), clock.now(), sinceMs);
+  }
+
+  label(name: string, decision: Decision & { labels: LabelChange }): Promise<void> {
+    return this.#decisions.label(name, decision);
   }
 
   async explain(operation: string): Promise<OperationView> {

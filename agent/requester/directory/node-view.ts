@@ -11,6 +11,7 @@ import {
 } from '../../protocol/node-state.ts';
 import type { Conflict } from '../events/conflict-detector.ts';
 import type { Liveness } from '../health/health.ts';
+import type { Outlook } from '../health/outlook.ts';
 import type { ExecutionCounts } from '../roll/executions.ts';
 import type { ResourceInfo } from '../roll/resource-store.ts';
 import { shownTombstone } from './gone-nodes.ts';
@@ -43,6 +44,7 @@ export function nodeView(
     Operations: _operations,
     Store: _store,
     Changes: _changes,
+    LabelOrigins: _origins,
     Instance: _instance,
     BootID: _boot,
     PublicKey: _key,
@@ -75,6 +77,7 @@ export function nodeView(
       Health: health,
       ...(silenceMs === undefined ? {} : { Silence: Math.round(silenceMs) }),
       ...shown,
+      ...labelOrigins(state),
       Schedulable: isSchedulable(state),
       ...(Former ? { Former: shownTombstone(Former) } : {}),
       ...(executions ? { Executions: executionsView(executions) } : {}),
@@ -90,11 +93,34 @@ export function nodeView(
 const isSchedulable = ({ Info, Membership, Muster }: NodeState): boolean =>
   Info.NodeType !== 'Requester' && Membership === 'APPROVED' && Muster?.Cordon === undefined;
 
+function labelOrigins({ Info, Muster }: NodeState): Pick<MusterView, 'LabelOrigins'> {
+  const { Labels = {}, LabelOrigins = [], JoinCode } = Muster ?? {};
+  const origins = Object.keys(Labels)
+    .sort()
+    .map(Label => {
+      const byCode = { Label, Actor: '', Reason: '', ...(JoinCode ? { JoinCode } : {}) };
+      const origin = LabelOrigins.find(each => each.Label === Label) ?? byCode;
+      const own = Object.hasOwn(Info.Labels ?? {}, Label) ? Info.Labels?.[Label] : undefined;
+      return { ...origin, ...(own === undefined ? {} : { Own: own }) };
+    });
+  return origins.length > 0 ? { LabelOrigins: origins } : {};
+}
+
 const executionsView = ({ running, waiting, at }: ExecutionCounts): MusterView['Executions'] => ({
   Running: running,
   Waiting: waiting,
   At: at.toISOString(),
 });
+
+/** Returns the view with the reason of its health, and with what comes next. `now` is the present time. */
+export function withOutlook(view: NodeView, { rule, next, waits }: Outlook, now: Date): NodeView {
+  const coming = next && {
+    Next: next.health,
+    NextAt: new Date(now.getTime() + next.inMs).toISOString(),
+  };
+  const Outlook = { Rule: rule, ...coming, ...(waits === undefined ? {} : { Waits: waits }) };
+  return { ...view, Muster: { ...view.Muster, Outlook } };
+}
 
 const conflictView = ({ at, agents }: Conflict): MusterView['Conflict'] => ({
   At: at.toISOString(),

@@ -42,7 +42,7 @@ export function announcedMembership(
 
 /** Returns whether a change of this kind leaves the membership of its node as it is. */
 export const keepsMembership = (kind: RecordedChange['Kind']): boolean =>
-  ['updated', 'rekeyed', 'cordoned', 'uncordoned', 'drained'].includes(kind);
+  ['updated', 'rekeyed', 'cordoned', 'uncordoned', 'drained', 'labelled'].includes(kind);
 
 // An event that changes no membership says nothing about who gave the node its membership, and why. In a flood of invented
 // nodes, hundreds of thousands give way, all with the same reason and actor, which would only take memory.

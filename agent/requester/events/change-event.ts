@@ -25,6 +25,8 @@ export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
     ...(change.Fingerprint ? { fingerprint: change.Fingerprint } : {}),
     ...(change.PreviousFingerprint ? { previousFingerprint: change.PreviousFingerprint } : {}),
     ...(change.Cordon ? { cordon: cordonData(change.Cordon) } : {}),
+    ...(change.Labels ? { labels: change.Labels } : {}),
+    ...(change.PreviousLabels ? { previousLabels: change.PreviousLabels } : {}),
     ...(change.Coalesced ? { coalesced: change.Coalesced } : {}),
   };
   const id = revisionEventId(node, change.Revision, change.Store);
@@ -54,8 +56,10 @@ export function digestOf({ kind, id, time, data }: ChangeEvent): string {
     coalesced,
     fingerprint,
     previousFingerprint,
+    labels,
+    previousLabels,
   } = data;
-  const keys = [joinCode, fingerprint, previousFingerprint];
+  const keys = [joinCode, fingerprint, previousFingerprint, labels, previousLabels];
   const said = [kind, id, time, node, previous, current, reason, actor, claimedActor, coalesced, ...keys];
   return hash('sha256', JSON.stringify(said), 'base64');
 }

@@ -1,11 +1,18 @@
 // The event history says what was announced before this start, so that each change is announced exactly once.
-import { type EventKind, healthKinds, type MembershipKind, membershipKinds } from '../../protocol/events.ts';
+import {
+  conditionKinds,
+  type EventKind,
+  healthKinds,
+  type MembershipKind,
+  membershipKinds,
+} from '../../protocol/events.ts';
 import type { Health, RecordedChange } from '../../protocol/node-state.ts';
 import { eventWildcard, parseEventSubject, watchSubject } from '../../protocol/subjects.ts';
 import { BrokerError, type EventStream } from '../../transport/port.ts';
 import type { AnnouncedMembership } from '../roll/stored-record.ts';
 import type { AnnouncedMemberships } from './announced-memberships.ts';
 import { type ChangeEvent, changeEvent } from './change-event.ts';
+import { readConditionEvent } from './condition-event.ts';
 import { LastEvents } from './last-events.ts';
 import { MembershipHistory } from './membership-history.ts';
 import { eventStreamConfig } from './stream-config.ts';
@@ -46,7 +53,8 @@ export async function readEventHistory(stream: EventStream, mark = 0): Promise<E
     const { node, kind } = parseEventSubject(subject);
     const known = countedKinds.get(kind);
     // The newest event comes last.
-    if (known) last.add(node, known, sequence);
+    const isOfCondition = conditionKinds.some(each => each === known);
+    if (known) last.add(node, known, sequence, isOfCondition ? readConditionEvent(data) : undefined);
     const changeKind = changeKinds.get(kind);
     if (changeKind) changes.add(node, changeKind, data);
   });
@@ -108,7 +116,7 @@ export function isBefore(
 
 // Maps and not objects, because anybody may publish an event whose kind is a name such as `constructor`.
 const countedKinds = new Map<string, EventKind>(
-  [...membershipKinds, ...healthKinds].map(kind => [kind, kind]),
+  [...membershipKinds, ...healthKinds, ...conditionKinds].map(kind => [kind, kind]),
 );
 
 const changeKinds = new Map<string, MembershipKind>(membershipKinds.map(kind => [kind, kind]));

@@ -2,7 +2,7 @@
 // events, and repeats an event until the broker has stored it. While another requester watches, it keeps the changes that
 // the other one has not announced yet.
 import { cloudEvent, type Evidence, eventSource } from '../../protocol/events.ts';
-import type { Health, Membership, RecordedChange } from '../../protocol/node-state.ts';
+import type { Health, Membership, NodeState, RecordedChange } from '../../protocol/node-state.ts';
 import { eventSubject } from '../../protocol/subjects.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
@@ -14,9 +14,11 @@ import type { ChangeAnnouncer } from '../roll/roll-observer.ts';
 import type { StoreLife } from '../roll/store-life.ts';
 import type { AnnouncedMemberships } from './announced-memberships.ts';
 import { type ChangeEvent, changeEvent, digestOf } from './change-event.ts';
+import { conditionEvent } from './condition-event.ts';
 import type { LastEvents } from './last-events.ts';
 import { type RequesterAnnouncer, requesterEvents } from './requester-events.ts';
 import { isStored } from './stored-event.ts';
+import type { ConditionNews } from './told-conditions.ts';
 import { type WaitingEvent, WaitingEvents, waitingEvent } from './waiting-events.ts';
 
 /** Number of nodes whose events are sent at the same time. In a large cluster all nodes may change at once. */
@@ -150,6 +152,10 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     return this.#waiting.healthOf(node) ?? this.#last.health(node);
   }
 
+  announcedConditions(node: string): readonly string[] {
+    return this.#waiting.conditionsOf(node) ?? this.#last.conditions(node);
+  }
+
   /** Announces a change that is in the store. The id of its event names the revision and the incarnation. */
   announceChange(node: string, change: RecordedChange): void {
     if (this.#options.clock.monotonic() < this.#carefulUntil) this.announceEarlierChange(node, change);
@@ -172,6 +178,13 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     if (!this.#stream) return;
     const data = { node, previous: { health: previous }, current: { health: current }, evidence };
     this.#enqueue(node, { kind, time: this.#options.clock.now().toISOString(), data });
+  }
+
+  /** Announces a condition of a node. Only the requester that watches does so, as with health. */
+  announceCondition(node: NodeState, news: ConditionNews): void {
+    if (!this.#stream) return;
+    const time = this.#options.clock.now().toISOString();
+    this.#enqueue(node.Info.NodeID, { ...conditionEvent(node, news), time });
   }
 
   /** Announces that two agents use the id of `node`. Only this requester may know it, so it tells it in any case. */
@@ -273,6 +286,6 @@ export class EventPublisher implements ChangeAnnouncer, HealthAnnouncer {
     const id = event.id ?? last.nextId(node, incarnation);
     const body = cloudEvent(kind, id, this.#source, time, data);
     const { sequence } = await stream.publish(eventSubject(node, kind), JSON.stringify(body), id);
-    last.add(node, kind, sequence);
+    last.add(node, kind, sequence, data.conditions);
   }
 }

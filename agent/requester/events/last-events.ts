@@ -19,10 +19,18 @@ export const healthAfter: Readonly<Partial<Record<EventKind, Health>>> = {
   expired: 'UNKNOWN',
 };
 
+/** Returns the conditions of a node that are announced after an event; undefined when it does not change them. */
+export const conditionsAfter = (
+  kind: EventKind,
+  conditions: readonly string[] | undefined,
+): readonly string[] | undefined => (kind === 'registered' || isEnd(kind) ? [] : conditions);
+
 export class LastEvents {
   readonly #sequences = new Map<string, number>();
   /** The health that was announced last of each node of which it was not UNKNOWN. */
   readonly #healths = new Map<string, Health>();
+  /** The conditions of nodes that were announced and not cleared, of each node that has some. */
+  readonly #conditions = new Map<string, readonly string[]>();
   #created: string;
   /** Stands for the sequence of a node of which the stream has no event: the last one that the stream may have removed. */
   #removed = 0;
@@ -34,13 +42,16 @@ export class LastEvents {
 
   /**
    * Notes an event that is in the stream. Those of a node come in their order. Conflicts do not count, because every requester
-   * may announce one.
+   * may announce one. `conditions` are those that an event about a condition names.
    */
-  add(node: string, kind: EventKind, sequence: number): void {
+  add(node: string, kind: EventKind, sequence: number, conditions?: readonly string[]): void {
     if (kind === 'conflict') return;
     const health = healthAfter[kind];
     if (health === 'UNKNOWN') this.#healths.delete(node);
     else if (health) this.#healths.set(node, health);
+    const raised = conditionsAfter(kind, conditions);
+    if (raised?.length === 0) this.#conditions.delete(node);
+    else if (raised) this.#conditions.set(node, raised);
     if (isEnd(kind)) this.#sequences.delete(node);
     else this.#sequences.set(node, sequence);
   }
@@ -56,6 +67,7 @@ export class LastEvents {
     this.#removed = 0;
     this.#sequences.clear();
     this.#healths.clear();
+    this.#conditions.clear();
   }
 
   /** Returns the health that was announced last; UNKNOWN when none was announced since the node registered. */
@@ -63,7 +75,12 @@ export class LastEvents {
     return this.#healths.get(node) ?? 'UNKNOWN';
   }
 
-  /** Returns the id of the node's next event about health. `incarnation` is that of the store. */
+  /** Returns the types of the conditions that were announced and not cleared since the node registered. */
+  conditions(node: string): readonly string[] {
+    return this.#conditions.get(node) ?? [];
+  }
+
+  /** Returns the id of the node's next event about its health or a condition. `incarnation` is that of the store. */
   nextId(node: string, incarnation: string): string {
     const sequence = Math.max(this.#sequences.get(node) ?? 0, this.#removed);
     // A cluster names no time of creation.

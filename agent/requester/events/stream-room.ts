@@ -15,6 +15,8 @@ export const noisyKinds = [
   'unhealthy',
   'unknown',
   'left',
+  'condition-raised',
+  'condition-cleared',
   'conflict',
 ] as const satisfies EventKind[];
 

@@ -1,18 +1,25 @@
 // The waiting events are those that the broker has not acknowledged yet, in order for each node.
 import type { EventData, EventKind } from '../../protocol/events.ts';
+import { writeJson } from '../../protocol/json.ts';
 import type { Health, RecordedChange } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { type ChangeEvent, changeEvent, digestOf } from './change-event.ts';
-import { healthAfter } from './last-events.ts';
+import { conditionsAfter, healthAfter } from './last-events.ts';
 
 /**
  * Largest number of waiting events per node, for membership and for health each. When there are more, the oldest health
- * event is dropped, and an older change is announced together with a later one. A record has room for one change more:
+ * event is dropped (events about conditions count as such), and an older change is announced together with a later one. A record has room for one change more:
  * the change that it is written for.
  */
 const maxWaiting = 63;
+
+/**
+ * Largest size in bytes of the waiting changes of a node; more are announced together too. A record has room for them and for
+ * the change that it is written for, so that a crash loses none.
+ */
+const maxWaitingBytes = 16 * 1024;
 
 export interface WaitingEvent {
   kind: EventKind;
@@ -73,6 +80,14 @@ export class WaitingEvents {
       .findLast(health => health !== undefined);
   }
 
+  /** Returns the conditions that are announced after the waiting events of a node; undefined when none of them tells. */
+  conditionsOf(node: string): readonly string[] | undefined {
+    return this.#lists
+      .get(node)
+      ?.map(({ kind, data }) => conditionsAfter(kind, data.conditions))
+      .findLast(conditions => conditions !== undefined);
+  }
+
   /** Yields the waiting changes of all nodes. */
   *changes(): Generator<[node: string, changes: RecordedChange[]]> {
     for (const node of this.#lists.keys()) yield [node, this.changesOf(node)];
@@ -86,9 +101,8 @@ export class WaitingEvents {
       return;
     }
     list.push(event);
-    if (list.length <= maxWaiting) return;
-    const ofItsSort = list.filter(({ change }) => !change === !event.change).length;
-    if (ofItsSort > maxWaiting) event.change ? this.#coalesce(node, list) : this.#dropOldest(node, list);
+    if (event.change) while (areTooMany(list) && this.#coalesce(node, list));
+    else if (list.filter(({ change }) => !change).length > maxWaiting) this.#dropOldest(node, list);
   }
 
   /** Takes a node whose events are to be sent now, and returns them; undefined when there is none. See `giveBack`. */
@@ -157,15 +171,15 @@ export class WaitingEvents {
   }
 
   // Removes an older change. The next change then starts from the state before the removed one, and says how many changes it
-  // stands for. Changes of information are removed first. The newest change is never removed.
-  #coalesce(node: string, list: WaitingEvent[]): void {
+  // stands for. Changes of information are removed first. The newest change is never removed. Returns false when there is none.
+  #coalesce(node: string, list: WaitingEvent[]): boolean {
     const older = list.slice(1, -1).filter(waiting => waiting.change);
     const removed = older.find(({ kind }) => kind === 'updated') ?? older[0];
-    if (!removed?.change) return;
+    if (!removed?.change) return false;
     const at = list.indexOf(removed);
     const next = list.findIndex((waiting, index) => index > at && waiting.change);
     const change = list[next]?.change;
-    if (!change) return;
+    if (!change) return false;
     const Coalesced = (change.Coalesced ?? 0) + (removed.change.Coalesced ?? 0) + 1;
     list[next] = waitingEvent(node, { ...change, Previous: removed.change.Previous, Coalesced });
     list.splice(at, 1);
@@ -173,5 +187,15 @@ export class WaitingEvents {
     const text =
       'older changes are announced together with later ones, because the event stream does not take them';
     this.#limitedLog.warn('coalesced', { node, coalesced: this.#coalesced }, text);
+    return true;
   }
 }
+
+/** Returns whether a record has no room for the changes of this list. */
+function areTooMany(list: readonly WaitingEvent[]): boolean {
+  const changes = list.flatMap(({ change }) => (change ? [change] : []));
+  if (changes.length > maxWaiting) return true;
+  return changes.reduce((sum, change) => sum + sizeOf(change), 0) > maxWaitingBytes;
+}
+
+const sizeOf = (change: RecordedChange): number => Buffer.byteLength(writeJson(change));

@@ -8,6 +8,7 @@ import { Doubt, type VerdictHold, type WaitingVerdicts, waitingText } from './do
 import { type HealthLimits, type Liveness, LivenessTable } from './health.ts';
 import { HealthAnnouncements, type HealthAnnouncer } from './health-announcements.ts';
 import { Hearing } from './hearing.ts';
+import { type Outlook, outlookOf } from './outlook.ts';
 import { ServerLookout } from './server-lookout.ts';
 
 export interface HealthWatchOptions {
@@ -172,6 +173,14 @@ export class HealthWatch {
   silenceMs(id: string): number | undefined {
     const lastSeen = this.#nodes.get(id)?.lastSeen;
     return lastSeen === undefined ? undefined : this.#hearing.now() - lastSeen;
+  }
+
+  /** Returns why a node has its health, and what comes next; undefined for a node that is not watched. */
+  outlook(id: string): Outlook | undefined {
+    const node = this.#nodes.get(id);
+    if (!node) return undefined;
+    const facts = { health: this.health(id), silenceMs: this.silenceMs(id), left: node.left };
+    return outlookOf({ ...facts, waits: this.degradedReason }, this.#options.limits);
   }
 
   /** Returns all nodes that are watched. */

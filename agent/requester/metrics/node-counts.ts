@@ -11,6 +11,8 @@ import {
 export interface NodeCounts {
   /** Number of compute nodes by membership and health. */
   readonly nodes: readonly { membership: Membership; health: Health; count: number }[];
+  /** Number of approved nodes that are cordoned. */
+  readonly cordoned: number;
   /** Number of approved nodes that have each condition; those that a few nodes made up stand under `other`. */
   readonly conditions: readonly { condition: string; count: number }[];
 }
@@ -22,16 +24,19 @@ const mostConditions = 32;
 export function countNodes(records: Iterable<NodeState>, healthOf: (id: string) => Health): NodeCounts {
   const counts = new Map<string, number>();
   const conditions = new Map<string, number>();
-  for (const { Info, Membership } of records) {
+  let cordoned = 0;
+  for (const { Info, Membership, Muster } of records) {
     if (Info.NodeType === 'Requester') continue;
     add(counts, `${Membership} ${healthOf(Info.NodeID)}`);
     if (Membership !== 'APPROVED') continue;
+    if (Muster?.Cordon) cordoned++;
     for (const type of new Set(Info.Conditions?.map(({ Type }) => Type))) add(conditions, type);
   }
   return {
     nodes: memberships.flatMap(membership =>
       healths.map(health => ({ membership, health, count: counts.get(`${membership} ${health}`) ?? 0 })),
     ),
+    cordoned,
     conditions: boundedConditions(conditions),
   };
 }

@@ -77,6 +77,7 @@ function nodeMetrics(
         value,
       })),
     },
+    ...figure('gauge', 'muster_nodes_cordoned', 'Approved nodes that are cordoned.', counts.cordoned),
     {
       type: 'gauge',
       name: 'muster_nodes_with_condition',

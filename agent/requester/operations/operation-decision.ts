@@ -1,6 +1,6 @@
 // Says what an operation did to one node, and whether that still stands, from the record and the events. It is pure.
 import type { OperationDecision } from '../../protocol/http-operations.ts';
-import type { RecordedChange } from '../../protocol/node-state.ts';
+import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
 import { type Remembered, rememberedOperations } from '../../protocol/operation.ts';
 import { fingerprintOf } from '../roll/node-key.ts';
 import type { Roll } from '../roll/roll.ts';
@@ -14,8 +14,9 @@ const overtakenBy: Readonly<Record<string, RegExp>> = {
   rekeyed: /^(rekeyed|deleted)$/,
   cordoned: /^(cordoned|uncordoned|deleted)$/,
   uncordoned: /^(cordoned|uncordoned|deleted)$/,
-  deleted: /^(approved|rejected|deleted|rekeyed|cordoned|uncordoned|undeleted)$/,
+  labelled: /^deleted$/,
   undeleted: /^deleted$/,
+  deleted: /^(approved|rejected|deleted|rekeyed|cordoned|uncordoned|labelled|undeleted)$/,
 };
 
 type Facts = Omit<OperationDecision, 'NodeID' | 'Stands' | 'Later'>;
@@ -100,6 +101,7 @@ function laterOf(
   }
   if (stored.kind !== 'record') return later('deleted', stored.kind === 'deleted' ? stored.at : undefined);
   const { Cordon } = stored.state.Muster ?? {};
+  if (kind === 'labelled') return event && laterLabels(event, stored.state);
   // The end of a cordon by itself is no operation.
   if (kind === 'cordoned' && !Cordon) return later('uncordoned');
   if (at >= 0 || !event) return undefined;
@@ -118,6 +120,17 @@ function laterOf(
   const { Action, At, Actor = '', Reason = '' } = Muster?.Decision ?? {};
   const kinds: Readonly<Record<string, string>> = { approve: 'approved', reject: 'rejected' };
   return { Kind: kinds[Action ?? ''] ?? 'updated', ...(At ? { At } : {}), Actor, Reason };
+}
+
+/** Returns the decision that changed a label again; undefined while all of them are as the operation set them. */
+function laterLabels({ data }: OperationEvent, { Muster }: NodeState): OperationDecision['Later'] {
+  const { Labels = {}, LabelOrigins = [] } = Muster ?? {};
+  const changed = Object.entries(data.labels ?? {}).find(
+    ([key, value]) => (Object.hasOwn(Labels, key) ? Labels[key] : null) !== value,
+  );
+  if (!changed) return undefined;
+  const { At, Actor = '', Reason = '' } = LabelOrigins.find(({ Label }) => Label === changed[0]) ?? {};
+  return { Kind: 'labelled', Actor, Reason, ...(At ? { At } : {}) };
 }
 
 const remember = (stored: StoredRecord) => rememberedOperations(operationsOf(stored));

@@ -30,6 +30,7 @@ const kinds = [
   'cordoned',
   'uncordoned',
   'undeleted',
+  'labelled',
 ] as const satisfies RecordedChange['Kind'][];
 
 /** Number of events of each kind that are read, and of those that are returned. */

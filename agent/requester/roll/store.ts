@@ -215,10 +215,10 @@ function markerHeaders({
 }
 
 const maxChanges = 64;
-const maxChangesBytes = 16 * 1024;
+const maxChangesBytes = 28 * 1024;
 
-// Returns the newest changes, for which a record has room. The events of older changes wait in memory, so they are lost only
-// in a crash.
+// Returns the newest changes, for which a record has room. The events that wait leave room for one change more
+// (`waiting-events.ts`); only changes that an earlier version kept may be longer.
 function newestOf(changes: readonly StoredChange[]): StoredChange[] {
   const kept: StoredChange[] = [];
   let room = maxChangesBytes;

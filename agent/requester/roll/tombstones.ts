@@ -37,12 +37,13 @@ export function tombstoneFor(
 ): Tombstone | undefined {
   if (stored.kind !== 'record' || stored.state.Info.NodeType === 'Requester') return undefined;
   const { Info, Membership, Muster = {} } = stored.state;
-  const { Decision, Labels, Cordon, JoinCode, RegisteredAt, FirstRegisteredAt } = Muster;
+  const { Decision, Labels, LabelOrigins, Cordon, JoinCode, RegisteredAt, FirstRegisteredAt } = Muster;
   const key = publicKey ?? Muster.PublicKey;
   const tombstone: Tombstone = {
     ...(Membership ? { Membership } : {}),
     ...(Decision ? { Decision } : {}),
     ...(Labels ? { Labels } : {}),
+    ...(LabelOrigins ? { LabelOrigins } : {}),
     ...(Cordon ? { Cordon } : {}),
     ...(JoinCode ? { JoinCode } : {}),
     ...(key ? { PublicKey: key } : {}),
@@ -57,7 +58,7 @@ export function tombstoneFor(
     Reason: change.Reason ?? '',
   };
   if (isSmall(tombstone)) return tombstone;
-  const { Labels: _labels, ...rest } = tombstone;
+  const { Labels: _labels, LabelOrigins: _origins, ...rest } = tombstone;
   const small = { ...rest, LabelsLost: true };
   if (isSmall(small)) return small;
   // The reasons are the only long texts that are left. Each has at most 1024 characters, of up to six bytes in JSON.
@@ -134,7 +135,7 @@ function undeleted(
   tombstone: Tombstone,
   { actor, now }: { actor: string; now: string },
 ): NodeState {
-  const { Membership, Decision, Labels, Cordon, JoinCode, PublicKey, Hostname } = tombstone;
+  const { Membership, Decision, Labels, LabelOrigins, Cordon, JoinCode, PublicKey, Hostname } = tombstone;
   const { FirstRegisteredAt, RegisteredAt } = tombstone;
   return {
     Info: validate(nodeInfoSchema, {
@@ -148,6 +149,7 @@ function undeleted(
     Muster: {
       ...(Decision ? { Decision } : {}),
       ...(Labels ? { Labels } : {}),
+      ...(LabelOrigins ? { LabelOrigins } : {}),
       ...(Cordon ? { Cordon } : {}),
       ...(JoinCode ? { JoinCode } : {}),
       ...(PublicKey ? { PublicKey } : {}),

@@ -8,6 +8,8 @@ export interface Begun {
   without?: readonly number[];
   /** Troubles of which a requester must tell one before the fault ends. */
   says?: readonly TroubleCode[];
+  /** Whether nothing came of it after all, so that there is nothing to tell. */
+  isHarmless?(): Promise<boolean>;
   /** Time until another requester watched, in milliseconds. */
   tookOverMs?: number;
   /** The site that is cut off from the majority. */

@@ -269,3 +269,18 @@ test('a schedule has stalled when one send never ends', async () => {
   await bench.clock.advance(3 * stallTimeoutMs);
   assert.equal(bench.schedule.isStalled, true);
 });
+
+test('lateness sums the time by which turns came late, and counts those that were late by more than a second', async () => {
+  const { schedule, clock } = makeBench();
+  schedule.start('later');
+  await clock.advance(3_000);
+  assert.deepEqual(schedule.lateness, { totalMs: 0, late: 0 });
+  // The next turn is due after a second.
+  await clock.stall(1_500);
+  await clock.advance(1);
+  assert.deepEqual(schedule.lateness, { totalMs: 500, late: 0 });
+  await clock.stall(6_000);
+  await clock.advance(1);
+  assert.equal(schedule.lateness.late, 1);
+  schedule.stop();
+});

@@ -88,7 +88,7 @@ test('values that are not valid are dropped, each with a reason', async () => {
     [
       'Labels',
       { 'a b': '1' },
-      '"a b" is not a label; allowed: 1 to 63 letters, digits and . _ / -, first a letter or digit',
+      '"a b" is not a label: it has " " as character 2; allowed: 1 to 63 letters, digits and . _ / -, first a letter or digit',
     ],
     ['Labels', { a: [1] }, 'one value is expected'],
     ['Labels', 'alone', 'one value is expected'],

@@ -98,7 +98,19 @@ test('a token that only reads is refused on every route that changes something, 
   const changes = new Set(routes.filter(isChange).map(({ method, path }) => `${method} ${path}`));
   // Each route is there twice: with the handler that limits its body, and with its own.
   assert.ok(changes.size >= 8, [...changes].join());
-  const actions = ['approve', 'reject', 'delete', 'rekey', 'rebuild', 'revoke', 'unban', 'confirm'];
+  const actions = [
+    'approve',
+    'reject',
+    'delete',
+    'rekey',
+    'cordon',
+    'drain',
+    'uncordon',
+    'rebuild',
+    'revoke',
+    'unban',
+    'confirm',
+  ];
   for (const route of changes) {
     const [method = '', path = ''] = route.replaceAll(/:\w+/g, 'node-1').split(' ');
     for (const Action of actions) {

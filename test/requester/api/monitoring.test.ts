@@ -63,6 +63,7 @@ describe('the discovery', () => {
     assert.deepEqual(told[0]?.labels, {
       __meta_muster_id: 'a',
       __meta_muster_health: 'HEALTHY',
+      __meta_muster_schedulable: 'true',
       __meta_muster_hostname: 'host-a',
       __meta_muster_version: '',
       __meta_muster_label_exporter_port: '9200',
@@ -97,7 +98,7 @@ describe('the discovery', () => {
     const directory = new FakeDirectory(requesterNode('node-0'), [addressed('a', '10.0.0.7', many)]);
     const [told] = JSON.parse((await call(await serve(t, directory), `${sd}?port=1`)).text) as Told[];
     const labels = Object.entries(told?.labels ?? {});
-    assert.equal(labels.length, 68);
+    assert.equal(labels.length, 69);
     for (const [name, value] of labels) {
       assert.match(name, /^__meta_muster_[a-zA-Z0-9_]+$/);
       assert.ok(value.length <= 256);

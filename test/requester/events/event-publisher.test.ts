@@ -241,7 +241,11 @@ describe('when many events of one node wait,', () => {
     const memberships = ['PENDING', 'APPROVED', 'REJECTED'] as const;
     const kinds = ['updated', 'approved', 'rejected', 'deleted'] as const;
     const step = fc.oneof(
-      fc.record({ kind: fc.constantFrom(...kinds), to: fc.constantFrom(...memberships) }),
+      fc.record({
+        kind: fc.constantFrom(...kinds),
+        to: fc.constantFrom(...memberships),
+        reason: fc.constantFrom(0, 10, 1_024),
+      }),
       fc.constant(undefined),
     );
     await fc.assert(
@@ -252,17 +256,24 @@ describe('when many events of one node wait,', () => {
         let membership: RecordedChange['Previous'] = 'PENDING';
         let revision = 0;
         let most = 0;
+        let largest = 0;
         for (const each of steps) {
           if (each) {
             const { kind } = each;
             const to: RecordedChange['Current'] =
               kind === 'updated' ? membership : kind === 'deleted' ? '' : each.to;
-            events.announceChange('node-1', change(kind, ++revision, { Previous: membership, Current: to }));
+            const Reason = '漢'.repeat(each.reason);
+            const made = change(kind, ++revision, { Previous: membership, Current: to, Reason });
+            events.announceChange('node-1', made);
             membership = to;
           } else events.announceHealth(health('node-1'));
-          most = Math.max(most, events.unacknowledgedChanges('node-1').length);
+          const waiting = events.unacknowledgedChanges('node-1');
+          most = Math.max(most, waiting.length);
+          if (waiting.length > 2)
+            largest = Math.max(largest, Buffer.byteLength(JSON.stringify(waiting)) - 65);
         }
         assert.ok(most <= 63, `${most}`);
+        assert.ok(largest <= 16 * 1024, `${largest} bytes`);
         const kept = events.unacknowledgedChanges('node-1');
         broker.start();
         await clock.settle();

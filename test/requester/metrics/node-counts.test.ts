@@ -32,6 +32,16 @@ test('nodes count by membership and health, and a requester is none of them', ()
   );
 });
 
+test('only approved nodes count as cordoned', () => {
+  const Muster = { Cordon: { Reason: 'disk', Actor: 'ada', At: Since } };
+  const records = [
+    record('a', 'APPROVED', { Muster }),
+    record('b', 'REJECTED', { Muster }),
+    record('c', 'APPROVED'),
+  ];
+  assert.equal(countNodes(records, () => 'HEALTHY').cordoned, 1);
+});
+
 test('only conditions of approved nodes count, once for each node', () => {
   const records = [node('a', 'APPROVED', ['GpuMissing', 'GpuMissing']), node('b', 'PENDING', ['GpuMissing'])];
   assert.deepEqual(countNodes(records, () => 'HEALTHY').conditions, [{ condition: 'GpuMissing', count: 1 }]);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { NodeState, RecordedChange } from '../../../agent/protocol/node-state.ts';
+import { WaitingEvents, waitingEvent } from '../../../agent/requester/events/waiting-events.ts';
 import {
   changesOf,
   isNodeKey,
@@ -14,6 +15,7 @@ import {
 import type { BucketEntry } from '../../../agent/transport/port.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
+import { recordLog } from '../../support/log-lines.ts';
 import { nodeStates } from '../../support/messages.ts';
 import { at, bacalhauRecord, computeInfo, record } from '../samples.ts';
 import { stored } from './roll-fixture.ts';
@@ -35,6 +37,13 @@ const change = (kind: RecordedChange['Kind'], revision = 0, reason?: string): Re
   Previous: 'PENDING',
   Current: 'APPROVED',
   ...(reason === undefined ? {} : { Reason: reason }),
+});
+
+/** Returns a change whose texts are as long as they may be. */
+const longest = (kind: RecordedChange['Kind'], revision: number, text: string): RecordedChange => ({
+  ...change(kind, revision, text.repeat(1_024)),
+  Actor: text.repeat(256),
+  ClaimedActor: text.repeat(256),
 });
 
 async function emptyBucket() {
@@ -251,7 +260,7 @@ describe('the changes whose events are not acknowledged', () => {
       assert.ok(stands);
       return changesOf(stands, readEntry(stands)).map(({ Revision }) => Revision);
     };
-    assert.deepEqual(await kept(), [199, 200]);
+    assert.deepEqual(await kept(), [197, 198, 199, 200]);
     revision = await put(record('node-1', 'PENDING'), revision ?? 0, {
       changes: changes.map(({ Reason, ...each }) => each),
     });
@@ -260,7 +269,22 @@ describe('the changes whose events are not acknowledged', () => {
       Array.from({ length: 64 }, (_, i) => 137 + i),
     );
     await put('deleted', revision ?? 0, { changes });
-    assert.deepEqual(await kept(), [199, 200]);
+    assert.deepEqual(await kept(), [197, 198, 199, 200]);
+  });
+
+  test('have room in a record as long as they wait, with the change for which it is written', async () => {
+    const texts = ['\u0001', '漢', 'x', ''];
+    for (const text of texts) {
+      const { bucket, put } = await emptyBucket();
+      const waiting = new WaitingEvents({ log: recordLog().log, clock: new FakeClock() });
+      for (let i = 1; i <= 100; i++)
+        waiting.add('node-1', waitingEvent('node-1', longest('approved', i, text)));
+      const changes = [...waiting.changesOf('node-1'), longest('rejected', 0, '\u0001')];
+      await put(record('node-1', 'PENDING'), 0, { changes });
+      const stands = await bucket.get('node-1');
+      assert.ok(stands);
+      assert.equal(changesOf(stands, readEntry(stands)).length, changes.length, text);
+    }
   });
 
   test('a record that would be too large to be read again is not written', async () => {

@@ -1,4 +1,4 @@
-// Makes the inventory that Ansible asks a script for: the compute nodes, in groups by approval, status and labels.
+// Makes the inventory that Ansible asks a script for: the compute nodes, in groups by approval, status and labels, and those that may have work.
 import { hostOf } from '../../../output/node-columns.ts';
 import { type ListedNode, statusOf } from '../../../protocol/listed-node.ts';
 
@@ -44,9 +44,11 @@ function variablesOf(node: ListedNode): Record<string, Value> {
 
 /** Returns the groups of a node, each once: two labels may have the same name in Ansible. */
 function groupsOf(node: ListedNode): Set<string> {
+  const schedulable = node.Muster?.Schedulable ? ['schedulable'] : [];
   const labels = Object.entries(node.Info.Labels ?? {}).map(([key, value]) => `label_${key}_${value}`);
   const approval = `approval_${node.Membership || 'none'}`.toLowerCase();
-  return new Set([approval, `status_${statusOf(node)}`.toLowerCase(), ...labels].map(groupName));
+  const status = `status_${statusOf(node)}`.toLowerCase();
+  return new Set([approval, status, ...schedulable, ...labels].map(groupName));
 }
 
 /** A name of a group has letters, digits and underscores. It never begins with a digit here. */

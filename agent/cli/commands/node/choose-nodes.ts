@@ -44,7 +44,7 @@ const maxShown = 20;
  * says no; what the API throws.
  */
 export async function chooseNodes(argv: ChoosingArgv, deed: Deed, api: ApiClient): Promise<Choice> {
-  const filters = Object.keys(filterFlags).filter(name => argv.given.has(name));
+  const filters = filtersIn(argv.given);
   const ids = [...new Set(argv.rest)];
   const [id] = ids;
   if (id !== undefined && filters.length > 0) throw bothGiven(id, filters);
@@ -58,6 +58,12 @@ export async function chooseNodes(argv: ChoosingArgv, deed: Deed, api: ApiClient
   else for (const text of leftOut) note(text);
   return { targets: chosen.map(node => ({ id: node.Info.NodeID, node })), isSelection: true };
 }
+
+/** Returns whether flags choose nodes. */
+export const isSelecting = (given: ChoosingArgv['given']): boolean => filtersIn(given).length > 0;
+
+const filtersIn = (given: ChoosingArgv['given']): string[] =>
+  Object.keys(filterFlags).filter(name => given.has(name));
 
 /** What a filter chooses. */
 export interface Selection {

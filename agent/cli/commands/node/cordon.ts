@@ -1,30 +1,33 @@
-// `muster node cordon` keeps new work away from a node for a while. What runs there goes on.
-import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { print } from '../../../output/terminal.ts';
+// `muster node cordon` keeps new work away from nodes for a while. What runs there goes on.
+import { apiSettings } from '../../../api/client.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
+import { chosenIds, selectionFlags } from './choose-nodes.ts';
 import { cordonFlags, wishOf } from './cordon-flags.ts';
+import { decideAbout } from './decide-about.ts';
 
 export const settings = apiSettings;
 
-export const operands = { id: 'the whole id of a node' };
+export const rest = chosenIds;
 
-export const flags = cordonFlags satisfies FlagTable;
+export const flags = { ...cordonFlags, ...selectionFlags } as const satisfies FlagTable;
 
 export const examples: readonly Example[] = [
-  ['muster node cordon node-1 -m "disk swap"', 'keep new work away from node-1'],
-  ['muster node cordon node-1 --for 2h', 'for two hours; then it ends by itself'],
+  ['muster node cordon node-1 -m "disk swap" --for 2h', 'keep new work away from node-1 for two hours'],
+  ['muster node cordon --labels rack=b7 -m "new switch"', 'from a whole rack, after a look'],
 ];
 
-export async function run(argv: Argv<typeof flags, keyof typeof operands>): Promise<number> {
+export function run(argv: Argv<typeof flags>): Promise<number> {
   const { message = '' } = argv.flags;
-  const api = await requesterApi(argv.load);
-  await api.decide(argv.operands.id, {
-    Action: 'cordon',
-    Message: message,
-    Actor: actor(),
-    ...wishOf(argv.flags),
-  });
-  print('Ok\n');
-  return 0;
+  return decideAbout(argv, api => ({
+    path: 'node cordon',
+    verb: 'cordon',
+    done: 'cordoned',
+    flags,
+    takenBackBy: targets => ({ path: 'node uncordon', ids: targets.map(({ id }) => id) }),
+    async act({ id, node: seen }, operation) {
+      const body = { Action: 'cordon', Message: message, Actor: actor(), ...wishOf(argv.flags) } as const;
+      await api.decide(id, body, { operation, seen });
+    },
+  }));
 }

@@ -6,7 +6,7 @@ import { note, print } from '../../../output/terminal.ts';
 import { catchInterruption, endBySignal } from '../../../roles/interruption.ts';
 import type { MusterError } from '../../../system/errors.ts';
 import { carryOut, type Outcome, type Target } from './carry-out.ts';
-import type { Choice, ChoosingArgv } from './choose-nodes.ts';
+import { type Choice, type ChoosingArgv, chooseNodes } from './choose-nodes.ts';
 import type { Deed } from './deed.ts';
 import { commandFor, outcomeLines, summary } from './outcome-text.ts';
 
@@ -16,18 +16,22 @@ export type DecidingArgv = Pick<ChoosingArgv, 'load' | 'given'> & {
 };
 
 /**
- * Does what `deed` says to the nodes that `choose` finds by the command line, and returns the exit code. One typed id is answered
+ * Does what `deed` says to the nodes that the command line names or selects, and returns the exit code. One typed id is answered
  * with `Ok` or its error, several with a line each. The commands that decide about nodes call it. @throws MusterError as
- * `choose`, and for one typed id what `deed.act` throws.
+ * `chooseNodes`, and for one typed id what `deed.act` throws.
  */
-export async function decideAbout<T extends DecidingArgv = ChoosingArgv>(
-  argv: T,
+export const decideAbout = (argv: ChoosingArgv, makeDeed: (api: ApiClient) => Deed): Promise<number> =>
+  decideAboutChosen(argv, makeDeed, (deed, api) => chooseNodes(argv, deed, api));
+
+/** Does what `decideAbout` does, to the nodes that `choose` returns. */
+export async function decideAboutChosen(
+  argv: DecidingArgv,
   makeDeed: (api: ApiClient) => Deed,
-  choose: (argv: T, deed: Deed, api: ApiClient) => Promise<Choice>,
+  choose: (deed: Deed, api: ApiClient) => Promise<Choice>,
 ): Promise<number> {
   const api = await requesterApi(argv.load);
   const deed = makeDeed(api);
-  const { targets, isSelection } = await choose(argv, deed, api);
+  const { targets, isSelection } = await choose(deed, api);
   const isText = argv.flags.output === 'text';
   const isSingle = !isSelection && targets.length === 1;
   const caught = isSingle
@@ -63,7 +67,5 @@ function tellHowToTakeBack(
   const done = targets.filter((_, index) => outcomes[index]?.Result === 'done');
   const back = deed.takenBackBy?.(done);
   if (!back || back.ids.length === 0) return;
-  note(
-    `To take it back: ${commandFor({ ...deed, path: back.path }, argv.given, Object.keys(deed.flags), back.ids)}`,
-  );
+  note(`To take it back: ${commandFor({ ...deed, ...back }, argv.given, Object.keys(deed.flags), back.ids)}`);
 }

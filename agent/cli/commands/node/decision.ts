@@ -6,7 +6,7 @@ import { isUnverified } from '../../../protocol/listed-node.ts';
 import { MusterError } from '../../../system/errors.ts';
 import type { Argv, Command, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
-import { chooseNodes, chosenIds, selectionFlags } from './choose-nodes.ts';
+import { chosenIds, isSelecting, selectionFlags } from './choose-nodes.ts';
 import { decideAbout } from './decide-about.ts';
 import type { Deed } from './deed.ts';
 
@@ -53,31 +53,27 @@ export function decision(action: Action): Command {
       const { message = '', fingerprint, ban } = argv.flags;
       refuseFingerprintOfMany(argv);
       const unverified: string[] = [];
-      const code = await decideAbout(
-        argv,
-        api => ({
-          path: `node ${action}`,
-          verb: action,
-          done: done[action],
-          flags,
-          ...(ban ? { consequence: 'and refuse the keys for ever' } : {}),
-          leaveOut: ({ Membership }) => (isSo[action] === Membership ? `already ${done[action]}` : undefined),
-          takenBackBy: takenBackBy[action],
-          async act({ id, node: seen }, operation) {
-            const body = {
-              Action: action,
-              Message: message,
-              Actor: actor(),
-              // An empty one is refused: a script whose variable is empty wants the key to be checked.
-              ...(fingerprint === undefined ? {} : { Fingerprint: fingerprint }),
-              ...(ban ? { Ban: true } : {}),
-            };
-            const node = await api.decide(id, body, { operation, seen });
-            if (action === 'approve' && node && isUnverified(node)) unverified.push(id);
-          },
-        }),
-        chooseNodes,
-      );
+      const code = await decideAbout(argv, api => ({
+        path: `node ${action}`,
+        verb: action,
+        done: done[action],
+        flags,
+        ...(ban ? { consequence: 'and refuse the keys for ever' } : {}),
+        leaveOut: ({ Membership }) => (isSo[action] === Membership ? `already ${done[action]}` : undefined),
+        takenBackBy: takenBackBy[action],
+        async act({ id, node: seen }, operation) {
+          const body = {
+            Action: action,
+            Message: message,
+            Actor: actor(),
+            // An empty one is refused: a script whose variable is empty wants the key to be checked.
+            ...(fingerprint === undefined ? {} : { Fingerprint: fingerprint }),
+            ...(ban ? { Ban: true } : {}),
+          };
+          const node = await api.decide(id, body, { operation, seen });
+          if (action === 'approve' && node && isUnverified(node)) unverified.push(id);
+        },
+      }));
       if (unverified.length > 0) warnOfUnverified(unverified);
       return code;
     },
@@ -103,11 +99,8 @@ const takenBackBy: Readonly<Record<Action, Deed['takenBackBy']>> = {
 
 function refuseFingerprintOfMany({ flags: { fingerprint }, rest, given }: Argv<typeof common>): void {
   if (fingerprint === undefined || rest.length === 1) return;
-  const filter = Object.keys(selectionFlags).find(
-    name => name !== 'yes' && name !== 'output' && given.has(name),
-  );
-  if (rest.length === 0 && filter === undefined) return;
-  const many = filter === undefined ? `${rest.length} ids` : `--${filter}`;
+  if (rest.length === 0 && !isSelecting(given)) return;
+  const many = rest.length === 0 ? 'a selection' : `${rest.length} ids`;
   throw new MusterError('usage', `--fingerprint and ${many} cannot be given together`, {
     hint: 'a fingerprint is that of one node: name the node by its id alone',
   });

@@ -11,6 +11,8 @@ export interface Deed {
   done: string;
   /** The flags of the command itself. */
   flags: FlagTable;
+  /** The words that follow the ids on its command line, such as labels. */
+  words?: readonly string[];
   /** What else it does, for the question before it: `and refuse their keys for ever`. */
   consequence?: string | undefined;
   /** Does it to one node. An error that ends the wish about this node is a MusterError. */
@@ -20,5 +22,7 @@ export interface Deed {
   /** The command that tries the rest again; absent when it is the same with the ids of the rest. */
   retriedBy?: string;
   /** Returns the command that takes it back, and for which of the nodes; undefined when none does. */
-  takenBackBy?(targets: readonly Target[]): { path: string; ids: readonly string[] } | undefined;
+  takenBackBy?(
+    targets: readonly Target[],
+  ): { path: string; ids: readonly string[]; words?: readonly string[] } | undefined;
 }

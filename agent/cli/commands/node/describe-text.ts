@@ -1,14 +1,14 @@
 // Describes a node for people: sections with aligned names and readable units. Rows without a value are left out.
 import type { ShownNode } from '../../../api/answers.ts';
 import { type Row, type Section, sectionsText } from '../../../output/sections.ts';
-import { durationText, sizeText, timeText } from '../../../output/units.ts';
+import { durationText, sizeText } from '../../../output/units.ts';
 import { statusOf } from '../../../protocol/listed-node.ts';
 import type { GpuUsage } from '../../../protocol/messages.ts';
-import { zeroTime } from '../../../protocol/node-info.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';
-import { operatorText } from '../actor.ts';
 import { cordonText, drainText } from './cordon-text.ts';
 import { formerRows } from './former-text.ts';
+import { labelRows } from './label-text.ts';
+import { conditionRows, conflictText, decisionRows, optionalTime, row } from './node-rows.ts';
 
 /** Width of the text, in columns. Longer values are broken between words. */
 const columns = 80;
@@ -26,13 +26,8 @@ export function describeText(node: ShownNode, now: Date): string {
     { title: 'executions', rows: executionRows(node) },
   ];
   // Names of labels may be long, so they do not change the width of the column in the other sections.
-  const labels = { title: 'labels', rows: Object.entries(Info.Labels ?? {}).sort() };
+  const labels = { title: 'labels', rows: labelRows(node, now) };
   return [sectionsText(sections, columns), sectionsText([labels], columns)].filter(Boolean).join('\n');
-}
-
-/** Returns a row, or no rows when there is no value. */
-function row(label: string, value: string | undefined): Row[] {
-  return value ? [[label, value]] : [];
 }
 
 function nodeRows(node: ShownNode, now: Date): Row[] {
@@ -60,49 +55,9 @@ function nodeRows(node: ShownNode, now: Date): Row[] {
 
 const pendingText = (id: string): string => `PENDING; to let it take part: muster node approve ${id}`;
 
-const participles: Readonly<Record<string, string>> = { approve: 'approved', reject: 'rejected' };
-
-function decisionRows({ Muster }: ShownNode, now: Date): Row[] {
-  const { Decision } = Muster ?? {};
-  if (!Decision) return [];
-  const { Action, Actor, ClaimedActor, At, Reason } = Decision;
-  const who = Actor ? ` by ${operatorText(Actor, ClaimedActor)}` : '';
-  const by = `${participles[Action] ?? Action}${who}`;
-  return [
-    ...row('decision', [by, optionalTime(At, now)].filter(Boolean).join(', ')),
-    ...row('reason', Reason),
-  ];
-}
-
 function fingerprintText({ Info, Muster }: ShownNode): string | undefined {
   if (Info.NodeType === 'Requester' || !Muster) return undefined;
   return Muster.Fingerprint ?? 'unverified: the requester checks no key of this node';
-}
-
-function conflictText({ Info, Muster }: ShownNode, now: Date): string | undefined {
-  if (!Muster?.Conflict) return undefined;
-  const { At, Agents } = Muster.Conflict;
-  const [holder, refused] = Agents;
-  if (holder && refused?.Fingerprint) {
-    const noticed = `last noticed ${timeText(At, now)}`;
-    if (refused.Use === 'work')
-      return `two programs want to work with this key: one is ${placeText(holder)}, the other ${placeText(refused)}; ${noticed}. Stop one of them. If one is not yours, somebody has the key; replace it on the node: muster agent rotate-key`;
-    if (holder.Fingerprint === refused.Fingerprint)
-      return `two agents use this key: one is ${placeText(holder)}, the other ${placeText(refused)}; ${noticed}. Stop one of them, or make the copy a node of its own, on its machine: muster agent reset-identity`;
-    const known = holder.Fingerprint
-      ? `it has ${holder.Fingerprint}, ${placeText(holder)}`
-      : 'it has no key yet';
-    return `the key ${refused.Fingerprint}, ${placeText(refused)}, wants to be this node; ${known}; ${noticed}. If that machine was reinstalled: muster node rekey ${Info.NodeID} --fingerprint ${refused.Fingerprint}`;
-  }
-  const hosts = [...new Set(Agents.map(({ Host }) => Host).filter(Boolean))];
-  const where = hosts.length > 0 ? `, on ${hosts.join(' and ')}` : '';
-  return `two agents use this id${where}; last noticed ${timeText(At, now)}. Stop one of them, or give it another id: node.id`;
-}
-
-/** Returns where an agent runs, such as `on host-1 (10.0.0.7)`. */
-function placeText({ Host, Address }: { Host: string; Address: string }): string {
-  if (Host && Address && Host !== Address) return `on ${Host} (${Address})`;
-  return Host || Address ? `on ${Host || Address}` : 'on an unknown host';
 }
 
 function statusText(node: ShownNode, now: Date): string {
@@ -119,18 +74,6 @@ function versionText({ Info }: ShownNode): string | undefined {
   const { Agent, BacalhauVersion } = Info;
   if (Agent?.Version) return `muster ${Agent.Version}`;
   return BacalhauVersion.GitVersion ? `Bacalhau ${BacalhauVersion.GitVersion}` : undefined;
-}
-
-/** Returns the time; undefined for Go's zero time, which means "no time". */
-function optionalTime(time: string | undefined, now: Date): string | undefined {
-  return time === undefined || time === zeroTime ? undefined : timeText(time, now);
-}
-
-function conditionRows({ Info }: ShownNode, now: Date): Row[] {
-  return (Info.Conditions ?? []).flatMap(({ Type, Reason, Since }): Row[] => [
-    [Type, Reason],
-    ...row('', optionalTime(Since, now) && `since ${optionalTime(Since, now)}`),
-  ]);
 }
 
 function machineRows({ Info }: ShownNode): Row[] {

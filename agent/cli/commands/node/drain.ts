@@ -1,4 +1,5 @@
-// `muster node drain` keeps new work away from a node, and awaits the end of what runs there.
+// `muster node drain` keeps new work away from nodes, and awaits the end of what runs there.
+import type { ShownNode } from '../../../api/answers.ts';
 import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
 import { followEvents } from '../../../api/event-feed.ts';
 import { note, print } from '../../../output/terminal.ts';
@@ -8,65 +9,89 @@ import { printable } from '../../../system/printable.ts';
 import { systemRandom } from '../../../system/random.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
+import { chosenIds, selectionFlags } from './choose-nodes.ts';
 import { cordonFlags, cordonTime, wishOf } from './cordon-flags.ts';
+import { decideAbout } from './decide-about.ts';
 import { waitUntilDrained } from './wait-until-drained.ts';
 
 export const settings = apiSettings;
 
-export const operands = { id: 'the whole id of a node' };
+export const rest = chosenIds;
 
 export const flags = {
   ...cordonFlags,
-  wait: { help: 'wait until it runs nothing any more; exit code 1 when the deadline comes first' },
-  deadline: { value: 'TIME', kind: cordonTime, help: 'time within which its work should be over, like 30m' },
+  wait: { help: 'wait until nothing runs there any more; exit code 1 when the deadline comes first' },
+  deadline: { value: 'TIME', kind: cordonTime, help: 'time within which the work should be over, like 30m' },
+  ...selectionFlags,
 } as const satisfies FlagTable;
 
 export const examples: readonly Example[] = [
-  ['muster node drain node-1 -m "new kernel"', 'give node-1 no new work, and have its end recorded'],
   ['muster node drain node-1 --wait --deadline 30m', 'in a script, for half an hour at most'],
+  ['muster node drain --labels rack=b7 -m "new kernel"', 'a whole rack, after a look'],
 ];
 
-export async function run(argv: Argv<typeof flags, keyof typeof operands>): Promise<number> {
-  const { flags: given, load } = argv;
-  const { id } = argv.operands;
-  const api = await requesterApi(load);
+type DrainArgv = Argv<typeof flags>;
+
+export async function run(argv: DrainArgv): Promise<number> {
+  const { message = '', wait } = argv.flags;
   const began = systemClock.now();
-  if (!(given.wait && (await isDraining(api, id, given)))) {
-    const { message = '' } = given;
-    await api.decide(id, { Action: 'drain', Message: message, Actor: actor(), ...wishOf(given) });
-  }
-  if (!given.wait) {
-    print('Ok\n');
-    return 0;
-  }
-  sayThatItGoesOn(id);
+  const draining: string[] = [];
+  const code = await decideAbout(argv, api => ({
+    path: 'node drain',
+    verb: 'drain',
+    done: wait ? 'draining' : 'cordoned, to be drained',
+    flags,
+    leaveOut: ({ Membership }) => (Membership === 'REJECTED' ? 'REJECTED, so it reports no work' : undefined),
+    takenBackBy: targets => ({ path: 'node uncordon', ids: targets.map(({ id }) => id) }),
+    async act({ id, node: seen }, operation) {
+      const body = { Action: 'drain', Message: message, Actor: actor(), ...wishOf(argv.flags) } as const;
+      if (!(await isOnlyAwaited(argv, api, id, seen))) await api.decide(id, body, { operation, seen });
+      draining.push(id);
+    },
+  }));
+  if (!wait || draining.length === 0) return code;
+  await waitFor(argv, draining, began);
+  return code;
+}
+
+async function waitFor(
+  { load, flags: given }: DrainArgv,
+  ids: readonly string[],
+  began: Date,
+): Promise<void> {
+  const api = await requesterApi(load);
+  sayThatItGoesOn(ids);
+  const [id = ''] = ids;
+  const query: Record<string, string> = { since: began.toISOString() };
+  if (ids.length === 1) query.node = id;
   await waitUntilDrained({
-    look: () => api.node(id),
-    events: followEvents(api, { node: id, since: began.toISOString() }, silentFeed),
+    ids,
+    look: each => api.node(each),
+    events: followEvents(api, query, silentFeed),
     clock: systemClock,
     timeoutMs: given.deadline,
     tell: text => note(printable(text, 1024)),
+    onDrained: each => {
+      const text = `${printable(each, 128)}: drained`;
+      if (given.output === 'text') print(`${text}\n`);
+      else note(text);
+    },
   });
-  print('Ok\n');
-  return 0;
 }
 
-/** Whether the node is drained already, and nothing about that is to be changed. Then there is only something to wait for. */
-async function isDraining(
+/** Whether a node is drained already, and nothing about that is to be changed. Then there is only something to wait for. */
+async function isOnlyAwaited(
+  { flags: { wait, message, for: forMs, deadline } }: DrainArgv,
   api: ApiClient,
   id: string,
-  {
-    message,
-    for: forMs,
-    deadline,
-  }: { message?: string | undefined; for?: number | undefined; deadline?: number | undefined },
+  seen: ShownNode | undefined,
 ): Promise<boolean> {
-  if (message !== undefined || forMs !== undefined || deadline !== undefined) return false;
-  const node = await api.node(id).catch(() => undefined);
+  if (!wait || message !== undefined || forMs !== undefined || deadline !== undefined) return false;
+  const node = seen ?? (await api.node(id).catch(() => undefined));
   return node?.Info.NodeID === id && node.Muster?.Cordon?.Drain !== undefined;
 }
 
-// What the events would tell of an outage, the looks at the node tell too.
+// What the events would tell of an outage, the looks at the nodes tell too.
 const silentFeed = {
   clock: systemClock,
   random: systemRandom,
@@ -75,9 +100,10 @@ const silentFeed = {
   onBack: () => undefined,
 };
 
-function sayThatItGoesOn(id: string): void {
+function sayThatItGoesOn(ids: readonly string[]): void {
+  const end = `muster node uncordon ${ids.length <= 5 ? ids.join(' ') : 'ID...'}`;
   process.once('SIGINT', () => {
-    note(`The drain of ${id} goes on. To end it: muster node uncordon ${id}`);
+    note(`The drain goes on. To end it: ${end}`);
     endBySignal('SIGINT');
   });
 }

@@ -60,6 +60,7 @@ const csvColumns: readonly DataColumn[] = [
   ['type', ({ Info }) => Info.NodeType],
   ['approval', ({ Membership }) => Membership],
   ['status', statusOf],
+  ['schedulable', ({ Muster }) => Muster?.Schedulable?.toString()],
   ['host', hostOf],
   ['address', ({ Info }) => Info.Address?.IP],
   ['note', noteOf],

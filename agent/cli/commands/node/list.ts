@@ -42,9 +42,11 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
   if (given.watch) requireTable(given.output);
   const api = await requesterApi(argv.load);
   if (given.watch) return watch(api, given);
-  const list = await openList(api, queryOf(given), filterOf(given));
+  // What the text needs is loaded while the requester is asked, so that the first row need not wait for it.
+  const opening = openList(api, queryOf(given), filterOf(given));
+  const [list, textOf] = await Promise.all([opening, writerOf(given)]);
   if (list.doubt) warn(list.doubt);
-  for await (const text of textOf(list, given)) await printSlowly(text);
+  for await (const text of textOf(list)) await printSlowly(text);
   return 0;
 }
 
@@ -100,21 +102,28 @@ function requireTable(output: Given['output']): void {
   });
 }
 
-async function* textOf(list: OpenedList, { output, 'hide-header': isBare }: Given): AsyncGenerator<string> {
+/** Returns the text of a list in pieces. */
+type Writer = (list: OpenedList) => AsyncIterable<string>;
+
+async function writerOf({ output, 'hide-header': isBare }: Given): Promise<Writer> {
   const hasHeader = !isBare;
   if (output === 'ansible') {
     const { ansibleInventory } = await import('./ansible-inventory.ts');
-    yield jsonText(await ansibleInventory(list.nodes));
-  } else if (output === 'table' || output === 'wide') {
-    const { nodeTable } = await import('./list-table.ts');
-    const table = nodeTable(list.facts, { isWide: output === 'wide', hasHeader, total: outputWidth() });
-    for await (const node of list.nodes) yield table.add(node);
-    yield table.end();
-    if (table.leftOut.length > 0) note(leftOutText(table.leftOut));
-  } else {
-    const { listData } = await import('./list-data.ts');
-    yield* listData(output, list.nodes, { hasHeader, facts: list.facts });
+    return async function* ({ nodes }) {
+      yield jsonText(await ansibleInventory(nodes));
+    };
   }
+  if (output === 'table' || output === 'wide') {
+    const { nodeTable } = await import('./list-table.ts');
+    return async function* ({ nodes, facts }) {
+      const table = nodeTable(facts, { isWide: output === 'wide', hasHeader, total: outputWidth() });
+      for await (const node of nodes) yield table.add(node);
+      yield table.end();
+      if (table.leftOut.length > 0) note(leftOutText(table.leftOut));
+    };
+  }
+  const { listData } = await import('./list-data.ts');
+  return ({ nodes, facts }) => listData(output, nodes, { hasHeader, facts });
 }
 
 const leftOutText = (titles: readonly string[]): string =>

@@ -46,7 +46,7 @@ export function summary(
 
 /** Returns a command line for these ids, with the flags that were given, except those in `without`. */
 export function commandFor(
-  { path, flags }: Pick<Deed, 'path' | 'flags'>,
+  { path, flags, words: after = [] }: Pick<Deed, 'path' | 'flags' | 'words'>,
   given: ReadonlyMap<string, readonly string[]>,
   without: readonly string[],
   ids: readonly string[],
@@ -58,7 +58,7 @@ export function commandFor(
   );
   // An id may begin with a dash.
   const end = ids.some(id => id.startsWith('-')) ? ['--'] : [];
-  return shellLine(['muster', ...path.split(' '), ...words, ...end, ...ids]);
+  return shellLine(['muster', ...path.split(' '), ...words, ...end, ...ids, ...after]);
 }
 
 const maxReasons = 5;

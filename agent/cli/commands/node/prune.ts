@@ -7,7 +7,7 @@ import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
-import { chooseNodes, select, selectionFlags } from './choose-nodes.ts';
+import { select, selectionFlags } from './choose-nodes.ts';
 import { decideAbout } from './decide-about.ts';
 import type { Deed } from './deed.ts';
 import { nodeTable } from './list-table.ts';
@@ -39,22 +39,18 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
     retriedBy: commandFor({ path: 'node prune', flags }, argv.given, ['output'], []),
   };
   if (argv.flags['dry-run']) return dryRun(argv, deed);
-  return decideAbout(
-    argv,
-    api => ({
-      ...deed,
-      act: async ({ id, node }, operation) => {
-        const body = {
-          Action: 'forget',
-          Message: message,
-          Actor: actor(),
-          SilentForSeconds: Math.floor(silentForMs / 1000),
-        } as const;
-        await api.decide(id, body, { operation, seen: node });
-      },
-    }),
-    chooseNodes,
-  );
+  return decideAbout(argv, api => ({
+    ...deed,
+    act: async ({ id, node }, operation) => {
+      const body = {
+        Action: 'forget',
+        Message: message,
+        Actor: actor(),
+        SilentForSeconds: Math.floor(silentForMs / 1000),
+      } as const;
+      await api.decide(id, body, { operation, seen: node });
+    },
+  }));
 }
 
 // The requester refuses these too.

@@ -1,26 +1,34 @@
-// `muster node uncordon` lets a cordoned node have work again.
-import { apiSettings, requesterApi } from '../../../api/client.ts';
-import { print } from '../../../output/terminal.ts';
+// `muster node uncordon` lets cordoned nodes have work again.
+import { apiSettings } from '../../../api/client.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
+import { chosenIds, selectionFlags } from './choose-nodes.ts';
+import { decideAbout } from './decide-about.ts';
 
 export const settings = apiSettings;
 
-export const operands = { id: 'the whole id of a node' };
+export const rest = chosenIds;
 
 export const flags = {
   message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
+  ...selectionFlags,
 } satisfies FlagTable;
 
 export const examples: readonly Example[] = [
-  ['muster node uncordon node-1', 'let node-1 have work again'],
-  ['muster node uncordon node-1 -m "the new disk is in"', 'record the reason in the event'],
+  ['muster node uncordon node-1 -m "the new disk is in"', 'let node-1 have work again'],
+  ['muster node uncordon --labels rack=b7', 'a whole rack, after a look'],
 ];
 
-export async function run(argv: Argv<typeof flags, keyof typeof operands>): Promise<number> {
+export function run(argv: Argv<typeof flags>): Promise<number> {
   const { message = '' } = argv.flags;
-  const api = await requesterApi(argv.load);
-  await api.decide(argv.operands.id, { Action: 'uncordon', Message: message, Actor: actor() });
-  print('Ok\n');
-  return 0;
+  return decideAbout(argv, api => ({
+    path: 'node uncordon',
+    verb: 'uncordon',
+    done: 'uncordoned',
+    flags,
+    leaveOut: ({ Muster }) => (Muster?.Cordon ? undefined : 'not cordoned'),
+    async act({ id, node: seen }, operation) {
+      await api.decide(id, { Action: 'uncordon', Message: message, Actor: actor() }, { operation, seen });
+    },
+  }));
 }

@@ -10,7 +10,7 @@ import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { actor } from '../actor.ts';
 import type { Choice } from './choose-nodes.ts';
-import { decideAbout } from './decide-about.ts';
+import { decideAboutChosen } from './decide-about.ts';
 import { goneTable } from './gone-table.ts';
 
 export const settings = apiSettings;
@@ -46,7 +46,7 @@ export const examples: readonly Example[] = [
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { message = '' } = argv.flags;
-  return decideAbout(
+  return decideAboutChosen(
     argv,
     api => ({
       path: 'node undelete',
@@ -57,12 +57,12 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
         await api.decide(id, { Action: 'undelete', Message: message, Actor: actor() }, { operation });
       },
     }),
-    chooseGone,
+    (_deed, api) => chooseGone(argv, api),
   );
 }
 
 /** @throws MusterError as `chooseNodes` */
-async function chooseGone(argv: Argv<typeof flags>, _deed: unknown, api: ApiClient): Promise<Choice> {
+async function chooseGone(argv: Argv<typeof flags>, api: ApiClient): Promise<Choice> {
   const { 'deleted-since': sinceMs, yes: isSure } = argv.flags;
   const ids = [...new Set(argv.rest)];
   if ((sinceMs === undefined) === (ids.length === 0)) throw oneOf(ids.length > 0);

@@ -1,97 +1,125 @@
-// Waits until a node is drained, and says meanwhile what it still runs.
+// Waits until nodes are drained, and says meanwhile what they still run.
 import type { ShownEvent, ShownNode } from '../../../api/answers.ts';
 import { type Clock, sleep } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
+import { inGroups } from '../../../system/in-groups.ts';
 import { runningText } from './cordon-text.ts';
 
 export interface DrainWaitOptions {
-  /** Returns the node as the requester shows it. @throws MusterError */
-  look(): Promise<ShownNode>;
-  /** The events of the node from now on, without end. */
+  ids: readonly string[];
+  /** Returns a node as the requester shows it. @throws MusterError */
+  look(id: string): Promise<ShownNode>;
+  /** The events of these nodes from now on, without end, and perhaps of others. */
   events: AsyncIterable<ShownEvent>;
   clock: Clock;
   /** The longest wait, in milliseconds; undefined for no limit. */
   timeoutMs: number | undefined;
-  /** Shows what is awaited, each time when that changes. */
+  /** Shows what is awaited of a node, each time when that changes. */
   tell(text: string): void;
+  /** Called when a node is drained. */
+  onDrained(id: string): void;
 }
 
-/** Time between two looks at the node when no event comes, in milliseconds. */
-const lookMs = 1_000;
+/** Time between two looks at a node when no event comes, in milliseconds, and for how many nodes; more take longer. */
+const looks = { everyMs: 1_000, nodes: 20, atOnce: 8 };
+/** Number of nodes that an error names. */
+const maxNamed = 20;
 
-/** What a look at the node means for the wait. */
-type DrainStep =
+/** What a look at a node means for the wait. `began` is when its drain began; empty while the requester does not answer. */
+type Step =
   | { kind: 'done' }
-  /** `began` is when the drain began; empty while the requester does not answer. */
   | { kind: 'wait'; text: string; began: string }
   | { kind: 'ended'; text: string };
 
+interface Awaited {
+  text: string;
+  began: string;
+}
+
 /**
- * Resolves when the node is drained. @throws MusterError `failed` when the drain was ended before, or the time is over, with
- * what the node still runs; any error of the requester that a later request cannot change.
+ * Resolves when all nodes are drained. @throws MusterError `failed` when the drain of one was ended before, or the time is
+ * over, with what still runs; any error of the requester that a later request cannot change.
  */
 export async function waitUntilDrained(options: DrainWaitOptions): Promise<void> {
-  const { look, events, clock, timeoutMs, tell } = options;
+  const { ids, look, events, clock, timeoutMs, tell, onDrained } = options;
   const startMs = clock.monotonic();
   const news = new News(events);
-  let told = '';
-  let began = '';
+  const awaited = new Map<string, Awaited>(ids.map(id => [id, { text: '', began: '' }]));
+  const ended: string[] = [];
   for (;;) {
-    const leftMs = timeoutMs === undefined ? lookMs : timeoutMs - (clock.monotonic() - startMs);
-    const step = await judgeOrWait(look);
-    if (step.kind === 'done') return;
-    if (step.kind === 'ended') {
-      // The cordon may have ended right after the work.
-      if (began !== '' && news.drainedAt > began) return;
-      throw new MusterError('failed', step.text);
-    }
-    began = step.began || began;
-    if (step.text !== told) tell(step.text);
-    told = step.text;
-    if (leftMs <= 0)
-      throw new MusterError('failed', `the deadline has passed, and ${step.text}`, {
-        hint: 'it stays cordoned, and the drain goes on; wait on with the same command',
-      });
-    await Promise.race([sleep(clock, Math.min(lookMs, leftMs)), news.next()]);
+    const leftMs =
+      timeoutMs === undefined ? Number.POSITIVE_INFINITY : timeoutMs - (clock.monotonic() - startMs);
+    await inGroups([...awaited], looks.atOnce, async ([id, known]) => {
+      const step = await judge(look, id, known, news);
+      if (step.kind === 'wait') {
+        if (step.text !== known.text) tell(step.text);
+        awaited.set(id, { text: step.text, began: step.began || known.began });
+        return;
+      }
+      awaited.delete(id);
+      if (step.kind === 'done') onDrained(id);
+      else ended.push(step.text);
+    });
+    if (awaited.size === 0) break;
+    if (leftMs <= 0) throw tooLate([...awaited.values()].map(({ text }) => text));
+    const pauseMs = looks.everyMs * Math.max(1, awaited.size / looks.nodes);
+    await Promise.race([sleep(clock, Math.min(pauseMs, leftMs)), news.next()]);
   }
+  const [text, ...more] = ended;
+  if (text !== undefined) throw new MusterError('failed', text, { details: more.slice(0, maxNamed) });
 }
 
-/** Says what the view of a node means: a pure rule. */
-function judgeDrain(node: ShownNode): DrainStep {
-  const { Drain } = node.Muster?.Cordon ?? {};
-  if (!Drain)
-    return { kind: 'ended', text: `the drain of ${node.Info.NodeID} was ended: it may have work again` };
-  return Drain.DrainedAt ? { kind: 'done' } : { kind: 'wait', text: runningText(node), began: Drain.At };
-}
-
-// A requester that is away for a moment does not end the wait.
-async function judgeOrWait(look: DrainWaitOptions['look']): Promise<DrainStep> {
+async function judge(
+  look: DrainWaitOptions['look'],
+  id: string,
+  { began }: Awaited,
+  news: News,
+): Promise<Step> {
   try {
-    return judgeDrain(await look());
+    const node = await look(id);
+    const { Drain } = node.Muster?.Cordon ?? {};
+    if (Drain?.DrainedAt) return { kind: 'done' };
+    if (Drain) return { kind: 'wait', text: runningText(node), began: Drain.At };
+    // The cordon may have ended right after the work.
+    if (began !== '' && (news.drainedAt.get(id) ?? '') > began) return { kind: 'done' };
+    return { kind: 'ended', text: `the drain of ${id} was ended: it may have work again` };
   } catch (error) {
+    // A requester that is away for a moment does not end the wait.
     if (!(error instanceof MusterError) || error.code !== 'unreachable') throw error;
     return { kind: 'wait', text: error.message, began: '' };
   }
 }
 
-/** Notes the events of the node. Each is a reason to look again. */
+function tooLate(texts: readonly string[]): MusterError {
+  const [text = ''] = texts;
+  const isOne = texts.length === 1;
+  const what = isOne ? text : `${texts.length} nodes are not drained`;
+  return new MusterError('failed', `the deadline has passed, and ${what}`, {
+    hint: `${isOne ? 'it stays' : 'they stay'} cordoned, and the drain goes on; wait on with the same command`,
+    ...(isOne ? {} : { details: texts.slice(0, maxNamed) }),
+  });
+}
+
+/** Notes the events of the nodes. Each is a reason to look again. */
 class News {
-  /** The time of the last event that told that the node is drained; empty when there was none. */
-  drainedAt = '';
+  /** The time of the last event of each node that told that it is drained. */
+  readonly drainedAt = new Map<string, string>();
   #next = Promise.withResolvers<void>();
 
   constructor(events: AsyncIterable<ShownEvent>) {
+    // Without events, the looks tell everything, a little later.
     void this.#follow(events).catch(() => undefined);
   }
 
-  /** Resolves at the next event. */
+  /** Resolves at the next event about a cordon. */
   next(): Promise<void> {
     return this.#next.promise;
   }
 
   async #follow(events: AsyncIterable<ShownEvent>): Promise<void> {
-    for await (const { type, time } of events) {
-      if (type.endsWith('.drained')) this.drainedAt = time;
+    for await (const { type, time, subject } of events) {
+      if (!/\.(cordoned|uncordoned|drained)$/.test(type)) continue;
+      if (type.endsWith('.drained')) this.drainedAt.set(subject, time);
       this.#next.resolve();
       this.#next = Promise.withResolvers<void>();
     }

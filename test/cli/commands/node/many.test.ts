@@ -9,7 +9,8 @@ import { record, requesterNode } from '../../../requester/samples.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { FakeDirectory } from '../../../support/fake-directory.ts';
 import { tokens } from '../../../support/fake-operators.ts';
-import { muster, start } from '../../program.ts';
+import { noTerminal, Terminal } from '../../completion/terminal.ts';
+import { main, muster, start, temporaryFolder } from '../../program.ts';
 
 /** Returns a function that runs `muster node …` with a token, against the API of this directory. */
 async function operator(t: TestContext, directory: FakeDirectory) {
@@ -98,6 +99,34 @@ test('a selection decides about all that match, leaves out what needs no decisio
   ]);
 });
 
+const lacks = await noTerminal();
+test('on a terminal a selection is shown, and carried out only after y', {
+  skip: lacks ?? false,
+}, async t => {
+  const directory = crowd(40);
+  const api = await serve(t, directory);
+  const command = `${process.execPath} ${main} node approve --filter-approval pending`;
+  const env = {
+    PATH: process.env.PATH ?? '',
+    HOME: await temporaryFolder(t),
+    MUSTER_API_PORT: String(api.port),
+    MUSTER_API_TOKEN: tokens.tester,
+  };
+  const no = new Terminal(t, `stty cols 80 rows 24; ${command}`, { cwd: '/', env });
+  await no.shows(
+    /ID +TYPE +APPROVAL +STATUS[\s\S]*n-25 [\s\S]*… and 23 more\. All: muster node list --filter-approval=pending/,
+  );
+  await no.shows(/Approve these 43 nodes\? \[y\/N\] $/);
+  no.type('\n');
+  await no.shows(/nothing was done, because the answer was not y/);
+  assert.equal(memberships(directory).filter(text => text.endsWith('PENDING')).length, 43);
+  const yes = new Terminal(t, command, { cwd: '/', env });
+  await yes.shows(/\[y\/N\] $/);
+  yes.type('y\n');
+  await yes.shows(/n-39: approved[\s\S]*To take it back: muster node reject n-0 n-1 /);
+  assert.equal(memberships(directory).filter(text => text.endsWith('APPROVED')).length, 44);
+});
+
 const refused: [args: string[], code: number, stderr: RegExp][] = [
   [
     ['approve'],
@@ -125,7 +154,7 @@ const refused: [args: string[], code: number, stderr: RegExp][] = [
   [
     ['approve', '--labels=x', '--fingerprint', 'x'],
     64,
-    /^Error: --fingerprint and --labels cannot be given together/,
+    /^Error: --fingerprint and a selection cannot be given together/,
   ],
   [['approve', '--labels', 'rack=b8', '--yes'], 1, /^Error: no node matches the selection/],
   [

@@ -179,11 +179,11 @@ test('-o name prints ids, and csv a line for each node', async t => {
   const [header, old, , never] = stdout.split('\r\n');
   assert.equal(
     header,
-    'id,type,approval,status,host,address,note,last_seen,registered_at,cpu,memory_bytes,disk_bytes,gpu,version,fingerprint,conditions,labels',
+    'id,type,approval,status,schedulable,host,address,note,last_seen,registered_at,cpu,memory_bytes,disk_bytes,gpu,version,fingerprint,conditions,labels',
   );
   assert.equal(
     old,
-    'old,Compute,APPROVED,UNHEALTHY,,,"silent for 4h, unverified",,,4,8000000000,,,v1.0.0,,,',
+    'old,Compute,APPROVED,UNHEALTHY,true,,,"silent for 4h, unverified",,,4,8000000000,,,v1.0.0,,,',
   );
   assert.match(never ?? '', /,note=a\\u001b\[31m\\u202eb$/);
 });
@@ -216,6 +216,7 @@ test('-o ansible prints an inventory of the compute nodes, in which nothing of a
   });
   assert.deepEqual(groups.approval_pending, { hosts: ['__proto__'] });
   assert.deepEqual(groups.status_unknown, { hosts: ['__proto__', 'evil', 'far'] });
+  assert.deepEqual(groups.schedulable, { hosts: ['evil'] });
   assert.deepEqual(groups.label_a_b_c_1, { hosts: ['evil'] });
   assert.deepEqual(all.children, ['ungrouped', ...Object.keys(groups)].sort());
 });

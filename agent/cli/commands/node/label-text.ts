@@ -1,0 +1,52 @@
+// Shows the labels of a node with where each comes from.
+import type { ShownNode } from '../../../api/answers.ts';
+import type { Row } from '../../../output/sections.ts';
+import { timeText } from '../../../output/units.ts';
+import { operatorText } from '../actor.ts';
+
+/** Returns a row for each label of a node, and one below it that says where it comes from when the node did not send it. */
+export function labelRows(node: ShownNode, now: Date): Row[] {
+  return Object.entries(node.Info.Labels ?? {})
+    .sort()
+    .flatMap(([key, value]): Row[] => {
+      const origin = originOf(node, key);
+      return origin
+        ? [
+            [key, value || '""'],
+            ['', originText(origin, now)],
+          ]
+        : [[key, value]];
+    });
+}
+
+/** Returns who set a label, such as `of the control plane, by ada`, in few words. */
+export function shortOrigin(node: ShownNode, key: string): string {
+  const origin = originOf(node, key);
+  if (!origin) return "the node's own";
+  const own = origin.Own === undefined ? '' : ` (the node says ${origin.Own || '""'})`;
+  return ['of the control plane', whoSet(origin)].filter(Boolean).join(', ') + own;
+}
+
+type Origin = Partial<NonNullable<NonNullable<ShownNode['Muster']>['LabelOrigins']>[number]>;
+
+/** Returns where a label of the control plane comes from; undefined for a label that only the node sends. */
+function originOf({ Muster }: ShownNode, key: string): Origin | undefined {
+  if (!Object.hasOwn(Muster?.Labels ?? {}, key)) return undefined;
+  // An earlier requester says only by which join code the node came in.
+  return Muster?.LabelOrigins?.find(({ Label }) => Label === key) ?? { JoinCode: Muster?.JoinCode };
+}
+
+function whoSet({ Actor, ClaimedActor, JoinCode }: Origin): string {
+  if (Actor) return `by ${operatorText(Actor, ClaimedActor)}`;
+  return JoinCode ? `by join code ${JoinCode}` : '';
+}
+
+function originText(origin: Origin, now: Date): string {
+  const { Reason, At, Own } = origin;
+  const set = ['set', whoSet(origin)].filter(Boolean).join(' ');
+  return [
+    [set, At && timeText(At, now)].filter(Boolean).join(', '),
+    ...(Reason ? [`reason: ${Reason}`] : []),
+    ...(Own === undefined ? [] : [`the node itself says ${Own || '""'}`]),
+  ].join('; ');
+}
