@@ -80,7 +80,7 @@ export function duration(minMs = 10, maxMs = 7 * 24 * 3_600_000): SettingKind<nu
 export function longDuration(minMs: number, maxMs: number): SettingKind<number> {
   const range = `${formatDuration(minMs)} to ${maxMs / 86_400_000}d`;
   return {
-    name: 'duration',
+    name: 'time',
     allowed: `${range}, like 30d`,
     unit: 'milliseconds',
     schema: textFragment(`(?:\\d{1,4}d|${bodyOf(durationPattern)})`, `${range}, like 30d`),

@@ -9,7 +9,7 @@ import { Refusal } from '../../agent/config/kind.ts';
 import { sampleConfig } from '../../agent/config/sample.ts';
 import { configSchema } from '../../agent/config/schema.ts';
 import type { SettingKey } from '../../agent/config/settings.ts';
-import { parseDuration, parseSize } from '../../agent/config/units.ts';
+import { parseDuration, parseLongDuration, parseSize } from '../../agent/config/units.ts';
 import { readYaml } from '../../agent/config/yaml.ts';
 
 const ajv = new Ajv({ strict: true, allowUnionTypes: true, strictTypes: false });
@@ -83,6 +83,9 @@ const strung = (...pieces: string[]) =>
 const texts: Record<string, fc.Arbitrary<string>> = {
   duration: fc
     .array(fc.tuple(decimal, fc.constantFrom('h', 'm', 's', 'ms', '', 'S', 'd')), { maxLength: 3 })
+    .map(parts => parts.flat().join('')),
+  time: fc
+    .array(fc.tuple(decimal, fc.constantFrom('d', 'h', 'm', 's', '', 'D')), { maxLength: 3 })
     .map(parts => parts.flat().join('')),
   number: decimal,
   port: fc.oneof(decimal, fc.integer({ min: 0, max: 70_000 }).map(String)),
@@ -256,6 +259,10 @@ function beyond(kind: string, text: string): boolean {
   if (kind === 'duration') {
     const value = parseDuration(trimmed) ?? 0;
     return value < 10 || value > 7 * 24 * 3_600_000;
+  }
+  if (kind === 'time') {
+    const value = parseLongDuration(trimmed) ?? 0;
+    return value < 3_600_000 || value > 3650 * 24 * 3_600_000;
   }
   if (kind === 'size' || kind === 'allocation')
     return /b$/i.test(trimmed) && parseSize(trimmed) === undefined;

@@ -26,6 +26,11 @@ const samples: Record<string, [string, unknown][]> = {
     ['12s', 12_000],
     ['13s', 13_000],
   ],
+  time: [
+    ['1h30m', 5_400_000],
+    ['30d', 2_592_000_000],
+    ['365d', 31_536_000_000],
+  ],
   subject: [
     ['one.{nodeId}', 'one.{nodeId}'],
     ['two', 'two'],
@@ -215,7 +220,8 @@ test('the defaults are the documented ones', () => {
       },
     },
     requester: {
-      heartbeatFrequency: 5000,
+      maxPending: 1000,
+      forgetAfter: undefined,
       heartbeatTopic: 'bacalhau.global.compute.{nodeId}.out.heartbeat',
       nodeDisconnectedAfter: 45_000,
       nodeUnknownAfter: 90_000,

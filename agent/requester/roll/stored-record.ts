@@ -67,12 +67,6 @@ export function operatorReasonOf(stored: StoredRecord): string | undefined {
   return stored.state.Muster?.Decision?.Reason || undefined;
 }
 
-/** Returns what was known of a node that is gone, or that is back; undefined when it was not here before. */
-export function tombstoneOf(stored: StoredRecord): Tombstone | undefined {
-  if (stored.kind === 'deleted') return stored.tombstone;
-  return stored.kind === 'record' ? stored.state.Muster?.Former : undefined;
-}
-
 /** Returns whether the node was forgotten for its silence. Nobody decided against it, so it may come back by itself. */
 export const isForgotten = (stored: StoredRecord): boolean =>
   stored.kind === 'deleted' && stored.tombstone?.Forgotten === true;

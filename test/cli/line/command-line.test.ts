@@ -173,6 +173,7 @@ test('flags are read in any order and form, and the last of a name counts', asyn
     reverse: false,
     limit: undefined,
     watch: false,
+    deleted: false,
     'hide-header': false,
   };
   assert.deepEqual(await flags(), none);
