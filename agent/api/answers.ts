@@ -92,6 +92,8 @@ const eventSchema = struct({
   subject: nodeId(),
   time: goTime(),
   datacontenttype: optionalText(),
+  /** Its place in the stream; absent from a requester of an earlier version. */
+  cursor: optionalText(64),
   data: struct({
     node: nodeId(),
     previous: sideSchema,

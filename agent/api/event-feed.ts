@@ -1,5 +1,6 @@
 // Follows the events of the requester. When the requester restarts, it continues where it was interrupted.
 import { hash } from 'node:crypto';
+import { readEventCursor } from '../protocol/event-cursor.ts';
 import { type Clock, sleep } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { backoff, type Random } from '../system/random.ts';
@@ -9,6 +10,8 @@ import type { ApiClient, EventListeners } from './client.ts';
 export interface FeedOptions extends EventListeners {
   clock: Clock;
   random: Random;
+  /** Whether a reading goes on after the cursor of the last event, and ends when events are missing. */
+  byCursor?: boolean;
   /** Called when the requester stops answering. It is asked again until it answers. */
   onLost(error: MusterError): void;
   /** Called when it answers again. */
@@ -24,8 +27,9 @@ const overlapMs = 60_000;
 const mostRemembered = 50_000;
 
 /**
- * Yields events without end. Throws MusterError when the requester refuses for a reason that a later request cannot
- * change.
+ * Yields events without end. A reading that was cut off goes on at a time before the last event; by cursor it goes on after that
+ * event, and a gap is an error. Throws MusterError when the requester refuses for a reason
+ * that a later request cannot change, such as `gone`.
  */
 export async function* followEvents(
   api: Pick<ApiClient, 'events'>,
@@ -48,7 +52,9 @@ export async function* followEvents(
         failures = 0;
         // The beginning of an id could mean another node later, so the whole id is asked for from now on.
         const whole = query.node === undefined ? query : { ...query, node: event.subject };
-        from = { ...whole, since: startAfter(event, clock) };
+        from = options.byCursor
+          ? afterEvent(whole.node, event, from.after)
+          : { ...whole, since: startAfter(event, clock) };
         yield event;
       }
     } catch (error) {
@@ -67,12 +73,29 @@ export async function* followEvents(
  * because on a NATS of your own others may publish another event under an id.
  */
 function addNew(event: ShownEvent, shown: Set<string>): boolean {
-  const name = hash('sha256', JSON.stringify(event), 'base64');
+  const { cursor: _, ...said } = event;
+  const name = hash('sha256', JSON.stringify(said), 'base64');
   if (shown.has(name)) return false;
   const [oldest] = shown;
   if (shown.size >= mostRemembered && oldest !== undefined) shown.delete(oldest);
   shown.add(name);
   return true;
+}
+
+/** Returns the query for what follows `event`. Throws MusterError `gone` when the one before it is of another stream. */
+function afterEvent(
+  node: string | undefined,
+  { cursor }: ShownEvent,
+  before: string | undefined,
+): Record<string, string> {
+  const lifeOf = (text: string) => readEventCursor(text)?.life;
+  if (cursor === undefined)
+    throw new MusterError('failed', 'the requester names no cursors of events: it is an earlier version');
+  if (before !== undefined && lifeOf(before) !== lifeOf(cursor))
+    throw new MusterError('gone', 'the event stream was lost, so events may be missing', {
+      hint: 'look at what the nodes are now (muster node list), then read without the cursor',
+    });
+  return { ...(node === undefined ? {} : { node }), after: cursor };
 }
 
 /**

@@ -12,9 +12,12 @@ export function print(text: string): void {
   process.stdout.write(text);
 }
 
-/** Writes a result and waits until the reader has read it, so that a slow reader slows the writer. */
-export async function printSlowly(text: string): Promise<void> {
-  await new Promise<void>(resolve => process.stdout.write(text, () => resolve()));
+/**
+ * Writes a result and waits until the reader has read it, so that a slow reader slows the writer. Returns false when it could
+ * not be written.
+ */
+export async function printSlowly(text: string): Promise<boolean> {
+  return await new Promise(resolve => process.stdout.write(text, error => resolve(!error)));
 }
 
 /** Returns the width of the terminal that shows the results, in columns; undefined when they go elsewhere. */

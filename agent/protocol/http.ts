@@ -345,6 +345,7 @@ export const problemStatus = {
   NotFound: 404,
   ConflictNodeState: 409,
   MultipleNodesFound: 409,
+  Gone: 410,
   PayloadTooLarge: 413,
   TooManyRequests: 429,
   InternalError: 500,
@@ -358,6 +359,7 @@ export const problemCodes = {
   not_found: 'NotFound',
   ambiguous: 'MultipleNodesFound',
   conflict: 'ConflictNodeState',
+  gone: 'Gone',
   unreachable: 'ServiceUnavailable',
   no_quorum: 'NoQuorum',
 } as const satisfies Record<string, ProblemCode>;

@@ -54,12 +54,17 @@ export interface EventStream {
   /**
    * Calls `fn` with every stored message that matches `filter` from `since` on, or after the sequence `after`, and then
    * with each new one, until it is stopped. Each message comes once and in order, also after reconnections. `ready` is as for
-   * `Bucket.watch`. When `fn` returns a promise, the next message waits until the promise is settled.
+   * `Bucket.watch`. `created` is the time of creation of the stream that has the message. When `fn` returns a promise, the next message waits until the promise is settled.
    */
   follow(
     options: { filter: string; since?: Date | undefined; after?: number | undefined },
-    fn: (message: StreamMessage) => void | Promise<void>,
+    fn: (message: StreamMessage, created: string) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }>;
+  /**
+   * Returns how many messages after this sequence were removed from the stream; less than 0 when the stream does not reach so
+   * far. @throws BrokerError
+   */
+  removedAfter(sequence: number): Promise<number>;
   /** Returns how full the stream is, and the sequence of its newest message. */
   fill(): Promise<StreamFill>;
   /** Returns the newest message of `subject`; undefined when there is none. It never asks a server that may be behind. */

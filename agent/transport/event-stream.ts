@@ -7,6 +7,7 @@ import { publishBatch } from './event-batch.ts';
 import { ApiError, apiErrors, callApi, publishStored, type StreamInfo, updateStream } from './jetstream.ts';
 import { knowsFences } from './nats-version.ts';
 import { BrokerError, type EventStream, type Fence, type StreamConfig } from './port.ts';
+import { countRemoved } from './removed-messages.ts';
 import { isShut, refuseShut } from './shut-stream.ts';
 import { readStoredMessage } from './stored-message.ts';
 import { createOnServers, StreamBirth } from './stream-birth.ts';
@@ -45,6 +46,8 @@ export async function openStream(
       const isTrimmed = messages < lastSequence;
       return { created, bytes, maxBytes: Number(actual.max_bytes ?? -1), lastSequence, isTrimmed };
     },
+    removedAfter: sequence =>
+      countRemoved(environment.connection, stream, sequence, async () => (await ensure()).state.last_seq),
     newest: subject => readStoredMessage(environment.connection, stream, { last_by_subj: subject }),
     oldest: filter => readStoredMessage(environment.connection, stream, { seq: 1, next_by_subj: filter }),
     removeBefore: async (filter, sequence) => {
@@ -73,7 +76,7 @@ export async function openStream(
       return readContinuously(environment, nextRead, {
         onMessage: message => {
           if (before) before.sequence = message.sequence;
-          return fn(message);
+          return fn(message, before?.created ?? '');
         },
         onCurrent: () => undefined,
       });

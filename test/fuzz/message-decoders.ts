@@ -6,6 +6,7 @@ import { answerSchema } from '../../agent/protocol/answers.ts';
 import { readCalloutQuestion } from '../../agent/protocol/callout.ts';
 import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../agent/protocol/envelope.ts';
 import { readProtobufEnvelope } from '../../agent/protocol/envelope-protobuf.ts';
+import { eventCursor, readEventCursor } from '../../agent/protocol/event-cursor.ts';
 import { decodeHeartbeat, type ReceivedHeartbeat } from '../../agent/protocol/heartbeat.ts';
 import { parseJson, writeJson } from '../../agent/protocol/json.ts';
 import {
@@ -333,6 +334,15 @@ export const messageDecoders: readonly Decoder[] = [
     valid: fc.nat().map(iat => writeSignedToken({ iat, sub: 'x' }, issuerKey)),
     read: input => readSignedToken(input as string, 'account'),
     check: value => assert.equal((value as { issuer: string }).issuer, issuerKey.publicKey),
+  },
+  {
+    what: 'the cursor of an event',
+    covers: ['protocol/event-cursor.ts readEventCursor'],
+    form: 'text',
+    valid: fc
+      .tuple(fc.date({ noInvalidDate: true }), fc.nat())
+      .map(([at, n]) => eventCursor(at.toISOString(), n)),
+    read: input => readEventCursor(input as string),
   },
   {
     what: 'a stored event of a condition',

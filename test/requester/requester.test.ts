@@ -1,6 +1,8 @@
 // Tests the whole requester over a broker in memory: its usual work, its settings, and what operators see.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { readEventCursor } from '../../agent/protocol/event-cursor.ts';
+import { eventStreamConfig } from '../../agent/requester/events/stream-config.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeBroker } from '../support/fake-connection.ts';
 import { assertNoDoubles, RequesterFixture, withoutIncarnation } from './requester-fixture.ts';
@@ -305,6 +307,41 @@ describe('an operator', () => {
     all.following.stop();
     await fixture.approve('node-2');
     assert.equal(all.events.length, 4);
+  });
+
+  test('follows the events after a cursor, and refuses one after which events are missing', async () => {
+    const fixture = await RequesterFixture.started();
+    for (const id of ['node-1', 'node-2', 'node-3']) await fixture.register(id);
+    await fixture.clock.advance(1_000);
+    const follow = async (after?: string) => {
+      const events: [node: string, cursor: string][] = [];
+      const cursor = after === undefined ? undefined : readEventCursor(after);
+      const following = await fixture.requester.directory.follow({ after: cursor }, (event, at) => {
+        events.push([JSON.parse(Buffer.from(event).toString()).subject, at]);
+      });
+      await following.ready;
+      following.stop();
+      return events;
+    };
+    const all = await follow();
+    const [, first, , last] = all.map(([, cursor]) => cursor);
+    assert.ok(first && last);
+    assert.deepEqual(await follow(first), all.slice(2));
+    assert.deepEqual(await follow(last), []);
+    const stream = await (await fixture.connection.storage()).stream(eventStreamConfig);
+    await stream.removeBefore('node.events.node-2.registered', 1_000);
+    await assert.rejects(follow(first), {
+      code: 'gone',
+      message: '1 event after this cursor is not kept any more',
+    });
+    assert.deepEqual(await follow(last), []);
+    fixture.broker.wipe();
+    fixture.broker.start();
+    await fixture.clock.advance(10_000);
+    await assert.rejects(follow(last), {
+      code: 'gone',
+      message: /^the event stream of this cursor is not kept/,
+    });
   });
 });
 

@@ -10,6 +10,7 @@ import { operationTime } from '../../agent/protocol/operation.ts';
 import type { GoneNode, Tombstone } from '../../agent/protocol/tombstone.ts';
 import { clusterBucket } from '../../agent/requester/cluster/cluster-bucket.ts';
 import type { Directory } from '../../agent/requester/directory/directory.ts';
+import type { EventWish } from '../../agent/requester/directory/follow-events.ts';
 import { goneNodes } from '../../agent/requester/directory/gone-nodes.ts';
 import { type NodeView, nodeView } from '../../agent/requester/directory/node-view.ts';
 import { type BacalhauDesk, bacalhauDesk } from '../../agent/requester/enrolment/bacalhau-desk.ts';
@@ -65,7 +66,7 @@ export interface FakeNode {
 
 interface Follower {
   node: string | undefined;
-  fn: (event: Uint8Array) => void | Promise<void>;
+  fn: (event: Uint8Array, cursor: string) => void | Promise<void>;
 }
 
 export class FakeDirectory implements Directory {
@@ -291,26 +292,33 @@ export class FakeDirectory implements Directory {
   }
 
   async follow(
-    { node, since }: { node?: string | undefined; since?: Date | undefined },
-    fn: (event: Uint8Array) => void | Promise<void>,
+    { node, since, after }: EventWish,
+    fn: Follower['fn'],
   ): Promise<{ ready: Promise<void>; stop(): void }> {
     this.#throwFailure();
     const isKnown =
       node === undefined || this.nodes.has(node) || this.events.some(each => each.node === node);
     if (!isKnown) throw notFound(node);
     const follower = { node, fn };
-    const past = this.events.filter(event => since === undefined || event.time >= since);
+    if (after && after.life !== 'fake')
+      throw new MusterError('gone', 'the event stream of this cursor is not kept any more');
+    const numbered = this.events.map((event, index) => ({ ...event, sequence: index + 1 }));
+    const past = numbered.filter(
+      event => (!since || event.time >= since) && event.sequence > (after?.sequence ?? 0),
+    );
     this.followers.add(follower);
     const replay = async () => {
       for (const event of past)
-        if (this.followers.has(follower)) await send(follower, event.node, event.text);
+        if (this.followers.has(follower))
+          await send(follower, event.node, event.text, `fake-${event.sequence}`);
     };
     return { ready: replay(), stop: () => this.followers.delete(follower) };
   }
 
-  /** Sends a new event to the followers. */
+  /** Sends a new event to the followers. To be stored too, it is among `events` already. */
   emit(node: string, text: string): void {
-    for (const follower of this.followers) void send(follower, node, text);
+    const cursor = `fake-${this.events.length}`;
+    for (const follower of this.followers) void send(follower, node, text, cursor);
   }
 
   #decide(name: string, decision: Decision, rule: DecisionRule): void {
@@ -374,6 +382,6 @@ function fakeJoinCodes(clock: FakeClock, { usedCodes, announcedCodes }: FakeDire
 }
 
 /** Sends an event of node `from` to a follower of all nodes or of this one. */
-async function send({ node, fn }: Follower, from: string, text: string): Promise<void> {
-  if (node === undefined || node === from) await fn(new TextEncoder().encode(text));
+async function send({ node, fn }: Follower, from: string, text: string, cursor: string): Promise<void> {
+  if (node === undefined || node === from) await fn(new TextEncoder().encode(text), cursor);
 }

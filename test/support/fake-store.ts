@@ -20,6 +20,7 @@ export type StoreOperation =
   | 'publish'
   | 'last'
   | 'fill'
+  | 'removedAfter'
   | 'newest'
   | 'oldest'
   | 'removeBefore'

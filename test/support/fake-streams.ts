@@ -12,7 +12,7 @@ import { later, matches, type StoreAccess, type StoredStream } from './fake-stor
 interface Follower {
   config: StreamConfig;
   filter: string;
-  fn: (message: StreamMessage) => void;
+  fn: (message: StreamMessage, created: string) => void;
   stream: StoredStream | undefined;
   last: number;
   /** The sequence after which it begins, in the stream that it follows first. */
@@ -61,6 +61,12 @@ export class FakeStreams {
           const isTrimmed = stream.messages.length < stream.sequence;
           const { created } = stream;
           return { created, bytes, maxBytes: config.maxBytes, lastSequence: stream.sequence, isTrimmed };
+        }),
+      removedAfter: sequence =>
+        operate('removedAfter', config.name, () => {
+          const stream = store.openStream(config);
+          const present = stream.messages.filter(message => message.sequence > sequence).length;
+          return stream.sequence - sequence - present;
         }),
       newest: subject =>
         operate('newest', subject, () =>
@@ -175,7 +181,7 @@ export class FakeStreams {
 
   #deliver(follower: Follower, message: StreamMessage): void {
     follower.last = message.sequence;
-    later(() => this.#followers.has(follower) && follower.fn(message));
+    later(() => this.#followers.has(follower) && follower.fn(message, follower.stream?.created ?? ''));
   }
 }
 

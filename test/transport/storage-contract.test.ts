@@ -378,6 +378,22 @@ for (const [name, broker] of Object.entries({ real, fake })) {
       assert.deepEqual(received, ['1 room.a.down', '4 room.a.down', '5 room.b.up']);
     });
 
+    test('says how many messages after one of them were removed', async () => {
+      const connection = await broker.connection();
+      const stream = await (await connection.storage()).stream({
+        ...config,
+        name: 'REMOVED',
+        subjects: ['removed.>'],
+      });
+      for (const id of ['1', '2', '3', '4']) await stream.publish(`removed.${Number(id) % 2}`, id, id);
+      const removedAfter = () => Promise.all([0, 1, 2, 3, 4, 6].map(each => stream.removedAfter(each)));
+      assert.deepEqual(await removedAfter(), [0, 0, 0, 0, 0, -2]);
+      await stream.removeBefore('removed.1', 4);
+      assert.deepEqual(await removedAfter(), [2, 1, 1, 0, 0, -2]);
+      await stream.removeBefore('removed.0', 9);
+      assert.deepEqual(await removedAfter(), [4, 3, 2, 1, 0, -2]);
+    });
+
     test('can be followed from a certain time on', async () => {
       const connection = await broker.connection();
       const stream = await (await connection.storage()).stream({

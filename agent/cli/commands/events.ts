@@ -2,7 +2,7 @@
 import type { ShownEvent } from '../../api/answers.ts';
 import { type ApiClient, apiSettings, requesterApi } from '../../api/client.ts';
 import { type FeedOptions, followEvents } from '../../api/event-feed.ts';
-import { type Kind, Refusal, readText } from '../../config/kind.ts';
+import { type Kind, path, Refusal, readText } from '../../config/kind.ts';
 import { parseDuration } from '../../config/units.ts';
 import { jsonLine } from '../../output/data.ts';
 import { note, printSlowly, warn } from '../../output/terminal.ts';
@@ -12,6 +12,7 @@ import { printable } from '../../system/printable.ts';
 import { systemRandom } from '../../system/random.ts';
 import type { Argv, Example, FlagTable } from '../line/command.ts';
 import { outputFlag } from '../line/output-flag.ts';
+import { CursorFile } from './cursor-file.ts';
 import { eventTexts } from './event-texts.ts';
 
 export const settings = apiSettings;
@@ -53,6 +54,11 @@ export const flags = {
     help: 'show only later events: how long ago (1h), or when (2026-01-31T12:00:00Z)',
   },
   node: { value: 'ID', kind: nodeName, help: 'show only events of this node; its id, or a unique beginning' },
+  'cursor-file': {
+    value: 'FILE',
+    kind: path,
+    help: 'go on after the event whose cursor is in this file, and keep the cursor of the last one there',
+  },
   output: outputFlag('text', 'json'),
 } satisfies FlagTable;
 
@@ -62,10 +68,13 @@ export const examples: readonly Example[] = [
 ];
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {
-  const { follow, since, node, output } = argv.flags;
+  const { follow, since, node, output, 'cursor-file': cursorFile } = argv.flags;
+  const cursors = cursorFile === undefined ? undefined : new CursorFile(cursorFile);
+  const after = await cursors?.read();
   const api = await requesterApi(argv.load);
   const query = {
-    ...(since ? { since: since.toISOString() } : {}),
+    // A time says where the first run begins.
+    ...(after ? { after } : since ? { since: since.toISOString() } : {}),
     ...(node ? { node } : {}),
   };
   const show = output === 'json' ? jsonLine : eventLines();
@@ -76,9 +85,15 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
         ...outages(api),
         clock: systemClock,
         random: systemRandom,
+        byCursor: cursors !== undefined,
       })
     : api.events(query, listeners);
-  for await (const event of events) await printSlowly(show(event));
+  for await (const event of events) {
+    // The cursor of an event that nobody has got must not be kept.
+    const isWritten = await printSlowly(show(event));
+    if (isWritten && event.cursor) cursors?.keep(event.cursor);
+  }
+  await cursors?.finish();
   return 0;
 }
 

@@ -1,5 +1,6 @@
 // Sends events over HTTP, one JSON document per line: the stored events and, if the client wants, new events as they come.
 import type { ServerResponse } from 'node:http';
+import type { EventCursor } from '../../protocol/event-cursor.ts';
 import { signOfLifeHeader } from '../../protocol/http.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -22,6 +23,7 @@ export interface EventStreamsOptions {
 export interface EventQuery {
   node?: string | undefined;
   since?: Date | undefined;
+  after?: EventCursor | undefined;
   /** Whether the stream continues with new events. Otherwise it ends after the events that are stored now. */
   follow: boolean;
 }
@@ -47,7 +49,7 @@ export class EventStreams {
    * Answers a request on `response`. Resolves when the headers are sent. @throws RequestFault 429 when too many streams
    * are open; MusterError as the directory does. When it throws, nothing was sent.
    */
-  async serve(response: ServerResponse, { node, since, follow }: EventQuery): Promise<void> {
+  async serve(response: ServerResponse, { node, since, after, follow }: EventQuery): Promise<void> {
     if (this.#open.size >= this.#maxStreams) {
       throw new RequestFault(429, `${this.#maxStreams} streams of events are open already; close some`);
     }
@@ -58,8 +60,8 @@ export class EventStreams {
     response.setHeader('Connection', 'close');
     if (follow) response.setHeader(signOfLifeHeader, this.#signOfLifeMs);
     const room = roomIn(response, this.#maxWaitingBytes / 8);
-    const feed = await this.#directory.follow({ node, since }, event => {
-      this.#send(response, event);
+    const feed = await this.#directory.follow({ node, since, after }, (event, cursor) => {
+      this.#send(response, event, cursor);
       return room();
     });
     if (response.destroyed) return feed.stop();
@@ -87,9 +89,9 @@ export class EventStreams {
     response.once('close', () => clearInterval(timer));
   }
 
-  #send(response: ServerResponse, event: Uint8Array): void {
+  #send(response: ServerResponse, event: Uint8Array, cursor: string): void {
     if (response.writableEnded || response.destroyed) return;
-    const line = this.#line(event);
+    const line = this.#line(event, cursor);
     if (line) response.write(line);
     if (response.writableLength <= this.#maxWaitingBytes) return;
     this.#limitedLog.warn('slow', {}, 'a client takes its events too slowly and is cut off');
@@ -97,11 +99,13 @@ export class EventStreams {
     response.destroy();
   }
 
-  // Returns the event as one line of JSON. Anybody who may publish on the broker may have written the event, so it is parsed
+  // Returns the event as one line of JSON, with its cursor. Anybody who may publish on the broker may have written the event, so it is parsed
   // first.
-  #line(event: Uint8Array): string | undefined {
+  #line(event: Uint8Array, cursor: string): string | undefined {
     try {
-      return `${JSON.stringify(parseJson(event))}\n`;
+      const said = parseJson(event);
+      const isObject = typeof said === 'object' && said !== null && !Array.isArray(said);
+      return `${JSON.stringify(isObject ? { ...said, cursor } : said)}\n`;
     } catch (err) {
       this.#limitedLog.warn('unreadable', { err }, 'a stored event cannot be read; it is skipped');
       return undefined;

@@ -3,6 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { parseLongDuration } from '../../config/units.ts';
 import { ProtocolError } from '../../protocol/error.ts';
+import { type EventCursor, readEventCursor } from '../../protocol/event-cursor.ts';
 import { confirmStoreSchema, rebuildSchema, unbanSchema } from '../../protocol/http.ts';
 import { maxMessageBytes } from '../../protocol/json.ts';
 import { goTime } from '../../protocol/node-info.ts';
@@ -161,7 +162,17 @@ function eventQuery(query: URLSearchParams): EventQuery {
   const node = query.get('node') || undefined;
   // The id becomes a part of a subject, in which * and > would mean every node.
   if (node !== undefined && !nodeIdPattern.test(node)) throw new RequestFault(400, 'node is not a node id');
-  return { node, since: timeOf(query.get('since') || undefined), follow: flagOf(query, 'follow') };
+  const since = timeOf(query.get('since') || undefined);
+  const after = cursorOf(query.get('after') || undefined);
+  if (since && after) throw new RequestFault(400, 'since and after exclude each other');
+  return { node, since, after, follow: flagOf(query, 'follow') };
+}
+
+function cursorOf(text: string | undefined): EventCursor | undefined {
+  if (text === undefined) return undefined;
+  const cursor = readEventCursor(text);
+  if (!cursor) throw new RequestFault(400, 'after is not the cursor of an event');
+  return cursor;
 }
 
 function sinceOf(query: URLSearchParams): number | undefined {

@@ -1,5 +1,6 @@
 // The directory contains what operators can see and do. The API calls only this part of the requester.
 import type { Metric } from '../../output/metrics.ts';
+import type { EventCursor } from '../../protocol/event-cursor.ts';
 import type { LostNode, ShownBan } from '../../protocol/http.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
 import type { LabelChange } from '../../protocol/label.ts';
@@ -117,14 +118,14 @@ export interface Directory {
    */
   confirmStore(act: Act): Promise<void>;
   /**
-   * Calls `onEvent` with the stored events from `since` on, then with new ones, until it is stopped. Each event is a
-   * CloudEvent in JSON. `node` limits them to one node, by its id or a unique beginning of it; a deleted node is known as
+   * Calls `onEvent` with the stored events from `since` on, or after the cursor `after`, then with new ones, until it is stopped. Each event is a
+   * CloudEvent in JSON, and comes with its cursor. `node` limits them to one node, by its id or a unique beginning of it; a deleted node is known as
    * long as it has stored events. When `onEvent` returns a promise, the next event waits for it. @throws MusterError as
-   * `get`. `ready` resolves when all stored
+   * `get`, and `gone` when events after the cursor are not kept any more. `ready` resolves when all stored
    * events have come.
    */
   follow(
-    options: { node?: string | undefined; since?: Date | undefined },
-    onEvent: (event: Uint8Array) => void | Promise<void>,
+    options: { node?: string | undefined; since?: Date | undefined; after?: EventCursor | undefined },
+    onEvent: (event: Uint8Array, cursor: string) => void | Promise<void>,
   ): Promise<{ ready: Promise<void>; stop(): void }>;
 }

@@ -1,4 +1,5 @@
 // Follows the event stream for an operator: the stored events, then new ones.
+import { type EventCursor, eventCursor, streamLife } from '../../protocol/event-cursor.ts';
 import { eventWildcard } from '../../protocol/subjects.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { EventStream } from '../../transport/port.ts';
@@ -16,16 +17,35 @@ export interface EventWish {
   node?: string | undefined;
   /** The time of the oldest event. */
   since?: Date | undefined;
+  /** The cursor of the last event that the reader has. */
+  after?: EventCursor | undefined;
 }
 
-/** See `follow` in `Directory`. @throws MusterError `not_found` or `ambiguous`; BrokerError */
+/** See `follow` in `Directory`. @throws MusterError `not_found`, `ambiguous` or `gone`; BrokerError */
 export async function followEvents(
   source: EventSource,
-  { node, since }: EventWish,
-  onEvent: (event: Uint8Array) => void | Promise<void>,
+  { node, since, after }: EventWish,
+  onEvent: (event: Uint8Array, cursor: string) => void | Promise<void>,
 ): Promise<{ ready: Promise<void>; stop(): void }> {
   const filter = eventWildcard(node === undefined ? undefined : await resolveEventsNode(source, node));
-  return await source.stream.follow({ filter, since }, message => onEvent(message.data));
+  if (after) await refuseGap(source.stream, after);
+  return await source.stream.follow({ filter, since, after: after?.sequence }, (message, created) =>
+    onEvent(message.data, eventCursor(created, message.sequence)),
+  );
+}
+
+/** Throws MusterError `gone` when events after the cursor are not kept any more, so that nobody misses them unknowingly. */
+async function refuseGap(stream: EventStream, { life, sequence }: EventCursor): Promise<void> {
+  const { created } = await stream.fill();
+  const removed = life === streamLife(created) ? await stream.removedAfter(sequence) : -1;
+  if (removed === 0) return;
+  const what =
+    removed > 0
+      ? `${removed} ${removed === 1 ? 'event' : 'events'} after this cursor`
+      : 'the event stream of this cursor';
+  throw new MusterError('gone', `${what} ${removed > 1 ? 'are' : 'is'} not kept any more`, {
+    hint: 'look at what the nodes are now (muster node list), then read without the cursor, from a time of your choice',
+  });
 }
 
 /**

@@ -98,6 +98,7 @@ const holdStream = (stream: EventStream, hold: KindHold): EventStream => ({
   removeDurable: (...args) => hold.pass(() => stream.removeDurable(...args)),
   durables: (...args) => stream.durables(...args),
   fill: () => stream.fill(),
+  removedAfter: (...args) => stream.removedAfter(...args),
   newest: (...args) => stream.newest(...args),
   oldest: (...args) => stream.oldest(...args),
   lastPerSubject: (...args) => stream.lastPerSubject(...args),

@@ -59,6 +59,7 @@ export class StoreWatch {
       publishBatch: (...args) => this.#follow('events', stream.publishBatch(...args)),
       lastPerSubject: (filters, fn) => stream.lastPerSubject(filters, fn),
       fill: () => stream.fill(),
+      removedAfter: sequence => stream.removedAfter(sequence),
       newest: subject => stream.newest(subject),
       oldest: filter => stream.oldest(filter),
       removeBefore: (filter, sequence) => stream.removeBefore(filter, sequence),

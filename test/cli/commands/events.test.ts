@@ -1,5 +1,7 @@
 // Runs `muster events` as an operator does, with stored events, new events, and a requester that stops in between.
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { cloudEvent, type EventData, type EventKind } from '../../../agent/protocol/events.ts';
 import { startApi } from '../../../agent/requester/api/server.ts';
@@ -11,6 +13,7 @@ import { requesterNode } from '../../requester/samples.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';
 import { freePort } from '../../support/listener.ts';
+import { newFolder } from '../../support/temporary.ts';
 import { muster, start } from '../program.ts';
 
 const event = (kind: EventKind, number: number, time: string, data: EventData) =>
@@ -84,7 +87,7 @@ test('-o json prints each event as a line', async t => {
   const lines = stdout.trimEnd().split('\n');
   assert.deepEqual(
     lines.map(line => JSON.parse(line)),
-    happened,
+    happened.map((one, index) => ({ ...one, cursor: `fake-${index + 1}` })),
   );
   assert.doesNotMatch(stdout, /\u202e/);
 });
@@ -183,6 +186,54 @@ test('--follow goes on when the requester stops and comes back, and shows every 
   await ended;
   const outage = `Warning: the requester at ${url} stopped; missed events are shown later\n`;
   assert.equal(outcome.stderr, `${outage}the requester at ${url} is back\n`.repeat(2));
+});
+
+test('--cursor-file goes on after the last event that was written out, and says when events are missing', async t => {
+  const directory = past();
+  const options = { directory, host: '127.0.0.1', log: silentLog };
+  let api = await startApi({ ...options, port: 0 });
+  t.after(() => api.stop());
+  const file = join(await newFolder(), 'cursor');
+  const args = ['events', '-o', 'json', '--api-port', String(api.port), '--cursor-file', file];
+  const idsIn = (stdout: string) => stdout.split('\n').flatMap(line => (line ? [JSON.parse(line).id] : []));
+  const idsNow = async (...more: string[]) => {
+    const { code, stdout, stderr } = await muster(t, [...args, ...more]);
+    assert.deepEqual([code, stderr], [0, '']);
+    return idsIn(stdout);
+  };
+  const store = (number: number) => {
+    const one = { ...happened[4], id: `node-1:${number}`, time: '2026-01-01T14:00:00.000Z' };
+    directory.events.push({ node: 'node-1', time: new Date(one.time), text: JSON.stringify(one) });
+    return JSON.stringify(one);
+  };
+  const since = ['--since', '2026-01-01T12:30:00Z'];
+  assert.deepEqual(await idsNow(...since), ['node-1:4', 'node-1:5'], 'the first run begins at the time');
+  assert.equal(await readFile(file, 'utf8'), 'fake-5\n');
+  assert.deepEqual(await idsNow(...since), [], 'a later run begins at the cursor');
+  store(6);
+  const { outcome, child, ended } = await start(t, [...args, '--follow']);
+  await eventually('the missed event', () => idsIn(outcome.stdout).join() === 'node-1:6');
+  await api.stop();
+  store(7);
+  api = await startApi({ ...options, port: api.port });
+  await eventually('the one of the outage', () => idsIn(outcome.stdout).join() === 'node-1:6,node-1:7');
+  await eventually('its cursor', async () => (await readFile(file, 'utf8')) === 'fake-7\n');
+  child.kill('SIGKILL');
+  await ended;
+  store(8);
+  assert.deepEqual(await idsNow(), ['node-1:8']);
+
+  await writeFile(file, 'lost-8\n');
+  for (const more of [[], ['--follow']]) {
+    const { code, stdout, stderr } = await muster(t, [...args, ...more]);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, /^Error: the event stream of this cursor is not kept any more\n/);
+    assert.equal(await readFile(file, 'utf8'), 'lost-8\n', 'the place of the gap stays known');
+  }
+  await writeFile(file, 'no cursor');
+  const { code, stderr } = await muster(t, args);
+  assert.equal(code, 1);
+  assert.match(stderr, /is not a file with the cursor of an event/);
 });
 
 test('--follow says which requester goes on with the events when the one that sent them hangs', async t => {

@@ -21,6 +21,12 @@ function stored(): FakeDirectory {
   return directory;
 }
 
+/** Returns the line of a stored event. */
+function line(number: 1 | 2 | 3): string {
+  const id = { 1: 'node-1:1', 2: 'node-2:2', 3: 'node-1:3' }[number];
+  return `${JSON.stringify({ id, cursor: `fake-${number}` })}\n`;
+}
+
 async function open(t: TestContext, api: Api, query: string): Promise<IncomingMessage> {
   const sent = get({ host: '127.0.0.1', port: api.port, path: `${events}?${query}`, agent: false });
   sent.on('error', () => undefined);
@@ -34,21 +40,28 @@ test('without follow, the stream ends after the stored events', async t => {
   const api = await serve(t, directory);
   const answer = await call(api, events);
   assert.equal(answer.headers['content-type'], 'application/x-ndjson');
-  assert.equal(answer.text, '{"id":"node-1:1"}\n{"id":"node-2:2"}\n{"id":"node-1:3"}\n');
+  assert.equal(answer.text, line(1) + line(2) + line(3));
   await eventually('the directory is let go', () => directory.followers.size === 0);
 });
 
 test('the events may be those of one node, or from a time on', async t => {
   const api = await serve(t, stored());
   const text = async (query: string) => (await call(api, `${events}?${query}`)).text;
-  assert.equal(await text('node=node-2'), '{"id":"node-2:2"}\n');
-  assert.equal(
-    await text('node=node-1&since=2026-01-01T10:00:00.000000001Z'),
-    '{"id":"node-1:1"}\n{"id":"node-1:3"}\n',
-  );
-  assert.equal(await text('node=node-1&since=2026-01-01T13:30:00%2B02:00'), '{"id":"node-1:3"}\n');
+  assert.equal(await text('node=node-2'), line(2));
+  assert.equal(await text('node=node-1&since=2026-01-01T10:00:00.000000001Z'), line(1) + line(3));
+  assert.equal(await text('node=node-1&since=2026-01-01T13:30:00%2B02:00'), line(3));
   assert.equal(await text('since=2026-01-02T00:00:00Z&follow=false'), '');
   assert.equal((await call(api, `${events}?node=nobody`)).status, 404);
+});
+
+test('the events may be those after a cursor, and are refused when others are missing before them', async t => {
+  const api = await serve(t, stored());
+  const ask = (query: string) => call(api, `${events}?${query}`);
+  assert.equal((await ask('after=fake-1')).text, line(2) + line(3));
+  assert.equal((await ask('after=fake-1&node=node-1')).text, line(3));
+  assert.equal((await ask('after=fake-3')).text, '');
+  const gone = await ask('after=other-1');
+  assert.deepEqual([gone.status, gone.json().Code], [410, 'Gone']);
 });
 
 test('with follow, the stream goes on with new events until the client closes it', async t => {
@@ -62,7 +75,7 @@ test('with follow, the stream goes on with new events until the client closes it
   await eventually('the stored events came', () => text.split('\n').length === 3);
   directory.emit('node-2', '{"id":"node-2:4"}');
   directory.emit('node-1', '{"id":"node-1:5"}');
-  await eventually('the new event came', () => text.endsWith('{"id":"node-1:5"}\n'));
+  await eventually('the new event came', () => text.endsWith('{"id":"node-1:5","cursor":"fake-3"}\n'));
   assert.doesNotMatch(text, /node-2/);
   response.destroy();
   await eventually('the directory is let go', () => directory.followers.size === 0);
@@ -79,7 +92,10 @@ test('an event of any text is one line, or is left out', async t => {
   ];
   directory.events.push(...texts.map(text => ({ node: 'n', time: new Date(0), text })));
   const api = await serve(t, directory);
-  assert.equal((await call(api, events)).text, '{"id":"a"}\n{"id":"\u2028\\u001b[2J"}\n[1]\n');
+  assert.equal(
+    (await call(api, events)).text,
+    '{"id":"a","cursor":"fake-1"}\n{"id":"\u2028\\u001b[2J","cursor":"fake-4"}\n[1]\n',
+  );
 });
 
 const badQueries: [query: string, message: RegExp][] = [
@@ -89,6 +105,8 @@ const badQueries: [query: string, message: RegExp][] = [
   ['since=yesterday', /^since is not an RFC 3339 time/],
   ['since=2026-02-30T00:00:00Z', /^since is not/],
   ['since=2026-01-01', /^since is not/],
+  ['after=1', /^after is not the cursor of an event$/],
+  ['after=a-1&since=2026-01-01T00:00:00Z', /^since and after exclude each other$/],
   ['follow=maybe', /^follow is neither true nor false$/],
 ];
 for (const [query, message] of badQueries) {
@@ -128,10 +146,14 @@ test('a client that does not take its events is disconnected and sees that, and 
 test('stored events that are far more than may wait all reach the client', async t => {
   const directory = new FakeDirectory(requesterNode());
   const text = `{"x":"${'x'.repeat(10_000)}"}`;
-  for (let i = 0; i < 2_000; i++) directory.events.push({ node: 'n', time: new Date(0), text });
+  let bytes = 0;
+  for (let i = 0; i < 2_000; i++) {
+    directory.events.push({ node: 'n', time: new Date(0), text });
+    bytes += text.length + `,"cursor":"fake-${i + 1}"\n`.length;
+  }
   const api = await serve(t, directory, { maxWaitingBytes: 100_000 });
   const answer = await call(api, events);
-  assert.equal(answer.text.length, 2_000 * (text.length + 1));
+  assert.equal(answer.text.length, bytes);
 });
 
 test('no more than maxStreams streams are open at once', async t => {
@@ -158,9 +180,9 @@ test('a stream that goes on gives signs of life while nothing happens, unless th
   directory.hearsEvents = false;
   text = '';
   directory.emit('node-1', '{"id":"last"}');
-  await eventually('the event comes', () => text.endsWith('{"id":"last"}\n'));
+  await eventually('the event comes', () => text.endsWith('{"id":"last","cursor":"fake-3"}\n'));
   directory.emit('node-1', '{"id":"end"}');
-  await eventually('no sign comes between two events', () => text.endsWith('{"id":"last"}\n{"id":"end"}\n'));
+  await eventually('no sign comes between two events', () => /"last"[^\n]+\n[^\n]+"end"[^\n]+\n$/.test(text));
   const ended = await call(api, `${events}?since=2026-01-02T00:00:00Z`);
   assert.equal(ended.headers['muster-sign-of-life-ms'], undefined);
 });

@@ -5,15 +5,26 @@ import { type ListedNode, statusOf } from '../../../protocol/listed-node.ts';
 /** A value of an inventory. Ansible carries out templates in a text, unless the text is marked as unsafe. */
 type Value = string | { __ansible_unsafe: string } | Value[] | { [name: string]: Value };
 
+/** Names that mean something else in Ansible: a play on localhost, with its secrets, would go to the node of this id. */
+const namesOfAnsible: readonly string[] = ['localhost', 'all', 'ungrouped'];
+
 /**
- * Returns the inventory, as `ansible-inventory --list` shows one. Requesters are left out. Nodes write their labels and host
- * names themselves, so none of those may be carried out or become an option of ssh.
+ * Returns the inventory, as `ansible-inventory --list` shows one. Requesters are left out, and so are nodes whose ids mean
+ * something else in Ansible: `onLeftOut` hears of each. Nodes write their labels and host names themselves, so none of those
+ * may be carried out or become an option of ssh.
  */
-export async function ansibleInventory(nodes: AsyncIterable<ListedNode>): Promise<Record<string, unknown>> {
+export async function ansibleInventory(
+  nodes: AsyncIterable<ListedNode>,
+  onLeftOut: (id: string) => void,
+): Promise<Record<string, unknown>> {
   const variables = new Map<string, Record<string, Value>>();
   const groups = new Map<string, { hosts: string[] }>();
   for await (const node of nodes) {
     if (node.Info.NodeType === 'Requester') continue;
+    if (namesOfAnsible.includes(node.Info.NodeID)) {
+      onLeftOut(node.Info.NodeID);
+      continue;
+    }
     variables.set(node.Info.NodeID, variablesOf(node));
     for (const name of groupsOf(node)) {
       const group = groups.get(name) ?? { hosts: [] };
@@ -37,7 +48,10 @@ function variablesOf(node: ListedNode): Record<string, Value> {
     muster_host: plain(Info.Hostname ?? ''),
     muster_conditions: (Info.Conditions ?? []).map(({ Type }) => plain(Type)),
     muster_labels: Object.fromEntries(
-      Object.entries(Info.Labels ?? {}).map(([key, value]) => [key, plain(value)]),
+      Object.entries(Info.Labels ?? {})
+        // Such a key says of which kind a value is: Ansible would try to decrypt it, and the play would fail.
+        .filter(([key]) => !key.startsWith('__ansible_'))
+        .map(([key, value]) => [key, plain(value)]),
     ),
   };
 }

@@ -221,6 +221,27 @@ test('-o ansible prints an inventory of the compute nodes, in which nothing of a
   assert.deepEqual(all.children, ['ungrouped', ...Object.keys(groups)].sort());
 });
 
+test('-o ansible leaves out what Ansible takes for its own: its names of hosts and groups, and its keys', async t => {
+  const labels = { __ansible_vault: 'x', zone: 'b7' };
+  const nodes = ['localhost', 'all', 'ungrouped', 'gpu-1'].map(id => ({
+    state: record(id, 'APPROVED', { Info: computeInfo(id, labels) }),
+  }));
+  const api = await serve(t, new FakeDirectory(requesterNode(), nodes));
+  const { stdout, stderr } = await muster(t, [
+    'node',
+    'list',
+    '-o',
+    'ansible',
+    '--api-port',
+    String(api.port),
+  ]);
+  const { _meta, schedulable } = JSON.parse(stdout);
+  assert.deepEqual(schedulable, { hosts: ['gpu-1'] });
+  assert.deepEqual(Object.keys(_meta.hostvars), ['gpu-1']);
+  assert.deepEqual(_meta.hostvars['gpu-1'].muster_labels, { zone: 'b7' });
+  assert.match(stderr, /^Warning: left out: node localhost, whose id means something else in Ansible$/m);
+});
+
 test('describe prints one node as text, yaml or json', async t => {
   const directory = colourful();
   const api = await serve(t, directory);

@@ -1,0 +1,87 @@
+// What is wrong with a node reaches those who listen: a condition is an event, a listener loses none, and the node's own status
+// says what keeps it out. All processes are real.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { muster, Program } from '../support/program.ts';
+
+describe('a condition of a node', () => {
+  let cluster: Cluster;
+  let requester: Program;
+  let agent: Program;
+  let cursorFile: string;
+  /** The kinds of events of conditions that each run of the listener has written out. */
+  const heard: string[] = [];
+
+  before(async () => {
+    cluster = await Cluster.create();
+    cursorFile = join(cluster.folder, 'cursor');
+    requester = await cluster.requester();
+    agent = await cluster.agent('node-1', { 'node.declared.cpu': 4_096 });
+    await cluster.decide('node-1', 'approve');
+  });
+
+  after(() => cluster?.release());
+
+  const kinds = (text: string) =>
+    text
+      .split('\n')
+      .slice(0, -1)
+      .map(line => JSON.parse(line))
+      .filter(({ type }) => type.includes('condition'))
+      .map(({ type, data }) => `${type.split('.').at(-1)} ${data.condition.type}`);
+
+  /** Runs a listener until `kind` came and its cursor is kept, and kills it. */
+  async function listenUntil(kind: string): Promise<void> {
+    const args = ['events', '--follow', '-o', 'json', '--cursor-file', cursorFile];
+    const listener = new Program([...args, '--api-port', String(cluster.apiPort)]);
+    await eventually(`${kind} is heard`, () => kinds(listener.stdout).includes(kind));
+    const last = () => JSON.parse(listener.stdout.trimEnd().split('\n').at(-1) ?? '{}').cursor;
+    await eventually('its cursor is kept', async () => {
+      const kept = await readFile(cursorFile, 'utf8').catch(() => '');
+      return kept.trim() === last();
+    });
+    await listener.kill();
+    heard.push(...kinds(listener.stdout));
+  }
+
+  const told = async () => (await cluster.kindsOf('node-1')).filter(kind => kind.startsWith('condition'));
+
+  it('is told when it comes up, with its reason, and once over restarts of both', async () => {
+    await listenUntil('condition-raised HardwareMismatch');
+    const raised = (await cluster.events()).find(({ type }) => type.endsWith('condition-raised'));
+    assert.match(String(raised?.data.reason), /4096 declared/);
+    await requester.kill();
+    requester = await cluster.requester();
+    await agent.stop();
+    agent = await cluster.agent('node-1', { 'node.declared.cpu': 4_096 });
+    await cluster.until('node-1', 'APPROVED HEALTHY');
+    assert.deepEqual(await told(), ['condition-raised']);
+  });
+
+  it('is told when it is over, and a listener that was killed meanwhile hears each event once', async () => {
+    await agent.stop();
+    agent = await cluster.agent('node-1');
+    await listenUntil('condition-cleared HardwareMismatch');
+    assert.deepEqual(heard, ['condition-raised HardwareMismatch', 'condition-cleared HardwareMismatch']);
+    assert.deepEqual(await told(), ['condition-raised', 'condition-cleared']);
+  });
+
+  it('is not needed to know that a node is kept out: its status says why, and ends with 1', async () => {
+    const status = (...more: string[]) =>
+      muster(['status', '--data-dir', cluster.folderOf('node-1'), ...more]);
+    assert.equal((await status()).code, 0);
+    await cluster.decide('node-1', 'reject', { message: 'not ours' });
+    await eventually('the node knows', async () => (await status()).code === 1);
+    const { stdout } = await status();
+    assert.match(stdout, /^agent node-1\n {2}trouble +an operator rejected this node: not ours\n {2}to do +/);
+    const [{ troubles }] = JSON.parse((await status('-o', 'json')).stdout);
+    assert.deepEqual(
+      troubles.map(({ code, text }: { code: string; text: string }) => [code, text]),
+      [['rejected', 'an operator rejected this node: not ours']],
+    );
+  });
+});
