@@ -220,7 +220,7 @@ test('the defaults are the documented ones', () => {
       },
     },
     requester: {
-      maxPending: 1000,
+      heartbeatFrequency: 5_000,
       forgetAfter: undefined,
       heartbeatTopic: 'bacalhau.global.compute.{nodeId}.out.heartbeat',
       nodeDisconnectedAfter: 45_000,
