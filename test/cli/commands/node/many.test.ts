@@ -65,6 +65,8 @@ test('several ids get a line each, and what failed can be tried again by the com
   const again = `muster node approve --message='it'\\''s fine' nope b7-3 b7`;
   assert.ok(lines.includes(`Hint:  to try these again: ${again}`), all.stderr);
   assert.equal(directory.get('b7-1').Muster.Decision?.Reason, "it's fine");
+  const letters = await run('approve', 'o', 'd');
+  assert.match(letters.stderr, /^ {2}2 × node not found: ID$/m);
 });
 
 test('a selection decides about all that match, leaves out what needs no decision, and is undone by one command', async t => {
@@ -245,6 +247,9 @@ test('when the requester dies, no other node is tried, and what may stand is tol
     assert.equal(Hint, `find out with: muster explain ${Operation}`);
   assert.ok(of('not tried').length >= 60 - 20 - 16 - 16, stdout);
   assert.match(stderr, /^Error: 43 of 63 nodes were not approved; \d+ of them were not tried$/m);
+  // Each has an operation of its own, and all have one reason.
+  assert.match(stderr, /^ {2}\d+ × .*\s+node ID may\s+stand or not \(operation OPERATION\)$/m);
+  assert.doesNotMatch(stderr, /more reasons/);
 });
 
 test('Ctrl-C ends after the decisions that are under way, and says what was done and how to go on', async t => {
