@@ -145,5 +145,5 @@ const needsYes = (path: string): MusterError =>
 
 const nothingChosen = (): MusterError =>
   new MusterError('not_found', 'no node matches the selection', {
-    hint: 'the nodes and what can be selected by: muster node list -o wide',
+    hint: 'see which nodes there are, and their labels: muster node list -o wide',
   });
