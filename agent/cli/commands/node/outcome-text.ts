@@ -33,7 +33,7 @@ export function summary(
   const rest = outcomes.filter(({ Result }) => Result !== 'done');
   if (rest.length === 0) return 0;
   const untried = rest.filter(({ Result }) => Result === 'not tried').length;
-  const text = `${rest.length} of ${outcomes.length} nodes were not ${deed.done}`;
+  const text = `${rest.length} of ${outcomes.length} nodes were not ${deed.undone ?? deed.done}`;
   const code = rest.find(({ Code }) => Code === 'unreachable' || Code === 'not_allowed')?.Code ?? 'failed';
   const ids = rest.map(({ NodeID }) => NodeID);
   showMessage('Error', untried > 0 ? `${text}; ${untried} of them were not tried` : text, {

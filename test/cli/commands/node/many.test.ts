@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { readNode } from '../../../../agent/api/answers.ts';
+import { endNewCordons } from '../../../../agent/cli/commands/node/cordon-flags.ts';
 import { operationPattern } from '../../../../agent/protocol/operation.ts';
 import { cluster, node, serve } from '../../../requester/api/api-fixture.ts';
 import { record, requesterNode } from '../../../requester/samples.ts';
@@ -68,6 +70,19 @@ test('several ids get a line each, and what failed can be tried again by the com
   const letters = await run('approve', 'o', 'd');
   assert.match(letters.stderr, /^ {2}2 × node not found: ID$/m);
 });
+
+test('a drain that fails is told as such, and only what it has cordoned itself is taken back', async t => {
+  const directory = rack();
+  const run = await operator(t, directory);
+  await run('cordon', 'b7-1', '-m', 'disk swap');
+  const drained = await run('drain', 'b7-1', 'b7-2', 'nope', 'none');
+  assert.match(drained.stderr, /^Error: 2 of 4 nodes were not drained$/m);
+  assert.deepEqual(endNewCordons(targetsOf(directory, 'b7-3')), { path: 'node uncordon', ids: ['b7-3'] });
+  assert.deepEqual(endNewCordons(targetsOf(directory, 'b7-1', 'b7-3')).ids, ['b7-3']);
+});
+
+const targetsOf = (directory: FakeDirectory, ...ids: string[]) =>
+  ids.map(id => ({ id, node: readNode(JSON.parse(JSON.stringify(directory.get(id)))) }));
 
 test('a selection decides about all that match, leaves out what needs no decision, and is undone by one command', async t => {
   const directory = rack();
