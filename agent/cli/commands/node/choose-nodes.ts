@@ -83,7 +83,9 @@ async function select({ flags }: ChoosingArgv, deed: Deed, api: ApiClient): Prom
   }
   const leftOut = [...out].map(([why, ids]) => `Left out (${why}): ${shortList(ids)}`);
   if (chosen.length > 0) return { chosen, leftOut };
-  throw new MusterError('conflict', `no node is left that could be ${deed.undone ?? deed.done}`, { details: leftOut });
+  throw new MusterError('conflict', `no node is left that could be ${deed.undone ?? deed.done}`, {
+    details: leftOut,
+  });
 }
 
 async function confirm(
