@@ -2,7 +2,7 @@
 import { brokerTrouble } from '../output/broker-trouble.ts';
 import { durationText } from '../output/units.ts';
 import { ProtocolError } from '../protocol/error.ts';
-import { reasonOf } from '../system/errors.ts';
+import { type MusterError, reasonOf } from '../system/errors.ts';
 import type { Trouble } from '../system/trouble.ts';
 import { connectRemedies } from '../transport/failure.ts';
 import { BrokerError, type ConnectionState } from '../transport/port.ts';
@@ -25,6 +25,8 @@ export interface AgentTroubleSources {
   readonly fileFailure: { readonly error: unknown } | undefined;
   /** Why nobody can tell whether this machine is busy, as a sentence; undefined when it can be told, or is not asked. */
   readonly busyFault?: string | undefined;
+  /** Why the agent does not serve its figures, although it should; undefined when it does. */
+  readonly metricsFailure?: MusterError | undefined;
   /** Names the reports that should be sent and are not. */
   readonly stalled: string | undefined;
 }
@@ -41,6 +43,7 @@ export function agentTroubles(sources: AgentTroubleSources): Trouble[] {
     fileTrouble(sources),
     busyTrouble(sources),
     stallTrouble(sources),
+    metricsTrouble(sources),
   ].filter(trouble => trouble !== undefined);
 }
 
@@ -120,5 +123,14 @@ function stallTrouble({ stalled }: AgentTroubleSources): Trouble | undefined {
     code: 'stalled',
     text: `the agent should send ${stalled} and does not`,
     hint: 'restart the agent, and report its log',
+  };
+}
+
+function metricsTrouble({ metricsFailure }: AgentTroubleSources): Trouble | undefined {
+  if (!metricsFailure) return undefined;
+  return {
+    code: 'no_metrics',
+    text: `the agent serves no figures for Prometheus: ${metricsFailure.message}`,
+    hint: `${metricsFailure.hint}; then restart the agent`,
   };
 }

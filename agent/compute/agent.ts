@@ -55,6 +55,8 @@ export interface AgentOptions {
   brokers?(): BrokerAddresses;
   /** The CAs that this node trusts; undefined when the settings name them. */
   authorities?: KeptAuthorities | undefined;
+  /** Returns why the figures are not served, although they should be; undefined when they are. */
+  metricsFailure?(): MusterError | undefined;
   /** Called when something that `status` shows has changed. */
   onChange?(): void;
 }
@@ -241,7 +243,7 @@ export class Agent {
   }
 
   status(): AgentStatus {
-    const { connection, clock, brokers } = this.#options;
+    const { connection, clock, brokers, metricsFailure } = this.#options;
     return agentStatus({
       ...this.#options,
       state: this.#state,
@@ -252,6 +254,7 @@ export class Agent {
       fileFailure: this.#sentinel.failure,
       stalled: this.stalled,
       busyFault: this.#busyFile.fault,
+      metricsFailure: metricsFailure?.(),
       brokers: brokers?.(),
     });
   }

@@ -2,6 +2,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import { redacted } from '../system/secrets.ts';
 import { bodyOf, digits, type Fragment, padded, textFragment } from './fragment.ts';
+import { findNearest } from './nearest.ts';
 import { durationPattern, formatDuration, parseDuration, parseLongDuration } from './units.ts';
 
 /** A value from a source. Files, flags and the environment contain text, lists of texts or maps of texts. */
@@ -48,10 +49,13 @@ export interface SettingKind<T> extends Kind<T> {
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly shown: string | undefined;
+  /** What was probably meant. */
+  readonly near: string | undefined;
 
-  constructor(why: string, shown?: string) {
+  constructor(why: string, shown?: string, near?: string) {
     super(why);
     this.shown = shown;
+    this.near = near;
   }
 }
 
@@ -158,7 +162,7 @@ export function choice<const T extends string>(...options: T[]): SettingKind<T> 
     read(input) {
       const text = readText(input).toLowerCase();
       const choice = options.find(option => option === text);
-      if (!choice) throw new Refusal(`is not one of the choices; allowed: ${allowed}`);
+      if (!choice) throw notOneOf(options, text);
       return choice;
     },
     plain: value => value,
@@ -179,7 +183,7 @@ export function choices<const T extends string>(...options: T[]): Kind<readonly 
       if (words.length === 0) throw new Refusal(`names nothing; allowed: ${allowed}`);
       return words.map(word => {
         const found = options.find(option => option.toLowerCase() === word.toLowerCase());
-        if (!found) throw new Refusal(`is not one of the choices; allowed: ${allowed}`, `"${word}"`);
+        if (!found) throw notOneOf(options, word, `"${word}"`);
         return found;
       });
     },
@@ -276,6 +280,11 @@ export function readPairs(input: Input): [string, string][] {
 /** Returns a pattern that matches `word` in upper or lower case, because a pattern in a JSON Schema has no flags. */
 function anyCase(word: string): string {
   return word.replace(/[a-z]/g, letter => `[${letter}${letter.toUpperCase()}]`);
+}
+
+function notOneOf(options: readonly string[], word: string, shown?: string): Refusal {
+  const why = `is not one of the choices; allowed: ${options.join(', ')}`;
+  return new Refusal(why, shown, findNearest(word, options));
 }
 
 function nameShape(input: Input): string {

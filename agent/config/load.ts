@@ -105,7 +105,8 @@ function readEntries(entries: readonly SettingEntry[], home: string | undefined)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       refused.add(key);
-      faults.push(`${formatPlace(from)}${key}: ${describeInput(key, input, error)} ${error.message}`);
+      const near = error.near ? `; did you mean ${error.near}?` : '';
+      faults.push(`${formatPlace(from)}${key}: ${describeInput(key, input, error)} ${error.message}${near}`);
     }
   }
   for (const key of settingKeys) {

@@ -29,7 +29,7 @@ import { loadCluster } from './load-cluster.ts';
 import { ownCommand } from './own-command.ts';
 import { createReloader } from './reload.ts';
 import { createCredentialReloader } from './reload-credentials.ts';
-import { serveAgentMetrics } from './serve-agent-metrics.ts';
+import { type ServedMetrics, serveAgentMetrics } from './serve-agent-metrics.ts';
 import { agentState, starting } from './service-state.ts';
 import { startRole } from './start-role.ts';
 import { warnOfUnencrypted } from './unencrypted.ts';
@@ -52,6 +52,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   const { settings: first, log, data, folder, runtime } = await startRole('agent', load);
   let settings: Settings = first;
   let agent: Agent | undefined;
+  let figures: ServedMetrics | undefined;
   const ready = Promise.withResolvers<Answering>();
   await using cleanup = new AsyncDisposableStack();
   const lock = await withSandboxHint('agent', data, () =>
@@ -152,6 +153,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     pid: process.pid,
     brokers: () => ({ told: broker().servers, learned: learned.addresses }),
     authorities: usesPins(first.nats) ? cluster : undefined,
+    metricsFailure: () => figures?.failure,
     onChange: () => {
       if (agent?.isAccepted) cluster.onAdmitted(agent.status().cluster);
       notifier.update();
@@ -186,7 +188,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     }),
   );
   connection.onState(() => notifier.update());
-  cleanup.use(await serveAgentMetrics(first.metrics, running, log));
+  figures = cleanup.use(await serveAgentMetrics(first.metrics, running, log));
   running.start();
   sendReady({ ready: { role: 'agent', node } });
   await life.stopRequested;

@@ -4,15 +4,20 @@ import type { Settings } from '../config/settings.ts';
 import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 
+export interface ServedMetrics extends AsyncDisposable {
+  /** Why nothing is served; absent when the server listens. */
+  failure?: MusterError;
+}
+
 /**
  * Starts the server; does nothing without `metrics.port`. A node whose port is taken does its work all the same, because being
- * watched matters less than being there.
+ * watched matters less than being there. Why it serves nothing is then `failure` of the result.
  */
 export async function serveAgentMetrics(
   { port, host }: Settings['metrics'],
   agent: Pick<Agent, 'metrics'>,
   log: Log,
-): Promise<AsyncDisposable | undefined> {
+): Promise<ServedMetrics | undefined> {
   if (port === undefined) return undefined;
   const { serveMetrics } = await import('./metrics-server.ts');
   try {
@@ -22,6 +27,6 @@ export async function serveAgentMetrics(
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
     log.warn({ err: error, hint: error.hint }, 'the agent serves no figures');
-    return undefined;
+    return { failure: error, [Symbol.asyncDispose]: async () => undefined };
   }
 }

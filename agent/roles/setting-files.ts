@@ -16,7 +16,7 @@ export async function checkSettingFiles({ settings, origin }: LoadedSettings): P
     if (settingOf(key).type !== path || key === 'dataDir') continue;
     const file = settingValue(settings, key);
     if (typeof file !== 'string') continue;
-    const why = await (key === 'log.file' ? whyNotWritable(file) : whyUnusable(file, key));
+    const why = await (checks[key] ?? whyUnusable)(file, key);
     if (why) problems.set(key, `${key}: ${file} ${why}`);
   }
   const lines = [...problems].map(([key, text]) => `${formatPlaces([key], origin)}${text}`);
@@ -26,6 +26,21 @@ export async function checkSettingFiles({ settings, origin }: LoadedSettings): P
     if (text) lines.push(`${formatPlaces(keys, origin)}${text}`);
   }
   return lines;
+}
+
+const checks: Readonly<Record<string, (file: string) => Promise<string | undefined> | string | undefined>> = {
+  'log.file': whyNotWritable,
+  'compute.busyFile': whyHidden,
+};
+
+/**
+ * Returns why an agent may not see the file of a scheduler. While the machine is idle the file is not there, and where the agent
+ * is denied it, the agent says so itself.
+ */
+function whyHidden(file: string): string | undefined {
+  const folder = /^\/(var\/)?tmp(?=\/)/.exec(file)?.[0];
+  if (folder === undefined || process.platform !== 'linux') return undefined;
+  return `is hidden from an agent that runs as a service, which has a ${folder} of its own: this machine would always look idle; keep the file elsewhere, such as in /run`;
 }
 
 async function whyUnusable(file: string, key: SettingKey): Promise<string | undefined> {

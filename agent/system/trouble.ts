@@ -13,6 +13,7 @@ export const troubleCodes = [
   'key_refused',
   'folder_not_writable',
   'busy_unknown',
+  'no_metrics',
   'store_full',
   'store_failing',
   'no_quorum',

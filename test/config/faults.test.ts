@@ -86,6 +86,11 @@ test('each kind of value says what it allows', async () => {
       '300.1.1.1',
       '"300.1.1.1" is not a host; allowed: a host name or an IP address, without scheme and port',
     ],
+    [
+      'node.nameProvider',
+      'hostnam',
+      '"hostnam" is not one of the choices; allowed: puuid, uuid, hostname, aws, gcp; did you mean hostname?',
+    ],
     ['node.nameProvider', 'dns', '"dns" is not one of the choices; allowed: puuid, uuid, hostname, aws, gcp'],
     [
       'compute.allocatedCapacity.cpu',

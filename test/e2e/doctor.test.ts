@@ -111,6 +111,25 @@ describe('muster doctor', () => {
     await goner.stop();
   });
 
+  it('tells that an agent serves no figures because another program has their port', async () => {
+    const other = await listen(socket => socket.destroy());
+    const agent = await cluster.agent('watched', { 'metrics.port': other.port });
+    const text = `the agent serves no figures for Prometheus: port ${other.port} on 127.0.0.1 is in use by another program (metrics.port)`;
+    assert.equal(lines(await report('agent', 'watched'), 'agent')[1], `failed ${text}`);
+    const { code, stdout } = await muster([
+      'status',
+      '-o',
+      'json',
+      '--data-dir',
+      cluster.folderOf('watched'),
+    ]);
+    const [{ troubles }] = JSON.parse(stdout);
+    const hint = 'stop that program, or choose another port; then restart the agent';
+    assert.deepEqual([code, troubles], [1, [{ code: 'no_metrics', text, hint }]]);
+    await agent.stop();
+    await other.close();
+  });
+
   it('changes no file, no node and no event, whether the role runs or not', async () => {
     const agent = await cluster.agent('still');
     await cluster.until('still', 'PENDING HEALTHY');

@@ -126,14 +126,16 @@ function warnOnce(): (reason: string) => void {
   };
 }
 
-/** Returns a function that writes each event as a line. A column becomes wider when a node id needs more space. */
+/** Returns a function that writes each event as a line. A column becomes wider when an id or a kind needs more space. */
 function eventLines(): (event: ShownEvent) => string {
-  let width = 0;
+  let nodeWidth = 0;
+  let kindWidth = 10;
   return event => {
     const { node } = event.data;
-    width = Math.max(width, node.length);
     const { kind, change, details } = eventTexts(event);
-    const what = [node.padEnd(width), kind.padEnd(10), change.padEnd(20)];
+    nodeWidth = Math.max(nodeWidth, node.length);
+    kindWidth = Math.max(kindWidth, kind.length);
+    const what = [node.padEnd(nodeWidth), kind.padEnd(kindWidth), change.padEnd(20)];
     return `${printable([event.time, ...what, ...details].join('  ')).trimEnd()}\n`;
   };
 }

@@ -111,7 +111,9 @@ function readValue(name: string, kind: Kind<unknown>, text: string): unknown {
     return kind.read(text, { folder: '', home: undefined });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    throw new MusterError('usage', `${name}: ${error.shown ?? `"${text}"`} ${error.message}`);
+    throw new MusterError('usage', `${name}: ${error.shown ?? `"${text}"`} ${error.message}`, {
+      hint: error.near && `did you mean ${error.near}?`,
+    });
   }
 }
 

@@ -182,7 +182,7 @@ export class ClusterCampaign implements Concluded {
     const begun = await begin(this.#stage, () => this.#decisions.pause());
     const beganAt = performance.now();
     const witness = this.#witness as Witness;
-    witness.minority = begun.minority;
+    if (begun.minority !== undefined) witness.cutOff(begun.minority);
     await pause(lastsMs[lasts]);
     const without = begun.without ?? [];
     for (const place of without) await this.#untilSaid(['no_quorum'], [place]);
@@ -191,7 +191,7 @@ export class ClusterCampaign implements Concluded {
     this.#expectNothingDecided(without, beganAt, undoAt);
     await begun.undo();
     this.#decisions.resume();
-    witness.minority = undefined;
+    witness.open();
     const endedAt = performance.now();
     this.doing += ', after its end';
     await eventually('a decision is made again', () => this.#times.isDecidedAfter(endedAt), 120_000);

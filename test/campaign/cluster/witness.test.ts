@@ -10,14 +10,14 @@ import { Witness } from './witness.ts';
 
 async function stage() {
   const clock = new FakeClock();
-  const broker = new FakeBroker(clock);
-  const sites = [broker.connect(), broker.connect(), broker.connect()];
-  const witness = new Witness(sites);
-  /** Lets a heartbeat of node-1 reach the servers that was sent so long ago. */
-  const beat = async (agoMs: number) => {
+  const brokers = [new FakeBroker(clock), new FakeBroker(clock), new FakeBroker(clock)];
+  const witness = new Witness(brokers.map(each => each.connect()));
+  const senders = brokers.map(each => each.connect());
+  /** Lets a heartbeat of node-1 that was sent so long ago reach the servers of these sites. */
+  const beat = async (agoMs: number, sites: readonly number[] = [0, 1, 2]) => {
     const sentAt = new Date(Date.now() - agoMs);
     const data = encodeHeartbeat({ NodeID: 'node-1', Sequence: 1 }, undefined, sentAt);
-    sites[0]?.publish(heartbeatSubject(defaultHeartbeatTopic, 'node-1'), data);
+    for (const site of sites) senders[site]?.publish(heartbeatSubject(defaultHeartbeatTopic, 'node-1'), data);
     await clock.settle();
   };
   /** Returns what is wrong with a verdict that was told so much later. */
@@ -49,10 +49,21 @@ describe('the witness of the campaign', () => {
 
   it('does not count what only a server without a majority heard', async () => {
     const { witness, beat, faultOf } = await stage();
-    for (const site of [0, 1, 2]) {
-      witness.minority = site;
-      await beat(0);
-    }
-    assert.match(faultOf(5_000) ?? '', /reached a server/, 'the two others heard it');
+    witness.cutOff(2);
+    await beat(0, [2]);
+    assert.equal(faultOf(5_000), undefined);
+    await beat(0, [0, 1]);
+    assert.match(faultOf(5_000) ?? '', /reached a server/);
+  });
+
+  it('counts what that server hears again once its heartbeats reach the others', async () => {
+    const { witness, beat, faultOf } = await stage();
+    witness.cutOff(2);
+    witness.open();
+    await beat(0, [2]);
+    assert.equal(faultOf(5_000), undefined, 'the servers have not found each other yet');
+    await beat(60_000, [0, 1, 2]);
+    await beat(0, [2]);
+    assert.match(faultOf(5_000) ?? '', /reached a server/);
   });
 });

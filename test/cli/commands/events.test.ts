@@ -81,6 +81,33 @@ test('each event is a line with its time, node, kind, change, reason and actor',
   );
 });
 
+test('a longer kind makes its column wider for the lines after it', async t => {
+  const directory = past();
+  const since = '2026-01-01T14:59:00Z';
+  const about = { node: 'node-1', previous: {}, current: {} };
+  for (const one of [
+    event('condition-raised', 6, '2026-01-01T15:00:00.000Z', {
+      ...about,
+      condition: { type: 'GpuMissing', since },
+      reason: '7 of 8 GPUs are there',
+    }),
+    event('healthy', 7, '2026-01-01T15:01:00.000Z', {
+      ...about,
+      previous: { health: 'UNKNOWN' },
+      current: { health: 'HEALTHY' },
+    }),
+  ])
+    directory.events.push({ node: 'node-1', time: new Date(one.time), text: JSON.stringify(one) });
+  const api = await serve(t, directory);
+  const { stdout } = await muster(t, ['events', '--since', since, '--api-port', String(api.port)]);
+  assert.equal(
+    stdout,
+    `2026-01-01T15:00:00.000Z  node-1  condition-raised  GpuMissing            "7 of 8 GPUs are there"
+2026-01-01T15:01:00.000Z  node-1  healthy           UNKNOWN -> HEALTHY
+`,
+  );
+});
+
 test('-o json prints each event as a line', async t => {
   const api = await serve(t, past());
   const { stdout } = await muster(t, ['events', '-o', 'json', '--api-port', String(api.port)]);

@@ -102,6 +102,18 @@ const wrong: [args: string[], expected: string][] = [
     'Error: --order-by: "name" is not one of the choices; allowed: id, type, available_cpu, available_memory, available_disk, available_gpu, approval, status\n',
   ],
   [
+    ['node', 'list', '--filter-status', 'helthy'],
+    'Error: --filter-status: "helthy" is not one of the choices; allowed: healthy, unhealthy, unknown, connected, disconnected\nHint:  did you mean healthy?\n',
+  ],
+  [
+    ['node', 'delete', '--filter-approval', 'rejected,Pendign'],
+    'Error: --filter-approval: "Pendign" is not one of the choices; allowed: approved, pending, rejected\nHint:  did you mean pending?\n',
+  ],
+  [
+    ['node', 'list', '-o', 'jsno'],
+    'Error: --output: "jsno" is not one of the choices; allowed: table, wide, json, yaml, csv, name, ansible\nHint:  did you mean json?\n',
+  ],
+  [
     ['node', 'list', '--limit', '-1'],
     'Error: --limit: "-1" is not a whole number; allowed: 0 to 4294967295\n',
   ],

@@ -78,7 +78,7 @@ export interface Selection {
  */
 export async function select(
   { flags }: ChoosingArgv,
-  deed: Pick<Deed, 'done' | 'leaveOut'>,
+  deed: Pick<Deed, 'done' | 'undone' | 'leaveOut'>,
   api: ApiClient,
 ): Promise<Selection> {
   const { nodes, doubt } = await openList(api, parametersOf(flags), filterOf(flags));
@@ -94,7 +94,9 @@ export async function select(
   }
   const leftOut = [...out].map(([why, ids]) => `Left out (${why}): ${shortList(ids)}`);
   if (chosen.length > 0) return { chosen, leftOut };
-  throw new MusterError('conflict', `no node is left that could be ${deed.done}`, { details: leftOut });
+  throw new MusterError('conflict', `no node is left that could be ${deed.undone ?? deed.done}`, {
+    details: leftOut,
+  });
 }
 
 async function confirm(
@@ -156,5 +158,5 @@ const needsYes = (path: string): MusterError =>
 
 const nothingChosen = (): MusterError =>
   new MusterError('not_found', 'no node matches the selection', {
-    hint: 'the nodes and what can be selected by: muster node list -o wide',
+    hint: 'see which nodes there are, and their labels: muster node list -o wide',
   });

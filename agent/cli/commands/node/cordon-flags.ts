@@ -2,6 +2,7 @@
 import { duration } from '../../../config/kind.ts';
 import type { DecisionBody } from '../../../protocol/http.ts';
 import type { FlagTable } from '../../line/command.ts';
+import type { Target } from './carry-out.ts';
 
 /** The kind of a time in a cordon: as many hours as a year has, at most. */
 export const cordonTime = duration(1_000, 366 * 24 * 3_600_000);
@@ -22,4 +23,13 @@ export const wishOf = (given: {
 }): Pick<DecisionBody, 'ForSeconds' | 'DeadlineSeconds'> => ({
   ...(given.for === undefined ? {} : { ForSeconds: Math.ceil(given.for / 1000) }),
   ...(given.deadline === undefined ? {} : { DeadlineSeconds: Math.ceil(given.deadline / 1000) }),
+});
+
+/**
+ * Returns the command that takes a cordon or a drain back. A node that was cordoned before is not in it: uncordoned, it would not
+ * be what it was.
+ */
+export const endNewCordons = (targets: readonly Target[]): { path: string; ids: string[] } => ({
+  path: 'node uncordon',
+  ids: targets.flatMap(({ id, node }) => (node?.Muster?.Cordon ? [] : id)),
 });

@@ -3,7 +3,7 @@ import { apiSettings } from '../../../api/client.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
 import { chosenIds, selectionFlags } from './choose-nodes.ts';
-import { cordonFlags, wishOf } from './cordon-flags.ts';
+import { cordonFlags, endNewCordons, wishOf } from './cordon-flags.ts';
 import { decideAbout } from './decide-about.ts';
 
 export const settings = apiSettings;
@@ -24,7 +24,7 @@ export function run(argv: Argv<typeof flags>): Promise<number> {
     verb: 'cordon',
     done: 'cordoned',
     flags,
-    takenBackBy: targets => ({ path: 'node uncordon', ids: targets.map(({ id }) => id) }),
+    takenBackBy: endNewCordons,
     async act({ id, node: seen }, operation) {
       const body = { Action: 'cordon', Message: message, Actor: actor(), ...wishOf(argv.flags) } as const;
       await api.decide(id, body, { operation, seen });

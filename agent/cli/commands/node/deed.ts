@@ -9,6 +9,8 @@ export interface Deed {
   /** What it does and has done, such as `approve` and `approved`. */
   verb: string;
   done: string;
+  /** What was not done where it failed, such as `drained`; without it `done`. */
+  undone?: string;
   /** The flags of the command itself. */
   flags: FlagTable;
   /** The words that follow the ids on its command line, such as labels. */

@@ -10,7 +10,7 @@ import { systemRandom } from '../../../system/random.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
 import { chosenIds, selectionFlags } from './choose-nodes.ts';
-import { cordonFlags, cordonTime, wishOf } from './cordon-flags.ts';
+import { cordonFlags, cordonTime, endNewCordons, wishOf } from './cordon-flags.ts';
 import { decideAbout } from './decide-about.ts';
 import { waitUntilDrained } from './wait-until-drained.ts';
 
@@ -40,9 +40,10 @@ export async function run(argv: DrainArgv): Promise<number> {
     path: 'node drain',
     verb: 'drain',
     done: wait ? 'draining' : 'cordoned, to be drained',
+    undone: 'drained',
     flags,
     leaveOut: ({ Membership }) => (Membership === 'REJECTED' ? 'REJECTED, so it reports no work' : undefined),
-    takenBackBy: targets => ({ path: 'node uncordon', ids: targets.map(({ id }) => id) }),
+    takenBackBy: endNewCordons,
     async act({ id, node: seen }, operation) {
       const body = { Action: 'drain', Message: message, Actor: actor(), ...wishOf(argv.flags) } as const;
       if (!(await isOnlyAwaited(argv, api, id, seen))) await api.decide(id, body, { operation, seen });

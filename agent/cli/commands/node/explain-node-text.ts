@@ -116,9 +116,10 @@ function adviceText({ Info }: ShownNode, advice: readonly Advice[], columns: num
 function eventsText({ Events, EventsFault }: NodeExplanation, columns: number): string {
   const texts = Events.map(event => ({ event, ...eventTexts(event) }));
   const width = Math.max(0, ...texts.map(({ change }) => change.length));
+  const kindWidth = Math.max(10, ...texts.map(({ kind }) => kind.length));
   const lines = texts.flatMap(({ event, kind, change, details }) => {
     const time = event.time.slice(0, 19).replace('T', ' ');
-    const what = printable(`  ${time}  ${kind.padEnd(10)}  ${change.padEnd(width)}`);
+    const what = printable(`  ${time}  ${kind.padEnd(kindWidth)}  ${change.padEnd(width)}`);
     const more = printable(details.join('  '), 2_048);
     if (what.length + 2 + more.length <= columns) return [`${what}  ${more}`.trimEnd()];
     return [what.trimEnd(), ...wrapped(more, '      ', columns)];

@@ -33,7 +33,7 @@ export function summary(
   const rest = outcomes.filter(({ Result }) => Result !== 'done');
   if (rest.length === 0) return 0;
   const untried = rest.filter(({ Result }) => Result === 'not tried').length;
-  const text = `${rest.length} of ${outcomes.length} nodes were not ${deed.done}`;
+  const text = `${rest.length} of ${outcomes.length} nodes were not ${deed.undone ?? deed.done}`;
   const code = rest.find(({ Code }) => Code === 'unreachable' || Code === 'not_allowed')?.Code ?? 'failed';
   const ids = rest.map(({ NodeID }) => NodeID);
   showMessage('Error', untried > 0 ? `${text}; ${untried} of them were not tried` : text, {
@@ -66,12 +66,18 @@ const maxReasons = 5;
 /** Returns the reasons with the number of nodes of each, the commonest first. A few failures were just shown. */
 function reasons(rest: readonly Outcome[]): string[] {
   const counts = new Map<string, number>();
-  for (const { NodeID, Error: reason } of rest) {
+  for (const { NodeID, Operation = '', Error: reason } of rest) {
     if (reason === undefined) continue;
-    const general = printable(reason.replaceAll(NodeID, 'ID'), 512);
+    const general = printable(withWord(withWord(reason, Operation, 'OPERATION'), NodeID, 'ID'), 512);
     counts.set(general, (counts.get(general) ?? 0) + 1);
   }
   const sorted = [...counts].sort(([, a], [, b]) => b - a);
   const shown = sorted.slice(0, maxReasons).map(([reason, count]) => `${count} × ${reason}`);
   return sorted.length > maxReasons ? [...shown, `… and ${sorted.length - maxReasons} more reasons`] : shown;
+}
+
+/** Returns `text` with another word in place of `word`. A node whose id is a letter leaves the other words as they are. */
+function withWord(text: string, word: string, other: string): string {
+  if (word === '') return text;
+  return text.replace(new RegExp(`(?<![\\w-])${RegExp.escape(word)}(?![\\w-])`, 'g'), other);
 }

@@ -177,6 +177,14 @@ test('check warns of files that are missing, unreadable or of another kind', asy
       'log:\n  file: none/new.log\n',
       [`2: log.file: ${folder}/none/new.log is in a folder that is not there`],
     ],
+    // While nothing runs, the file of a scheduler is not there.
+    ['compute:\n  busyFile: /run/scheduler/busy\n', []],
+    [
+      'compute:\n  busyFile: /var/tmp/busy\n',
+      [
+        '2: compute.busyFile: /var/tmp/busy is hidden from an agent that runs as a service, which has a /var/tmp of its own: this machine would always look idle; keep the file elsewhere, such as in /run',
+      ],
+    ],
     ['nats:\n  tokenFile: blank\n', [`2: nats.tokenFile: ${folder}/blank is empty`]],
     ['nats:\n  credsFile: text\n', [`2: nats.credsFile: ${folder}/text is not a NATS credentials file`]],
     [

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { readNode } from '../../../../agent/api/answers.ts';
+import { endNewCordons } from '../../../../agent/cli/commands/node/cordon-flags.ts';
 import { operationPattern } from '../../../../agent/protocol/operation.ts';
 import { cluster, node, serve } from '../../../requester/api/api-fixture.ts';
 import { record, requesterNode } from '../../../requester/samples.ts';
@@ -65,7 +67,22 @@ test('several ids get a line each, and what failed can be tried again by the com
   const again = `muster node approve --message='it'\\''s fine' nope b7-3 b7`;
   assert.ok(lines.includes(`Hint:  to try these again: ${again}`), all.stderr);
   assert.equal(directory.get('b7-1').Muster.Decision?.Reason, "it's fine");
+  const letters = await run('approve', 'o', 'd');
+  assert.match(letters.stderr, /^ {2}2 × node not found: ID$/m);
 });
+
+test('a drain that fails is told as such, and only what it has cordoned itself is taken back', async t => {
+  const directory = rack();
+  const run = await operator(t, directory);
+  await run('cordon', 'b7-1', '-m', 'disk swap');
+  const drained = await run('drain', 'b7-1', 'b7-2', 'nope', 'none');
+  assert.match(drained.stderr, /^Error: 2 of 4 nodes were not drained$/m);
+  assert.deepEqual(endNewCordons(targetsOf(directory, 'b7-3')), { path: 'node uncordon', ids: ['b7-3'] });
+  assert.deepEqual(endNewCordons(targetsOf(directory, 'b7-1', 'b7-3')).ids, ['b7-3']);
+});
+
+const targetsOf = (directory: FakeDirectory, ...ids: string[]) =>
+  ids.map(id => ({ id, node: readNode(JSON.parse(JSON.stringify(directory.get(id)))) }));
 
 test('a selection decides about all that match, leaves out what needs no decision, and is undone by one command', async t => {
   const directory = rack();
@@ -245,6 +262,9 @@ test('when the requester dies, no other node is tried, and what may stand is tol
     assert.equal(Hint, `find out with: muster explain ${Operation}`);
   assert.ok(of('not tried').length >= 60 - 20 - 16 - 16, stdout);
   assert.match(stderr, /^Error: 43 of 63 nodes were not approved; \d+ of them were not tried$/m);
+  // Each has an operation of its own, and all have one reason.
+  assert.match(stderr, /^ {2}\d+ × .*\s+node ID may\s+stand or not \(operation OPERATION\)$/m);
+  assert.doesNotMatch(stderr, /more reasons/);
 });
 
 test('Ctrl-C ends after the decisions that are under way, and says what was done and how to go on', async t => {
