@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { cordonChangeSchema, cordonSchema } from './cordon.ts';
 import { ProtocolError } from './error.ts';
-import { labelChange, labelOriginSchema } from './label.ts';
+import { labelChange, labelOriginSchema } from './label-schema.ts';
 import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
 import { operationPattern } from './operation.ts';
 import { count, strictTextMap, struct, text, validateStored } from './schema.ts';
