@@ -24,7 +24,7 @@ import {
 import { createdListenerSchema, listenerListSchema } from '../protocol/http-listeners.ts';
 import { nodeStreamHeadSchema } from '../protocol/http-node-stream.ts';
 import { operationAnswerSchema } from '../protocol/http-operations.ts';
-import { labelChange } from '../protocol/label.ts';
+import { labelChange } from '../protocol/label-schema.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { nodeStateSchema } from '../protocol/node-state.ts';
 import { count, nodeId, struct, validate } from '../protocol/schema.ts';

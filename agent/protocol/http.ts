@@ -2,7 +2,8 @@
 // added.
 import * as v from 'valibot';
 import { cordonSchema, maxCordonSeconds } from './cordon.ts';
-import { type LabelChange, labelChange, labelOriginMembers } from './label.ts';
+import type { LabelChange } from './label.ts';
+import { labelChange, labelOriginMembers } from './label-schema.ts';
 import { usageSchema } from './messages.ts';
 import { goTime } from './node-info.ts';
 import { healths, memberships } from './node-state.ts';

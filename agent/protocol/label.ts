@@ -1,7 +1,4 @@
 // The rule for labels. It is the same for the labels of a configuration, of a join code and of an operator.
-import * as v from 'valibot';
-import { goTime } from './node-info.ts';
-import { struct, text } from './schema.ts';
 
 /** The characters that no value of a label has, as in a class of a regular expression. */
 export const unprintable = '\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029';
@@ -35,38 +32,8 @@ export type LabelChange = Readonly<Record<string, string | null>>;
 export const labelWords = (labels: LabelChange): string[] =>
   Object.entries(labels).map(([key, value]) => (value === null ? `${key}-` : `${key}=${value}`));
 
-/** Returns a schema for a change of labels. A key or a value that breaks the rule is named with its character. */
-export const labelChange = () =>
-  v.pipe(
-    v.custom<LabelChange>(
-      value => typeof value === 'object' && value !== null && !Array.isArray(value),
-      'expected an object',
-    ),
-    v.check(map => Object.keys(map).length <= labelRule.count, `more than ${labelRule.count} labels`),
-    v.rawCheck(({ dataset, addIssue }) => {
-      if (!dataset.typed) return;
-      for (const [key, value] of Object.entries(dataset.value)) {
-        const fault = pairFault(key, value);
-        if (fault) addIssue({ message: fault });
-      }
-    }),
-  );
-
-/** The members that say who set a label of the control plane, and why. */
-export const labelOriginMembers = {
-  Label: text(256),
-  /** The operator whose token was shown. */
-  Actor: text(256),
-  /** What the caller says of itself. Nothing proves it. */
-  ClaimedActor: v.optional(v.pipe(v.string(), v.maxLength(256))),
-  Reason: text(1024),
-};
-
-/** Who set a label of the control plane, why and when. The labels of a join code have none. */
-export const labelOriginSchema = struct({ ...labelOriginMembers, At: goTime() });
-export type LabelOrigin = v.InferOutput<typeof labelOriginSchema>;
-
-function pairFault(key: string, value: unknown): string | undefined {
+/** Returns what is wrong with a label of a change, as a sentence without a full stop; undefined when nothing is. */
+export function pairFault(key: string, value: unknown): string | undefined {
   const ofKey = keyFault(key);
   if (ofKey) return `${quoted(key)} is not a label: ${ofKey}; allowed: ${labelRule.keyText}`;
   if (value === null) return undefined;

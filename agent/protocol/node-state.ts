@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { cordonChangeSchema, cordonSchema } from './cordon.ts';
 import { decisionRecordSchema } from './decision-record.ts';
 import { ProtocolError } from './error.ts';
-import { labelChange, labelOriginSchema } from './label.ts';
+import { labelChange, labelOriginSchema } from './label-schema.ts';
 import { type Membership, memberships } from './memberships.ts';
 import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
 import { operationPattern } from './operation.ts';

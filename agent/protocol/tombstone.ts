@@ -3,7 +3,7 @@
 import * as v from 'valibot';
 import { cordonSchema } from './cordon.ts';
 import { decisionRecordSchema } from './decision-record.ts';
-import { labelOriginSchema } from './label.ts';
+import { labelOriginSchema } from './label-schema.ts';
 import { memberships } from './memberships.ts';
 import { goTime } from './node-info.ts';
 import { nodeId, strictTextMap, struct, text } from './schema.ts';

@@ -1,7 +1,8 @@
 // Tests the rule for labels: what is wrong is named with its character.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keyFault, labelChange, valueFault } from '../../agent/protocol/label.ts';
+import { keyFault, valueFault } from '../../agent/protocol/label.ts';
+import { labelChange } from '../../agent/protocol/label-schema.ts';
 import { validate } from '../../agent/protocol/schema.ts';
 
 test('the fault of a key or a value names the rule and the character', () => {

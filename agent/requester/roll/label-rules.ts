@@ -1,6 +1,7 @@
 // The label rule says what an operator's labels change in a node's record. They are stronger than those that the node sends.
 import { writeJson } from '../../protocol/json.ts';
-import { type LabelChange, type LabelOrigin, labelRule } from '../../protocol/label.ts';
+import { type LabelChange, labelRule } from '../../protocol/label.ts';
+import type { LabelOrigin } from '../../protocol/label-schema.ts';
 import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
 import { MusterError } from '../../system/errors.ts';
 import {
