@@ -22,7 +22,7 @@ export function formerRows({ Muster }: ShownNode, now: Date): Row[] {
 }
 
 /** Returns what a node was, such as `approved by ada, 2026-01-31 … (3 days ago)`. */
-export function wasText({ Membership, Decision }: ShownTombstone, now: Date): string {
+function wasText({ Membership, Decision }: ShownTombstone, now: Date): string {
   if (!Decision || Membership === 'PENDING') return (Membership ?? 'unknown').toLowerCase();
   const { Action, Actor, ClaimedActor, At, Reason } = Decision;
   const done = { approve: 'approved', reject: 'rejected' }[Action] ?? Action;
@@ -31,7 +31,7 @@ export function wasText({ Membership, Decision }: ShownTombstone, now: Date): st
 }
 
 /** Returns how a node went, such as `deleted by ada, 2026-01-31 … (3 days ago), because: its disk is broken`. */
-export function goneText(
+function goneText(
   { Forgotten, Actor, ClaimedActor, GoneAt, Reason }: ShownTombstone,
   now: Date,
 ): string {
