@@ -31,10 +31,7 @@ function wasText({ Membership, Decision }: ShownTombstone, now: Date): string {
 }
 
 /** Returns how a node went, such as `deleted by ada, 2026-01-31 … (3 days ago), because: its disk is broken`. */
-function goneText(
-  { Forgotten, Actor, ClaimedActor, GoneAt, Reason }: ShownTombstone,
-  now: Date,
-): string {
+function goneText({ Forgotten, Actor, ClaimedActor, GoneAt, Reason }: ShownTombstone, now: Date): string {
   const who = Actor ? ` by ${operatorText(Actor, ClaimedActor)}` : '';
   const why = Reason ? `, because: ${Reason}` : '';
   return `${Forgotten ? 'forgotten' : 'deleted'}${who}, ${timeText(GoneAt, now)}${why}`;
