@@ -104,6 +104,7 @@ export class FakeDirectory implements Directory {
     Requester: this.self.NodeID,
     State: 'unknown',
     Decisions: [],
+    Changes: [],
     UnderWay: [],
     Refusals: [],
     Doubts: [],
