@@ -47,7 +47,10 @@ export interface Remembered {
 }
 
 /** The schema of the texts that a record of the cluster keeps. */
-export const rememberedSchema = v.pipe(v.array(v.pipe(v.string(), v.maxLength(128))), v.maxLength(maxRemembered));
+export const rememberedSchema = v.pipe(
+  v.array(v.pipe(v.string(), v.maxLength(128))),
+  v.maxLength(maxRemembered),
+);
 
 /** The word in the text of an operation that has banned a key too. An earlier version does not read it. */
 const bannedWord = 'banned';

@@ -225,7 +225,10 @@ export const storeDecoders: readonly Decoder[] = [
     ['requester/operations/operation-changes.ts'],
     fc.record(
       {
-        operations: fc.constantFrom([`operator_created ${someOperation}`], ['x', `operator_created ${someOperation}`]),
+        operations: fc.constantFrom(
+          [`operator_created ${someOperation}`],
+          ['x', `operator_created ${someOperation}`],
+        ),
         at: times,
         createdBy: word,
         revoked: fc.record({ at: times, by: word }, plain),

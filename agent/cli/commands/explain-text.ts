@@ -15,7 +15,9 @@ export function explainText(view: OperationView): string {
     heads[view.State](view),
     ...view.Decisions.map(decisionText),
     ...view.Changes.map(changeText),
-    ...view.UnderWay.map(({ NodeID, What, Action }) => `${What || NodeID}: ${view.Requester} is about to ${Action} it.`),
+    ...view.UnderWay.map(
+      ({ NodeID, What, Action }) => `${What || NodeID}: ${view.Requester} is about to ${Action} it.`,
+    ),
     ...view.Refusals.map(
       ({ NodeID, What, Action, Reason, At }) =>
         `${What || NodeID}: the request to ${Action} it was refused at ${At}: ${Reason}`,

@@ -47,7 +47,8 @@ export const hasDone = (
   texts: readonly string[] | undefined,
   kind: ChangeKind,
   operation: string | undefined,
-): boolean => rememberedOperations(texts ?? []).some(each => each.kind === kind && each.operation === operation);
+): boolean =>
+  rememberedOperations(texts ?? []).some(each => each.kind === kind && each.operation === operation);
 
 /** Returns the operations in the headers of a marker. Another program may have written anything there. */
 export function markerOperations({ headers }: BucketEntry): string[] {

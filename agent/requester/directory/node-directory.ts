@@ -37,8 +37,8 @@ import type { Directory } from './directory.ts';
 import { DirectoryFaults } from './directory-faults.ts';
 import { followEvents } from './follow-events.ts';
 import { NodeDecisions } from './node-decisions.ts';
-import { notedJoinCodes, notedListeners, notedOperators } from './noted-changes.ts';
 import { type NodeView, nodeView, withOutlook } from './node-view.ts';
+import { notedJoinCodes, notedListeners, notedOperators } from './noted-changes.ts';
 
 /** The parts of a running requester that the directory reads and changes. */
 export interface DirectoryParts {

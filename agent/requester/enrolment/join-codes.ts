@@ -184,7 +184,8 @@ export class JoinCodes {
     const now = this.#options.clock.now();
     const found = this.recordOf(id);
     if (!found) throw new MusterError('not_found', `there is no join code ${id}`, { hint: listHint });
-    if (hasDone(this.set.get(id)?.operations, 'join_code_revoked', act.operation)) return this.#listed(id, found, now);
+    if (hasDone(this.set.get(id)?.operations, 'join_code_revoked', act.operation))
+      return this.#listed(id, found, now);
     const { state } = this.#listed(id, found, now);
     const isRepeated = this.#doubtful.delete(id);
     if (state !== 'valid' && !isRepeated) throw notValid(id, state);
@@ -194,7 +195,10 @@ export class JoinCodes {
     // It lets nobody in from now on, even while the store does not answer.
     this.#revoked.set(id, record);
     try {
-      const stored = await this.set.update(id, newest => newest && withRevoked(newest, revoked, act.operation));
+      const stored = await this.set.update(
+        id,
+        newest => newest && withRevoked(newest, revoked, act.operation),
+      );
       this.#revoked.delete(id);
       if (stored?.revoked && !isDeepStrictEqual(stored.revoked, revoked)) throw notValid(id, 'revoked');
     } catch (error) {

@@ -9,9 +9,13 @@ export const taken = (name: string): MusterError =>
   });
 
 export const madeBefore = (name: string): MusterError =>
-  new MusterError('conflict', `this operation has made the listener ${name} before, and shows its token no more`, {
-    hint: `see muster listener list; if nobody has it, revoke it and make another: muster listener revoke ${name}`,
-  });
+  new MusterError(
+    'conflict',
+    `this operation has made the listener ${name} before, and shows its token no more`,
+    {
+      hint: `see muster listener list; if nobody has it, revoke it and make another: muster listener revoke ${name}`,
+    },
+  );
 
 export const tooMany = (maxListeners: number): MusterError =>
   new MusterError('conflict', `there are ${maxListeners} listeners already`, {

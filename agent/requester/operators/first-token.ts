@@ -63,11 +63,7 @@ export class FirstToken {
    * Makes another token instead of that of `before`. Its record has `more`. @throws MusterError `conflict` when the record is another one meanwhile;
    * `not_writable`; BrokerError
    */
-  replace(
-    name: string,
-    before: OperatorRecord,
-    more: Pick<OperatorRecord, 'operations'>,
-  ): Promise<void> {
+  replace(name: string, before: OperatorRecord, more: Pick<OperatorRecord, 'operations'>): Promise<void> {
     return this.#inTurn(async () => {
       try {
         await this.#make(name, before, more);

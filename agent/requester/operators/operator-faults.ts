@@ -9,9 +9,13 @@ export const taken = (name: string): MusterError =>
   });
 
 export const madeBefore = (name: string): MusterError =>
-  new MusterError('conflict', `this operation has made the token of operator ${name} before, and shows it no more`, {
-    hint: `see muster operator list; if nobody has it, revoke it and make another: muster operator revoke ${name}`,
-  });
+  new MusterError(
+    'conflict',
+    `this operation has made the token of operator ${name} before, and shows it no more`,
+    {
+      hint: `see muster operator list; if nobody has it, revoke it and make another: muster operator revoke ${name}`,
+    },
+  );
 
 export const reserved = (name: string): MusterError =>
   new MusterError(

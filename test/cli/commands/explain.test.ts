@@ -85,7 +85,12 @@ test('it says what became of an operation', () => {
       { State: 'under_way', UnderWay: [{ NodeID: '', What: 'operator bob', Action: 'create' }] },
       [`Operation ${operation} is under way.`, 'operator bob: node-0 is about to create it.'],
     ],
-    [{}, [`No requester has recorded a change of a node, a token, a join code or a ban by operation ${operation}: none was made.`]],
+    [
+      {},
+      [
+        `No requester has recorded a change of a node, a token, a join code or a ban by operation ${operation}: none was made.`,
+      ],
+    ],
     [
       { EventsSince: at, Doubts: ['s1 is away'] },
       [

@@ -50,7 +50,8 @@ async function begin() {
     ];
   };
   const by = (actor: string, id: string) => ({ actor, operation: id });
-  const run = <T>(work: (directory: Directory) => Promise<T>) => fixture.finish(work(fixture.requester.directory));
+  const run = <T>(work: (directory: Directory) => Promise<T>) =>
+    fixture.finish(work(fixture.requester.directory));
   return { fixture, operation, explain, told, by, run };
 }
 
@@ -118,7 +119,10 @@ test('a join code is made once by an operation, and revoked once', async () => {
   const { JoinCode } = await run(({ joinCodes }) => joinCodes.create(order, by('ann', first)));
   await assert.rejects(
     run(({ joinCodes }) => joinCodes.create(order, by('ann', first))),
-    { code: 'conflict', message: `this operation has made the join code ${JoinCode.ID} before, and shows it no more` },
+    {
+      code: 'conflict',
+      message: `this operation has made the join code ${JoinCode.ID} before, and shows it no more`,
+    },
   );
   assert.deepEqual(await told(first), ['stands', `join_code_created ${JoinCode.ID} ann`]);
   for (let n = 0; n < 2; n++) await run(({ joinCodes }) => joinCodes.revoke(JoinCode.ID, by('eve', end)));
@@ -137,7 +141,10 @@ test('what is under way is told, and a lost answer is found out', async () => {
   const making = fixture.requester.directory.operators.create({ name: 'bob', readOnly: true }, by('ann', id));
   const lost = assert.rejects(making, { code: 'unreachable' });
   const { State, UnderWay } = await explain(id);
-  assert.deepEqual([State, UnderWay], ['under_way', [{ NodeID: '', What: 'operator bob', Action: 'create' }]]);
+  assert.deepEqual(
+    [State, UnderWay],
+    ['under_way', [{ NodeID: '', What: 'operator bob', Action: 'create' }]],
+  );
   await fixture.finish(lost);
   assert.deepEqual(await told(id), ['stands', 'operator_created bob ann']);
 });
@@ -152,7 +159,8 @@ test('a ban and its end are told, and a ban that came later stays', async () => 
   const [first = '', end = '', second = ''] = [1, 2, 3].map(ms => newOperation(new Date(ms), randomUUID()));
   const told = async (id: string) =>
     (await findChanges(bucket, id)).map(
-      ({ Kind, Name, Stands, Actor, Later }) => `${Kind} ${Name === fingerprint(key)} ${Stands} ${Actor} ${Later?.Kind}`,
+      ({ Kind, Name, Stands, Actor, Later }) =>
+        `${Kind} ${Name === fingerprint(key)} ${Stands} ${Actor} ${Later?.Kind}`,
     );
   await bans.add(key, ban, first);
   assert.deepEqual(await told(first), ['banned true true ann undefined']);
