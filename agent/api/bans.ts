@@ -27,7 +27,7 @@ export class BanCalls {
       { Action: 'unban', Actor: actor },
       {
         what: `the unban of key ${fingerprint}`,
-        findOut: () => 'muster node bans',
+        findOut: id => `muster explain ${id}`,
       },
     );
   }

@@ -50,4 +50,4 @@ export class JoinCodeCalls {
 
 const joinCodesPath = '/orchestrator/join-codes';
 
-const listed = (what: string) => ({ what, findOut: () => 'muster join-code list' });
+const listed = (what: string) => ({ what, findOut: (id: string) => `muster explain ${id}` });

@@ -40,4 +40,4 @@ export class ListenerCalls {
 
 const listenersPath = '/orchestrator/listeners';
 
-const listed = (what: string) => ({ what, findOut: () => 'muster listener list' });
+const listed = (what: string) => ({ what, findOut: (id: string) => `muster explain ${id}` });

@@ -19,7 +19,7 @@ export class OperatorCalls {
   create(operator: NewOperatorBody): Promise<string> {
     return this.#requests.ask(readNewToken, 'POST', '/orchestrator/operators', JSON.stringify(operator), {
       what: `the token of operator ${operator.Name}`,
-      findOut: () => 'muster operator list',
+      findOut: id => `muster explain ${id}`,
     });
   }
 
@@ -28,7 +28,7 @@ export class OperatorCalls {
     const path = withQuery(`/orchestrator/operators/${name}`, { actor });
     await this.#requests.ask(readDecisionAnswer, 'DELETE', path, undefined, {
       what: `the end of the token of operator ${name}`,
-      findOut: () => 'muster operator list',
+      findOut: id => `muster explain ${id}`,
     });
   }
 }

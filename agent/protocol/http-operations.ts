@@ -43,7 +43,21 @@ const decisionSchema = struct({
 });
 export type OperationDecision = v.InferOutput<typeof decisionSchema>;
 
-const wanted = { NodeID: text(128), Action: text(64) };
+const changeSchema = struct({
+  /** As the event of the requester: `operator_created`, `join_code_revoked`, `unbanned` and so on. */
+  Kind: text(64),
+  /** The name of the operator or the listener, the id of the join code, or the fingerprint of the key. */
+  Name: text(256),
+  Stands: v.boolean(),
+  At: v.optional(goTime()),
+  Actor: text(256),
+  /** The change that came later, when this one does not stand. */
+  Later: v.optional(laterSchema),
+});
+export type OperationChange = v.InferOutput<typeof changeSchema>;
+
+/** `What` is what it is about when that is no node, such as `operator ada`; `NodeID` is empty then. */
+const wanted = { NodeID: text(128), Action: text(64), What: v.optional(text(256)) };
 
 export const operationViewSchema = struct({
   ID: operation(),
@@ -54,6 +68,8 @@ export const operationViewSchema = struct({
   Requester: text(128),
   State: v.picklist(operationStates),
   Decisions: v.pipe(v.array(decisionSchema), v.maxLength(1_000)),
+  /** What was changed besides nodes. */
+  Changes: v.optional(v.pipe(v.array(changeSchema), v.maxLength(100)), []),
   UnderWay: v.pipe(v.array(struct(wanted)), v.maxLength(1_000)),
   Refusals: v.pipe(v.array(struct({ ...wanted, Reason: text(4096), At: goTime() })), v.maxLength(100)),
   /** The time of the oldest event that is kept, when older ones are not kept any more. */

@@ -85,6 +85,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     recovery: store.recovery,
     operators,
     stream,
+    cluster: store.cluster,
     silence,
     stop,
   };

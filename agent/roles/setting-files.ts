@@ -1,6 +1,6 @@
 // Checks that the files named in the settings exist, can be read, and have valid content.
 import { constants } from 'node:fs';
-import { access, open, stat } from 'node:fs/promises';
+import { access, lstat, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { settingKeys, settingOf, settingValue } from '../config/keys.ts';
 import { path } from '../config/kind.ts';
@@ -30,7 +30,7 @@ export async function checkSettingFiles({ settings, origin }: LoadedSettings): P
 
 const checks: Readonly<Record<string, (file: string) => Promise<string | undefined> | string | undefined>> = {
   'log.file': whyNotWritable,
-  'compute.busyFile': whyHidden,
+  'compute.busyFile': async file => (await whyNoSign(file)) ?? whyHidden(file),
 };
 
 /**
@@ -43,6 +43,26 @@ function whyHidden(file: string): string | undefined {
   return `is hidden from an agent that runs as a service, which has a ${folder} of its own: this machine would always look idle; keep the file elsewhere, such as in /run`;
 }
 
+/**
+ * Returns why a file can say nothing by being there or not. It may be empty. Without its folder it can never be there, unless
+ * the scheduler makes that folder in /run, which is empty after a boot.
+ */
+async function whyNoSign(file: string): Promise<string | undefined> {
+  const isThere = await lstat(file).then(
+    () => true,
+    error => errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR',
+  );
+  if (isThere) {
+    const why = await whyUnusable(file, 'compute.busyFile');
+    return why === isEmpty ? undefined : why;
+  }
+  const folder = await stat(dirname(file)).catch(() => undefined);
+  return folder?.isDirectory() || /^\/(var\/)?run\//.test(file) ? undefined : noFolder;
+}
+
+const isEmpty = 'is empty';
+const noFolder = 'is in a folder that is not there';
+
 async function whyUnusable(file: string, key: SettingKey): Promise<string | undefined> {
   const program = key === 'broker.binary';
   try {
@@ -50,7 +70,7 @@ async function whyUnusable(file: string, key: SettingKey): Promise<string | unde
     if (!info.isFile()) return 'is not a file';
     if (program) await access(file, constants.X_OK);
     else await (await open(file)).close();
-    return info.size === 0 ? 'is empty' : undefined;
+    return info.size === 0 ? isEmpty : undefined;
   } catch (error) {
     const code = errnoOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return 'is not there';
@@ -68,7 +88,7 @@ async function whyNotWritable(file: string): Promise<string | undefined> {
     return undefined;
   } catch (error) {
     const code = errnoOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return 'is in a folder that is not there';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return noFolder;
     return code === 'EACCES' ? 'may not be written by this user' : `cannot be written: ${reasonOf(error)}`;
   }
 }

@@ -162,7 +162,8 @@ test('a change that requesters do not remember is not repeated, and the error na
     error.message,
     /^the connection to \S+ was lost; the end of the token of operator ada may stand or not \(operation \S{36}\)$/,
   );
-  assert.equal(error.hint, 'find out with: muster operator list');
+  const [, operation] = /\(operation (\S{36})\)$/.exec(error.message) ?? [];
+  assert.equal(error.hint, `find out with: muster explain ${operation}`);
   assert.deepEqual(second.seen, []);
 });
 

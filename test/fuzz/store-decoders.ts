@@ -23,6 +23,7 @@ import {
 } from '../../agent/requester/ledger/ledger-entries.ts';
 import { restoredAtMs, restoreKey } from '../../agent/requester/ledger/restore-record.ts';
 import { listenerRecordSchema } from '../../agent/requester/listeners/listener-record.ts';
+import { changeOf } from '../../agent/requester/operations/operation-changes.ts';
 import { Operators } from '../../agent/requester/operators/operators.ts';
 import { readEntry } from '../../agent/requester/roll/store.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
@@ -49,6 +50,7 @@ const hash = fc
   .uint8Array({ minLength: 32, maxLength: 32 })
   .map(bytes => Buffer.from(bytes).toString('base64url'));
 const word = fc.string({ unit: fc.constantFrom(...'abcdef-'), minLength: 1, maxLength: 20 });
+const someOperation = '019ac9d2-7c1e-7b3a-9f0e-5d2c8a41b6f7';
 const clock = new FakeClock();
 const random = steadyRandom();
 
@@ -218,6 +220,35 @@ export const storeDecoders: readonly Decoder[] = [
       return pins.of('node-1');
     },
   ),
+  record(
+    'what a record remembers of an operation',
+    ['requester/operations/operation-changes.ts'],
+    fc.record(
+      {
+        operations: fc.constantFrom(
+          [`operator_created ${someOperation}`],
+          ['x', `operator_created ${someOperation}`],
+        ),
+        at: times,
+        createdBy: word,
+        revoked: fc.record({ at: times, by: word }, plain),
+      },
+      { ...plain, requiredKeys: ['operations'] },
+    ),
+    value => changeOf(someOperation, entryOf('operator.ada', value)),
+  ),
+  {
+    what: 'the operations in the marker of a record that was removed',
+    covers: ['requester/operations/operation-changes.ts'],
+    form: 'text',
+    valid: fc.constantFrom('operator_created', 'operator_revoked').map(kind => `${kind} ${someOperation}`),
+    isExpected: () => false,
+    read: input => {
+      const headers = { 'Muster-Operations': String(input), 'Muster-Actor': String(input) };
+      return changeOf(someOperation, { ...entryOf('operator.ada', Buffer.alloc(0)), marker: true, headers });
+    },
+    check: value => assert.ok(value === undefined || (value as { Actor: string }).Actor.length <= 256),
+  },
   record(
     'a banned key',
     ['requester/enrolment/bans.ts'],

@@ -111,6 +111,7 @@ export class FakeDirectory implements Directory {
     Requester: this.self.NodeID,
     State: 'unknown',
     Decisions: [],
+    Changes: [],
     UnderWay: [],
     Refusals: [],
     Doubts: [],

@@ -1,18 +1,26 @@
 // Shows people what became of an operation.
 import { breakLines } from '../../output/break-lines.ts';
-import type { OperationDecision, OperationState, OperationView } from '../../protocol/http-operations.ts';
+import type {
+  OperationChange,
+  OperationDecision,
+  OperationState,
+  OperationView,
+} from '../../protocol/http-operations.ts';
 import { printable } from '../../system/printable.ts';
 import { operatorText } from './actor.ts';
 
-/** Returns sentences about an operation, a paragraph for each node. */
+/** Returns sentences about an operation, a paragraph for each node and each other thing that it is about. */
 export function explainText(view: OperationView): string {
   const parts = [
     heads[view.State](view),
     ...view.Decisions.map(decisionText),
-    ...view.UnderWay.map(({ NodeID, Action }) => `${NodeID}: ${view.Requester} is about to ${Action} it.`),
+    ...view.Changes.map(changeText),
+    ...view.UnderWay.map(
+      ({ NodeID, What, Action }) => `${What || NodeID}: ${view.Requester} is about to ${Action} it.`,
+    ),
     ...view.Refusals.map(
-      ({ NodeID, Action, Reason, At }) =>
-        `${NodeID}: the request to ${Action} it was refused at ${At}: ${Reason}`,
+      ({ NodeID, What, Action, Reason, At }) =>
+        `${What || NodeID}: the request to ${Action} it was refused at ${At}: ${Reason}`,
     ),
     ...view.Doubts.map(text => `This may change: ${text}.`),
   ];
@@ -32,7 +40,7 @@ const heads: Readonly<Record<OperationState, (view: OperationView) => string>> =
   refused: ({ ID, Requester }) => `Operation ${ID} was refused by ${Requester}, and changed nothing.`,
   unknown: ({ ID, EventsSince }) => {
     const before = EventsSince ? `, or it was before ${EventsSince}, from when on events are kept` : '';
-    return `No requester has recorded a decision about a node by operation ${ID}: none was made${before}.`;
+    return `No requester has recorded a change of a node, a token, a join code or a ban by operation ${ID}: none was made${before}.`;
   },
 };
 
@@ -49,6 +57,27 @@ function decisionText(decision: OperationDecision): string {
   const later = Later ? ` It was ${Later.Kind} later${factsText(Later)}${operationText(Later)}.` : '';
   return `${said}${told}.${later}`;
 }
+
+function changeText(change: OperationChange): string {
+  const { Kind, Name, Later } = change;
+  const [what, done] = changeWords[Kind] ?? [Kind, 'changed'];
+  const later = Later
+    ? ` It was ${changeWords[Later.Kind]?.[1] ?? Later.Kind} later${factsText(Later)}${operationText(Later)}.`
+    : '';
+  return `${what} ${Name}: ${done}${factsText({ ...change, Reason: '' })}.${later}`;
+}
+
+/** What each kind of change is about, and what was done. */
+const changeWords: Readonly<Record<string, readonly [what: string, done: string]>> = {
+  operator_created: ['operator', 'created'],
+  operator_revoked: ['operator', 'revoked'],
+  listener_created: ['listener', 'created'],
+  listener_revoked: ['listener', 'revoked'],
+  join_code_created: ['join code', 'created'],
+  join_code_revoked: ['join code', 'revoked'],
+  banned: ['key', 'banned'],
+  unbanned: ['key', 'unbanned'],
+};
 
 function factsText({
   At,

@@ -1,4 +1,4 @@
-// `muster explain` says what became of a decision, when the command that made it got no answer.
+// `muster explain` says what became of a decision or another change, when the command that made it got no answer.
 import { apiSettings, requesterApi } from '../../api/client.ts';
 import { formatAs } from '../../output/data.ts';
 import { print } from '../../output/terminal.ts';

@@ -8,6 +8,7 @@ import { FencedWrites } from './fenced-writes.ts';
 import { changedError, wasChanged, writeAttempts } from './record-conflict.ts';
 import type { FollowingSet } from './record-follower.ts';
 import type { RecordMemory } from './record-memory.ts';
+import { removedOperations } from './record-operations.ts';
 import { WatchedRecords, type WatchedRecordsOptions } from './watched-records.ts';
 
 /** What a set of records needs of its bucket. */
@@ -79,8 +80,11 @@ export class RecordSet<T> implements FollowingSet {
     }
   }
 
-  /** Deletes a record from the store and then from the memory. One that was changed meanwhile stays, and the call throws. */
-  async delete(name: string): Promise<void> {
+  /**
+   * Deletes a record from the store and then from the memory. One that was changed meanwhile stays, and the call throws. The
+   * marker has `headers`.
+   */
+  async delete(name: string, headers: Record<string, string> = {}): Promise<void> {
     const { bucket, mirror } = this.#options;
     const key = this.#keyOf(name);
     await mirror?.remove(name);
@@ -90,7 +94,7 @@ export class RecordSet<T> implements FollowingSet {
     let revision = known;
     for (let attempt = 1; ; attempt++) {
       try {
-        this.#memory.apply(name, undefined, await bucket.purge(key, revision, {}), known);
+        this.#memory.apply(name, undefined, await bucket.purge(key, revision, headers), known);
         return;
       } catch (error) {
         if (!isRevisionConflict(error) || attempt === writeAttempts) throw error;
@@ -116,6 +120,11 @@ export class RecordSet<T> implements FollowingSet {
     const known = this.#memory.has(name) ? this.#memory.revisionOf(name) : 0;
     await this.#options.bucket.remove(this.#keyOf(name), known);
     this.#memory.apply(name, undefined, known, known);
+  }
+
+  /** Returns the operations of a record that was removed, as its marker in the store has them. */
+  removedOperations(name: string): Promise<string[]> {
+    return removedOperations(this.#options.bucket, this.#keyOf(name));
   }
 
   /** Reads a record again, because a write of it got no answer, and returns what the store has. */

@@ -6,6 +6,7 @@ import type { RecordedChange } from '../../protocol/node-state.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
+import { printable } from '../../system/printable.ts';
 import type { KeyDecisions } from '../enrolment/key-decisions.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
@@ -133,7 +134,9 @@ export class NodeDecisions {
   }
 
   async unban(wanted: string, act: Act): Promise<void> {
-    await this.#keys().unban(wanted, act);
+    const { notes } = this.#options;
+    const about = { what: `the ban of key ${printable(wanted, 64)}`, action: 'lift' };
+    await notes.during(act.operation, about, async () => this.#keys().unban(wanted, act));
   }
 
   /** Notes that an operation is under way, and whether it was refused, for whoever asks after it. */

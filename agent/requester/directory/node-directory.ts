@@ -9,7 +9,7 @@ import type { GoneNode } from '../../protocol/tombstone.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
-import { BrokerError, type EventStream } from '../../transport/port.ts';
+import { BrokerError, type Bucket, type EventStream } from '../../transport/port.ts';
 import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
 import type { Recovery } from '../cluster/recovery.ts';
 import { type BacalhauDesk, bacalhauDesk } from '../enrolment/bacalhau-desk.ts';
@@ -40,6 +40,7 @@ import { followEvents } from './follow-events.ts';
 import { goneNodes } from './gone-nodes.ts';
 import { NodeDecisions } from './node-decisions.ts';
 import { type NodeView, nodeView, withOutlook } from './node-view.ts';
+import { notedJoinCodes, notedListeners, notedOperators } from './noted-changes.ts';
 
 /** The parts of a running requester that the directory reads and changes. */
 export interface DirectoryParts {
@@ -56,6 +57,8 @@ export interface DirectoryParts {
   /** What operators decide about keys; undefined when the broker does not ask who may connect. */
   keys: KeyDecisions | undefined;
   stream: EventStream;
+  /** The bucket with what is not about one node. */
+  cluster: Pick<Bucket, 'watch'>;
   operators: Operators;
   /** The other requesters of the roll. */
   peers: Pick<Peers, 'list' | 'areThere' | 'askSilent'>;
@@ -105,8 +108,9 @@ export class NodeDirectory implements Directory {
     this.#faults = new DirectoryFaults(options);
     this.#notes = new OperationNotes(options.clock);
     this.#decisions = new NodeDecisions({ ...options, faults: this.#faults, notes: this.#notes });
-    this.joinCodes = joinCodeDesk({ parts, addresses: brokerAddresses });
-    this.listeners = listenerDesk({ listeners: () => parts().listeners, addresses: brokerAddresses });
+    this.joinCodes = notedJoinCodes(joinCodeDesk({ parts, addresses: brokerAddresses }), this.#notes);
+    const listeners = () => parts().listeners;
+    this.listeners = notedListeners(listenerDesk({ listeners, addresses: brokerAddresses }), this.#notes);
     this.bacalhau = bacalhauDesk({ log, token, addresses: brokerAddresses });
   }
 
@@ -122,8 +126,8 @@ export class NodeDirectory implements Directory {
     return this.#options.hearsEvents();
   }
 
-  get operators(): Operators {
-    return this.#options.parts().operators;
+  get operators(): Directory['operators'] {
+    return notedOperators(this.#options.parts().operators, this.#notes);
   }
 
   status(): RequesterStatus {
@@ -197,7 +201,7 @@ export class NodeDirectory implements Directory {
 
   async explain(operation: string): Promise<OperationView> {
     const { parts, clock, self, status } = this.#options;
-    const { roll, stream, peers } = parts();
+    const { roll, stream, cluster, peers } = parts();
     const isOther = ({ Info }: NodeState) => Info.NodeType === 'Requester' && Info.NodeID !== self.NodeID;
     const others = () => [...roll.records.list()].filter(isOther).map(({ Info }) => Info.NodeID);
     const serversAway = () => [
@@ -209,6 +213,7 @@ export class NodeDirectory implements Directory {
       notes: this.#notes,
       roll,
       stream,
+      cluster,
       serversAway,
       silentRequesters: () => peers.askSilent(others()),
     });

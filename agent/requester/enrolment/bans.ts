@@ -4,7 +4,9 @@ import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import type { Bucket } from '../../transport/port.ts';
 import { wasChanged } from '../cluster/record-conflict.ts';
+import { hasDone, removalHeaders, withOperation } from '../cluster/record-operations.ts';
 import { RecordSet } from '../cluster/record-set.ts';
+import type { Act } from '../events/requester-events.ts';
 import type { LedgerMirror } from '../ledger/ledger.ts';
 import { banSchema, type LedgerEntry } from '../ledger/ledger-entries.ts';
 
@@ -50,22 +52,27 @@ export class Bans {
     return [...this.set.entries()].find(([key]) => fingerprint(key) === wanted)?.[0];
   }
 
-  /** Bans a key. A second ban changes nothing. @throws BrokerError; MusterError `conflict` when there are too many. */
-  async add(key: string, ban: Ban): Promise<void> {
+  /** Bans a key by an operation. A second ban changes nothing. @throws BrokerError; MusterError `conflict` when there are too many. */
+  async add(key: string, ban: Ban, operation?: string): Promise<void> {
     if (this.set.get(key)) return;
     if (this.set.size >= maxBans) {
       throw new MusterError('conflict', `${maxBans} keys are banned already, and no more can be`, {
         hint: 'lift some bans: muster node bans, muster node unban FINGERPRINT',
       });
     }
-    await this.set.set(key, ban).catch(error => {
+    const before = await this.set.removedOperations(key);
+    const record = { ...ban, ...withOperation(before, 'banned', operation) };
+    await this.set.set(key, record).catch(error => {
       // Another requester has banned it at the same moment.
       if (!wasChanged(error) || !this.set.get(key)) throw error;
     });
   }
 
-  /** Lifts a ban. @throws BrokerError */
-  async remove(key: string): Promise<void> {
-    await this.set.delete(key);
+  /** Lifts a ban. Returns false when the operation has lifted an earlier ban of this key: this one stays. @throws BrokerError */
+  async remove(key: string, act: Act): Promise<boolean> {
+    const operations = this.of(key)?.operations;
+    if (hasDone(operations, 'unbanned', act.operation)) return false;
+    await this.set.delete(key, removalHeaders(operations, 'unbanned', act));
+    return true;
   }
 }

@@ -9,6 +9,11 @@ export const tooMany = (): MusterError =>
     hint: 'revoke some of them: muster join-code revoke ID',
   });
 
+export const madeBefore = (id: string): MusterError =>
+  new MusterError('conflict', `this operation has made the join code ${id} before, and shows it no more`, {
+    hint: `if nobody has it, revoke it and make another: muster join-code revoke ${id}`,
+  });
+
 export function notValid(id: string, state: Exclude<JoinCodeState, 'valid'>): MusterError {
   const why = { revoked: 'is revoked already', spent: 'is used up', expired: 'has expired' }[state];
   return new MusterError('conflict', `the join code ${id} ${why}: it lets nobody in`, { hint: listHint });

@@ -2,8 +2,10 @@
 // functions are pure.
 import * as v from 'valibot';
 import { goTime } from '../../protocol/node-info.ts';
+import { rememberedSchema } from '../../protocol/operation.ts';
 import { strictTextMap } from '../../protocol/schema.ts';
 import { parseIpNetwork } from '../../system/ip-network.ts';
+import { withOperation } from '../cluster/record-operations.ts';
 
 const name = v.pipe(v.string(), v.maxLength(256));
 const short = v.pipe(v.string(), v.maxLength(128));
@@ -39,6 +41,8 @@ export const joinCodeSchema = v.looseObject({
     ),
   ),
   revoked: v.optional(v.object({ at: goTime(), by: name })),
+  /** The operations that made and revoked it. */
+  operations: v.optional(rememberedSchema),
   /** Number of nodes that used it and gave way to newcomers since. Their pins are gone, and their uses still count. */
   gaveWay: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
   /** Uses that requesters have claimed while they write pins. A claim that became a pin counts no more. */
@@ -68,11 +72,15 @@ export function withNodeGone(code: JoinCodeRecord, mark: string): JoinCodeRecord
   return { ...code, gaveWay: gaveWay + 1, goneMarks: [mark, ...goneMarks].slice(0, maxGoneMarks) };
 }
 
-/** Returns the record of a code that is being revoked; undefined when it is revoked already. */
+/** Returns the record of a code that `operation` is revoking; undefined when it is revoked already. */
 export const withRevoked = (
   code: JoinCodeRecord,
   revoked: NonNullable<JoinCodeRecord['revoked']>,
-): JoinCodeRecord | undefined => (code.revoked ? undefined : { ...code, revoked });
+  operation: string | undefined,
+): JoinCodeRecord | undefined =>
+  code.revoked
+    ? undefined
+    : { ...code, revoked, ...withOperation(code.operations, 'join_code_revoked', operation) };
 
 /** Returns whether the code lets in a node that connects from `address`. */
 export const allowsAddress = ({ network }: JoinCodeRecord, address: string): boolean =>

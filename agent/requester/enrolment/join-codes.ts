@@ -8,11 +8,13 @@ import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError } from '../../transport/port.ts';
+import { wasChanged } from '../cluster/record-conflict.ts';
+import { hasDone, withOperation } from '../cluster/record-operations.ts';
 import { type RecordBucket, RecordSet } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { throwUnstored } from '../status/unstored.ts';
-import { listHint, notValid, tooMany } from './join-code-faults.ts';
+import { listHint, madeBefore, notValid, tooMany } from './join-code-faults.ts';
 import {
   allowsAddress,
   codesToForget,
@@ -145,14 +147,15 @@ export class JoinCodes {
 
   /**
    * Makes a code. Its token is returned here and is stored nowhere. @throws MusterError `conflict` when too many codes are
-   * valid; `unreachable` or `failed` when the store did not take it: then no token of it is known, so it lets nobody in.
+   * valid, and when the operation has made one before; `unreachable` or `failed` when the store did not take it: then no token of it is known, so it lets nobody in.
    */
   async create(wish: JoinCodeWish, act: Act): Promise<{ token: string; code: ListedJoinCode }> {
     const now = this.#options.clock.now();
     await this.#forgetOld(1);
     if (this.set.size >= maxCodes) throw tooMany();
     const { lifetimeMs, uses, approve, labels, network } = wish;
-    const id = newId();
+    const id = act.operation === undefined ? newId() : idOf(act.operation);
+    if (this.set.get(id)) throw madeBefore(id);
     const token = joinToken(id, randomBytes(secretBytes));
     const record: JoinCodeRecord = {
       hash: hashToken(token).toString('base64url'),
@@ -163,10 +166,12 @@ export class JoinCodes {
       approve,
       labels,
       ...(network === undefined ? {} : { network }),
+      ...withOperation(undefined, 'join_code_created', act.operation),
     };
-    await this.set
-      .set(id, record)
-      .catch(error => throwUnstored(error, { what: 'no join code was made', hint: 'try again in a moment' }));
+    await this.set.set(id, record).catch(error => {
+      if (wasChanged(error)) throw madeBefore(id);
+      throwUnstored(error, { what: 'no join code was made', hint: 'try again in a moment' });
+    });
     this.#tell('join_code_created', { id, record }, act);
     return { token, code: this.#listed(id, record, now) };
   }
@@ -179,6 +184,8 @@ export class JoinCodes {
     const now = this.#options.clock.now();
     const found = this.recordOf(id);
     if (!found) throw new MusterError('not_found', `there is no join code ${id}`, { hint: listHint });
+    if (hasDone(this.set.get(id)?.operations, 'join_code_revoked', act.operation))
+      return this.#listed(id, found, now);
     const { state } = this.#listed(id, found, now);
     const isRepeated = this.#doubtful.delete(id);
     if (state !== 'valid' && !isRepeated) throw notValid(id, state);
@@ -188,7 +195,10 @@ export class JoinCodes {
     // It lets nobody in from now on, even while the store does not answer.
     this.#revoked.set(id, record);
     try {
-      const stored = await this.set.update(id, newest => newest && withRevoked(newest, revoked));
+      const stored = await this.set.update(
+        id,
+        newest => newest && withRevoked(newest, revoked, act.operation),
+      );
       this.#revoked.delete(id);
       if (stored?.revoked && !isDeepStrictEqual(stored.revoked, revoked)) throw notValid(id, 'revoked');
     } catch (error) {
@@ -293,4 +303,10 @@ export class JoinCodes {
   }
 }
 
-const newId = (): string => Array.from(randomBytes(10), byte => idLetters[byte % idLetters.length]).join('');
+const newId = (): string => lettersOf(randomBytes(10));
+
+/** Returns the id of the code that an operation makes, so that no two requesters make two of them. */
+const idOf = (operation: string): string => lettersOf(hash('sha256', operation, 'buffer').subarray(0, 10));
+
+const lettersOf = (bytes: Uint8Array): string =>
+  Array.from(bytes, byte => idLetters[byte % idLetters.length]).join('');

@@ -111,7 +111,7 @@ export class KeyDecisions {
    */
   async ban(
     id: string,
-    { actor, claimedActor, reason }: Act & { reason: string },
+    { actor, claimedActor, operation, reason }: Act & { reason: string },
     at: string,
   ): Promise<void> {
     const { pins, bans, live, log, announcer } = this.#options;
@@ -121,7 +121,7 @@ export class KeyDecisions {
         hint: `delete it without --ban: muster node delete ${id}`,
       });
     }
-    await bans.add(key, { id, actor, reason, at });
+    await bans.add(key, { id, actor, reason, at }, operation);
     await live.end(key);
     const fields = { node: id, fingerprint: fingerprint(key), ...(reason ? { reason } : {}) };
     const act = { actor, ...(claimedActor ? { claimedActor } : {}) };
@@ -140,7 +140,7 @@ export class KeyDecisions {
     const ban = key === undefined ? undefined : bans.of(key);
     if (key === undefined || !ban)
       throw new MusterError('not_found', `no key ${text} is banned`, { hint: 'see: muster node bans' });
-    await bans.remove(key).catch(error => throwStillBanned(error, text));
+    if (!(await bans.remove(key, act).catch(error => throwStillBanned(error, text)))) return;
     const fields = { node: ban.id, fingerprint: text, ...act };
     log.info(fields, 'the ban of a key was lifted');
     announcer.announce('unbanned', fields);

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { memberships } from '../../protocol/node-state.ts';
+import { rememberedSchema } from '../../protocol/operation.ts';
 import { validate } from '../../protocol/schema.ts';
 
 const short = (limit = 128) => v.pipe(v.string(), v.maxLength(limit));
@@ -32,6 +33,8 @@ export const banSchema = v.object({
   reason: short(1024),
   /** The time of the ban, RFC 3339. */
   at: short(64),
+  /** The last operations that banned the key or lifted its ban. */
+  operations: v.optional(rememberedSchema),
 });
 
 const schemas = {

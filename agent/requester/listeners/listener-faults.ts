@@ -8,6 +8,15 @@ export const taken = (name: string): MusterError =>
     hint: `choose another name, or revoke that one first: muster listener revoke ${name}`,
   });
 
+export const madeBefore = (name: string): MusterError =>
+  new MusterError(
+    'conflict',
+    `this operation has made the listener ${name} before, and shows its token no more`,
+    {
+      hint: `see muster listener list; if nobody has it, revoke it and make another: muster listener revoke ${name}`,
+    },
+  );
+
 export const tooMany = (maxListeners: number): MusterError =>
   new MusterError('conflict', `there are ${maxListeners} listeners already`, {
     hint: 'revoke those that are not needed: muster listener revoke NAME',
@@ -32,6 +41,14 @@ export function throwUnwritten(error: unknown, name: string): never {
       hint: 'see muster listener list; when it is there, revoke it and make it again, because nobody saw its token',
     },
   );
+}
+
+/** Throws what is wrong when the store did not tell what there was before, so that no listener was made. */
+export function throwUnread(error: unknown, name: string): never {
+  return throwUnstored(error, {
+    what: `no listener ${name} was made`,
+    hint: 'the log of the requester says more',
+  });
 }
 
 /** Throws what is wrong when the store did not forget a listener, or may not have. */

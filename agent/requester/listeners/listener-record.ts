@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { durablePattern } from '../../protocol/listener.ts';
 import { goTime } from '../../protocol/node-info.ts';
+import { rememberedSchema } from '../../protocol/operation.ts';
 
 export const listenerRecordSchema = v.object({
   /** SHA-256 of the token, in base64url. */
@@ -17,5 +18,7 @@ export const listenerRecordSchema = v.object({
   /** The operator who made it. */
   createdBy: v.pipe(v.string(), v.maxLength(256)),
   at: goTime(),
+  /** The last operations that made or revoked a listener of this name. */
+  operations: v.optional(rememberedSchema),
 });
 export type ListenerRecord = v.InferOutput<typeof listenerRecordSchema>;

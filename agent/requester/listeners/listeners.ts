@@ -15,12 +15,14 @@ import {
 import { hashToken, isSame } from '../../protocol/secret-hash.ts';
 import type { SubjectTemplates } from '../../protocol/subject-template.ts';
 import type { Clock } from '../../system/clock.ts';
+import type { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import type { Bucket, Connection } from '../../transport/port.ts';
 import { wasChanged } from '../cluster/record-conflict.ts';
+import { hasDone, removalHeaders, withOperation } from '../cluster/record-operations.ts';
 import { RecordSet } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
@@ -28,7 +30,15 @@ import { Durables, type DurablesOptions } from './durables.ts';
 import { FloodWatch, type Traffic } from './flood-watch.ts';
 import { isOpen, listenerAnswer, shownToken, whyNoWork } from './listener-access.ts';
 import { ListenerConnections } from './listener-connections.ts';
-import { notFound, taken, throwUnrevoked, throwUnwritten, tooMany } from './listener-faults.ts';
+import {
+  madeBefore,
+  notFound,
+  taken,
+  throwUnread,
+  throwUnrevoked,
+  throwUnwritten,
+  tooMany,
+} from './listener-faults.ts';
 import { type ListenerRecord, listenerRecordSchema } from './listener-record.ts';
 
 /** How often a listener may connect. A program that does so all the time would keep the requester busy. */
@@ -188,7 +198,7 @@ export class Listeners {
 
   /**
    * Makes a listener, and returns its token, which is shown only here, and its durable. @throws MusterError `conflict` when
-   * there is a listener of this name, or when there are too many; `unreachable` when the store gave no answer, so that the
+   * there is a listener of this name, when the operation has made one before, or when there are too many; `unreachable` when the store gave no answer, so that the
    * listener may exist; `failed`.
    */
   async create(
@@ -196,8 +206,11 @@ export class Listeners {
     act: Act,
   ): Promise<{ token: string; record: ListenerRecord }> {
     const { clock, events, log } = this.#options;
-    if (this.#records.get(name)) throw taken(name);
+    const there = this.#records.get(name);
+    if (there) throw takenBy(name, there, act);
     if (this.#records.size >= maxListeners) throw tooMany(maxListeners);
+    const before = await this.#records.removedOperations(name).catch(error => throwUnread(error, name));
+    if (hasDone(before, 'listener_created', act.operation)) throw madeBefore(name);
     const now = clock.now();
     const token = listenerToken(name, randomBytes(listenerSecretBytes));
     rememberSecret(token);
@@ -209,8 +222,13 @@ export class Listeners {
       ...(validMs === undefined ? {} : { expires: new Date(now.getTime() + validMs).toISOString() }),
       createdBy: act.actor,
       at: now.toISOString(),
+      ...withOperation(before, 'listener_created', act.operation),
     };
-    await this.#records.set(name, record).catch(error => throwUnwritten(error, name));
+    await this.#records.set(name, record).catch(error => {
+      const other = wasChanged(error) ? this.#records.get(name) : undefined;
+      if (other) throw takenBy(name, other, act);
+      throwUnwritten(error, name);
+    });
     await this.#durables.ensure(name, record);
     const about = {
       listener: name,
@@ -229,9 +247,11 @@ export class Listeners {
   async revoke(name: string, act: Act): Promise<void> {
     const { events, log, ledger, clock } = this.#options;
     const record = this.#records.get(name);
+    if (await this.#hasRevoked(name, record, act)) return;
     if (!record) throw notFound(name);
     this.#revoked.add(name);
-    const written = this.#records.delete(name);
+    const headers = removalHeaders(record.operations, 'listener_revoked', act);
+    const written = this.#records.delete(name, headers);
     written.catch(() => undefined);
     // A store that does not answer keeps no connection open.
     await this.#connections.endAll(name);
@@ -244,6 +264,15 @@ export class Listeners {
     await this.#durables.remove(record.durable);
     log.info({ listener: name, ...act }, 'a listener was revoked');
     events.announce('listener_revoked', { ...act, listener: name });
+  }
+
+  /** Returns whether the operation has revoked a listener of this name before. A later one stays then. */
+  async #hasRevoked(name: string, record: ListenerRecord | undefined, { operation }: Act): Promise<boolean> {
+    if (operation === undefined) return false;
+    const texts = record
+      ? record.operations
+      : await this.#records.removedOperations(name).catch(error => throwUnrevoked(error, name));
+    return hasDone(texts, 'listener_revoked', operation);
   }
 
   // The requester that revokes a listener ends its connections, save those that this one is just letting in.
@@ -286,3 +315,6 @@ export class Listeners {
     for (const entry of this.#records.entries()) if (!this.#revoked.has(entry[0])) yield entry;
   }
 }
+
+const takenBy = (name: string, { operations }: ListenerRecord, { operation }: Act): MusterError =>
+  hasDone(operations, 'listener_created', operation) ? madeBefore(name) : taken(name);

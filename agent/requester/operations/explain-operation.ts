@@ -1,16 +1,17 @@
 // Says what became of an operation: it looks in the records, in the event stream, and in what this requester remembers.
-import type { OperationDecision, OperationView } from '../../protocol/http-operations.ts';
+import type { OperationChange, OperationView } from '../../protocol/http-operations.ts';
 import { operationTime, rememberedOperations } from '../../protocol/operation.ts';
 import { nodeEventsWildcard } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
-import { BrokerError, type EventStream } from '../../transport/port.ts';
+import { BrokerError, type Bucket, type EventStream } from '../../transport/port.ts';
 import type { Roll } from '../roll/roll.ts';
 import { operationsOf } from '../roll/stored-record.ts';
 import { storeFault } from '../status/store-fault.ts';
+import { findChanges } from './operation-changes.ts';
 import { decisionOf } from './operation-decision.ts';
 import { findOperationEvents, type OperationEvents } from './operation-events.ts';
-import type { OperationNotes } from './operation-notes.ts';
+import type { OperationNotes, Wanted } from './operation-notes.ts';
 
 export interface ExplainOptions {
   clock: Clock;
@@ -19,6 +20,8 @@ export interface ExplainOptions {
   notes: OperationNotes;
   roll: Pick<Roll, 'records' | 'catchUp' | 'untold'>;
   stream: EventStream;
+  /** The bucket with what is not about one node. */
+  cluster: Pick<Bucket, 'watch'>;
   /** Returns the servers of the store that are away or behind. */
   serversAway(): readonly string[];
   /** Asks the other requesters, and returns those that do not answer. @throws BrokerError */
@@ -36,14 +39,16 @@ const maxShown = 1_000;
  * store does not answer or has no quorum.
  */
 export async function explainOperation(operation: string, options: ExplainOptions): Promise<OperationView> {
-  const { clock, requester, notes, roll, stream } = options;
+  const { clock, requester, notes, roll, stream, cluster } = options;
   // Whatever is acknowledged before this is in memory afterwards, so that nothing that stands is called unknown.
   await roll.catchUp(requester).catch(error => throwUnknowable(error, operation, options));
   const now = clock.now();
   const nodes = nodesDecidedBy(operation, roll);
   let events: OperationEvents = { found: [], isCutShort: false };
+  let changes: OperationChange[] = [];
   let unread: BrokerError | undefined;
   try {
+    changes = await findChanges(cluster, operation);
     events = await findOperationEvents(stream, operation, now);
   } catch (error) {
     if (nodes.length === 0 || !(error instanceof BrokerError)) throwUnknowable(error, operation, options);
@@ -53,7 +58,8 @@ export async function explainOperation(operation: string, options: ExplainOption
   const decisions = all.map(node => decisionOf(operation, node, roll, events.found));
   const underWay = notes.underWay(operation);
   const refused = notes.refused(operation);
-  const isUnknown = decisions.length === 0 && underWay.length === 0 && refused.length === 0;
+  const isMade = decisions.length > 0 || changes.length > 0;
+  const isUnknown = !isMade && underWay.length === 0 && refused.length === 0;
   const silent = isUnknown ? await askSilent(options) : [];
   const since = isUnknown ? await eventsSince(stream, operationTime(operation)) : undefined;
   return {
@@ -61,27 +67,29 @@ export async function explainOperation(operation: string, options: ExplainOption
     MadeAt: operationTime(operation).toISOString(),
     At: now.toISOString(),
     Requester: requester,
-    State: stateOf(decisions, underWay.length > 0, refused.length > 0),
+    State: stateOf([...decisions, ...changes], underWay.length > 0, refused.length > 0),
     Decisions: decisions,
-    UnderWay: underWay.slice(0, maxShown).map(({ node, action }) => ({ NodeID: node, Action: action })),
-    Refusals: refused.map(({ node, action, reason, at }) => ({
-      NodeID: node,
-      Action: action,
-      Reason: reason,
-      At: at,
-    })),
+    Changes: changes,
+    UnderWay: underWay.slice(0, maxShown).map(wantedOf),
+    Refusals: refused.map(each => ({ ...wantedOf(each), Reason: each.reason, At: each.at })),
     ...(since ? { EventsSince: since.toISOString() } : {}),
     Doubts: doubts(isUnknown ? options.serversAway() : [], silent, events.isCutShort, unread),
   };
 }
 
+const wantedOf = ({ node = '', action, what }: Wanted) => ({
+  NodeID: node,
+  Action: action,
+  ...(what ? { What: what } : {}),
+});
+
 function stateOf(
-  decisions: readonly OperationDecision[],
+  made: readonly { Stands: boolean }[],
   isUnderWay: boolean,
   isRefused: boolean,
 ): OperationView['State'] {
   if (isUnderWay) return 'under_way';
-  if (decisions.length > 0) return decisions.every(({ Stands }) => Stands) ? 'stands' : 'overtaken';
+  if (made.length > 0) return made.every(({ Stands }) => Stands) ? 'stands' : 'overtaken';
   return isRefused ? 'refused' : 'unknown';
 }
 
@@ -117,7 +125,7 @@ function doubts(
       .slice(0, maxDoubts)
       .map(id => `requester ${id} does not answer: if it hangs, it may still carry out what it has got`),
     ...(isCutShort ? ['there are more events than are read, so some may not have been found'] : []),
-    ...(unread ? [`the events could not be read: ${unread.message}`] : []),
+    ...(unread ? [`the store could not be read to its end: ${unread.message}`] : []),
   ];
 }
 

@@ -3,9 +3,10 @@
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 
-/** What an operation wants to do to which node. */
+/** What an operation wants to do to which node, or to what else, such as `operator ada`. */
 export interface Wanted {
-  node: string;
+  node?: string;
+  what?: string;
   action: string;
 }
 

@@ -60,13 +60,13 @@ export class FirstToken {
   }
 
   /**
-   * Makes another token instead of that of `before`. @throws MusterError `conflict` when the record is another one meanwhile;
+   * Makes another token instead of that of `before`. Its record has `more`. @throws MusterError `conflict` when the record is another one meanwhile;
    * `not_writable`; BrokerError
    */
-  replace(name: string, before: OperatorRecord): Promise<void> {
+  replace(name: string, before: OperatorRecord, more: Pick<OperatorRecord, 'operations'>): Promise<void> {
     return this.#inTurn(async () => {
       try {
-        await this.#make(name, before);
+        await this.#make(name, before, more);
       } catch (error) {
         // The file has the new token, but the store has another one.
         if (wasChanged(error)) await this.#agree();
@@ -90,12 +90,16 @@ export class FirstToken {
    * Makes a token over the record by which the caller has decided; undefined for none. The file is written first: after a
    * crash between the two, the next start makes another one.
    */
-  async #make(name: string, before: OperatorRecord | undefined): Promise<void> {
+  async #make(
+    name: string,
+    before: OperatorRecord | undefined,
+    more: Pick<OperatorRecord, 'operations'> = {},
+  ): Promise<void> {
     const { file, records, keepVoid } = this.#options;
     const token = operatorToken(name, randomBytes(operatorSecretBytes));
     rememberSecret(token);
     await file.write(token);
-    await records.set(name, this.#recordOf(token), before);
+    await records.set(name, { ...this.#recordOf(token), ...more }, before);
     if (before) await keepVoid(name, before);
   }
 

@@ -8,6 +8,15 @@ export const taken = (name: string): MusterError =>
     hint: `choose another name, or revoke that token first: muster operator revoke ${name}`,
   });
 
+export const madeBefore = (name: string): MusterError =>
+  new MusterError(
+    'conflict',
+    `this operation has made the token of operator ${name} before, and shows it no more`,
+    {
+      hint: `see muster operator list; if nobody has it, revoke it and make another: muster operator revoke ${name}`,
+    },
+  );
+
 export const reserved = (name: string): MusterError =>
   new MusterError(
     'conflict',
@@ -41,6 +50,14 @@ export function throwUnwritten(error: unknown, name: string): never {
       hint: 'see muster operator list; when it is there, revoke it and create it again, because nobody saw its token',
     },
   );
+}
+
+/** Throws what is wrong when the store did not tell what there was before, so that no token was made. */
+export function throwUnread(error: unknown, name: string): never {
+  return throwUnstored(error, {
+    what: `no token of operator ${name} was made`,
+    hint: 'the log of the requester says more',
+  });
 }
 
 /** Throws what is wrong when the store did not forget a token, or may not have. */

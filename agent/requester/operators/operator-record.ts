@@ -1,6 +1,7 @@
 // An operator record is what the store keeps of an operator's token: its hash, what it allows, and who made it.
 import * as v from 'valibot';
 import { goTime } from '../../protocol/node-info.ts';
+import { rememberedSchema } from '../../protocol/operation.ts';
 
 export const operatorRecordSchema = v.object({
   /** SHA-256 of the token, in base64url. */
@@ -13,5 +14,7 @@ export const operatorRecordSchema = v.object({
   /** The node id of the requester that made it for its own machine; absent for a token that an operator made. */
   requester: v.optional(v.pipe(v.string(), v.maxLength(128))),
   at: goTime(),
+  /** The last operations that made or revoked a token of this operator. */
+  operations: v.optional(rememberedSchema),
 });
 export type OperatorRecord = v.InferOutput<typeof operatorRecordSchema>;

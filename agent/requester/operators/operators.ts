@@ -4,17 +4,28 @@ import type { OperatorView } from '../../protocol/http.ts';
 import { isFirstOperator, operatorSecretBytes, operatorToken } from '../../protocol/operator-token.ts';
 import { hashToken } from '../../protocol/secret-hash.ts';
 import type { Clock } from '../../system/clock.ts';
+import type { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 import type { Bucket } from '../../transport/port.ts';
 import { wasChanged } from '../cluster/record-conflict.ts';
+import { hasDone, removalHeaders, withOperation } from '../cluster/record-operations.ts';
 import { RecordSet } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
 import type { Counters } from '../status/counters.ts';
 import { FirstToken } from './first-token.ts';
 import type { FirstTokenFile } from './first-token-file.ts';
-import { notFound, reserved, taken, throwUnrevoked, throwUnwritten, tooMany } from './operator-faults.ts';
+import {
+  madeBefore,
+  notFound,
+  reserved,
+  taken,
+  throwUnread,
+  throwUnrevoked,
+  throwUnwritten,
+  tooMany,
+} from './operator-faults.ts';
 import { type OperatorRecord, operatorRecordSchema } from './operator-record.ts';
 import { OperatorTable, type TokenCheck } from './operator-table.ts';
 
@@ -120,13 +131,16 @@ export class Operators {
 
   /**
    * Makes a token and returns it. It is shown only here. @throws MusterError `conflict` when there is an operator of this
-   * name, or when there are too many; `unreachable` when the store gave no answer, so that the token may exist.
+   * name, when the operation has made one before, or when there are too many; `unreachable` when the store gave no answer, so that the token may exist.
    */
   async create({ name, readOnly, validMs }: NewOperator, act: Act): Promise<string> {
     const { clock, events, log } = this.#options;
-    if (this.#records.get(name)) throw taken(name);
+    const there = this.#records.get(name);
+    if (there) throw takenBy(name, there, act);
     if (isFirstOperator(name)) throw reserved(name);
     if (this.#records.size >= maxOperators) throw tooMany(maxOperators);
+    const before = await this.#records.removedOperations(name).catch(error => throwUnread(error, name));
+    if (hasDone(before, 'operator_created', act.operation)) throw madeBefore(name);
     const now = clock.now();
     const token = newToken(name);
     const expires = validMs === undefined ? undefined : new Date(now.getTime() + validMs).toISOString();
@@ -136,8 +150,13 @@ export class Operators {
       ...(expires ? { expires } : {}),
       createdBy: act.actor,
       at: now.toISOString(),
+      ...withOperation(before, 'operator_created', act.operation),
     };
-    await this.#records.set(name, record).catch(error => throwUnwritten(error, name));
+    await this.#records.set(name, record).catch(error => {
+      const other = wasChanged(error) ? this.#records.get(name) : undefined;
+      if (other) throw takenBy(name, other, act);
+      throwUnwritten(error, name);
+    });
     log.info({ operator: name, readOnly, expires, ...act }, 'an operator was given a token');
     events.announce('operator_created', {
       ...act,
@@ -156,11 +175,15 @@ export class Operators {
   async revoke(name: string, act: Act): Promise<void> {
     const { events, log } = this.#options;
     const before = this.#records.get(name);
+    if (await this.#hasRevoked(name, before, act)) return;
     if (!before) throw notFound(name);
+    const kind = 'operator_revoked';
     this.#revoked.add(name);
     try {
-      if (this.#first?.isOwn(name, before)) await this.#first.replace(name, before);
-      else await this.#records.delete(name);
+      const { operations } = before;
+      if (this.#first?.isOwn(name, before))
+        await this.#first.replace(name, before, withOperation(operations, kind, act.operation));
+      else await this.#records.delete(name, removalHeaders(operations, kind, act));
     } catch (error) {
       if (wasChanged(error)) this.#revoked.delete(name);
       throwUnrevoked(error, name);
@@ -174,6 +197,15 @@ export class Operators {
   /** Writes the records again into a store that was lost. @throws BrokerError; MusterError `conflict` */
   restore(): Promise<void> {
     return this.#records.restore();
+  }
+
+  /** Returns whether the operation has revoked a token of this operator before. A later one stays then. */
+  async #hasRevoked(name: string, record: OperatorRecord | undefined, { operation }: Act): Promise<boolean> {
+    if (operation === undefined) return false;
+    const texts = record
+      ? record.operations
+      : await this.#records.removedOperations(name).catch(error => throwUnrevoked(error, name));
+    return hasDone(texts, 'operator_revoked', operation);
   }
 
   #keepVoid(name: string, record: OperatorRecord): Promise<void> {
@@ -200,6 +232,9 @@ export class Operators {
     });
   }
 }
+
+const takenBy = (name: string, { operations }: OperatorRecord, { operation }: Act): MusterError =>
+  hasDone(operations, 'operator_created', operation) ? madeBefore(name) : taken(name);
 
 function newToken(name: string): string {
   const token = operatorToken(name, randomBytes(operatorSecretBytes));

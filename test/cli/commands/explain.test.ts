@@ -61,11 +61,40 @@ test('it says what became of an operation', () => {
         `node-7: the request to approve it was refused at ${at}: not found`,
       ],
     ],
-    [{}, [`No requester has recorded a decision about a node by operation ${operation}: none was made.`]],
+    [
+      {
+        State: 'overtaken',
+        Changes: [
+          { Kind: 'join_code_revoked', Name: 'abc', Stands: true, At: at, Actor: 'ada' },
+          {
+            Kind: 'operator_created',
+            Name: 'bob',
+            Stands: false,
+            Actor: '',
+            Later: { Kind: 'operator_revoked', At: at, Actor: 'ada', Reason: '', Operation: other },
+          },
+        ],
+      },
+      [
+        `Operation ${operation} was carried out, and something else was decided later.`,
+        `join code abc: revoked at ${at} by ada.`,
+        `operator bob: created. It was revoked later at ${at} by ada (operation ${other}).`,
+      ],
+    ],
+    [
+      { State: 'under_way', UnderWay: [{ NodeID: '', What: 'operator bob', Action: 'create' }] },
+      [`Operation ${operation} is under way.`, 'operator bob: node-0 is about to create it.'],
+    ],
+    [
+      {},
+      [
+        `No requester has recorded a change of a node, a token, a join code or a ban by operation ${operation}: none was made.`,
+      ],
+    ],
     [
       { EventsSince: at, Doubts: ['s1 is away'] },
       [
-        `No requester has recorded a decision about a node by operation ${operation}: none was made, or it was before ${at}, from when on events are kept.`,
+        `No requester has recorded a change of a node, a token, a join code or a ban by operation ${operation}: none was made, or it was before ${at}, from when on events are kept.`,
         'This may change: s1 is away.',
       ],
     ],

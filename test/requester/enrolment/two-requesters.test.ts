@@ -149,7 +149,7 @@ test('a ban that two operators set at once stands, and one of them may lift it',
   await Promise.all([first.bans.add(one, ban('ada')), second.bans.add(one, ban('bob'))]);
   await clock.settle();
   assert.deepEqual(first.bans.of(one), second.bans.of(one));
-  await Promise.all([first.bans.remove(one), second.bans.remove(one)]);
+  await Promise.all([first.bans.remove(one, { actor: 'ada' }), second.bans.remove(one, { actor: 'bob' })]);
   await clock.settle();
   for (const { bans } of [first, second]) assert.equal(bans.of(one), undefined);
 });

@@ -10,11 +10,11 @@ import { formerRows } from './former-text.ts';
 import { labelRows } from './label-text.ts';
 import { conditionRows, conflictText, decisionRows, optionalTime, row } from './node-rows.ts';
 
-/** Width of the text, in columns. Longer values are broken between words. */
-const columns = 80;
-
-/** Returns the text. `now` is the present time, for texts such as "5 min ago". */
-export function describeText(node: ShownNode, now: Date): string {
+/**
+ * Returns the text. `now` is the present time, for texts such as "5 min ago". Values that need more than `columns` are broken
+ * between words.
+ */
+export function describeText(node: ShownNode, now: Date, columns = 80): string {
   const { Info } = node;
   const sections: Section[] = [
     { title: Info.NodeID, rows: nodeRows(node, now) },
@@ -63,7 +63,7 @@ function fingerprintText({ Info, Muster }: ShownNode): string | undefined {
 function statusText(node: ShownNode, now: Date): string {
   const { Info, ConnectionState, Muster } = node;
   const status = statusOf(node);
-  if (Info.NodeType === 'Requester') return `${status}; a requester sends no heartbeats`;
+  if (Info.NodeType === 'Requester') return `${status}, because a requester sends no heartbeats`;
   if (Muster?.Silence !== undefined) return `${status}, last heard ${durationText(Muster.Silence)} ago`;
   const last = optionalTime(ConnectionState?.LastHeartbeat, now);
   if (last) return `${status}, last heard ${last}`;
@@ -84,7 +84,7 @@ function machineRows({ Info }: ShownNode): Row[] {
     ...row('hostname', Hostname),
     ...row('address', Address && [Address.IP, Address.Why && `(${Address.Why})`].filter(Boolean).join(' ')),
     ...row('system', Host?.OS),
-    ...row('platform', GOOS && `${GOOS}/${GOARCH}`),
+    ...row('platform', [GOOS, GOARCH].filter(Boolean).join('/')),
     ...row('kernel', Host?.Kernel),
     ...row('virtualisation', Host?.Virtualisation),
     ...row('processor', [Host?.CPUModel, cpus].filter(Boolean).join(', ')),
@@ -108,7 +108,7 @@ function capacityRows({ Info, Connection }: ShownNode): Row[] {
     const offered = MaxCapacity[name];
     if (!offered) return [];
     if (Connection !== 'CONNECTED') return [[label, format(offered)]];
-    return [[label, `${format(AvailableCapacity[name] ?? 0)} of ${format(offered)} available`]];
+    return [[label, `${partText(AvailableCapacity[name] ?? 0, offered, format)} available`]];
   });
   const limit = resourcesText(MaxJobRequirements);
   return [
@@ -116,6 +116,11 @@ function capacityRows({ Info, Connection }: ShownNode): Row[] {
     ...row('queued', resourcesText(QueueCapacity)),
     ...row('for one job', limit === resourcesText(MaxCapacity) ? undefined : limit),
   ];
+}
+
+function partText(part: number, whole: number, format: (amount: number) => string): string {
+  const few = part === 0 ? 'none' : part === whole ? 'all' : format(part);
+  return `${few} of ${format(whole)}`;
 }
 
 function resourcesText(resources: Resources): string {
@@ -128,17 +133,21 @@ function cores(amount: number): string {
   return String(Math.round(amount * 100) / 100);
 }
 
-function usageRows({ Muster }: ShownNode, now: Date): Row[] {
+/** Returns what of the whole machine is in use, by whatever program. */
+function usageRows({ Info: { Host }, Muster }: ShownNode, now: Date): Row[] {
   const { Usage, ResourcesAt } = Muster ?? {};
   if (!Usage) return [];
   return [
-    ['CPU', `${cores(Usage.CPU)} CPUs busy`],
-    ['memory', sizeText(Usage.Memory)],
-    ['disk', sizeText(Usage.Disk)],
+    ['CPU', usedText(Usage.CPU, Host?.CPUs, cores)],
+    ['memory', usedText(Usage.Memory, Host?.Memory, sizeText)],
+    ['disk', usedText(Usage.Disk, Host?.Disk, sizeText)],
     ['load', cores(Usage.Load)],
     ...row('measured', optionalTime(ResourcesAt, now)),
   ];
 }
+
+const usedText = (used: number, whole: number | undefined, format: (amount: number) => string): string =>
+  whole ? `${format(used)} of ${format(whole)}` : format(used);
 
 function gpuRows({ Info, Muster }: ShownNode): Row[] {
   const usages = Muster?.Usage?.GPUs ?? [];

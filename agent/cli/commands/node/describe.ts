@@ -1,11 +1,12 @@
 // `muster node describe` shows everything about one node.
 import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { formatAs } from '../../../output/data.ts';
-import { print } from '../../../output/terminal.ts';
+import { outputWidth, print } from '../../../output/terminal.ts';
 import { systemClock } from '../../../system/clock.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { describeText } from './describe-text.ts';
+import { findNode } from './find-node.ts';
 
 export const settings = apiSettings;
 
@@ -22,7 +23,8 @@ export const examples: readonly Example[] = [
 
 export async function run(argv: Argv<typeof flags, keyof typeof operands>): Promise<number> {
   const api = await requesterApi(argv.load);
-  const node = await api.node(argv.operands.id);
-  print(await formatAs(argv.flags.output, node, () => describeText(node, systemClock.now())));
+  const node = await findNode(api, argv.operands.id);
+  const text = () => describeText(node, systemClock.now(), outputWidth());
+  print(await formatAs(argv.flags.output, node, text));
   return 0;
 }

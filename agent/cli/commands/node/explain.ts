@@ -9,6 +9,7 @@ import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { adviceFor } from './advice.ts';
 import { explainNodeText, type NodeExplanation } from './explain-node-text.ts';
+import { findNode } from './find-node.ts';
 
 export const settings = apiSettings;
 
@@ -28,7 +29,7 @@ const mostEvents = 10;
 
 export async function run(argv: Argv<typeof flags, keyof typeof operands>): Promise<number> {
   const api = await requesterApi(argv.load);
-  const Node = await api.node(argv.operands.id);
+  const Node = await findNode(api, argv.operands.id);
   const explanation: NodeExplanation = {
     Node,
     ...(await lastEvents(api, Node.Info.NodeID)),

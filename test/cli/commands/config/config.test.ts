@@ -1,6 +1,6 @@
 // `muster config` shows the settings and finds everything that is wrong with them.
 import assert from 'node:assert/strict';
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
@@ -211,6 +211,23 @@ test('check warns of files that are missing, unreadable or of another kind', asy
       lines,
       warnings.map(warning => `Warning: FILE:${warning}`),
     );
+  }
+});
+
+test('check warns of a busy file that can never be there', async t => {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, 'empty'), '');
+  await symlink(join(folder, 'none'), join(folder, 'nowhere'));
+  const configFile = join(folder, 'config.yaml');
+  for (const [file, fault] of [
+    ['gone/busy', `${folder}/gone/busy is in a folder that is not there`],
+    ['empty/busy', `${folder}/empty/busy is in a folder that is not there`],
+    ['nowhere', `${folder}/nowhere is not there`],
+    ['.', `${folder} is not a file`],
+  ] as const) {
+    await writeFile(configFile, `compute: { busyFile: ${file} }`);
+    const problems = await checkSettingFiles(await loadSettings({ configFile }));
+    assert.deepEqual(problems, [`${configFile}:1: compute.busyFile: ${fault}`]);
   }
 });
 

@@ -174,8 +174,8 @@ capacity
   GPU          1 of 2 available
 
 in use
-  CPU          192.4 CPUs busy
-  memory       500 GB
+  CPU          192.4 of 256
+  memory       500 GB of 540 GB
   disk         1.2 TB
   load         201.25
   measured     2026-01-01 11:59:30 UTC (30 s ago)
@@ -190,6 +190,20 @@ labels
   zone  eu
 `,
   );
+});
+
+test('what is wholly free or wholly taken is said in a word, and a wider terminal takes longer lines', () => {
+  const { Info } = withGpus;
+  const AvailableCapacity = { Memory: 432e9, Disk: 2e12, GPU: 2 };
+  const full = {
+    ...withGpus,
+    Info: { ...Info, ComputeNodeInfo: { ...Info.ComputeNodeInfo, AvailableCapacity } },
+  };
+  const text = describeText(readNode(JSON.parse(JSON.stringify(full))), now, 160);
+  assert.match(text, /^ {2}CPU +none of 204\.8 available$/m);
+  assert.match(text, /^ {2}memory +all of 432 GB available$/m);
+  assert.match(text, /^ {2}GPU +all of 2 available$/m);
+  assert.match(text, /^ {2}GpuMissing +the GPU at .* not there any more$/m);
 });
 
 test('a long reason is broken into lines and cannot steer the terminal', () => {
@@ -221,7 +235,7 @@ test('a requester and a node of Bacalhau are described by what they have', () =>
     `node-0
   type      Requester
   approval  APPROVED
-  status    UNKNOWN; a requester sends no heartbeats
+  status    UNKNOWN, because a requester sends no heartbeats
   version   Bacalhau v1.0.0
 
 machine

@@ -161,5 +161,29 @@ test('the command takes a beginning of an id, and tells a script the same', asyn
   const { stdout } = await run('node-1', '-o', 'json');
   const { Node, Events, Advice } = JSON.parse(stdout);
   assert.deepEqual([Node.Info.NodeID, Events, Advice.length], ['node-1', [], 2]);
-  assert.deepEqual(await run('x'), { code: 1, stdout: '', stderr: 'Error: node not found: x\n' });
+  assert.deepEqual(await run('x'), {
+    code: 1,
+    stdout: '',
+    stderr: 'Error: node not found: x\nHint:  the nodes that are there: muster node list\n',
+  });
+});
+
+test('of a node that is gone, explain and describe say when it went, by whom and why', async t => {
+  const directory = cluster();
+  const told = event('deleted', '2026-01-01T11:00:00Z', {
+    previous: { membership: 'APPROVED' },
+    current: {},
+    actor: 'ada',
+    reason: 'sold',
+  });
+  directory.events.push({ node: 'gpu-7', time: new Date(told.time), text: JSON.stringify(told) });
+  const api = await serve(t, directory);
+  for (const verb of ['explain', 'describe']) {
+    const { code, stderr } = await muster(t, ['node', verb, 'gpu-7', '--api-port', String(api.port)]);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^Error: node not found: gpu-7\nHint: {2}gpu-7 was deleted 2026-01-01 11:00:00 UTC \(.* ago\), "sold", by ada; what happened before: muster events --node gpu-7\n$/,
+    );
+  }
 });

@@ -261,7 +261,10 @@ test('a refusal of the requester is shown in its own words with exit code 1', as
     muster(t, ['node', ...args, '--api-port', String(api.port)], {
       env: { MUSTER_API_TOKEN: tokens.tester },
     });
-  assert.deepEqual(await run('describe', 'X'), fails(1, 'Error: node not found: X\n'));
+  assert.deepEqual(
+    await run('describe', 'X'),
+    fails(1, 'Error: node not found: X\nHint:  the nodes that are there: muster node list\n'),
+  );
   assert.deepEqual(await run('approve', '../../etc'), fails(1, 'Error: node not found: ../../etc\n'));
   assert.deepEqual(await run('delete', ''), fails(1, 'Error: node not found: \n'));
   assert.deepEqual(
