@@ -1,6 +1,5 @@
 // An operation is what an operator wants to have done once. Its id goes with the request and stands in all that follows from
 // it, so a request can be repeated without harm, and an operator can ask later what became of it.
-import * as v from 'valibot';
 import { ProtocolError } from './error.ts';
 
 /** The header of a request to the API with the id of its operation. The answer names it too. */
@@ -36,7 +35,7 @@ export const operationTime = (operation: string): Date =>
   new Date(Number.parseInt(operation.slice(0, 8) + operation.slice(9, 13), 16));
 
 /** Number of operations that the record of a node remembers. */
-const maxRemembered = 8;
+export const maxRemembered = 8;
 
 /** What an operation did to a node: the kind of the change, and the id of the operation. */
 export interface Remembered {
@@ -45,12 +44,6 @@ export interface Remembered {
   /** Whether it has banned the key of the node too. */
   isBan: boolean;
 }
-
-/** The schema of the texts that a record of the cluster keeps. */
-export const rememberedSchema = v.pipe(
-  v.array(v.pipe(v.string(), v.maxLength(128))),
-  v.maxLength(maxRemembered),
-);
 
 /** The word in the text of an operation that has banned a key too. An earlier version does not read it. */
 const bannedWord = 'banned';

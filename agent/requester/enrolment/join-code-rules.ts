@@ -2,7 +2,7 @@
 // functions are pure.
 import * as v from 'valibot';
 import { goTime } from '../../protocol/node-info.ts';
-import { rememberedSchema } from '../../protocol/operation.ts';
+import { rememberedSchema } from '../../protocol/operation-schema.ts';
 import { strictTextMap } from '../../protocol/schema.ts';
 import { parseIpNetwork } from '../../system/ip-network.ts';
 import { withOperation } from '../cluster/record-operations.ts';

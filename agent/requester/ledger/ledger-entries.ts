@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { memberships } from '../../protocol/node-state.ts';
-import { rememberedSchema } from '../../protocol/operation.ts';
+import { rememberedSchema } from '../../protocol/operation-schema.ts';
 import { validate } from '../../protocol/schema.ts';
 
 const short = (limit = 128) => v.pipe(v.string(), v.maxLength(limit));

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { durablePattern } from '../../protocol/listener.ts';
 import { goTime } from '../../protocol/node-info.ts';
-import { rememberedSchema } from '../../protocol/operation.ts';
+import { rememberedSchema } from '../../protocol/operation-schema.ts';
 
 export const listenerRecordSchema = v.object({
   /** SHA-256 of the token, in base64url. */

@@ -5,7 +5,8 @@ import type { OperationChange } from '../../protocol/http-operations.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import { goTime } from '../../protocol/node-info.ts';
-import { type Remembered, rememberedOperations, rememberedSchema } from '../../protocol/operation.ts';
+import { type Remembered, rememberedOperations } from '../../protocol/operation.ts';
+import { rememberedSchema } from '../../protocol/operation-schema.ts';
 import type { Bucket, BucketEntry } from '../../transport/port.ts';
 import { type ChangeKind, markerActor, markerOperations } from '../cluster/record-operations.ts';
 

@@ -1,7 +1,7 @@
 // An operator record is what the store keeps of an operator's token: its hash, what it allows, and who made it.
 import * as v from 'valibot';
 import { goTime } from '../../protocol/node-info.ts';
-import { rememberedSchema } from '../../protocol/operation.ts';
+import { rememberedSchema } from '../../protocol/operation-schema.ts';
 
 export const operatorRecordSchema = v.object({
   /** SHA-256 of the token, in base64url. */
