@@ -11,7 +11,7 @@ export const eventCursor = (created: string, sequence: number): string =>
   `${streamLife(created)}-${sequence}`;
 
 /** Returns the life of a stream that was created then. A cluster of NATS servers names no time. */
-export const streamLife = (created: string): string => (Date.parse(created) || 0).toString(36);
+export const streamLife = (created: string): string => Math.max(0, Date.parse(created) || 0).toString(36);
 
 /** Returns what a cursor says; undefined for any other text. */
 export function readEventCursor(text: string): EventCursor | undefined {

@@ -54,7 +54,10 @@ const common: [typed: string, completed: string][] = [
 
 /** Lines with all the words that fit. */
 const lists: [typed: string, words: string][] = [
-  ['muster node ', 'approve bans delete describe list reject rekey unban'],
+  [
+    'muster node ',
+    'approve bans cordon delete describe drain explain label list prune reject rekey unban uncordon undelete',
+  ],
   ['muster node approve ', 'node-1 node-2 node-3'],
   ['muster node describe ', 'node-0 node-1 node-2 node-3'],
   ['muster node list -o ', 'ansible csv json name table wide yaml'],
