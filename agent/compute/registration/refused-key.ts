@@ -25,6 +25,8 @@ export interface RefusedKeyOptions {
   update(change: Pick<RegistrationState, 'isAskingWhy'> | Pick<RegistrationState, 'refusal'>): void;
   /** Called when the node may send requests again. */
   onLetIn(): void;
+  /** Called when the key of a node that was deleted is not refused any more: an operator may have brought it back. */
+  onBroughtBack(): void;
   /** Called when the key is refused because the node was deleted, unless the state says so already. */
   onDeleted(refusal: Refusal): void;
 }
@@ -34,6 +36,8 @@ const deletedPauseMs = 600_000;
 
 export class RefusedKey {
   readonly #options: RefusedKeyOptions;
+  /** Whether the node has waited on a refused link since it was deleted. */
+  #hasWaited = false;
   /** The question that is being asked. */
   #asking: Promise<void> | undefined;
 
@@ -97,9 +101,11 @@ export class RefusedKey {
       this.#onKeyDeleted(refusal);
       return;
     }
+    this.#hasWaited = false;
     if (!refusal) {
+      if (state.phase === 'deleted') this.#options.onBroughtBack();
       // A link on which the key was refused permits nothing more when the key is let in.
-      if (!state.refusal && state.phase !== 'deleted') connection.reconnect(delays.whileKeyRefusedMs());
+      else if (!state.refusal) connection.reconnect(delays.whileKeyRefusedMs());
       update({ refusal: undefined });
       return;
     }
@@ -117,14 +123,17 @@ export class RefusedKey {
     else connection.reconnect(waitMs);
   }
 
-  // The key of a deleted node may only ask why. What it needs is another connection, and that only when it may come back. When an
-  // operator brings it back, the requester ends this link to call the node.
+  // The key of a deleted node may only ask why. What it needs is another connection, and that only when it may come back. An
+  // operator may bring it back, most likely soon after a mistake: then the requester ends the link on which the node waits. The
+  // broker ends it too, after half a minute, and from then on the node looks now and then.
   #onKeyDeleted(refusal: Refusal): void {
     const { connection, delays, state } = this.#options;
     if (this.#options.mayComeBack()) connection.reconnect(delays.whileKeyRefusedMs());
     else {
       if (state.phase !== 'deleted') this.#options.onDeleted(refusal);
-      connection.standBy(deletedPauseMs);
+      if (this.#hasWaited) connection.reconnect(deletedPauseMs);
+      else connection.standBy(deletedPauseMs);
+      this.#hasWaited = true;
     }
   }
 }

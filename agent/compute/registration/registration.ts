@@ -69,6 +69,8 @@ export class Registration {
       mayComeBack: () => this.mayComeBack,
       update: change => this.#effects.update(change),
       onLetIn: () => this.#onLetIn(),
+      // It confirms and does not register, because a registration would bring back a node that nobody brought back.
+      onBroughtBack: () => this.#plan.planIn('confirm', 0),
       onDeleted: ({ reason, operatorReason = '' }) =>
         this.#effects.onDeleted({ kind: 'deleted', reason, operatorReason }),
     });

@@ -92,10 +92,12 @@ export class RegistrationBench {
   /** A promise that every write and removal waits for, while it is set. */
   fileGate: Promise<void> | undefined;
   reply: (kind: Asked['kind'], count: number) => Reply;
-  /** Why the key is refused. */
-  refusal: Refusal | undefined;
+  /** Why the key is refused, or the error when nobody says. */
+  refusal: Refusal | Error | undefined;
   /** The waits after which the connection was to be made again, in milliseconds. */
   readonly reconnects: number[] = [];
+  /** The longest waits on the refused link, in milliseconds. */
+  readonly standBys: number[] = [];
   readonly settings = { rejoinAfterDelete: false };
   /** Requests that are on their way now, and at most at one time. */
   inFlight = 0;
@@ -126,11 +128,14 @@ export class RegistrationBench {
         },
         connected: signal => this.#whenConnected(signal),
         reconnect: afterMs => void this.reconnects.push(afterMs ?? 0),
-        standBy: afterMs => void this.reconnects.push(afterMs),
+        standBy: maxMs => void this.standBys.push(maxMs),
       },
       client: {
         sendInfo: method => this.#ask(method === 'RegisterNode/v1' ? 'register' : 'update'),
-        whyRefused: async () => this.refusal,
+        whyRefused: async () => {
+          if (this.refusal instanceof Error) throw this.refusal;
+          return this.refusal;
+        },
       },
       sentinel: sentinelFile(
         { ...common, folder: '' },

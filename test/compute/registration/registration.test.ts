@@ -292,6 +292,33 @@ describe('a decision reaches a node by the answers to its reports', () => {
     assert.deepEqual([bench.phase, bench.asked.length, bench.file?.session], ['pending', 2, 's-2']);
   });
 
+  test('a deleted node that an operator brings back asks again, and registers, because its session is gone', async () => {
+    const bench = await started(inTurn(accepted('APPROVED', 's-1'), unknown(), accepted('APPROVED', 's-2')));
+    await bench.answerReport(deleted());
+    assert.equal(bench.phase, 'deleted');
+    await bench.registration.onConnectedAgain();
+    await bench.clock.advance(60_000);
+    assert.deepEqual([bench.phase, bench.state.session], ['approved', 's-2']);
+  });
+
+  test('a deleted node waits once on the link on which it is refused, and then looks every ten minutes', async () => {
+    const bench = await started(inTurn(accepted('APPROVED', 's-1')));
+    await bench.answerReport(deleted());
+    bench.refusal = { code: 'deleted', reason: 'node node-1 was deleted', hint: '', fingerprint: '' };
+    for (let times = 0; times < 3; times++) await bench.registration.onConnectedAgain();
+    assert.deepEqual([bench.standBys, bench.reconnects], [[600_000], [600_000, 600_000]]);
+    assert.equal(bench.phase, 'deleted');
+  });
+
+  test('a deleted node that nobody tells why it is refused stays quiet', async () => {
+    const bench = await started(inTurn(accepted('APPROVED', 's-1'), accepted('APPROVED', 's-2')));
+    await bench.answerReport(deleted());
+    bench.refusal = new BrokerError('no_responders', 'nobody answers');
+    await bench.registration.onConnectedAgain();
+    await bench.clock.advance(60_000);
+    assert.equal(bench.phase, 'deleted');
+  });
+
   test('with rejoinAfterDelete a deleted node registers at once, and later each time that it is deleted again', async () => {
     let session = 0;
     const bench = new RegistrationBench(() => accepted('PENDING', `s-${++session}`));
