@@ -157,7 +157,7 @@ export const commands: CommandTable = [
   { path: 'events', help: 'show what happened to the nodes', load: () => import('./commands/events.ts') },
   {
     path: 'explain',
-    help: 'say what became of a decision or another change that got no answer',
+    help: 'say what became of a change that got no answer',
     load: () => import('./commands/explain.ts'),
   },
   {
