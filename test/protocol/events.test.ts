@@ -83,6 +83,7 @@ test('subscribers may rely on these kinds, and every change of a record has an e
     'cordoned',
     'uncordoned',
     'drained',
+    'undeleted',
     'labelled',
   ]);
   assert.deepEqual(healthKinds, ['healthy', 'unhealthy', 'unknown', 'left']);

@@ -216,7 +216,7 @@ export class Roll {
    * events; BrokerError when the store does not answer.
    */
   async decide(name: string, decision: Decision, rule: DecisionRule): Promise<string> {
-    await this.#compared();
+    if (this.#follower.isComparing) await this.#compared();
     if (isNodeKey(name) && !this.records.get(name)) await this.refresh(name);
     const id = this.#decidedBy(name, decision) ?? this.#resolve(name, decision);
     await this.#writer.change(id, stored => rule(stored, name, decision, this.#timeAfterPin(id)));
@@ -228,7 +228,7 @@ export class Roll {
    * `unreachable` as `decide`; BrokerError when the store does not answer.
    */
   async undelete(name: string, decision: Decision, rule: DecisionRule): Promise<string> {
-    await this.#compared();
+    if (this.#follower.isComparing) await this.#compared();
     await this.#writer.change(name, stored => rule(stored, name, decision, this.#timeAfterPin(name)));
     return name;
   }
@@ -296,7 +296,6 @@ export class Roll {
 
   // During a comparison, a lost node looks as if it had never been there.
   async #compared(): Promise<void> {
-    if (!this.#follower.isComparing) return;
     await this.#follower.compared().catch(error => {
       throw comparing(error);
     });

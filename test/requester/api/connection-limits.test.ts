@@ -41,7 +41,7 @@ test(`${flood} connections that send nothing, half a head or no body lock nobody
   assert.ok(sockets.some(socket => !socket.closed));
   directory.emit('node-1', '{"id":"node-1:9"}');
   const { value } = await reader.read();
-  assert.equal(new TextDecoder().decode(value), '{"id":"node-1:9"}\n');
+  assert.equal(new TextDecoder().decode(value), '{"id":"node-1:9","cursor":"fake-0"}\n');
   assert.deepEqual(
     lines.filter(({ level }) => level !== 'debug').map(({ level, message }) => [level, message]),
     [['warn', 'more than 256 new connections to the API wait; those that wait longest are closed']],
