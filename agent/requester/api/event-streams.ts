@@ -60,10 +60,16 @@ export class EventStreams {
     response.setHeader('Connection', 'close');
     if (follow) response.setHeader(signOfLifeHeader, this.#signOfLifeMs);
     const room = roomIn(response, this.#maxWaitingBytes / 8);
-    const feed = await this.#directory.follow({ node, since, after }, (event, cursor) => {
+    const work = this.#directory.follow({ node, since, after }, (event, cursor) => {
       this.#send(response, event, cursor);
       return room();
     });
+    const feed = await work.catch((error: unknown) => {
+      if (!response.headersSent) throw error;
+      // The broker was lost after the first events. A client must not take what it has got for all of them.
+      response.destroy();
+    });
+    if (!feed) return;
     if (response.destroyed) return feed.stop();
     response.once('close', () => feed.stop());
     response.flushHeaders();
@@ -99,8 +105,8 @@ export class EventStreams {
     response.destroy();
   }
 
-  // Returns the event as one line of JSON, with its cursor. Anybody who may publish on the broker may have written the event, so it is parsed
-  // first.
+  // Returns the event as one line of JSON, with its cursor. Anybody who may publish on the broker may have written the event, so
+  // it is parsed first.
   #line(event: Uint8Array, cursor: string): string | undefined {
     try {
       const said = parseJson(event);

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import type { Api } from '../../../agent/requester/api/server.ts';
+import { MusterError } from '../../../agent/system/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';
 import { requesterNode } from '../samples.ts';
@@ -42,6 +43,22 @@ test('without follow, the stream ends after the stored events', async t => {
   assert.equal(answer.headers['content-type'], 'application/x-ndjson');
   assert.equal(answer.text, line(1) + line(2) + line(3));
   await eventually('the directory is let go', () => directory.followers.size === 0);
+});
+
+test('a list of events that breaks off is cut, and nothing that is no event is in it', async t => {
+  const directory = stored();
+  directory.follow = async (_, onEvent) => {
+    await onEvent(Buffer.from('{"id":"node-1:1"}'), 'fake-1');
+    throw new MusterError('unreachable', 'the connection to the broker was lost');
+  };
+  const api = await serve(t, directory);
+  const response = await open(t, api, '');
+  let text = '';
+  response.on('data', data => {
+    text += data;
+  });
+  await assert.rejects(once(response, 'end'), { code: 'ECONNRESET' });
+  assert.ok(line(1).startsWith(text), text);
 });
 
 test('the events may be those of one node, or from a time on', async t => {
