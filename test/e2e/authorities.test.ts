@@ -168,7 +168,7 @@ describe('the authorities of a cluster', () => {
   it('are lost with the disk: without a backup nobody comes in by himself, and each comes back by a new code', async () => {
     await requester.stop();
     const backup = join(cluster.folder, 'backup');
-    await cp(data(), backup, { recursive: true, filter: path => !path.endsWith('.sock') });
+    await cp(data(), backup, { recursive: true, filter: path => !/\.(sock|tmp)$/.test(path) });
     await rm(data(), { recursive: true });
     requester = await cluster.requester();
     for (const id of ['here', 'away'])

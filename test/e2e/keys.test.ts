@@ -163,7 +163,7 @@ describe('the key of a node', () => {
     const first = await cluster.agent('node-3');
     await cp(join(cluster.folderOf('node-3'), 'agent'), join(cluster.folderOf('copy'), 'agent'), {
       recursive: true,
-      filter: path => !path.endsWith('.sock'),
+      filter: path => !/\.(sock|tmp)$/.test(path),
     });
     let copy = await other('copy', 'node-3');
     await untilRefused('copy', /another running agent uses the key of node node-3.*reset-identity/);

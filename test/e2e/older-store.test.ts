@@ -161,7 +161,7 @@ describe('a store of last week', () => {
   it('cannot be told from the right one when the folder of the requester is as old: then nobody knows', async () => {
     const folder = join(cluster.folder, 'whole');
     await requester.stop();
-    await cp(data(), folder, { recursive: true, filter: path => !path.endsWith('.sock') });
+    await cp(data(), folder, { recursive: true, filter: path => !/\.(sock|tmp)$/.test(path) });
     requester = await cluster.requester();
     await cluster.until('stays', 'APPROVED HEALTHY');
     await ok('node', 'delete', 'stays', '--ban');

@@ -68,7 +68,7 @@ describe('muster agent rotate-key', () => {
   it('gives the node another key, which everything shows, and the node stays what it is', async () => {
     await cp(folder(), join(cluster.folderOf('copy'), 'agent'), {
       recursive: true,
-      filter: path => !path.endsWith('.sock'),
+      filter: path => !/\.(sock|tmp)$/.test(path),
     });
     const before = await fingerprintOf();
     const { code, stdout, stderr } = await rotate();

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { clusterBucket } from '../../agent/requester/cluster/cluster-bucket.ts';
 import { madeStreamsKey, readMadeOn } from '../../agent/requester/made-streams.ts';
 import { storedStreams } from '../../agent/requester/stored-streams.ts';
-import type { CopyingConnection, StreamCopies } from '../../agent/transport/port.ts';
+import { BrokerError, type CopyingConnection, type StreamCopies } from '../../agent/transport/port.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
@@ -67,7 +67,16 @@ describe('the store of a cluster', () => {
       const stored = async function* () {
         yield* chunks;
       };
-      await copies.restore(copy, stored());
+      // Servers that choose a leader meanwhile may break a restore off.
+      await eventually(`${name} is back`, () =>
+        copies.restore(copy, stored()).then(
+          () => true,
+          error => {
+            if (error instanceof BrokerError) return false;
+            throw error;
+          },
+        ),
+      );
       await newcomer.program.untilPrinted(/the requester is ready/);
       assert.equal((await newcomer.status()).clusterId, clusterId);
       await newcomer.program.stop();
