@@ -1,4 +1,5 @@
-// Makes the inventory that Ansible asks a script for: the compute nodes, in groups by approval, status and labels, and those that may have work.
+// Makes the inventory that Ansible asks a script for: the compute nodes, in groups by approval, status and labels, and those
+// that may have work.
 import { hostOf } from '../../../output/node-columns.ts';
 import { type ListedNode, statusOf } from '../../../protocol/listed-node.ts';
 
