@@ -10,6 +10,8 @@ export interface ChangeEvent {
   id: string;
   time: string;
   data: EventData;
+  /** Whether an earlier version kept the change. Some of them noted a later revision than that of the change. */
+  isKept?: boolean;
 }
 
 export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
@@ -30,8 +32,12 @@ export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
     ...(change.Coalesced ? { coalesced: change.Coalesced } : {}),
   };
   const id = revisionEventId(node, change.Revision, change.Store);
-  return { kind: change.Kind, id, time: change.At, data };
+  return { kind: change.Kind, id, time: change.At, data, ...(change.Kept ? { isKept: true } : {}) };
 }
+
+/** Returns whether `stored`, an event in the stream, tells of the change that `event` tells of. */
+export const isSameEvent = (event: ChangeEvent, stored: ChangeEvent): boolean =>
+  digestOf(event) === digestOf(event.isKept ? { ...stored, id: event.id } : stored);
 
 const cordonData = ({ Until, Drain, Deadline }: CordonChange): NonNullable<EventData['cordon']> => ({
   ...(Until ? { until: Until } : {}),

@@ -3,7 +3,7 @@
 import { type MembershipKind, parseRevisionEventId } from '../../protocol/events.ts';
 import { maxMessageBytes } from '../../protocol/json.ts';
 import { AnnouncedMemberships, announcedMembership, keepsMembership } from './announced-memberships.ts';
-import { type ChangeEvent, digestOf } from './change-event.ts';
+import { type ChangeEvent, digestOf, isSameEvent } from './change-event.ts';
 import { type MembershipEvent, readEventId, readMembershipEvent } from './membership-event.ts';
 
 /** The room for events that were not read. */
@@ -124,5 +124,5 @@ const readHeld = (node: string, { kind, block, start, end }: HeldEvent) =>
 function saysTheSame(node: string, held: HeldEvent, event: ChangeEvent): boolean {
   if (!held.block) return held.digest === digestOf(event);
   const read = readHeld(node, held);
-  return read?.id === event.id && digestOf(read) === digestOf(event);
+  return read !== undefined && (event.isKept || read.id === event.id) && isSameEvent(event, read);
 }

@@ -2,7 +2,7 @@
 // somebody may have forged that one, and at its start the requester sees only the newest of each kind.
 import { eventSubject } from '../../protocol/subjects.ts';
 import type { EventStream } from '../../transport/port.ts';
-import { type ChangeEvent, digestOf } from './change-event.ts';
+import { type ChangeEvent, isSameEvent } from './change-event.ts';
 import { readMembershipEvent } from './membership-event.ts';
 
 /** The clocks of two machines may differ by this much, in milliseconds: that of the broker, and any other one. */
@@ -16,7 +16,6 @@ export async function isStored(
   node: string,
   event: ChangeEvent,
 ): Promise<boolean> {
-  const digest = digestOf(event);
   let left = maxRead;
   let isFound = false;
   const options = {
@@ -26,7 +25,7 @@ export async function isStored(
   const feed = await stream.follow(options, ({ data }) => {
     if (isFound || left-- <= 0) return;
     const read = readMembershipEvent(node, event.kind, data);
-    isFound = read !== undefined && digestOf(read) === digest;
+    isFound = read !== undefined && isSameEvent(event, read);
   });
   try {
     await feed.ready;

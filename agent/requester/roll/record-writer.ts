@@ -110,7 +110,8 @@ export class RecordWriter {
       if (!outcome.write) return outcome;
       tried = outcome;
       const { write: state, change } = outcome;
-      const changes = entry ? laterChangesOf(entry, stored) : [];
+      // The changes of an older record that came back were announced long ago.
+      const changes = entry && stored.kind !== 'lost' ? laterChangesOf(entry) : [];
       const operations = operationsAfter(stored, change);
       const registration = typeof state === 'string' ? lastRegistrationOf(stored) : undefined;
       const { revision } = stored;

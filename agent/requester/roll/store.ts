@@ -158,10 +158,11 @@ export const changesOf = (entry: BucketEntry, stored: StoredRecord): RecordedCha
 
 /**
  * Returns the changes of a later version in an entry. They are written again with each change, until that version comes back
- * and announces them.
+ * and announces them. They are read from the entry, because a record in memory may still have the changes of the record that
+ * it replaced.
  */
-export const laterChangesOf = (entry: BucketEntry, stored: StoredRecord): StoredChange[] =>
-  divideChanges(storedChanges(entry, stored)).later.map(change => ({
+export const laterChangesOf = (entry: BucketEntry): StoredChange[] =>
+  divideChanges(storedChanges(entry, readEntry(entry))).later.map(change => ({
     ...change,
     Revision: change.Revision || entry.revision,
     Kept: true,

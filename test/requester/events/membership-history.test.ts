@@ -80,6 +80,21 @@ describe('the membership history', () => {
     );
   });
 
+  test('knows the event of a change that an earlier version kept under a later revision', () => {
+    const history = new MembershipHistory();
+    const cordoned = { Kind: 'cordoned', Revision: 18, Store: 's1', At: at, Reason: 'kernel' } as const;
+    const asChange = { ...cordoned, Previous: 'APPROVED', Current: 'APPROVED' } as const;
+    const { kind, id, time, data } = changeEvent('node-1', asChange);
+    history.add('node-1', kind, Buffer.from(JSON.stringify(cloudEvent(kind, id, '/muster/c/r', time, data))));
+    const has = (more: Partial<RecordedChange>) =>
+      history.has('node-1', changeEvent('node-1', { ...asChange, ...more }));
+    assert.deepEqual(
+      [has({}), has({ Revision: 19 }), has({ Revision: 19, Kept: true })],
+      [true, false, true],
+    );
+    assert.equal(has({ Revision: 19, Kept: true, Reason: 'another' }), false);
+  });
+
   test('takes no message that is larger than any event', () => {
     const history = new MembershipHistory();
     const data = { node: 'node-1', previous: {}, current: {}, reason: 'x'.repeat(70_000) };

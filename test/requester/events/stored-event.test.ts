@@ -28,5 +28,9 @@ test('an event is found although the clock of the broker differs by a day from t
     assert.equal(await isStored(stream, node, event), false);
     await stream.publish(eventSubject(node, event.kind), JSON.stringify(event), event.id);
     assert.equal(await isStored(stream, node, event), true, node);
+    const later = { ...change, Revision: 4 };
+    assert.equal(await isStored(stream, node, changeEvent(node, later)), false, node);
+    // Some earlier versions noted a later revision when they kept a change.
+    assert.equal(await isStored(stream, node, changeEvent(node, { ...later, Kept: true })), true, node);
   }
 });

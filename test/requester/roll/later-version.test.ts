@@ -164,6 +164,15 @@ describe('a change of a later version', () => {
     assert.deepEqual(fixture.announced(), ['node-1 approved', 'node-1 rejected', 'node-1 approved']);
   });
 
+  test('keeps its revision when a write is acknowledged before the watch brings it', async () => {
+    const fixture = await fixtureWith([frobnicated]);
+    // The watch brings nothing until the next decision.
+    fixture.broker.announce = () => undefined;
+    await fixture.reject('node-1');
+    await fixture.approve('node-1');
+    assert.deepEqual(changesIn(fixture.broker)[0], { ...frobnicated, Revision: 1, Kept: true });
+  });
+
   test('stays through a deletion, a restart and another registration', async () => {
     const fixture = await fixtureWith([frobnicated]);
     await fixture.delete('node-1');
