@@ -118,11 +118,14 @@ export class AuthorityRotation implements RollObserver {
     await this.#write();
   }
 
-  /** Notes which CAs a node keeps on its disk. `pins` is undefined when the node does not say it. */
-  onKept(id: string, pins: readonly string[] | undefined): void {
+  /**
+   * Notes which CAs a node keeps on its disk. `pins` is undefined when the node does not say it. `arrival` is larger for a
+   * request that came later, because requests may end in another order.
+   */
+  onKept(id: string, pins: readonly string[] | undefined, arrival: number): void {
     const next = this.#next;
     if (next === undefined) return;
-    if (this.#nodes.set(id, pins?.includes(next) === true)) this.#writeSoon();
+    if (this.#nodes.set(id, pins?.includes(next) === true, arrival)) this.#writeSoon();
   }
 
   onRecord(id: string, state: NodeState): void {

@@ -8,6 +8,8 @@ export class Confirmations {
   /** The nodes that keep the next CA, and the approved ones that do not. */
   readonly #confirmed: Set<string>;
   readonly #missing = new Set<string>();
+  /** The arrival of the newest request of each node that counted here. */
+  readonly #newest = new Map<string, number>();
   /** The records of all nodes; undefined until the roll was read. */
   #records: KnownRecords | undefined;
 
@@ -50,10 +52,16 @@ export class Confirmations {
   clear(): void {
     this.#confirmed.clear();
     this.#missing.clear();
+    this.#newest.clear();
   }
 
-  /** Notes whether a node keeps the next CA. */
-  set(id: string, keeps: boolean): boolean {
+  /**
+   * Notes whether a node keeps the next CA. Requests may end in another order than that in which they came: `arrival` is larger
+   * for a later one, and what an earlier one says does not count any more.
+   */
+  set(id: string, keeps: boolean, arrival: number): boolean {
+    if (arrival < (this.#newest.get(id) ?? arrival)) return false;
+    this.#newest.set(id, arrival);
     if (keeps === this.#confirmed.has(id)) return false;
     if (keeps) this.#confirmed.add(id);
     else this.#confirmed.delete(id);
@@ -68,6 +76,7 @@ export class Confirmations {
 
   /** Forgets a node, because another machine may come back under its id. */
   onRemoved(id: string): boolean {
+    this.#newest.delete(id);
     const [wasConfirmed, wasMissing] = [this.#confirmed.delete(id), this.#missing.delete(id)];
     return wasConfirmed || wasMissing;
   }

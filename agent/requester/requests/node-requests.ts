@@ -64,6 +64,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
   const limited = limitedLog(log, clock);
   const handler = new RequestHandler(options);
   const atOnce = { verified: 0, unverified: 0 };
+  let arrivals = 0;
   let refreshing = 0;
   const refreshes = new TokenBuckets(refreshLimits, () => clock.monotonic());
 
@@ -102,6 +103,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     const nodeId = protocol.nodeIn(subject);
     // Bacalhau does not answer on other subjects either.
     if (nodeId === undefined) return;
+    const arrival = ++arrivals;
     counters.requests++;
     const isPermitted =
       mayAnswer(nodeId, message.reply, isVerified) || (await mayBeAnsweredYet(message, nodeId, isVerified));
@@ -115,8 +117,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     atOnce[kind]++;
     try {
       const { method, body, encode } = protocol.read(subject, message.data);
-      const hasSender = isVerified;
-      const result = await handler.handle({ method, nodeId, body, hasSender });
+      const result = await handler.handle({ method, nodeId, body, hasSender: isVerified, arrival });
       message.respond(encode(result, clock.now()));
     } catch (error) {
       if (error instanceof ProtocolError) counters.requestsMalformed++;
@@ -142,7 +143,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     if (nodeId === undefined || !mayAnswer(nodeId, message.reply, isVerified)) return;
     try {
       const { method, body } = protocol.read(subject, message.data);
-      handler.note({ method, nodeId, body, hasSender: isVerified });
+      handler.note({ method, nodeId, body, hasSender: isVerified, arrival: ++arrivals });
     } catch (error) {
       // The requester that answers counts it, and logs it.
       if (!(error instanceof ProtocolError)) throw error;

@@ -58,11 +58,15 @@ export class RequestAnswers {
     this.#limitedLog = limitedLog(options.log, options.clock);
   }
 
-  /** Answers whether the node is a member. `session` is undefined when the request began none. */
-  membership(asker: Asker, outcome: Outcome & { session?: string | undefined }): RequestResult {
+  /** Answers whether the node is a member. `session` is undefined when the request began none, `arrival` that of the request. */
+  membership(
+    asker: Asker,
+    outcome: Outcome & { session?: string | undefined },
+    arrival: number,
+  ): RequestResult {
     this.#countRefusal(outcome);
     const muster = this.#requester(asker, outcome.code, outcome.session);
-    return resultOf('membership', outcome, this.#withAuthorities(muster, asker, outcome));
+    return resultOf('membership', outcome, this.#withAuthorities(muster, asker, outcome, arrival));
   }
 
   /** Answers that a request was carried out, and nothing more. */
@@ -97,11 +101,12 @@ export class RequestAnswers {
     muster: AnsweringRequester | undefined,
     { id, sender }: Asker,
     { accepted }: Outcome,
+    arrival: number,
   ): AnsweringRequester | undefined {
     const { authorities, othersAuthorities } = this.#options;
     if (!accepted) return muster;
     const own = authorities?.valid ?? [];
-    if (own.length > 0) authorities?.onKept(id, sender?.Authorities ?? undefined);
+    if (own.length > 0) authorities?.onKept(id, sender?.Authorities ?? undefined, arrival);
     const valid = own.length > 0 ? own : othersAuthorities();
     // A node that was told of no CA would trust nobody.
     return muster && valid.length > 0 ? { ...muster, Authorities: [...valid] } : muster;

@@ -62,6 +62,8 @@ export interface NodeRequest {
    * session of another such node, or get it the reason of an operator.
    */
   hasSender: boolean;
+  /** The number of the request among all that this requester has received: a request may be carried out after a later one. */
+  arrival: number;
 }
 
 type NodeMessage = ({ NodeID: string } | { Info: { NodeID: string } }) & { Muster?: Sender | undefined };
@@ -95,11 +97,11 @@ export class RequestHandler {
     switch (method) {
       case 'RegisterNode/v1': {
         const request = read(registerRequestSchema);
-        return orRefuse(request, this.#register(request));
+        return orRefuse(request, this.#register(request, asked.arrival));
       }
       case 'UpdateNodeInfo/v1': {
         const request = read(registerRequestSchema);
-        return orRefuse(request, this.#updateInfo(request));
+        return orRefuse(request, this.#updateInfo(request, asked.arrival));
       }
       case 'UpdateResources/v1': {
         const request = read(updateResourcesRequestSchema);
@@ -131,11 +133,11 @@ export class RequestHandler {
     } else if (asked.method === 'UpdateNodeInfo/v1') {
       const { Muster: sender } = readBody(asked, registerRequestSchema);
       if (this.#isCurrent(asked.nodeId, sender))
-        this.#options.authorities?.onKept(asked.nodeId, sender?.Authorities ?? undefined);
+        this.#options.authorities?.onKept(asked.nodeId, sender?.Authorities ?? undefined, asked.arrival);
     }
   }
 
-  async #register(request: RegisterRequest): Promise<RequestResult> {
+  async #register(request: RegisterRequest, arrival: number): Promise<RequestResult> {
     const { roll, requesterId, conflicts, counters } = this.#options;
     const { Info, Muster } = request;
     const asker = { id: Info.NodeID, sender: Muster };
@@ -151,10 +153,10 @@ export class RequestHandler {
     // Bacalhau's nodes try again after an error, but not after a refusal by a rule.
     if (outcome.code === 'unavailable') return this.#answers.refuse(asker, outcome);
     if (outcome.accepted) this.#onExecutions(asker.id, executionsIn(Info, this.#options.clock.now()));
-    return this.#answers.membership(asker, outcome);
+    return this.#answers.membership(asker, outcome, arrival);
   }
 
-  async #updateInfo({ Info, Muster }: RegisterRequest): Promise<RequestResult> {
+  async #updateInfo({ Info, Muster }: RegisterRequest, arrival: number): Promise<RequestResult> {
     const asker = { id: Info.NodeID, sender: Muster };
     const refusal = await this.#refusalOf(asker, Info.Hostname);
     if (refusal) return this.#answers.refuse(asker, refusal);
@@ -166,7 +168,7 @@ export class RequestHandler {
       this.#options.waiting.markHeard(asker.id);
       this.#onExecutions(asker.id, executionsIn(Info, this.#options.clock.now()));
     }
-    return this.#answers.membership(asker, outcome);
+    return this.#answers.membership(asker, outcome, arrival);
   }
 
   async #updateResources(update: UpdateResourcesRequest): Promise<RequestResult> {

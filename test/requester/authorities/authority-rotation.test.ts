@@ -93,11 +93,11 @@ test('the next CA is due when every approved node keeps it, and not while one do
     ],
   );
   assert.deepEqual(rotation.view().MissingNodes, ['a', 'b']);
-  rotation.onKept('a', [pin('A'), pin('B')]);
-  rotation.onKept('b', [pin('A')]);
+  rotation.onKept('a', [pin('A'), pin('B')], 1);
+  rotation.onKept('b', [pin('A')], 2);
   await clock.advance(1_000);
   assert.equal(dueAuthority(store.rotation), undefined);
-  rotation.onKept('b', [pin('B'), pin('A')]);
+  rotation.onKept('b', [pin('B'), pin('A')], 3);
   await clock.advance(1_000);
   assert.equal(dueAuthority(store.rotation), pin('B'));
   assert.match(lines.at(-1)?.message ?? '', /every approved node trusts the next CA; a restart/);
@@ -105,16 +105,39 @@ test('the next CA is due when every approved node keeps it, and not while one do
   set(rotation, 'waits', 'APPROVED');
   await clock.advance(1_000);
   assert.equal(dueAuthority(store.rotation), undefined);
-  rotation.onKept('waits', [pin('B')]);
-  rotation.onKept('a', undefined);
+  rotation.onKept('waits', [pin('B')], 4);
+  rotation.onKept('a', undefined, 5);
   await clock.advance(1_000);
   assert.deepEqual([dueAuthority(store.rotation), rotation.view().MissingNodes], [undefined, ['a']]);
+});
+
+test('what a node said before counts no more, in whatever order its requests are carried out', async () => {
+  const { open, set, remove } = await begin();
+  const rotation = await open();
+  set(rotation, 'a', 'APPROVED');
+  await rotation.rotate(false, act);
+  rotation.onKept('a', [pin('A'), pin('B')], 2);
+  rotation.onKept('a', [pin('A')], 1);
+  assert.deepEqual(rotation.view().MissingNodes, []);
+  rotation.onKept('a', [pin('A')], 3);
+  rotation.onKept('a', [pin('A'), pin('B')], 2);
+  assert.deepEqual(rotation.view().MissingNodes, ['a']);
+  // A CA that is made later is another one, and so is a machine that comes back under the id.
+  await rotation.forget(pin('B'), act);
+  await rotation.rotate(false, act);
+  rotation.onKept('a', [pin('B')], 2);
+  assert.deepEqual(rotation.view().MissingNodes, []);
+  remove(rotation, 'a');
+  set(rotation, 'a', 'APPROVED');
+  rotation.onKept('a', [pin('B')], 1);
+  assert.deepEqual(rotation.view().MissingNodes, []);
 });
 
 test('whatever nodes do and whenever the requester restarts, the next CA is due just when no approved node lacks it', async () => {
   const ids = fc.constantFrom('a', 'b', 'c');
   const step = fc.oneof(
-    fc.record({ kind: fc.constant('kept' as const), id: ids, has: fc.boolean() }),
+    fc.record({ kind: fc.constant('kept' as const), id: ids, has: fc.boolean(), isLate: fc.boolean() }),
+    fc.record({ kind: fc.constant('carry out late ones' as const) }),
     fc.record({
       kind: fc.constant('set' as const),
       id: ids,
@@ -127,22 +150,36 @@ test('whatever nodes do and whenever the requester restarts, the next CA is due 
     const { clock, store, open, set, remove, nodes } = await begin();
     let rotation = await open();
     await rotation.rotate(false, act);
-    const keeps = new Map<string, boolean>();
+    /** What each node said last of what was carried out, and what waits to be carried out. */
+    const last = new Map<string, { has: boolean; arrival: number }>();
+    let late: { id: string; has: boolean; arrival: number }[] = [];
+    const carryOut = (request: (typeof late)[number]) => {
+      const { id, has, arrival } = request;
+      rotation.onKept(id, has ? [pin('B')] : [pin('A')], arrival);
+      if (arrival >= (last.get(id)?.arrival ?? 0)) last.set(id, request);
+    };
+    let arrivals = 0;
     for (const each of steps) {
       if (each.kind === 'set') set(rotation, each.id, each.to);
       else if (each.kind === 'remove') {
         remove(rotation, each.id);
-        keeps.delete(each.id);
+        last.delete(each.id);
+        late = late.filter(({ id }) => id !== each.id);
       } else if (each.kind === 'kept' && nodes.has(each.id)) {
-        rotation.onKept(each.id, each.has ? [pin('B')] : [pin('A')]);
-        keeps.set(each.id, each.has);
+        const request = { id: each.id, has: each.has, arrival: ++arrivals };
+        if (each.isLate) late.push(request);
+        else carryOut(request);
+      } else if (each.kind === 'carry out late ones') {
+        late.forEach(carryOut);
+        late = [];
       } else if (each.kind === 'restart') {
         await rotation.stop();
         rotation = await open();
+        late = [];
       }
       await clock.advance(1_000);
       const lacking = [...nodes].filter(
-        ([id, { Membership }]) => Membership === 'APPROVED' && !keeps.get(id),
+        ([id, { Membership }]) => Membership === 'APPROVED' && !last.get(id)?.has,
       );
       const expected = lacking.map(([id]) => id).sort();
       assert.deepEqual(rotation.view().MissingNodes, expected);
@@ -158,7 +195,7 @@ test('many confirmations are written once', async () => {
   for (let index = 0; index < 1_000; index++) set(rotation, `node-${index}`, 'APPROVED');
   await rotation.rotate(false, act);
   const { writes } = store;
-  for (let index = 0; index < 1_000; index++) rotation.onKept(`node-${index}`, [pin('B')]);
+  for (let index = 0; index < 1_000; index++) rotation.onKept(`node-${index}`, [pin('B')], index);
   await clock.advance(1_000);
   assert.equal(store.writes, writes + 1);
   assert.equal(store.rotation?.confirmed.length, 1_000);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
+import { Confirmations } from '../../../agent/requester/authorities/confirmations.ts';
 import { rejectNode } from '../../../agent/requester/roll/decisions.ts';
 import { foreignWrite } from '../roll/roll-fixture.ts';
 import { computeInfo, sender } from '../samples.ts';
@@ -255,6 +256,34 @@ describe('beside other requesters', () => {
     ask('node-1');
     await clock.settle();
     assert.equal(refreshed.length, 5);
+  });
+
+  test('what a node confirmed before counts no more, although that request is carried out later', async () => {
+    const confirmations = new Confirmations(true, []);
+    const authorities = {
+      isAwaited: true,
+      valid: ['present', 'next'],
+      onKept: (id: string, pins: readonly string[] | undefined, arrival: number) =>
+        void confirmations.set(id, pins?.includes('next') === true, arrival),
+    };
+    const { broker, clock, roll } = await begin({ requests: { authorities } });
+    const { session } = await roll.register({ Info: computeInfo('node-1'), Muster: sender() });
+    const ended: string[] = [];
+    const confirm = (zone: string, ...Authorities: string[]) => {
+      const body = JSON.stringify({
+        Info: computeInfo('node-1', { zone }),
+        Muster: { ...sender(session), Authorities },
+      });
+      const node = broker.connect();
+      const answer = node.request('node.management.node-1.UpdateNodeInfo/v1', body, 60_000);
+      return answer.then(() => void ended.push(Authorities.join()));
+    };
+    // The first one is written to the store, and the second one changes nothing there.
+    const both = Promise.all([confirm('b', 'present'), confirm('a', 'present', 'next')]);
+    await clock.settle();
+    await both;
+    assert.deepEqual(ended, ['present,next', 'present']);
+    assert.deepEqual([...confirmations.confirmed], ['node-1']);
   });
 
   test('what a node confirms to another one counts, while the next CA waits for it, and of its own session alone', async () => {
