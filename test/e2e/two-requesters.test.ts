@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import type { CloudEvent } from '../../agent/protocol/events.ts';
 import type { AuthoritiesView } from '../../agent/protocol/http-authorities.ts';
 import { readJoinCode } from '../../agent/protocol/join-code.ts';
@@ -19,7 +19,6 @@ const named = (prefix: string, count: number) => Array.from({ length: count }, (
 describe('two requesters of one roll, on a NATS of your own', () => {
   let two: TwoRequesters;
   const decided: { node: string; reason: string }[] = [];
-  const early = named('early', 12);
 
   before(async () => {
     // The tests run beside others, and what is tested here is no silence of the nodes.
@@ -30,6 +29,10 @@ describe('two requesters of one roll, on a NATS of your own', () => {
   });
 
   after(() => two?.release());
+
+  /** Lets new nodes in, which wait for a decision, and returns their ids. */
+  const newcomers = async (prefix: string, count: number) =>
+    (await two.join(named(prefix, count))).map(({ id }) => id);
 
   const decide = async (at: 'watcher' | 'standby', node: string, action: 'approve' | 'reject') => {
     const reason = `${action} ${node} at the ${at}, ${decided.length}`;
@@ -61,12 +64,13 @@ describe('two requesters of one roll, on a NATS of your own', () => {
   };
 
   it('both answer reads and take decisions, and each knows the other', async () => {
-    await two.join(early);
-    await two.cluster.agent('agent-1');
-    for (const [index, node] of [...early, 'agent-1'].entries())
+    const nodes = await newcomers('early', 12);
+    await two.cluster.agent('read-agent');
+    nodes.push('read-agent');
+    for (const [index, node] of nodes.entries())
       await decide(index % 2 === 0 ? 'watcher' : 'standby', node, 'approve');
     for (const requester of [two.one, two.other]) {
-      for (const node of [...early, 'agent-1'])
+      for (const node of nodes)
         await eventually(
           `${node} is shown`,
           async () => (await requester.stateOf(node)) === 'APPROVED HEALTHY',
@@ -75,7 +79,8 @@ describe('two requesters of one roll, on a NATS of your own', () => {
       assert.deepEqual(own.map(({ Info }) => Info.NodeID).sort(), ['node-0', 'node-b']);
     }
     const [one, other] = [await two.one.status(), await two.other.status()];
-    assert.deepEqual([one.watcher, other.watcher], ['node-0', 'node-0']);
+    const { watcher } = await two.roles();
+    assert.deepEqual([one.watcher, other.watcher], [watcher.id, watcher.id]);
     assert.deepEqual(
       one.peers?.map(({ requester }) => requester),
       ['node-b'],
@@ -85,35 +90,42 @@ describe('two requesters of one roll, on a NATS of your own', () => {
       ['node-0'],
     );
     const { stdout } = await two.cluster.command('node', 'list', '-o', 'wide');
-    assert.match(stdout, /^node-0 +Requester .* - +watches /m);
-    assert.match(stdout, /^node-b +Requester .* - +- /m);
+    for (const { id } of [two.one, two.other])
+      assert.match(
+        stdout,
+        new RegExp(`^${id} +Requester .* - +${id === watcher.id ? 'watches' : '-'} `, 'm'),
+      );
     await checkEvents();
   });
 
   it('when the watcher is killed while nodes register, every decision stands and each event is told once', async () => {
     const { watcher, standby } = await two.roles();
-    const { session, registeredAt } = (await two.cluster.sentinel('agent-1')) ?? {};
+    await two.cluster.agent('killed-agent');
+    const nodes = await newcomers('killed', 8);
+    await decide('watcher', 'killed-agent', 'approve');
+    for (const node of nodes) await decide('standby', node, 'approve');
+    const { session, registeredAt } = (await two.cluster.sentinel('killed-agent')) ?? {};
     assert.ok(session);
     const late = named('late', 16);
     const joining = two.join(late);
-    for (const node of early.slice(0, 4)) await decide('watcher', node, 'reject');
+    for (const node of nodes.slice(0, 4)) await decide('watcher', node, 'reject');
     await watcher.program?.kill();
-    for (const node of early.slice(4, 8)) {
+    for (const node of nodes.slice(4)) {
       const reason = `reject ${node} without the watcher`;
       assert.equal(await standby.decide(node, 'reject', reason), 200);
       decided.push({ node, reason });
     }
     await joining;
     await standby.untilItWatches();
-    for (const node of early.slice(0, 8))
+    for (const node of nodes)
       assert.match((await standby.stateOf(node)) ?? '', /^REJECTED/, `${node} is as it was decided`);
     // The last ones may have been accepted a moment ago, and are UNKNOWN until their first heartbeat.
     for (const node of late)
       await eventually(`${node} is healthy`, async () => (await standby.stateOf(node)) === 'PENDING HEALTHY');
     await watcher.start();
     await checkEvents();
-    assert.equal(await standby.stateOf('agent-1'), 'APPROVED HEALTHY');
-    const sentinel = await two.cluster.sentinel('agent-1');
+    assert.equal(await standby.stateOf('killed-agent'), 'APPROVED HEALTHY');
+    const sentinel = await two.cluster.sentinel('killed-agent');
     assert.deepEqual(
       [sentinel?.session, sentinel?.registeredAt],
       [session, registeredAt],
@@ -123,9 +135,10 @@ describe('two requesters of one roll, on a NATS of your own', () => {
 
   it('a watcher that is stopped hands the watch over, and the other one goes on telling', async () => {
     const { watcher, standby } = await two.roles();
+    const nodes = await newcomers('stopped', 4);
     assert.equal((await watcher.program?.stop())?.code, 0);
     await standby.untilItWatches();
-    for (const node of early.slice(0, 4)) {
+    for (const node of nodes) {
       const reason = `approve ${node} after a stop`;
       assert.equal(await standby.decide(node, 'approve', reason), 200);
       decided.push({ node, reason });
@@ -136,11 +149,12 @@ describe('two requesters of one roll, on a NATS of your own', () => {
 
   it('a watcher that was suspended for longer than its lease tells nothing twice when it wakes', async () => {
     const { watcher, standby } = await two.roles();
-    const waiting = early.slice(4, 8).map(node => decide('watcher', node, 'approve'));
+    const nodes = await newcomers('suspended', 8);
+    const waiting = nodes.slice(0, 4).map(node => decide('watcher', node, 'approve'));
     watcher.program?.signal('SIGSTOP');
     await Promise.allSettled(waiting.map(each => Promise.race([each, standby.untilItWatches()])));
     await standby.untilItWatches();
-    for (const node of early.slice(8, 12)) {
+    for (const node of nodes.slice(4)) {
       const reason = `reject ${node} while the watcher sleeps`;
       assert.equal(await standby.decide(node, 'reject', reason), 200);
       decided.push({ node, reason });
@@ -286,10 +300,35 @@ describe('a second requester on the broker of the first one, over TLS', () => {
 
   after(() => cluster?.release());
 
-  it('is let in by its own key, asked whom to let in, and decides', async () => {
+  const view = async () => JSON.parse((await first.send('GET', 'authorities')).text) as AuthoritiesView;
+  const caFile = () => join(cluster.folder, 'ca.pem');
+
+  /** Lets in new nodes over TLS and approves them. They leave with the test. */
+  const approved = async (t: TestContext, ids: readonly string[]) => {
+    await writeFile(caFile(), (await view()).CA);
+    const reading = readJoinCode(await cluster.newJoinCode());
+    assert.ok(reading.kind === 'valid');
+    const entrance = {
+      servers: `tls://127.0.0.1:${cluster.brokerPort}`,
+      joinToken: reading.code.token,
+      caFile: caFile(),
+    };
+    const nodes = ids.map(id => new SimulatedNode(id, entrance));
+    t.after(() => Promise.all(nodes.map(node => node.close())));
+    for (const node of nodes) {
+      await node.connection.connected();
+      await eventually('it registers', async () => (await node.ask('RegisterNode/v1')) === 'registered');
+      await eventually('it is approved', async () => (await first.decide(node.id, 'approve', '')) === 200);
+    }
+    return nodes;
+  };
+
+  it('is let in by its own key, asked whom to let in, and decides', async t => {
     assert.equal((await second.status()).trust, 'keys');
     // The code alone says where the broker is.
     await cluster.agent('node-1', { 'nats.servers': '' });
+    // The next CA would wait for it.
+    t.after(() => first.decide('node-1', 'reject', 'the test is over'));
     assert.equal(await second.decide('node-1', 'approve', 'by the second one'), 200);
     for (const requester of [first, second])
       await eventually(
@@ -298,37 +337,22 @@ describe('a second requester on the broker of the first one, over TLS', () => {
       );
   });
 
-  it('waits and says so while the first one is gone with its broker, and goes on when that is back', async () => {
+  it('waits and says so while the first one is gone with its broker, and goes on when that is back', async t => {
+    await approved(t, ['waits']);
     await first.program?.stop();
     await eventually('it says so', async () => {
       const { broker, troubles = [] } = await second.status();
       return !broker.startsWith('connected') && troubles.length > 0;
     });
-    assert.ok((await second.decide('node-1', 'reject', 'without a broker')) >= 500);
+    assert.ok((await second.decide('waits', 'reject', 'without a broker')) >= 500);
     await first.start();
     await eventually('it is back', async () => (await second.status()).broker.startsWith('connected'));
-    await eventually('it decides', async () => (await second.decide('node-1', 'reject', 'it is back')) < 500);
-    await eventually('both know', async () => /^REJECTED/.test((await first.stateOf('node-1')) ?? ''));
+    await eventually('it decides', async () => (await second.decide('waits', 'reject', 'it is back')) < 500);
+    await eventually('both know', async () => /^REJECTED/.test((await first.stateOf('waits')) ?? ''));
   });
 
   it('tells each node of the next CA, counts who keeps it whichever requester hears that, and both use it', async t => {
-    const view = async () => JSON.parse((await first.send('GET', 'authorities')).text) as AuthoritiesView;
-    const caFile = join(cluster.folder, 'ca.pem');
-    await writeFile(caFile, (await view()).CA);
-    const reading = readJoinCode(await cluster.newJoinCode());
-    assert.ok(reading.kind === 'valid');
-    const entrance = {
-      servers: `tls://127.0.0.1:${cluster.brokerPort}`,
-      joinToken: reading.code.token,
-      caFile,
-    };
-    const nodes = named('keeper', 12).map(id => new SimulatedNode(id, entrance));
-    t.after(() => Promise.all(nodes.map(node => node.close())));
-    for (const node of nodes) {
-      await node.connection.connected();
-      await eventually('it registers', async () => (await node.ask('RegisterNode/v1')) === 'registered');
-      await eventually('it is approved', async () => (await first.decide(node.id, 'approve', '')) === 200);
-    }
+    const nodes = await approved(t, named('keeper', 12));
     const made = await first.send('POST', 'authorities', { body: { Force: false, Actor: 'a test' } });
     assert.equal(made.status, 200, made.text);
     const elsewhere = await second.send('POST', 'authorities', { body: { Force: false, Actor: 'a test' } });
@@ -337,19 +361,15 @@ describe('a second requester on the broker of the first one, over TLS', () => {
     const { Authorities, Missing, CA } = await view();
     const pins = Authorities.map(({ Pin }) => Pin);
     assert.deepEqual([pins.length, Missing], [2, nodes.length]);
-    await writeFile(caFile, CA);
+    await writeFile(caFile(), CA);
     await eventually('both requesters tell', async () => {
       const told = await Promise.all(nodes.map(node => node.keep(pins.slice(0, 1))));
       return told.every(each => each?.join() === pins.join());
     });
-    // Each says once that it keeps both, and either requester answers. If only its own answers counted at the first one, a second
-    // time would not be enough for all. It is needed when an earlier report was carried out late.
-    const say = async () => {
-      for (const node of nodes)
-        await eventually('it is heard', async () => (await node.keep(pins)) !== undefined);
-      await eventually('all are counted', async () => (await view()).Missing === 0);
-    };
-    await say().catch(say);
+    // Each says once that it keeps both, and either requester answers. An earlier report may be carried out later.
+    for (const node of nodes)
+      await eventually('it is heard', async () => (await node.keep(pins)) !== undefined);
+    await eventually('all are counted', async () => (await view()).Missing === 0);
 
     await handKeys(cluster, 'node-b', ...flags);
     await second.program?.stop();
