@@ -46,6 +46,7 @@ const longest = [
   'test/e2e/restore-service.test.ts',
   'test/e2e/join-codes.test.ts',
   'test/e2e/rolling-upgrade.test.ts',
+  'test/e2e/tending.test.ts',
   'test/e2e/cordon.test.ts',
   'test/e2e/conditions.test.ts',
   'test/e2e/strangers.test.ts',

@@ -42,6 +42,8 @@ export interface Details {
   code?: string;
   /** A hint about what the operator can do. */
   hint?: string | undefined;
+  /** A command line that ends the hint. It stays on one line, so that it can be copied into a shell. */
+  command?: string | undefined;
   /** The command line that shows the help. */
   help?: string | undefined;
   /** Sentences that say more than the message, a line each. */
@@ -57,10 +59,11 @@ export interface Details {
 export function showMessage(label: 'Error' | 'Warning', text: string, details: Details = {}): void {
   const severity = label === 'Error' ? 'error' : 'warn';
   const prefix = writesToJournal(systemEnvironment) ? priorityPrefix(severity) : '';
-  const { stack, ...fields } = details;
+  const { stack, command, ...fields } = details;
   if ((messageFormat ?? (startedByService(systemEnvironment) ? 'json' : 'text')) === 'json') {
     const time = new Date().toISOString();
-    writeError(`${prefix}${JSON.stringify({ level: severity, time, ...fields, msg: text, stack })}`);
+    const hint = fields.hint && [fields.hint, command].filter(Boolean).join(' ');
+    writeError(`${prefix}${JSON.stringify({ level: severity, time, ...fields, hint, msg: text, stack })}`);
     return;
   }
   const { hint, help, more = [] } = fields;
@@ -68,7 +71,7 @@ export function showMessage(label: 'Error' | 'Warning', text: string, details: D
     ...labelled(label, text),
     ...more.flatMap(indented),
     ...(stack ?? []),
-    ...(hint ? labelled('Hint', hint) : []),
+    ...(hint ? labelled('Hint', hint, command) : []),
     ...(help ? labelled('Help', help) : []),
   ];
   for (const line of lines) writeError(`${prefix}${line}`);
@@ -93,11 +96,18 @@ const indented = (text: string): string[] =>
 
 const colours = { Error: 31, Hint: 32, Help: 32, Warning: 33 } as const;
 
-/** Returns the lines of a text with its label. On a terminal they fit its width; elsewhere it is one line, for those who search. */
-function labelled(name: keyof typeof colours, text: string): string[] {
+/**
+ * Returns the lines of a text with its label, and of a command that ends it. On a terminal they fit its width, except for the
+ * command; elsewhere it is one line, for those who search.
+ */
+function labelled(name: keyof typeof colours, text: string, command?: string): string[] {
   const { isTTY, columns = maxColumns } = process.stderr;
   const most = Math.max(20, Math.min(columns, maxColumns) - margin);
-  const [first = '', ...rest] = isTTY ? breakLines(text, most) : [text];
+  const whole = command === undefined ? text : `${text} ${command}`;
+  const isShort = whole.length <= most;
+  const broken =
+    isShort || command === undefined ? breakLines(whole, most) : [...breakLines(text, most), command];
+  const [first = '', ...rest] = isTTY ? broken : [whole];
   return [withLabel(name, first), ...rest.map(line => `${' '.repeat(margin)}${line}`)];
 }
 

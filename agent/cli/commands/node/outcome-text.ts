@@ -1,7 +1,7 @@
 // Tells people what became of a wish about many nodes, and how to try the rest again.
 import { shellLine } from '../../../output/shell-word.ts';
 import { print, showMessage } from '../../../output/terminal.ts';
-import { exitCodes } from '../../../system/errors.ts';
+import { type ErrorCode, exitCodes } from '../../../system/errors.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Outcome } from './carry-out.ts';
 import { selectionFlags } from './choose-nodes.ts';
@@ -22,8 +22,8 @@ export function outcomeLines({ done }: Deed): { show(outcome: Outcome): void } {
 }
 
 /**
- * Says how many nodes were left, why, and which command tries them again. Returns the exit code. It says nothing when all was
- * done.
+ * Says how many nodes were left, why, and which command tries those again for which another attempt may help. Returns the exit
+ * code. It says nothing when all was done.
  */
 export function summary(
   given: ReadonlyMap<string, readonly string[]>,
@@ -35,14 +35,20 @@ export function summary(
   const untried = rest.filter(({ Result }) => Result === 'not tried').length;
   const text = `${rest.length} of ${outcomes.length} nodes were not ${deed.undone ?? deed.done}`;
   const code = rest.find(({ Code }) => Code === 'unreachable' || Code === 'not_allowed')?.Code ?? 'failed';
-  const ids = rest.map(({ NodeID }) => NodeID);
+  const ids = rest.flatMap(({ NodeID, Code }) => (isFinal(Code) ? [] : NodeID));
+  const these = ids.length < rest.length ? 'the others' : 'these';
+  const again = deed.retriedBy ?? commandFor(deed, given, Object.keys(selectionFlags), ids);
   showMessage('Error', untried > 0 ? `${text}; ${untried} of them were not tried` : text, {
     code,
     more: reasons(rest),
-    hint: `to try these again: ${deed.retriedBy ?? commandFor(deed, given, Object.keys(selectionFlags), ids)}`,
+    ...(ids.length > 0 ? { hint: `to try ${these} again:`, command: again } : {}),
   });
   return exitCodes[code];
 }
+
+/** Whether a requester would refuse the same again, such as the approval of an approved node. */
+const isFinal = (code: ErrorCode | undefined): boolean =>
+  code !== undefined && /^(conflict|not_found|ambiguous)$/.test(code);
 
 /** Returns a command line for these ids, with the flags that were given, except those in `without`. */
 export function commandFor(
