@@ -35,8 +35,10 @@ const optionalMusterView = v.optional(musterViewSchema);
 
 /** Reads a node as the API shows it. @throws ProtocolError */
 export function readNode(value: unknown) {
-  const { Muster: _, ...state } = validate(nodeStateSchema, value);
-  const Muster = validate(optionalMusterView, (value as { Muster?: unknown }).Muster);
+  // What the API shows of our member is less strict than what the store has: the labels of a join code have no time, for example.
+  const { Muster: shown, ...rest } = (value ?? {}) as { Muster?: unknown };
+  const { Muster: _, ...state } = validate(nodeStateSchema, rest);
+  const Muster = validate(optionalMusterView, shown);
   return { ...state, ...(Muster ? { Muster } : {}) };
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { cluster, node, serve } from '../../../requester/api/api-fixture.ts';
+import { at } from '../../../requester/samples.ts';
 import type { FakeDirectory } from '../../../support/fake-directory.ts';
 import { tokens } from '../../../support/fake-operators.ts';
 import { muster } from '../../program.ts';
@@ -38,6 +39,17 @@ test('labels are set on several nodes and on a selection, shown with their origi
     selected.stderr,
     /^Error: no node is left that could be labelled\n {2}Left out \(already labelled so\): b7-1$/m,
   );
+});
+
+test('labels of a join code, which nobody set at a known time, are listed and explained', async t => {
+  const directory = cluster();
+  const { state } = directory.nodes.get('node-2') ?? assert.fail();
+  state.Muster = { RegisteredAt: at, JoinCode: 'code-1', Labels: { rack: 'b7' } };
+  const run = await operator(t, directory);
+  const listed = await run('list', '--labels', 'rack=b7', '-o', 'name');
+  assert.deepEqual([listed.code, listed.stdout], [0, 'node-2\n'], listed.stderr);
+  for (const command of ['describe', 'explain'])
+    assert.match((await run(command, 'node-2')).stdout, /rack +b7\s.*by join code code-1/);
 });
 
 for (const [args, message] of [
