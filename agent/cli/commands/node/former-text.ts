@@ -9,13 +9,16 @@ import { operatorText } from '../actor.ts';
 export function formerRows({ Muster }: ShownNode, now: Date): Row[] {
   const { Former } = Muster ?? {};
   if (!Former) return [];
-  const { LastSeenAt, UndeletedAt, UndeletedBy, Fingerprint } = Former;
+  const { LastSeenAt, UndeletedAt, UndeletedBy, Fingerprint, LabelsLost, Shortened } = Former;
   const key = Fingerprint !== undefined && Fingerprint !== Muster?.Fingerprint ? Fingerprint : undefined;
+  const title = 'was here before';
   const rows: (Row | undefined)[] = [
-    ['was here before', wasText(Former, now)],
-    ['', goneText(Former, now)],
+    ...(Shortened ? [] : [[title, wasText(Former, now)] satisfies Row]),
+    [Shortened ? title : '', goneText(Former, now)],
+    Shortened ? ['', 'more is not known, because many nodes went after it'] : undefined,
     LastSeenAt ? ['', `last heard before that: ${timeText(LastSeenAt, now)}`] : undefined,
     key ? ['', `with another key, ${key}`] : undefined,
+    LabelsLost ? ['', 'its labels of the control plane were too many to be kept'] : undefined,
     UndeletedAt ? ['', `brought back by ${UndeletedBy ?? '?'}, ${timeText(UndeletedAt, now)}`] : undefined,
   ];
   return rows.filter(row => row !== undefined);

@@ -1,6 +1,7 @@
 // `muster node prune` forgets the nodes that were not heard for a long time. Each may come back by itself, with its history.
 import type { ShownNode } from '../../../api/answers.ts';
 import { apiSettings, requesterApi } from '../../../api/client.ts';
+import { formatAs } from '../../../output/data.ts';
 import { factsOf } from '../../../output/node-columns.ts';
 import { note, outputWidth, print } from '../../../output/terminal.ts';
 import { systemClock } from '../../../system/clock.ts';
@@ -61,6 +62,12 @@ function leaveOut({ Membership, Muster }: ShownNode): string | undefined {
 
 async function dryRun(argv: Argv<typeof flags>, deed: Omit<Deed, 'act'>): Promise<number> {
   const { chosen, leftOut } = await select(argv, deed, await requesterApi(argv.load));
+  const { output } = argv.flags;
+  if (output !== 'text') {
+    for (const text of leftOut) note(text);
+    print(await formatAs(output, chosen, () => ''));
+    return 0;
+  }
   const look = { isWide: false, hasHeader: true, total: outputWidth() };
   const table = nodeTable(factsOf(chosen, systemClock.now()), look);
   for (const node of chosen) print(table.add(node));

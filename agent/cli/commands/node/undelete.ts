@@ -3,12 +3,14 @@ import { type ApiClient, apiSettings } from '../../../api/client.ts';
 import { type Kind, Refusal, readText } from '../../../config/kind.ts';
 import { formatDuration, parseLongDuration } from '../../../config/units.ts';
 import { askYes, isAtTerminal } from '../../../output/ask-yes.ts';
-import { note } from '../../../output/terminal.ts';
+import { note, warn } from '../../../output/terminal.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
+import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { actor } from '../actor.ts';
+import type { Target } from './carry-out.ts';
 import type { Choice } from './choose-nodes.ts';
 import { decideAboutChosen } from './decide-about.ts';
 import { goneTable } from './gone-table.ts';
@@ -46,19 +48,40 @@ export const examples: readonly Example[] = [
 
 export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { message = '' } = argv.flags;
-  return decideAboutChosen(
+  const withoutLabels = new Set<string>();
+  const code = await decideAboutChosen(
     argv,
     api => ({
       path: 'node undelete',
       verb: 'bring back',
       done: 'brought back',
       flags,
-      act: async ({ id }, operation) => {
+      act: async ({ id, hasLostLabels = mayHaveLost(api, id) }: GoneTarget, operation) => {
         await api.decide(id, { Action: 'undelete', Message: message, Actor: actor() }, { operation });
+        if (await hasLostLabels()) withoutLabels.add(id);
       },
     }),
     (_deed, api) => chooseGone(argv, api),
   );
+  if (withoutLabels.size > 0) warn(lostLabels([...withoutLabels]));
+  return code;
+}
+
+/** A node that is gone, and whether its labels are lost, if the list of those nodes has said it. */
+interface GoneTarget extends Target {
+  hasLostLabels?: () => Promise<boolean>;
+}
+
+// The node is back already, so nothing fails when it cannot be read.
+const mayHaveLost = (api: ApiClient, id: string) => async () => {
+  const node = await api.node(id).catch(() => undefined);
+  return node?.Muster?.Former?.LabelsLost === true;
+};
+
+function lostLabels(ids: readonly string[]): string {
+  const of = ids.length > 5 ? `${ids.slice(0, 5).join(', ')} and ${ids.length - 5} more` : ids.join(', ');
+  const text = `${of} came back without labels of the control plane, which were too many to be kept`;
+  return printable(`${text}; set them again: muster node label`, 1024);
 }
 
 /** @throws MusterError as `chooseNodes` */
@@ -70,7 +93,9 @@ async function chooseGone(argv: Argv<typeof flags>, api: ApiClient): Promise<Cho
   if (!isSure && !isAtTerminal()) throw needsYes();
   const gone = await api.goneNodes(`${sinceMs}ms`);
   if (gone.length === 0) throw nothingGone(formatDuration(sinceMs));
-  const targets = gone.map(({ NodeID }) => ({ id: NodeID }));
+  const targets = gone.map(({ NodeID, LabelsLost = false }): GoneTarget => {
+    return { id: NodeID, hasLostLabels: async () => LabelsLost };
+  });
   if (isSure) return { targets, isSelection: true };
   note(goneTable(gone.slice(0, maxShown), systemClock.now()).trimEnd());
   if (gone.length > maxShown) note(`… and ${gone.length - maxShown} more. All: muster node list --deleted`);
