@@ -11,6 +11,9 @@ import { nodeId, strictTextMap, struct, text } from './schema.ts';
 /** The largest tombstone that a marker may contain, in bytes of JSON. One that is larger loses its labels. */
 export const maxTombstoneBytes = 8 * 1024;
 
+/** How many whole tombstones a store may have, and their bytes of JSON in all. Beyond either, the oldest are shortened. */
+export const tombstoneLimits = { number: 10_000, bytes: 16 * 1024 * 1024 };
+
 const short = (maxLength: number) => v.optional(v.pipe(v.string(), v.maxLength(maxLength)));
 
 const entries = {
@@ -31,6 +34,8 @@ const entries = {
   LastSeenAt: v.optional(goTime()),
   /** Whether the node was forgotten for its silence, and so may come back by itself. Otherwise an operator deleted it. */
   Forgotten: v.optional(v.boolean()),
+  /** Whether only the members below are left, because too many nodes are gone. Such a node cannot be brought back. */
+  Shortened: v.optional(v.boolean()),
   /** When it went, who wanted that, and why. */
   GoneAt: goTime(),
   Actor: text(256),

@@ -2,6 +2,7 @@
 import type { AccountKeys } from '../protocol/account-keys.ts';
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { SubjectTemplates } from '../protocol/subject-template.ts';
+import type { tombstoneLimits } from '../protocol/tombstone.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
 import { CordonEnds } from './cordons/cordon-ends.ts';
 import { Drains } from './cordons/drains.ts';
@@ -13,6 +14,7 @@ import { ConflictDetector } from './events/conflict-detector.ts';
 import { EventPublisher } from './events/event-publisher.ts';
 import { type RequesterAnnouncer, requesterEvents } from './events/requester-events.ts';
 import { Forgetting } from './forgetting/forgetting.ts';
+import { TombstoneRoom } from './forgetting/tombstone-room.ts';
 import { HealthWatch } from './health/health-watch.ts';
 import { LastSeenStore } from './health/last-seen-store.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -63,6 +65,8 @@ export interface PartsOptions extends OpenStoreOptions {
   ledger?: Ledger | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
+  /** How many tombstones the store may have, and of which size in all; by default `tombstoneLimits`. */
+  tombstones?: typeof tombstoneLimits | undefined;
   /** Aborts the start and everything that runs in the background. */
   signal: AbortSignal;
   /** Called when something that the status shows has changed. */
@@ -207,6 +211,7 @@ export function makeParts(
     health,
     roll,
   });
+  const tombstoneRoom = new TombstoneRoom({ clock, log, roll, limits: options.tombstones });
   return {
     events,
     health,
@@ -218,6 +223,7 @@ export function makeParts(
     cordonEnds,
     drains,
     forgetting,
+    tombstoneRoom,
     operators,
     waiting,
     roll,

@@ -5,6 +5,7 @@ import type { CalloutQuestion } from '../protocol/callout.ts';
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { SigningKey } from '../protocol/signed-token.ts';
 import type { SubjectTemplates } from '../protocol/subject-template.ts';
+import type { tombstoneLimits } from '../protocol/tombstone.ts';
 import { isTrialName } from '../protocol/trial-name.ts';
 import type { Clock } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
@@ -68,6 +69,8 @@ export interface RequesterOptions {
   brokerAddresses?: (() => BrokerAddresses | Promise<BrokerAddresses>) | undefined;
   /** Tells about the requester's own broker; absent when it uses another one. */
   ownBroker?: OwnBroker | undefined;
+  /** How many tombstones the store may have, and of which size in all; by default `tombstoneLimits`. */
+  tombstones?: typeof tombstoneLimits | undefined;
   /** The public key by which a broker of others knows this requester; undefined when it has its own broker. */
   loginKey?: string | undefined;
   /** The folder of the requester's own broker; undefined when the broker is another one. */

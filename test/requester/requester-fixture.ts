@@ -23,6 +23,8 @@ export interface FixtureOptions {
   settings?: Partial<RequesterSettings>;
   clock?: FakeClock;
   broker?: FakeBroker;
+  /** Further options of each requester. */
+  requester?: Partial<RequesterOptions>;
 }
 
 /** The answer to a node's request. */
@@ -41,6 +43,7 @@ export class RequesterFixture {
   /** The session of each node's latest registration; undefined for a Bacalhau node. */
   readonly sessions = new Map<string, string | undefined>();
   readonly #node: FakeConnection;
+  readonly #more: Partial<RequesterOptions>;
   requester: Requester;
   connection: FakeConnection;
   /** Lets a little time pass. `finish` calls it while it waits. */
@@ -53,6 +56,7 @@ export class RequesterFixture {
     this.clock = options.clock ?? new FakeClock();
     this.broker = options.broker ?? new FakeBroker(this.clock);
     this.settings = { ...settings, ...options.settings };
+    this.#more = options.requester ?? {};
     this.pace = () => this.clock.advance(100);
     this.#node = this.broker.connect();
     this.connection = this.broker.connect();
@@ -80,6 +84,7 @@ export class RequesterFixture {
       host: 'host-1',
       pid: 4_000 + this.#starts,
       onLost: error => void this.lost.push(error),
+      ...this.#more,
       ...more,
     });
   }

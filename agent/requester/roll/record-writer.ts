@@ -3,10 +3,11 @@ import type { RecordedChange } from '../../protocol/node-state.ts';
 import { rememberOperation } from '../../protocol/operation.ts';
 import type { Tombstone } from '../../protocol/tombstone.ts';
 import type { Random } from '../../system/random.ts';
-import { BrokerError, type Bucket } from '../../transport/port.ts';
+import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
 import { NodeQueue } from './node-queue.ts';
 import type { ChangeAnnouncer } from './roll-observer.ts';
 import {
+  keptChangesOf,
   laterChangesOf,
   markerRecord,
   operationOf,
@@ -18,7 +19,7 @@ import {
 import type { StoreFollower } from './store-follower.ts';
 import type { StoreLife } from './store-life.ts';
 import { lastRegistrationOf, operationsOf, type StoredRecord } from './stored-record.ts';
-import { type KnownBesides, tombstoneFor } from './tombstones.ts';
+import { type KnownBesides, shortTombstone, tombstoneFor, wholeTombstone } from './tombstones.ts';
 
 /** Number of times that a change is tried while others write the same record. */
 const maxAttempts = 8;
@@ -110,8 +111,7 @@ export class RecordWriter {
       if (!outcome.write) return outcome;
       tried = outcome;
       const { write: state, change } = outcome;
-      // The changes of an older record that came back were announced long ago.
-      const changes = entry && stored.kind !== 'lost' ? laterChangesOf(entry) : [];
+      const changes = kept(entry, stored, state);
       const operations = operationsAfter(stored, change);
       const registration = typeof state === 'string' ? lastRegistrationOf(stored) : undefined;
       const { revision } = stored;
@@ -130,6 +130,8 @@ export class RecordWriter {
   }
 
   #tombstone(id: string, stored: StoredRecord, { write, change }: RecordChange): Tombstone | undefined {
+    const whole = wholeTombstone(stored);
+    if (write === 'shortened') return whole && shortTombstone(whole);
     if (!change || (write !== 'deleted' && write !== 'forgotten')) return undefined;
     return tombstoneFor(stored, change, write === 'forgotten', this.#options.known(id));
   }
@@ -153,6 +155,13 @@ export class RecordWriter {
     follower.applyWrite(id, written, own && { ...own, Revision: revision });
     return true;
   }
+}
+
+// Returns the changes that stand in the entry, and stay in what takes its place.
+function kept(entry: BucketEntry | undefined, { kind }: StoredRecord, state: WriteRequest['state']) {
+  // The changes of an older record that came back were announced long ago.
+  if (!entry || kind === 'lost') return [];
+  return state === 'shortened' ? keptChangesOf(entry) : laterChangesOf(entry);
 }
 
 // A record keeps the operations of the one that it replaces, so that none is carried out twice.

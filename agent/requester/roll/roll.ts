@@ -32,6 +32,7 @@ import { isNodeKey } from './store.ts';
 import { StoreFollower, type StoreFollowerOptions } from './store-follower.ts';
 import { type AnnouncedMembership, operationsOf, type StoredRecord, sessionOf } from './stored-record.ts';
 import { timeAfter } from './time-after.ts';
+import { wholeTombstone } from './tombstones.ts';
 import type { WaitingList } from './waiting-list.ts';
 
 /** Each node may have its information stored five times at once, and then every 10 s. Decisions are not limited. */
@@ -282,6 +283,16 @@ export class Roll {
       throw new BrokerError('refused', `the store has no record of ${id} that could be written again`);
     });
     await this.#follower.watched(this.records.stored(id).revision);
+  }
+
+  /**
+   * Shortens the tombstone of a node that is gone, so that the store does not fill up. No event tells of it. Nothing happens
+   * before the event of its end is acknowledged. @throws BrokerError
+   */
+  async shortenTombstone(id: string): Promise<void> {
+    await this.#writer.change(id, stored =>
+      wholeTombstone(stored) && this.untold(id).length === 0 ? { write: 'shortened' } : {},
+    );
   }
 
   /** Returns the changes of a node whose events are not acknowledged yet. */

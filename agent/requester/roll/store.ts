@@ -44,8 +44,8 @@ const tombstoneHeader = 'Muster-Tombstone';
 export interface WriteRequest extends WriteMark {
   id: string;
   /** The record to write, or why it is purged. */
-  state: NodeState | 'deleted' | 'forgotten' | 'expired';
-  /** What was known of a node that is deleted or forgotten. */
+  state: NodeState | 'deleted' | 'forgotten' | 'expired' | 'shortened';
+  /** What was known of a node that is deleted or forgotten; what stays of that in a marker that is shortened. */
   tombstone?: Tombstone | undefined;
   /** The changes whose events are not acknowledged yet. The last one is this change, which has no revision yet. */
   changes: readonly StoredChange[];
@@ -167,6 +167,12 @@ export const laterChangesOf = (entry: BucketEntry): StoredChange[] =>
     Revision: change.Revision || entry.revision,
     Kept: true,
   }));
+
+/** Returns all changes in an entry, for a marker that is written again although nothing happened. */
+export const keptChangesOf = (entry: BucketEntry): StoredChange[] => [
+  ...laterChangesOf(entry),
+  ...changesOf(entry, readEntry(entry)),
+];
 
 const storedChanges = (entry: BucketEntry, stored: StoredRecord): readonly StoredChange[] =>
   (stored.kind === 'record' ? stored.state.Muster?.Changes : markerChanges(entry)) ?? [];

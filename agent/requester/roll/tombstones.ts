@@ -5,7 +5,7 @@ import { writeJson } from '../../protocol/json.ts';
 import { nodeInfoSchema } from '../../protocol/node-info.ts';
 import { type NodeState, neverConnected, type RecordedChange } from '../../protocol/node-state.ts';
 import { validate } from '../../protocol/schema.ts';
-import { maxTombstoneBytes, type Tombstone } from '../../protocol/tombstone.ts';
+import { maxTombstoneBytes, type Tombstone, tombstoneLimits } from '../../protocol/tombstone.ts';
 import { MusterError } from '../../system/errors.ts';
 import {
   bounded,
@@ -67,6 +67,23 @@ export function tombstoneFor(
 }
 
 /**
+ * Returns what stays of a tombstone when too many nodes are gone: that the node was here before, how it went, and whether it may
+ * come back by itself.
+ */
+export const shortTombstone = ({ Forgotten, GoneAt, Actor, ClaimedActor, Reason }: Tombstone): Tombstone => ({
+  ...(Forgotten ? { Forgotten } : {}),
+  Shortened: true,
+  GoneAt,
+  Actor,
+  ...(ClaimedActor ? { ClaimedActor } : {}),
+  Reason,
+});
+
+/** Returns the tombstone of a node that is gone when it is still whole; undefined otherwise. */
+export const wholeTombstone = (stored: StoredRecord): Tombstone | undefined =>
+  stored.kind === 'deleted' && !stored.tombstone?.Shortened ? stored.tombstone : undefined;
+
+/**
  * Returns the rule that forgets a node, because it was not heard for `silentForMs`. `silenceOf` returns for how long it was not
  * heard now, in milliseconds; undefined when nobody knows. A node that was rejected stays, because it could come back by itself,
  * and so does one that is HEALTHY. It throws as every DecisionRule.
@@ -111,7 +128,7 @@ export const undeleteNode =
     if (stored.kind === 'absent') throw notFound(name, 'the nodes that are gone: muster node list --deleted');
     if (stored.kind !== 'deleted') throw stillThere(name);
     const { tombstone } = stored;
-    if (!tombstone?.Membership) throw nothingKnown(name);
+    if (!tombstone?.Membership) throw nothingKnown(name, tombstone);
     if (tombstone.PublicKey) refuseKey(name, tombstone.PublicKey);
     const { reason, actor, claim } = bounded(decision);
     const write = undeleted(name, tombstone, { actor, now });
@@ -161,8 +178,10 @@ function undeleted(
   };
 }
 
-const isSmall = (tombstone: Tombstone): boolean =>
-  Buffer.byteLength(writeJson(tombstone)) <= maxTombstoneBytes;
+/** Returns how many bytes of JSON a tombstone has. */
+export const tombstoneBytes = (tombstone: Tombstone): number => Buffer.byteLength(writeJson(tombstone));
+
+const isSmall = (tombstone: Tombstone): boolean => tombstoneBytes(tombstone) <= maxTombstoneBytes;
 
 const rejectedStays = (name: string): MusterError =>
   new MusterError('conflict', `node ${name} is REJECTED: forgotten, it could come back by itself`, {
@@ -186,10 +205,13 @@ const heardSince = (name: string, silenceMs: number | undefined, wantedMs: numbe
 const stillThere = (name: string): MusterError =>
   new MusterError('conflict', `node ${name} is on the roll, so there is nothing to bring back`);
 
-const nothingKnown = (name: string): MusterError =>
-  new MusterError('conflict', `nothing is known of node ${name} that could be brought back`, {
-    hint: 'an earlier version deleted it, or its record could not be read; register it again on its machine: muster agent register',
-  });
+const nothingKnown = (name: string, tombstone: Tombstone | undefined): MusterError => {
+  const why = tombstone?.Shortened
+    ? `only the last ${tombstoneLimits.number} nodes that went can be brought back, and fewer when they had many labels`
+    : 'an earlier version deleted it, or its record could not be read';
+  const hint = `${why}; register it again on its machine: muster agent register`;
+  return new MusterError('conflict', `nothing is known of node ${name} that could be brought back`, { hint });
+};
 
 /** Says who wants a forgetting that the requester does by itself. */
 export const ownForgetting = (requester: string, forgetAfterMs: number): Decision => ({
