@@ -121,7 +121,8 @@ test('a broker that stores nothing is refused with a sentence that says so', asy
 test('a store that does not answer causes a timeout, and one without a broker is disconnected', async t => {
   const broker = await startNatsServer();
   t.after(() => broker.release());
-  const { connection, storage } = await open(broker.url, { storeTimeoutMs: 200 });
+  // Long enough that the bucket and the stream are made in time on a busy machine.
+  const { connection, storage } = await open(broker.url, { storeTimeoutMs: 3_000 });
   const bucket = await storage.bucket({ name: 'slow', history: 1 });
   const stream = await storage.stream({ name: 'SLOW', subjects: ['slow.>'], maxAgeMs: 0, maxBytes: -1 });
   const all = [
