@@ -2,10 +2,11 @@
 // the cordon.
 import type { Cordon } from '../../protocol/cordon.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
-import type { Clock, Timer } from '../../system/clock.ts';
+import type { Clock } from '../../system/clock.ts';
 import { inGroups } from '../../system/in-groups.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
+import { Rounds } from '../../system/rounds.ts';
 import { BrokerError } from '../../transport/port.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
 
@@ -37,13 +38,17 @@ export class CordonEnds implements RollObserver {
   readonly #options: CordonEndsOptions;
   readonly #limitedLog: LimitedLog;
   readonly #ends = new Map<string, End>();
-  #watches = false;
-  #timer: Timer | undefined;
-  #ending: Promise<void> | undefined;
+  readonly #rounds: Rounds;
 
   constructor(options: CordonEndsOptions) {
     this.#options = options;
     this.#limitedLog = limitedLog(options.log, options.clock);
+    this.#rounds = new Rounds({
+      clock: options.clock,
+      pauseMs: lookMs,
+      isNeeded: () => this.#ends.size > 0,
+      work: () => this.#endDue(),
+    });
   }
 
   /** Notes the cordons that the store held at the start. */
@@ -62,15 +67,8 @@ export class CordonEnds implements RollObserver {
 
   /** Begins to end cordons, because this requester begins to watch. Returns what ends that. */
   begin(): { stop(): void } {
-    this.#watches = true;
-    this.#plan();
-    return {
-      stop: () => {
-        this.#watches = false;
-        this.#timer?.cancel();
-        this.#timer = undefined;
-      },
-    };
+    this.#rounds.start();
+    return { stop: () => this.#rounds.stop() };
   }
 
   // `now` is the wall time of a start, before which part of the cordon has passed.
@@ -82,18 +80,7 @@ export class CordonEnds implements RollObserver {
     const { Until: until } = cordon;
     if (this.#ends.get(id)?.until === until) return;
     this.#ends.set(id, { until, dueMs: this.#options.clock.monotonic() + remainingMs(cordon, until, now) });
-    this.#plan();
-  }
-
-  #plan(): void {
-    if (!this.#watches || this.#timer || this.#ending || this.#ends.size === 0) return;
-    this.#timer = this.#options.clock.after(lookMs, () => {
-      this.#timer = undefined;
-      this.#ending = this.#endDue().finally(() => {
-        this.#ending = undefined;
-        this.#plan();
-      });
-    });
+    this.#rounds.plan();
   }
 
   async #endDue(): Promise<void> {
@@ -104,7 +91,7 @@ export class CordonEnds implements RollObserver {
 
   async #end(id: string, end: End): Promise<void> {
     const { clock, log } = this.#options;
-    if (!this.#watches) return;
+    if (!this.#rounds.isOn) return;
     // When it is ended, the record tells so. When nothing was written, the record has another cordon, or none.
     end.dueMs = clock.monotonic() + retryMs;
     try {

@@ -1,7 +1,8 @@
 // Announces the conditions of nodes that come up and go, while its requester watches over the roll.
 import type { NodeState } from '../../protocol/node-state.ts';
-import type { Clock, Timer } from '../../system/clock.ts';
+import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
+import { Rounds } from '../../system/rounds.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
 import { type ConditionNews, ToldConditions } from './told-conditions.ts';
@@ -34,32 +35,37 @@ export class ConditionAnnouncements implements RollObserver {
   readonly #nodes = new Map<string, { conditions: ToldConditions; state: NodeState }>();
   /** The nodes that have to be looked at. */
   readonly #changed = new Set<string>();
-  #announces = false;
-  #timer: Timer | undefined;
+  readonly #rounds: Rounds;
 
   constructor(options: ConditionAnnouncementsOptions) {
     this.#options = options;
     this.#limits = new TokenBuckets(nodeLimits, () => options.clock.monotonic());
+    this.#rounds = new Rounds({
+      clock: options.clock,
+      pauseMs: lookMs,
+      isNeeded: () => this.#changed.size > 0,
+      work: () => {
+        for (const id of this.#changed) this.#look(id);
+      },
+    });
   }
 
   /** Begins to announce, because this requester begins to watch. Returns what ends that. */
   begin(): { stop(): void } {
-    this.#announces = true;
+    this.#rounds.start();
     this.#nodes.clear();
     for (const state of this.#options.records()) this.onRecord(state.Info.NodeID, state);
     return {
       stop: () => {
-        this.#announces = false;
+        this.#rounds.stop();
         this.#changed.clear();
-        this.#timer?.cancel();
-        this.#timer = undefined;
       },
     };
   }
 
   onRecord(id: string, state: NodeState): void {
     // A record without a session was rebuilt from events, or is of a Bacalhau node: it does not know of any conditions.
-    if (!this.#announces || !state.Muster?.Session) return;
+    if (!this.#rounds.isOn || !state.Muster?.Session) return;
     const { Conditions = [] } = state.Info;
     let node = this.#nodes.get(id);
     if (!node) {
@@ -73,21 +79,12 @@ export class ConditionAnnouncements implements RollObserver {
     if (node.conditions.isSettled) return;
     this.#changed.add(id);
     // The event that the node has registered comes after this call, and has to be the first.
-    this.#plan();
+    this.#rounds.plan();
   }
 
   onRemoved(id: string): void {
     this.#nodes.delete(id);
     this.#changed.delete(id);
-  }
-
-  #plan(): void {
-    if (this.#timer || this.#changed.size === 0) return;
-    this.#timer = this.#options.clock.after(lookMs, () => {
-      this.#timer = undefined;
-      for (const id of this.#changed) this.#look(id);
-      this.#plan();
-    });
   }
 
   #look(id: string): void {

@@ -1,9 +1,10 @@
 // Keeps room in the event stream for the decisions of operators. Whatever nodes cause is removed first, the oldest of it.
 import type { EventKind } from '../../protocol/events.ts';
 import { eventSubject } from '../../protocol/subjects.ts';
-import type { Clock, Timer } from '../../system/clock.ts';
+import type { Clock } from '../../system/clock.ts';
 import { limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
+import { Rounds } from '../../system/rounds.ts';
 import type { EventStream } from '../../transport/port.ts';
 
 /** Kinds of events that nodes cause: noise. The others are decisions, which the stream keeps for as long as it may. */
@@ -62,8 +63,6 @@ export async function makeRoom(stream: EventStream): Promise<number> {
 /** Makes room in the stream once a minute, if it is needed, until it is stopped. */
 export function keepRoom({ stream, reopen, clock, log }: StreamRoomOptions): { stop(): void } {
   const limited = limitedLog(log, clock, logIntervalMs);
-  let timer: Timer | undefined;
-  let stopped = false;
   const check = async () => {
     try {
       const removed = await makeRoom(stream);
@@ -76,18 +75,7 @@ export function keepRoom({ stream, reopen, clock, log }: StreamRoomOptions): { s
       await reopen().catch(err => log.debug({ err }, 'the event stream cannot be opened; it is tried again'));
     }
   };
-  const schedule = () => {
-    timer = clock.after(checkIntervalMs, () => {
-      void check().finally(() => {
-        if (!stopped) schedule();
-      });
-    });
-  };
-  schedule();
-  return {
-    stop: () => {
-      stopped = true;
-      timer?.cancel();
-    },
-  };
+  const rounds = new Rounds({ clock, pauseMs: checkIntervalMs, work: check });
+  rounds.start();
+  return rounds;
 }

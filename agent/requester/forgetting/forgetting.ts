@@ -1,10 +1,11 @@
 // Forgets the nodes that were not heard for `requester.forgetAfter`. The requester that watches does it, a few at a time.
 import type { NodeState } from '../../protocol/node-state.ts';
-import type { Clock, Timer } from '../../system/clock.ts';
+import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { inGroups } from '../../system/in-groups.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
+import { Rounds } from '../../system/rounds.ts';
 import { BrokerError } from '../../transport/port.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
 import { knownSilenceMs } from '../health/known-silence.ts';
@@ -38,12 +39,13 @@ export interface ForgettingOptions {
 export class Forgetting {
   readonly #options: ForgettingOptions;
   readonly #limitedLog: LimitedLog;
-  #timer: Timer | undefined;
+  readonly #rounds: Rounds;
   #began: { at: number; monotonic: number; listening: number } | undefined;
 
   constructor(options: ForgettingOptions) {
     this.#options = options;
     this.#limitedLog = limitedLog(options.log, options.clock);
+    this.#rounds = new Rounds({ clock: options.clock, pauseMs: lookMs, work: () => this.#look() });
   }
 
   /** Begins to forget, because this requester begins to watch. Returns what ends that. */
@@ -51,24 +53,13 @@ export class Forgetting {
     const { clock, health } = this.#options;
     const monotonic = clock.monotonic();
     this.#began = { at: clock.now().getTime(), monotonic, listening: health.listeningMs() };
-    this.#plan();
+    this.#rounds.start();
     return {
       stop: () => {
         this.#began = undefined;
-        this.#timer?.cancel();
-        this.#timer = undefined;
+        this.#rounds.stop();
       },
     };
-  }
-
-  #plan(): void {
-    if (!this.#began || this.#timer) return;
-    this.#timer = this.#options.clock.after(lookMs, () => {
-      void this.#look().finally(() => {
-        this.#timer = undefined;
-        this.#plan();
-      });
-    });
   }
 
   async #look(): Promise<void> {

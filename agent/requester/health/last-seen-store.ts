@@ -1,11 +1,12 @@
 // Keeps in the store when each node was last heard, so that a restart does not forget it. It is for people to read: only
 // what is heard since the start decides about health.
 import { nodeIdPattern } from '../../protocol/schema.ts';
-import type { Clock, Timer } from '../../system/clock.ts';
+import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { inGroups } from '../../system/in-groups.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
+import { Rounds } from '../../system/rounds.ts';
 import { BrokerError, type Bucket, type BucketEntry, isRevisionConflict } from '../../transport/port.ts';
 import type { Liveness } from './health.ts';
 
@@ -73,35 +74,35 @@ export class LastSeenStore {
   readonly #limitedLog: LimitedLog;
   readonly #revisions: Map<number, number>;
   readonly #changed = new Set<number>();
-  #delay: Timer | undefined;
-  #hourly: Timer | undefined;
-  #writing: Promise<void> | undefined;
-  #stopped = false;
-  #isPaused = false;
+  readonly #writes: Rounds;
+  readonly #hourly: Rounds;
 
   /** `revisions` are those that were read at the start. */
   constructor(options: LastSeenStoreOptions, revisions: Map<number, number>) {
     this.#options = options;
     this.#revisions = revisions;
-    this.#limitedLog = limitedLog(options.log, options.clock);
+    const { clock, log } = options;
+    this.#limitedLog = limitedLog(log, clock);
+    this.#writes = new Rounds({
+      clock,
+      pauseMs: delayMs,
+      isNeeded: () => this.#changed.size > 0,
+      work: () => this.#write(),
+    });
+    this.#hourly = new Rounds({ clock, pauseMs: longestMs, work: () => this.markAllChanged() });
+    this.#writes.start();
   }
 
   /** Begins to write, when this requester begins to watch. */
   start(): void {
-    this.#isPaused = false;
-    this.#hourly = this.#options.clock.after(longestMs, () => {
-      this.markAllChanged();
-      this.start();
-    });
+    this.#writes.start();
+    this.#hourly.start();
   }
 
   /** Writes nothing until the next start, because another requester watches and writes the times. */
   pause(): void {
-    this.#isPaused = true;
     this.#changed.clear();
-    this.#delay?.cancel();
-    this.#delay = undefined;
-    this.#hourly?.cancel();
+    this.stop();
   }
 
   /** Forgets a node that is being removed from the roll. */
@@ -112,38 +113,26 @@ export class LastSeenStore {
   /** Writes the time of a node soon, because the node fell silent or was removed. */
   markChanged(id: string): void {
     this.#changed.add(keyOf(id));
-    this.#plan();
+    this.#writes.plan();
   }
 
   /** Writes all times soon, because an hour has passed or the store was lost. */
   markAllChanged(): void {
     for (const key of this.#groups(() => true).keys()) this.#changed.add(key);
-    this.#plan();
+    this.#writes.plan();
   }
 
   /** Ends the timers. What changed is written only by `writeAll` then. */
   stop(): void {
-    this.#stopped = true;
-    this.#delay?.cancel();
-    this.#hourly?.cancel();
+    this.#writes.stop();
+    this.#hourly.stop();
   }
 
   /** Writes all times. It never rejects: what cannot be written is logged. */
   async writeAll(): Promise<void> {
-    await this.#writing;
+    await this.#writes.running;
     for (const key of this.#groups(() => true).keys()) this.#changed.add(key);
     await this.#write();
-  }
-
-  #plan(): void {
-    if (this.#delay || this.#writing || this.#stopped || this.#isPaused || this.#changed.size === 0) return;
-    this.#delay = this.#options.clock.after(delayMs, () => {
-      this.#delay = undefined;
-      this.#writing = this.#write().finally(() => {
-        this.#writing = undefined;
-        this.#plan();
-      });
-    });
   }
 
   async #write(): Promise<void> {

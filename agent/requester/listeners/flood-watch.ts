@@ -1,6 +1,7 @@
 // Notices a listener that sends far more requests than it reads events: the broker remembers for each where its answer goes,
 // and would run out of memory.
-import type { Clock, Timer } from '../../system/clock.ts';
+import type { Clock } from '../../system/clock.ts';
+import { Rounds } from '../../system/rounds.ts';
 
 /** What a listener has sent on its connections, and what was delivered to it, counted since some time. */
 export interface Traffic {
@@ -36,25 +37,24 @@ export function excessOf(before: Traffic | undefined, now: Traffic): number {
 export class FloodWatch {
   readonly #options: FloodWatchOptions;
   #before: ReadonlyMap<string, Traffic> = new Map();
-  #timer: Timer | undefined;
-  #stopped = false;
+  readonly #rounds: Rounds;
 
   constructor(options: FloodWatchOptions) {
     this.#options = options;
+    this.#rounds = new Rounds({
+      clock: options.clock,
+      pauseMs: checkIntervalMs,
+      work: () => this.#check(),
+    });
   }
 
   /** Looks every five seconds until it is stopped. */
   start(): void {
-    this.#timer = this.#options.clock.after(checkIntervalMs, () => {
-      void this.#check().finally(() => {
-        if (!this.#stopped) this.start();
-      });
-    });
+    this.#rounds.start();
   }
 
   stop(): void {
-    this.#stopped = true;
-    this.#timer?.cancel();
+    this.#rounds.stop();
   }
 
   async #check(): Promise<void> {

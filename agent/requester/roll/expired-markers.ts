@@ -1,7 +1,8 @@
 // Removes the markers of nodes that gave way. In a flood of invented nodes, they would fill the store.
-import type { Clock, Timer } from '../../system/clock.ts';
+import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { inGroups } from '../../system/in-groups.ts';
+import { Rounds } from '../../system/rounds.ts';
 import { BrokerError } from '../../transport/port.ts';
 
 export interface ExpiredMarkersOptions {
@@ -29,33 +30,28 @@ export class ExpiredMarkers {
   readonly #options: ExpiredMarkersOptions;
   /** The markers, the oldest first: id, revision, and the monotonic time of their discovery. */
   readonly #markers = new Map<string, { revision: number; at: number }>();
-  #timer: Timer | undefined;
-  #stopped = false;
+  readonly #rounds: Rounds;
 
   constructor(options: ExpiredMarkersOptions) {
     this.#options = options;
+    this.#rounds = new Rounds({
+      clock: options.clock,
+      pauseMs: roundMs,
+      isNeeded: () => this.#markers.size > 0,
+      work: () => this.#removeDue(),
+    });
+    this.#rounds.start();
   }
 
   /** Notes a marker that is removed after a while. */
   add(id: string, revision: number): void {
     this.#markers.delete(id);
     this.#markers.set(id, { revision, at: this.#options.clock.monotonic() });
-    this.#plan();
+    this.#rounds.plan();
   }
 
   stop(): void {
-    this.#stopped = true;
-    this.#timer?.cancel();
-  }
-
-  #plan(): void {
-    if (this.#timer || this.#stopped || this.#markers.size === 0) return;
-    this.#timer = this.#options.clock.after(roundMs, () => {
-      void this.#removeDue().then(() => {
-        this.#timer = undefined;
-        this.#plan();
-      });
-    });
+    this.#rounds.stop();
   }
 
   async #removeDue(): Promise<void> {
@@ -64,7 +60,7 @@ export class ExpiredMarkers {
     const oldest = this.#markers.entries().take(perRound);
     const due = oldest.filter(([, { at }]) => at <= until).toArray();
     // When the store does not answer, the next round tries again.
-    await inGroups(due, atOnce, async ([id, each]) => !this.#stopped && this.#remove(id, each));
+    await inGroups(due, atOnce, async ([id, each]) => this.#rounds.isOn && this.#remove(id, each));
   }
 
   async #remove(id: string, marker: { revision: number; at: number }): Promise<boolean> {
