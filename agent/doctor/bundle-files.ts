@@ -13,6 +13,7 @@ import { type Role, roles } from '../config/role.ts';
 import { settingsDocument } from '../config/show.ts';
 import { type Recording, recordingFile, recordingText } from '../host/recording/recording.ts';
 import { yamlText } from '../output/data.ts';
+import { withShownNames } from '../output/member-names.ts';
 import { tokenFiles } from '../requester/enrolment/token-file.ts';
 import { systemClock } from '../system/clock.ts';
 import { errnoOf, reasonOf } from '../system/errors.ts';
@@ -55,7 +56,7 @@ export async function collectBundleFiles(options: BundleOptions): Promise<void> 
     await withTimeout(systemClock, sourceTimeoutMs, registerSecrets(context)).catch(() => undefined);
   else onOmitted({ what: 'settings.yaml', why: 'the configuration does not load: doctor.json says why' });
   const sources: Source[] = [
-    { name: 'version.json', read: async () => json(versions()) },
+    { name: 'version.json', read: async () => json(withShownNames(versions())) },
     ...(context ? sourcesIn(context, options) : []),
     ...logSources(roles, context?.settings.log.file),
   ];
@@ -101,7 +102,7 @@ function versions() {
 
 function statusText(status: unknown): string {
   if (status === undefined) throw new Error('it does not run');
-  return json(status);
+  return json(withShownNames(status));
 }
 
 /** Returns the sentinel without its session, which only the requester should know. */

@@ -1,5 +1,6 @@
 // Runs the checks in a process of their own, and prints the findings. `muster doctor` calls this.
 import { jsonText } from '../output/data.ts';
+import { withShownNames } from '../output/member-names.ts';
 import type { OwnCommand } from '../roles/own-command.ts';
 import { systemClock } from '../system/clock.ts';
 import { type Archive, prepareArchive } from './archive.ts';
@@ -47,7 +48,7 @@ export async function runDoctor(options: DoctorOptions): Promise<number> {
   const document = resultsDocument(plan, results, systemClock.now());
   const written = archive && (await write(archive, document, files, leftOut));
   if (written && text) print(renderArchive(written));
-  else if (!text) print(jsonText(written ? { ...document, archive: written } : document));
+  else if (!text) print(documentText(written ? { ...document, archive: written } : document));
   return archive ? 0 : exitCode(results);
 }
 
@@ -57,13 +58,15 @@ async function write(
   collected: readonly BundleFile[],
   leftOut: readonly OmittedFile[],
 ): Promise<WrittenArchive> {
-  const files = [{ name: 'doctor.json', text: jsonText(document) }, ...collected].sort((a, b) =>
+  const files = [{ name: 'doctor.json', text: documentText(document) }, ...collected].sort((a, b) =>
     a.name < b.name ? -1 : 1,
   );
   const bytes = await archive.write(files, systemClock.now());
   const sizes = files.map(({ name, text }) => ({ name, bytes: Buffer.byteLength(text) }));
   return { file: archive.path, bytes, files: sizes, leftOut };
 }
+
+const documentText = (document: object): string => jsonText(withShownNames(document));
 
 function exitCode(results: readonly CheckResult[]): number {
   const bad = results.filter(({ findings }) => worstStatus(findings) === 'failed');

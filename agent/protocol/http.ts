@@ -326,10 +326,10 @@ export const nodeOrders = [
 ] as const;
 export type NodeOrder = (typeof nodeOrders)[number];
 
-/** The state of the requester itself. */
+/** The state of the requester itself. Earlier versions wrote the names in small letters, which is read too. */
 export const requesterStateSchema = struct({
-  state: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
-  reason: text(1024),
+  State: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
+  Reason: text(1024),
 });
 
 /**

@@ -41,10 +41,10 @@ test('each requester that is tried may have any of the pins, and one with anothe
   const other = await requester(t, folder, 'other');
   const pins = [one.pin, other.pin];
   const both = await clientOf([one.api.port, other.api.port], pins, folder);
-  assert.equal((await both.status()).state, 'ready');
+  assert.equal((await both.status()).State, 'ready');
   assert.equal(both.url, one.api.url);
   await one.api.stop();
-  assert.equal((await both.status()).state, 'ready');
+  assert.equal((await both.status()).State, 'ready');
   assert.equal(both.url, other.api.url);
   const stranger = 'A'.repeat(43);
   const wrong = await clientOf([other.api.port], [one.pin, stranger], folder);

@@ -61,8 +61,8 @@ test('a read goes on after a server that is away, hangs, stops or is another pro
   const last = await answering(t, good);
   const ports = [await freePort(), hanging.port, ending.port, other.port, cut.port, last.port];
   const client = clientOf(ports, { deadlineMs: 300 });
-  assert.equal((await client.status()).state, 'ready');
-  assert.equal((await client.status()).state, 'ready');
+  assert.equal((await client.status()).State, 'ready');
+  assert.equal((await client.status()).State, 'ready');
   assert.deepEqual(last.seen, ['GET status', 'GET status']);
   for (const { seen } of [hanging, ending, other, cut]) assert.deepEqual(seen, ['GET status']);
   assert.equal(client.url, `http://127.0.0.1:${last.port}`);
@@ -75,7 +75,7 @@ test('a server that takes a connection and begins no TLS is left within the time
   const client = new ApiClient({ host: '127.0.0.1', port: silent.port, isTls: true, deadlineMs: 300 }, [
     { host: '127.0.0.1', port: last.port },
   ]);
-  assert.equal((await client.status()).state, 'ready');
+  assert.equal((await client.status()).State, 'ready');
   assert.equal(silent.accepted, 1);
 });
 

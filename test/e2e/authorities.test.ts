@@ -11,6 +11,7 @@ import { caPinOf } from '../../agent/transport/ca-pin.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { muster, Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 
 describe('the authorities of a cluster', () => {
   let cluster: Cluster;
@@ -47,7 +48,7 @@ describe('the authorities of a cluster', () => {
   };
   const statusOf = async (id: string): Promise<AgentStatus | undefined> => {
     const { stdout } = await muster(['status', '-o', 'json', '--data-dir', cluster.folderOf(id)]);
-    return stdout === '' ? undefined : (JSON.parse(stdout) as AgentStatus[])[0];
+    return stdout === '' ? undefined : readShown<AgentStatus[]>(stdout)[0];
   };
 
   it('wait for a node that is away before the next CA is used, and join codes are right before and after', async () => {

@@ -8,6 +8,7 @@ import { Cluster } from '../support/cluster.ts';
 import { earlierCommits, earlierProgram, whyNoEarlierProgram } from '../support/earlier-program.ts';
 import { eventually } from '../support/eventually.ts';
 import { muster, Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 import { newFolder } from '../support/temporary.ts';
 
 const noEarlier = (await whyNoEarlierProgram()) ?? false;
@@ -35,7 +36,7 @@ describe('a machine that is taken out', () => {
   };
   const status = async () => {
     const { stdout } = await muster(['status', '-o', 'json', '--data-dir', cluster.folderOf('node-1')]);
-    return (JSON.parse(stdout) as AgentStatus[])[0] ?? assert.fail(stdout);
+    return readShown<AgentStatus[]>(stdout)[0] ?? assert.fail(stdout);
   };
   const untilStatus = (what: string, isSo: (status: AgentStatus) => boolean) =>
     eventually(what, async () => isSo(await status()));

@@ -11,6 +11,7 @@ import { companions } from '../../scripts/packaging/companions.ts';
 import { debName, whyNoDeb, writeDeb } from '../../scripts/packaging/deb.ts';
 import { ownTarget, type Target } from '../../scripts/packaging/target.ts';
 import { cannotPackage, packaged } from '../support/packaged.ts';
+import { readShown } from '../support/read-shown.ts';
 import { ServiceHost } from '../support/service-host.ts';
 import { newFolder } from '../support/temporary.ts';
 
@@ -119,7 +120,7 @@ describe('the Debian package', { skip }, () => {
     await host.untilStatus('agent', /^pending approval/);
     await host.muster('node', 'approve', await host.node());
     await host.untilStatus('agent', /^approved/);
-    const reports = JSON.parse(await host.muster('service', 'status', '-o', 'json')) as ServiceReport[];
+    const reports = readShown<ServiceReport[]>(await host.muster('service', 'status', '-o', 'json'));
     for (const { installed, enabled, state } of reports)
       assert.deepEqual([installed, enabled, state], ['package', true, 'running']);
     const groups = await ok('ps', '-o', 'supgrp=', '-p', await host.pid('agent'));

@@ -11,6 +11,7 @@ import { freePort, freePortPair } from '../support/listener.ts';
 import { readPage } from '../support/pages.ts';
 import { processesNaming } from '../support/processes.ts';
 import { muster, Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 
 describe('muster dev', () => {
   let folder: string;
@@ -145,7 +146,7 @@ describe('muster dev', () => {
     const dev = await start();
     const pidOf = async (role: string) => {
       const { stdout } = await muster(['status', '--data-dir', folder, '-o', 'json']);
-      const found = (JSON.parse(stdout) as { role: string; pid: number }[]).find(each => each.role === role);
+      const found = readShown<{ role: string; pid: number }[]>(stdout).find(each => each.role === role);
       return found?.pid ?? assert.fail(`no ${role}`);
     };
     process.kill(await pidOf('agent'), 'SIGKILL');

@@ -6,10 +6,14 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import type { AgentStatus } from '../../agent/compute/agent-status.ts';
+import type { WrittenArchive } from '../../agent/doctor/render.ts';
+import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
 import { Cluster } from '../support/cluster.ts';
 import { findProgram } from '../support/find-program.ts';
 import { listen } from '../support/listener.ts';
 import { type Finished, muster, type Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 import { newFolder } from '../support/temporary.ts';
 
 interface Report {
@@ -54,7 +58,7 @@ describe('muster doctor', () => {
   async function report(role: string, id: string): Promise<Report & { code: number | null }> {
     const { code, stdout, stderr } = await doctor(role, id, '-o', 'json');
     assert.equal(stderr, '');
-    return { code, ...(JSON.parse(stdout) as Report) };
+    return { code, ...readShown<Report>(stdout) };
   }
 
   it('reports no fault of a running requester, also when a flag gave its broker another port than the settings', async () => {
@@ -123,7 +127,7 @@ describe('muster doctor', () => {
       '--data-dir',
       cluster.folderOf('watched'),
     ]);
-    const [{ troubles }] = JSON.parse(stdout);
+    const [{ troubles = [] } = {}] = readShown<AgentStatus[]>(stdout);
     const hint = 'stop that program, or choose another port; then restart the agent';
     assert.deepEqual([code, troubles], [1, [{ code: 'no_metrics', text, hint }]]);
     await agent.stop();
@@ -181,7 +185,7 @@ describe('muster doctor', () => {
       const { code, stdout, stderr } = await doctor(role, id, '-o', 'json', '--bundle', file);
       assert.deepEqual([code, stderr], [0, ''], stdout);
       await promisify(execFile)(tar, ['-xf', file, '-C', folder]);
-      const { archive, ...report } = JSON.parse(stdout);
+      const { archive, ...report } = readShown<Report & { archive: WrittenArchive }>(stdout);
       const inside = join(folder, 'muster-doctor');
       const read = (each: string) => readFile(join(inside, each), 'utf8');
       assert.deepEqual(
@@ -191,8 +195,8 @@ describe('muster doctor', () => {
       return { archive, report, read, inside, clear: () => rm(inside, { recursive: true }) };
     };
     const node = await unpacked('agent', 'packer', 'agent.tar.gz');
-    assert.deepEqual(JSON.parse(await node.read('doctor.json')), node.report);
-    assert.equal(JSON.parse(await node.read('agent.json')).node, 'packer');
+    assert.deepEqual(readShown(await node.read('doctor.json')), node.report);
+    assert.equal(readShown<AgentStatus>(await node.read('agent.json')).node, 'packer');
     const { session, cluster: id } = JSON.parse(await node.read('sentinel.json'));
     assert.equal(session, '<redacted>');
     assert.ok(id);
@@ -205,7 +209,7 @@ describe('muster doctor', () => {
     assert.match(replayed.stdout, /^ +hostname +host-1$/m);
     await node.clear();
     const its = await unpacked('requester', 'node-0', 'requester.tar.zst');
-    assert.equal(JSON.parse(await its.read('requester.json')).state, 'ready');
+    assert.equal(readShown<RequesterStatus>(await its.read('requester.json')).state, 'ready');
     assert.match(await its.read('nats.conf'), /^ {2}MUSTER \{$/m);
     const text = await doctor('requester', 'node-0', '--bundle', join(folder, 'text.tar'));
     assert.match(
@@ -246,7 +250,7 @@ describe('muster doctor', () => {
       '--nats-servers',
       cluster.servers,
     ]);
-    const found = JSON.parse(stdout) as Report;
+    const found = readShown<Report>(stdout);
     assert.equal(code, 1);
     assert.deepEqual(found.roles, ['agent']);
     assert.match(lines(found, 'agent')[0] ?? '', /^warning it was never set up here/);
@@ -268,7 +272,7 @@ describe('muster doctor', () => {
     await chmod(join(data, 'agent'), 0o700);
     const nobody = { uid: 65534, gid: 65534, env: { HOME: '/nonexistent' }, cwd: '/' };
     const { stdout } = await muster(['doctor', '-o', 'json', '--role', 'agent', '--data-dir', data], nobody);
-    const found = JSON.parse(stdout) as Report;
+    const found = readShown<Report>(stdout);
     assert.match(lines(found, 'folders').join('\n'), /^warning this user may not use .*closed\/agent$/m);
     assert.match(lines(found, 'identity')[0] ?? '', /^warning this user may not read .*$/);
     assert.match(lines(found, 'agent')[0] ?? '', /not allowed to ask|does not run/);

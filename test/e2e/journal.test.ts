@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, beforeEach, describe, it } from 'node:test';
 import { eventually } from '../support/eventually.ts';
+import { readShown } from '../support/read-shown.ts';
 import { ServiceHost } from '../support/service-host.ts';
 
 const booted = await ServiceHost.boot();
@@ -93,9 +94,9 @@ describe('in the journal', { skip }, () => {
     const report = async (...before: string[]) => {
       const [program = 'muster', ...words] = [...before, 'muster', 'doctor', '-o', 'json'];
       const { stdout } = await host.systemd.run(program, ...words);
-      const { checks } = JSON.parse(stdout) as {
+      const { checks } = readShown<{
         checks: { check: string; findings: { status: string; text: string }[] }[];
-      };
+      }>(stdout);
       return (check: string) =>
         checks
           .filter(each => each.check === check)

@@ -8,6 +8,7 @@ import { loadIdentity } from '../../agent/compute/registration/identity.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { muster, type Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 
 describe('the key of a node', () => {
   let cluster: Cluster;
@@ -29,7 +30,7 @@ describe('the key of a node', () => {
   const statusOf = async (folder: string) => {
     const { stdout } = await muster(['status', '-o', 'json', '--data-dir', cluster.folderOf(folder)]);
     // An agent that starts has no socket yet.
-    return stdout === '' ? undefined : (JSON.parse(stdout) as AgentStatus[])[0];
+    return stdout === '' ? undefined : readShown<AgentStatus[]>(stdout)[0];
   };
   const untilStatus = (folder: string, what: string, test: (status: AgentStatus) => boolean) =>
     eventually(`the agent in ${folder} ${what}`, async () => {

@@ -8,6 +8,7 @@ import { loadIdentity } from '../../agent/compute/registration/identity.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { muster, Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 
 describe('a store of last week', () => {
   let cluster: Cluster;
@@ -44,7 +45,7 @@ describe('a store of last week', () => {
   const untilRefused = (folder: string, code: string) =>
     eventually(`the agent in ${folder} is refused: ${code}`, async () => {
       const { stdout } = await muster(['status', '-o', 'json', '--data-dir', cluster.folderOf(folder)]);
-      return stdout !== '' && (JSON.parse(stdout) as AgentStatus[])[0]?.refusal === code;
+      return stdout !== '' && readShown<AgentStatus[]>(stdout)[0]?.refusal === code;
     });
   const changeWith = async (token: string): Promise<number> => {
     const answer = await fetch(`http://127.0.0.1:${cluster.apiPort}/api/v1/orchestrator/nodes/stays`, {

@@ -13,6 +13,7 @@ import { Cluster } from '../support/cluster.ts';
 import { findProgram } from '../support/find-program.ts';
 import { packagedFor } from '../support/packaged.ts';
 import { muster } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 import { newFolder } from '../support/temporary.ts';
 
 /** The folder for arm64 libraries on Debian (packages libc6-arm64-cross, libstdc++6-arm64-cross, libatomic1-arm64-cross). */
@@ -48,14 +49,14 @@ test('the file for linux-arm64 runs: version, probe, an agent that registers, an
 
   const version = await muster(['version', '-o', 'json'], { program });
   assert.deepEqual([version.code, version.stderr], [0, '']);
-  const said = JSON.parse(version.stdout) as Record<string, unknown>;
+  const said = readShown<Record<string, unknown>>(version.stdout);
   assert.deepEqual([said.platform, said.arch, said.packaged], ['linux', 'arm64', built.contents]);
 
   // The inventory is not checked: the emulated agent cannot start its own file as a child.
   const probe = await muster(['probe', '-o', 'json'], { program });
-  const { sources } = JSON.parse(probe.stdout) as {
+  const { sources } = readShown<{
     sources: { source: string; fault?: { reason: string } }[];
-  };
+  }>(probe.stdout);
   const native = sources.find(({ source }) => source === 'native probe');
   if ('missing' in built.contents.probe) assert.match(native?.fault?.reason ?? '', /is not in this file: /);
   else assert.deepEqual([native?.source, native?.fault], ['native probe', undefined]);

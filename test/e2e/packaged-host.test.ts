@@ -12,6 +12,7 @@ import { findProgram } from '../support/find-program.ts';
 import { freePort } from '../support/listener.ts';
 import { cannotPackage, packaged } from '../support/packaged.ts';
 import { muster, Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 
 const skip = cannotPackage || (await whyNoBareRoot()) || false;
 const compiler = await findProgram('cc').catch(() => undefined);
@@ -75,14 +76,15 @@ describe('the packaged file', { skip }, () => {
     it(`prints its version and the facts about the machine with ${host}`, { skip: why }, async () => {
       const version = await run(['version', '-o', 'json'], conditions);
       assert.deepEqual([version.code, version.stderr], [0, '']);
-      if (readable) assert.deepEqual(JSON.parse(version.stdout).packaged, built.contents);
+      if (readable)
+        assert.deepEqual(readShown<{ packaged: unknown }>(version.stdout).packaged, built.contents);
       const probe = await run(['probe', '-o', 'json'], conditions);
       assert.deepEqual([probe.code, probe.stderr], [0, '']);
       if (!readable) return;
-      const view = JSON.parse(probe.stdout) as {
+      const view = readShown<{
         sources: { source: string; fault?: { reason: string } }[];
         readAt: string;
-      };
+      }>(probe.stdout);
       const native = view.sources.find(({ source }) => source === 'native probe');
       if ('missing' in built.contents.probe) assert.match(native?.fault?.reason ?? '', /is not in this file/);
       else assert.deepEqual([native?.source, native?.fault], ['native probe', undefined]);

@@ -11,6 +11,7 @@ import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
 import { NatsSites, sites } from '../support/nats-sites.ts';
 import { muster, type Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 import { OneOfTwo } from '../support/two-requesters.ts';
 
 describe('three NATS servers that are cut in two, with a requester on each side', () => {
@@ -60,7 +61,7 @@ describe('three NATS servers that are cut in two, with a requester on each side'
 
   async function agentStatus(id: string): Promise<AgentStatus | undefined> {
     const { stdout } = await muster(['status', '-o', 'json', '--data-dir', cluster.folderOf(id)]);
-    return stdout === '' ? undefined : [JSON.parse(stdout) as AgentStatus].flat()[0];
+    return stdout === '' ? undefined : [readShown<AgentStatus>(stdout)].flat()[0];
   }
 
   const decide = async (at: OneOfTwo, node: string, action: 'approve' | 'reject') => {

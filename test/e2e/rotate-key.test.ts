@@ -8,6 +8,7 @@ import { loadIdentity, readNextIdentity } from '../../agent/compute/registration
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { muster, type Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 
 describe('muster agent rotate-key', () => {
   let cluster: Cluster;
@@ -30,7 +31,7 @@ describe('muster agent rotate-key', () => {
   const known = async () => (await cluster.node('node-1'))?.Muster.Fingerprint;
   const statusOf = async (of: string) => {
     const { stdout } = await muster(['status', '-o', 'json', '--data-dir', cluster.folderOf(of)]);
-    return stdout === '' ? undefined : (JSON.parse(stdout) as AgentStatus[])[0];
+    return stdout === '' ? undefined : readShown<AgentStatus[]>(stdout)[0];
   };
   const untilExchanged = async (before: string | undefined) => {
     await eventually('the requester and the node have the same new key', async () => {

@@ -4,6 +4,7 @@ import { after, describe, it } from 'node:test';
 import type { ServiceReport } from '../../agent/cli/commands/service/service-report.ts';
 import type { Role } from '../../agent/config/role.ts';
 import { eventually } from '../support/eventually.ts';
+import { readShown } from '../support/read-shown.ts';
 import { ServiceHost } from '../support/service-host.ts';
 
 const booted = await ServiceHost.boot();
@@ -29,7 +30,7 @@ describe('muster service', { skip }, () => {
       ...args,
     );
     assert.equal(stderr, '');
-    return { code, reports: JSON.parse(stdout) as ServiceReport[] };
+    return { code, reports: readShown<ServiceReport[]>(stdout) };
   }
 
   const machine = () => host.files();
@@ -203,7 +204,7 @@ describe('muster service', { skip }, () => {
         ...(['setpriv', '--reuid=4711', '--regid=4711', '--clear-groups', 'env', `HOME=${home}`] as const),
         ...[program, 'doctor', '--role', 'agent', '-o', 'json'],
       );
-      const { checks } = JSON.parse(stdout) as { checks: { check: string; findings: { text: string }[] }[] };
+      const { checks } = readShown<{ checks: { check: string; findings: { text: string }[] }[] }>(stdout);
       return checks.find(({ check }) => check === 'configuration')?.findings[0]?.text;
     };
     await host.systemd.write('/etc/muster/config.yaml', 'node: {id: of-the-machine}\n');

@@ -7,6 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { startNatsPair } from '../support/nats-pair.ts';
 import type { NatsServer } from '../support/nats-server.ts';
 import { muster } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 
 describe('an agent that was told of one of two servers', () => {
   let first: NatsServer;
@@ -25,7 +26,7 @@ describe('an agent that was told of one of two servers', () => {
   /** Returns what the agent says; undefined while none runs. */
   async function status(): Promise<AgentStatus | undefined> {
     const { stdout } = await muster(['status', '-o', 'json', '--data-dir', cluster.folderOf('worker')]);
-    return stdout === '' ? undefined : [JSON.parse(stdout) as AgentStatus].flat()[0];
+    return stdout === '' ? undefined : [readShown<AgentStatus>(stdout)].flat()[0];
   }
   const isAt = (server: NatsServer) => async () => (await status())?.broker === `connected to ${server.url}`;
 

@@ -215,7 +215,7 @@ export const apiDecoders: readonly Decoder[] = [
   answer('a node', readOneNode, member('Node', shownNodes)),
   answer('the first line of a stream of nodes', readNodeStreamHead, nodeStreamHeads),
   answer('an event', readEvent, cloudEvents),
-  answer('the state of the requester', readRequesterState, fc.constant({ state: 'ready', reason: '' })),
+  answer('the state of the requester', readRequesterState, fc.constant({ State: 'ready', Reason: '' })),
   answer(
     'lost nodes',
     readLostNodes,

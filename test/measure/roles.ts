@@ -7,6 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 import type { StandIns } from './stand-ins.ts';
 import { newFolder } from './workplace.ts';
 
@@ -57,7 +58,7 @@ export class RequesterProcess {
 
   async status(): Promise<RequesterStatus> {
     const answer = await fetch(`http://127.0.0.1:${this.#apiPort}/api/v1/orchestrator/status`);
-    return (await answer.json()) as RequesterStatus;
+    return readShown(await answer.text());
   }
 
   /** Returns the bytes in use on the JavaScript heap, with garbage, from Node's diagnostic report. */

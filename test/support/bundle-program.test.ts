@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { bundleProgram } from './bundle-program.ts';
 import { muster } from './program.ts';
+import { readShown } from './read-shown.ts';
 import { newFolder } from './temporary.ts';
 
 const source = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
@@ -21,7 +22,7 @@ test('the bundle finds the files beside the source, and starts itself as its chi
     assert.deepEqual(ours, its, args.join(' '));
   }
   const probe = await muster(['probe', '-o', 'json', '--data-dir', folder], { main: bundle });
-  const { sources } = JSON.parse(probe.stdout) as { sources: { source: string; fault?: object }[] };
+  const { sources } = readShown<{ sources: { source: string; fault?: object }[] }>(probe.stdout);
   const inventory = sources.find(({ source: name }) => name === 'inventory');
   assert.deepEqual([inventory?.source, inventory?.fault], ['inventory', undefined]);
   const doctor = await muster(['doctor', '--role', 'agent', '--data-dir', folder], { main: bundle });

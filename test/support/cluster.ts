@@ -8,6 +8,7 @@ import { eventually } from './eventually.ts';
 import { freePort } from './listener.ts';
 import { type Finished, muster, Program, type RunOptions } from './program.ts';
 import { readEvents } from './read-events.ts';
+import { readShown } from './read-shown.ts';
 import { settingsText, type Values } from './settings-text.ts';
 
 /** Intervals that are short enough for a test to wait for each of them. */
@@ -191,7 +192,7 @@ export class Cluster {
 
   async status(): Promise<RequesterStatus> {
     const answer = await this.#get('/api/v1/orchestrator/status');
-    return (await answer.json()) as RequesterStatus;
+    return readShown(await answer.text());
   }
 
   /** Returns all stored events, the oldest first. */

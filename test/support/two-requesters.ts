@@ -13,6 +13,7 @@ import { makeNatsServer, type NatsServer } from './nats-server.ts';
 import { printOwnNatsConfig } from './own-nats.ts';
 import { muster, type Program, type RunOptions } from './program.ts';
 import { readEvents } from './read-events.ts';
+import { readShown } from './read-shown.ts';
 import type { Values } from './settings-text.ts';
 import { SimulatedNode } from './simulated-node.ts';
 
@@ -51,7 +52,7 @@ export class OneOfTwo {
   }
 
   async status(): Promise<RequesterStatus> {
-    return (await this.#get('status')).json() as Promise<RequesterStatus>;
+    return readShown(await (await this.#get('status')).text());
   }
 
   async nodes(): Promise<NodeView[]> {

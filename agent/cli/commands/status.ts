@@ -5,6 +5,7 @@ import type { LoadedSettings } from '../../config/load.ts';
 import { runtimeFolder, searchedFolders } from '../../config/paths.ts';
 import type { Role } from '../../config/role.ts';
 import { jsonText } from '../../output/data.ts';
+import { withShownNames } from '../../output/member-names.ts';
 import { print } from '../../output/terminal.ts';
 import { MusterError, reasonOf } from '../../system/errors.ts';
 import { askHolder } from '../../system/role-socket.ts';
@@ -47,7 +48,7 @@ export async function showStatus(
       },
     );
   }
-  print(output === 'json' ? jsonText(roles) : roles.map(statusText).join('\n'));
+  print(output === 'json' ? jsonText(withShownNames(roles)) : roles.map(statusText).join('\n'));
   return roles.some(({ troubles = [] }) => troubles.length > 0) ? 1 : 0;
 }
 

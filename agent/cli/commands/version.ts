@@ -1,4 +1,5 @@
 // `muster version` shows the version, the contents of the packaged file, and their licences.
+import { withShownNames } from '../../output/member-names.ts';
 import { print, printSlowly } from '../../output/terminal.ts';
 import { MusterError } from '../../system/errors.ts';
 import { version } from '../../system/version.ts';
@@ -27,7 +28,8 @@ async function versionJson(): Promise<string> {
   const { packagedContents } = await import('../../system/packaged.ts');
   const { arch, platform, version: node } = process;
   // `packaged` is absent when the program runs from source.
-  return `${JSON.stringify({ version, node, platform, arch, packaged: packagedContents() })}\n`;
+  const document = { version, node, platform, arch, packaged: packagedContents() };
+  return `${JSON.stringify(withShownNames(document))}\n`;
 }
 
 async function notices(): Promise<string> {

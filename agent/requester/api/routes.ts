@@ -2,6 +2,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { parseLongDuration } from '../../config/units.ts';
+import { withShownNames } from '../../output/member-names.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import { type EventCursor, readEventCursor } from '../../protocol/event-cursor.ts';
 import { confirmStoreSchema, rebuildSchema, unbanSchema } from '../../protocol/http.ts';
@@ -122,7 +123,7 @@ export function apiRoutes({
   addJoinCodeRoutes(app, directory.joinCodes);
   addBacalhauRoutes(app, directory.bacalhau);
 
-  app.get('/api/v1/orchestrator/status', call => answer(call, directory.status()));
+  app.get('/api/v1/orchestrator/status', call => answer(call, withShownNames(directory.status())));
   app.get('/api/v1/orchestrator/events', async call => {
     const query = eventQuery(parameters(call));
     if (call.req.method === 'HEAD') return call.body(null);

@@ -7,6 +7,7 @@ import type { Cluster } from '../../support/cluster.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { NatsSites } from '../../support/nats-sites.ts';
 import type { Program } from '../../support/program.ts';
+import { readShown } from '../../support/read-shown.ts';
 import type { Api } from '../decisions.ts';
 
 /** What a requester needs of the stage. */
@@ -96,7 +97,7 @@ export class Requester {
   /** Returns its status; undefined when it does not answer. */
   async status(): Promise<RequesterStatus | undefined> {
     const text = await this.#get('status').catch(() => undefined);
-    return text === undefined ? undefined : (JSON.parse(text) as RequesterStatus);
+    return text === undefined ? undefined : readShown<RequesterStatus>(text);
   }
 
   async nodes(): Promise<NodeView[]> {

@@ -3,11 +3,14 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { showStatus } from '../../../agent/cli/commands/status.ts';
+import type { SilentRole } from '../../../agent/cli/commands/status-text.ts';
 import type { LoadedSettings } from '../../../agent/config/load.ts';
 import { runtimeFolder } from '../../../agent/config/paths.ts';
+import { withShownNames } from '../../../agent/output/member-names.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { holdFolder } from '../../../agent/system/role-socket.ts';
 import { defaultSettings } from '../../support/default-settings.ts';
+import { readShown } from '../../support/read-shown.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 /** A status as a role gives it. Text from elsewhere may contain anything. */
@@ -88,8 +91,11 @@ test('a role that does not answer is shown beside the others, with exit code 1',
   );
   const json = await shown(t, 'json', ready, 'hangs');
   assert.equal(json.code, 1);
-  const [, silent] = JSON.parse(json.text);
-  assert.deepEqual([silent.role, silent.state, silent.troubles[0].code], ['agent', 'silent', 'no_answer']);
+  const [, silent] = readShown<SilentRole[]>(json.text);
+  assert.deepEqual(
+    [silent?.role, silent?.state, silent?.troubles[0]?.code],
+    ['agent', 'silent', 'no_answer'],
+  );
 });
 
 test('the reason why a requester is degraded is shown once, as its trouble', async t => {
@@ -139,7 +145,8 @@ test('a program gets the same as JSON, with control characters as escapes', asyn
   const { code, text } = await shown(t, 'json', rejected);
   assert.equal(code, 1);
   assert.ok(!text.includes('\u009b'));
-  assert.deepEqual(JSON.parse(text), [rejected]);
+  assert.deepEqual(JSON.parse(text), withShownNames([rejected]));
+  assert.match(text, /"Troubles": \[\n +\{\n +"Code": "rejected"/);
 });
 
 test('what keeps a requester from its work is said once, as a trouble', async t => {

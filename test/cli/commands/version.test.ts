@@ -8,7 +8,18 @@ test('version shows the version, and as JSON also Node.js and the kind of machin
   assert.deepEqual(await muster(t, ['version']), { code: 0, stdout: `muster ${version}\n`, stderr: '' });
   const { code, stdout } = await muster(t, ['version', '-o', 'json']);
   const { arch, platform } = process;
-  assert.deepEqual([code, JSON.parse(stdout)], [0, { version, node: process.version, platform, arch }]);
+  assert.deepEqual(
+    [code, JSON.parse(stdout)],
+    [
+      0,
+      {
+        Version: version,
+        Node: process.version,
+        Platform: platform,
+        Arch: arch,
+      },
+    ],
+  );
 });
 
 test('from source there are no licences, and the error says where they are', async t => {

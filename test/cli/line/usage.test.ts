@@ -168,7 +168,12 @@ test('the version is shown by a command and by a flag', async t => {
   }
   const { version: node, platform, arch } = process;
   const { stdout } = await muster(t, ['version', '--output=json']);
-  assert.deepEqual(JSON.parse(stdout), { version: '0.1.0', node, platform, arch });
+  assert.deepEqual(JSON.parse(stdout), {
+    Version: '0.1.0',
+    Node: node,
+    Platform: platform,
+    Arch: arch,
+  });
 });
 
 test('an unexpected error is one sentence, and shows where it came from only on request', async t => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
+import { withShownNames } from '../../../agent/output/member-names.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';
@@ -291,7 +292,7 @@ test('while the requester starts, every request about nodes gives 503 with the r
       [503, 'ServiceUnavailable', 'the requester is not ready', 'try again'],
     );
   }
-  assert.equal((await call(api, '/api/v1/orchestrator/status')).json().state, 'starting');
+  assert.equal((await call(api, '/api/v1/orchestrator/status')).json().State, 'starting');
   assert.equal((await call(api, '/api/v1/agent/alive')).status, 200);
 });
 
@@ -324,5 +325,8 @@ test('the API shows that the requester is alive, its version, its node and its s
   assert.deepEqual(await get('/api/v1/agent/alive'), { Status: 'OK' });
   assert.deepEqual(await get('/api/v1/agent/version'), directory.self.BacalhauVersion);
   assert.deepEqual(await get('/api/v1/agent/node'), directory.self);
-  assert.deepEqual(await get('/api/v1/orchestrator/status'), JSON.parse(JSON.stringify(directory.status())));
+  assert.deepEqual(
+    await get('/api/v1/orchestrator/status'),
+    JSON.parse(JSON.stringify(withShownNames(directory.status()))),
+  );
 });

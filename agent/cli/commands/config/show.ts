@@ -32,7 +32,7 @@ export async function run(argv: Argv<typeof flags, never, 'file'>): Promise<numb
 
 /** Returns all settings as rows, with null for a setting without a value. */
 const rows = (loaded: LoadedSettings) =>
-  showSettings(loaded).map(row => ({ ...row, value: row.value ?? null }));
+  showSettings(loaded).map(({ key, value, origin }) => ({ Key: key, Value: value ?? null, Origin: origin }));
 
 /** Returns the settings that have a value, nested as in the file. */
 const nested = (loaded: LoadedSettings) =>

@@ -33,7 +33,7 @@ export async function openList(
   return {
     nodes: inTurn(all),
     facts: factsOf(all, systemClock.now()),
-    doubt: status && doubtAbout(status.state, status.reason),
+    doubt: status && doubtAbout(status.State, status.Reason),
   };
 }
 

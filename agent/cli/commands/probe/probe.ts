@@ -11,6 +11,7 @@ import type { Inputs } from '../../../host/inputs/inputs.ts';
 import type { Recording } from '../../../host/recording/recording.ts';
 import { probeView } from '../../../host/view.ts';
 import { formatAs } from '../../../output/data.ts';
+import { withShownNames } from '../../../output/member-names.ts';
 import { note, print } from '../../../output/terminal.ts';
 import { closeWhenInterrupted } from '../../../roles/interruption.ts';
 import { ownCommand } from '../../../roles/own-command.ts';
@@ -72,7 +73,7 @@ export async function run({ flags: given, load }: Argv<typeof flags>): Promise<n
       // The recording is saved first, because printing ends the process when the reader of the output has gone away.
       if (record) file = await save(record, recorder.recording(raw));
     } finally {
-      print(await formatAs(output, view, () => probeText(view, sources)));
+      print(await formatAs(output, withShownNames(view), () => probeText(view, sources)));
     }
     if (file) note(`recorded in ${file}; read it before you pass it on`);
     return view.problems.length > 0 ? 2 : 0;

@@ -14,7 +14,7 @@ import { MusterError } from '../../../system/errors.ts';
 import { askHolder } from '../../../system/role-socket.ts';
 import { type RoleStatus, statusText } from '../status-text.ts';
 
-/** The report about one service. `service status -o json` prints these members. */
+/** The report about one service. `service status -o json` prints these members, with the names of all JSON of muster. */
 export interface ServiceReport {
   role: Role;
   name: string;

@@ -2,6 +2,7 @@
 import type { LoadedSettings } from '../../../config/load.ts';
 import { type Role, roles } from '../../../config/role.ts';
 import { jsonText } from '../../../output/data.ts';
+import { withShownNames } from '../../../output/member-names.ts';
 import { print } from '../../../output/terminal.ts';
 import { isUsed } from '../../../service/inspect.ts';
 import { resolveTarget, type ServiceTarget } from '../../../service/target.ts';
@@ -51,7 +52,7 @@ export async function showService(
     throw error;
   });
   const reports = await Promise.all(which.map(role => readReport(target, role, loaded?.settings.dataDir)));
-  print(output === 'json' ? jsonText(reports) : reports.map(reportText).join('\n'));
+  print(output === 'json' ? jsonText(withShownNames(reports)) : reports.map(reportText).join('\n'));
   const installed = reports.filter(
     each => each.installed !== 'no' && (each.installed !== 'package' || isUsed(each)),
   );

@@ -48,14 +48,14 @@ test('show --origin prints where each value comes from, and the settings without
   assert.ok(yaml.stdout.includes(`  port: 4321 # file ${file}:2\n`), yaml.stdout);
   assert.match(yaml.stdout, / {2}level: warn # environment MUSTER_LOG_LEVEL\n/);
   assert.match(yaml.stdout, / {2}id: # not set\n/);
-  const json = JSON.parse((await muster(t, [...args, '-o', 'json'])).stdout) as { key: string }[];
+  const json = JSON.parse((await muster(t, [...args, '-o', 'json'])).stdout) as { Key: string }[];
   assert.deepEqual(
-    json.find(({ key }) => key === 'api.host'),
-    { key: 'api.host', value: 'localhost', origin: 'flag --api-host' },
+    json.find(({ Key }) => Key === 'api.host'),
+    { Key: 'api.host', Value: 'localhost', Origin: 'flag --api-host' },
   );
   assert.deepEqual(
-    json.find(({ key }) => key === 'node.id'),
-    { key: 'node.id', value: null, origin: 'default' },
+    json.find(({ Key }) => Key === 'node.id'),
+    { Key: 'node.id', Value: null, Origin: 'default' },
   );
 });
 

@@ -10,6 +10,7 @@ import { servicePathsOf } from '../../../../agent/service/service-paths.ts';
 import type { ServiceTarget } from '../../../../agent/service/target.ts';
 import { holdFolder } from '../../../../agent/system/role-socket.ts';
 import { surroundings } from '../../../config/surroundings.ts';
+import { readShown } from '../../../support/read-shown.ts';
 import { bareMachine, units, usedBy } from './bare-machine.ts';
 
 test('status shows file, state, status text and last end of the role, without control characters', async () => {
@@ -26,7 +27,8 @@ test('status shows file, state, status text and last end of the role, without co
   );
   assert.equal(await status('json', ['agent']), 0);
   assert.match(output.printed, /^[\x20-\x7e\n]*$/);
-  const [report] = JSON.parse(output.printed) as ServiceReport[];
+  assert.deepEqual(Object.keys(JSON.parse(output.printed)[0]).slice(0, 3), ['Role', 'Name', 'Manager']);
+  const [report] = readShown<ServiceReport[]>(output.printed);
   assert.deepEqual(
     [
       report?.installed,
@@ -69,14 +71,14 @@ test('status returns 0 when every installed service runs, else 1', async () => {
   ] as const) {
     await writeFile(unit, text);
     await status('json', ['agent']);
-    assert.equal((JSON.parse(output.printed) as ServiceReport[])[0]?.installed, word);
+    assert.equal(readShown<ServiceReport[]>(output.printed)[0]?.installed, word);
   }
   await rm(unit);
   const packaged = '/usr/lib/systemd/system/muster-agent.service';
   await mkdir(dirname(at(packaged)), { recursive: true });
   await writeFile(at(packaged), '');
   await status('json', ['agent']);
-  const [report] = JSON.parse(output.printed) as ServiceReport[];
+  const [report] = readShown<ServiceReport[]>(output.printed);
   assert.deepEqual([report?.installed, report?.file], ['package', packaged]);
 });
 
@@ -90,7 +92,7 @@ test('status also shows the status of the role itself', async t => {
   await status('text', ['requester']);
   assert.match(output.printed, /\n\nrequester node-0\n {2}state +ready\n/);
   await status('json', ['requester']);
-  assert.deepEqual((JSON.parse(output.printed) as ServiceReport[])[0]?.status, role);
+  assert.deepEqual(readShown<ServiceReport[]>(output.printed)[0]?.status, role);
 });
 
 test('for the service of a user, status finds the state by the configuration of that user', async t => {
@@ -112,5 +114,5 @@ test('for the service of a user, status finds the state by the configuration of 
   await showService(own, ['agent'], load, 'json', text => {
     printed += text;
   });
-  assert.deepEqual((JSON.parse(printed) as ServiceReport[])[0]?.status, role);
+  assert.deepEqual(readShown<ServiceReport[]>(printed)[0]?.status, role);
 });
