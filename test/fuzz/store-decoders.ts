@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { Msg } from 'nats';
-import { parseJson } from '../../agent/protocol/json.ts';
+import { maxMessageBytes, parseJson, writeJson } from '../../agent/protocol/json.ts';
 import { memberships } from '../../agent/protocol/node-state.ts';
 import { writeSignedToken } from '../../agent/protocol/signed-token.ts';
+import type { Tombstone } from '../../agent/protocol/tombstone.ts';
 import { ensureClusterId } from '../../agent/requester/cluster/cluster-bucket.ts';
 import { RecordSet } from '../../agent/requester/cluster/record-set.ts';
+import { goneNodes } from '../../agent/requester/directory/gone-nodes.ts';
 import { Bans } from '../../agent/requester/enrolment/bans.ts';
 import { listClients, listServers } from '../../agent/requester/enrolment/broker-clients.ts';
 import { deletedNodes, expiredNodes } from '../../agent/requester/enrolment/former-nodes.ts';
@@ -26,6 +28,7 @@ import { listenerRecordSchema } from '../../agent/requester/listeners/listener-r
 import { changeOf } from '../../agent/requester/operations/operation-changes.ts';
 import { Operators } from '../../agent/requester/operators/operators.ts';
 import { readEntry } from '../../agent/requester/roll/store.ts';
+import { shortTombstone, tombstoneBytes, undeleteNode } from '../../agent/requester/roll/tombstones.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
 import type { Holder } from '../../agent/requester/watcher/holder.ts';
 import { Lease } from '../../agent/requester/watcher/lease.ts';
@@ -40,9 +43,9 @@ import { readStoredMessage } from '../../agent/transport/stored-message.ts';
 import { openStreamCopies } from '../../agent/transport/stream-copy.ts';
 import { gatherOne, issuerKey } from '../support/callout-questions.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { nodeIds, nodeStates, times } from '../support/messages.ts';
+import { nodeIds, nodeStates, times, tombstones } from '../support/messages.ts';
 import { steadyRandom } from '../support/steady-random.ts';
-import type { Decoder } from './decoder.ts';
+import { type Decoder, isMusterError } from './decoder.ts';
 import { clientKey } from './message-decoders.ts';
 
 const plain = { noNullPrototype: true } as const;
@@ -56,6 +59,25 @@ const random = steadyRandom();
 
 function entryOf(key: string, value: Buffer): BucketEntry {
   return { key, value, revision: 7, marker: false, headers: {}, created: new Date(0) };
+}
+
+const readMarker = (headers: Record<string, string>) =>
+  readEntry({ ...entryOf('node-1', Buffer.alloc(0)), marker: true, headers });
+
+/** Fails when a node with this tombstone is neither refused nor brought back as a record that can be stored and read. */
+function checkTombstone(tombstone: Tombstone): void {
+  assert.ok(tombstoneBytes(shortTombstone(tombstone)) < 16 * 1024);
+  goneNodes([['node-1', { kind: 'deleted', revision: 7, tombstone }]], new Date(0));
+  const rule = undeleteNode(() => undefined);
+  const by = { reason: '', actor: 'ada' };
+  try {
+    const { write } = rule({ kind: 'deleted', revision: 7, tombstone }, 'node-1', by, '2026-01-01T00:00:00Z');
+    const value = Buffer.from(writeJson(write));
+    assert.ok(value.length < maxMessageBytes);
+    assert.equal(readEntry(entryOf('node-1', value)).kind, 'record');
+  } catch (error) {
+    assert.ok(isMusterError(error) && tombstone.Membership === undefined, String(error));
+  }
 }
 
 /** A bucket in which every key has this value, and that takes no write. */
@@ -186,12 +208,7 @@ export const storeDecoders: readonly Decoder[] = [
       { minLength: 1, maxLength: 3 },
     ),
     isExpected: () => false,
-    read: input =>
-      readEntry({
-        ...entryOf('node-1', Buffer.alloc(0)),
-        marker: true,
-        headers: { 'Muster-Change': (input as Buffer).toString('base64') },
-      }),
+    read: input => readMarker({ 'Muster-Change': (input as Buffer).toString('base64') }),
     check: value => assert.match((value as { kind: string }).kind, /^(deleted|absent)$/),
   },
   {
@@ -201,11 +218,22 @@ export const storeDecoders: readonly Decoder[] = [
     valid: fc.tuple(fc.nat(), fc.uuid()).map(([attempt, instance]) => `${attempt} ${instance}`),
     isExpected: () => false,
     read: input => {
-      const headers = { 'Muster-Registration': String(input) };
-      const read = readEntry({ ...entryOf('node-1', Buffer.alloc(0)), marker: true, headers });
+      const read = readMarker({ 'Muster-Registration': String(input) });
       return read.kind === 'deleted' ? read.registration : undefined;
     },
     check: value => assert.ok(((value as { instance: string }).instance ?? '').length <= 128),
+  },
+  {
+    what: 'the tombstone in the marker of a node that is gone',
+    covers: ['requester/roll/store.ts readEntry'],
+    form: 'json',
+    valid: tombstones,
+    isExpected: () => false,
+    read: input => {
+      const read = readMarker({ 'Muster-Tombstone': (input as Buffer).toString('base64') });
+      return read.kind === 'deleted' ? read.tombstone : undefined;
+    },
+    check: value => checkTombstone(value as Tombstone),
   },
   record(
     'the pin of a node',

@@ -10,6 +10,7 @@ import type {
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import { memberships, type NodeState } from '../../agent/protocol/node-state.ts';
 import { compactResources, type Resources } from '../../agent/protocol/resources.ts';
+import type { Tombstone } from '../../agent/protocol/tombstone.ts';
 
 /** Any character of Unicode except surrogates. The arbitrary that `fc.string` has for this takes a second to set up. */
 export const unit = fc
@@ -172,6 +173,47 @@ export const heartbeats: fc.Arbitrary<Heartbeat> = fc.record({ NodeID: nodeIds, 
 const membership = fc.constantFrom(...memberships, '' as const);
 const connection = fc.constantFrom('CONNECTED' as const, 'DISCONNECTED' as const);
 
+/** Optional members, of which each may be absent. */
+const some = <T>(members: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
+  fc.record(members, { ...plain, requiredKeys: [] });
+
+const decided = { Reason: text(1024), Actor: text(256), At: times };
+const decision = fc.record(
+  { Action: fc.constantFrom('approve' as const, 'reject' as const), ...decided },
+  plain,
+);
+const drain = fc.record({ At: times, Deadline: times }, { ...plain, requiredKeys: ['At'] });
+const cordon = fc.record(
+  { ...decided, Until: times, Drain: drain },
+  { ...plain, requiredKeys: ['Reason', 'Actor', 'At'] },
+);
+const controlPlane = {
+  Labels: fc.dictionary(names(64), text(255), { maxKeys: 3, ...plain }),
+  LabelOrigins: fc.array(fc.record({ Label: text(256), ...decided }, plain), { maxLength: 3 }),
+  Cordon: cordon,
+  JoinCode: text(64),
+};
+
+/** Tombstones as the marker of a node contains them, whole and shortened ones. */
+export const tombstones: fc.Arbitrary<Tombstone> = fc
+  .tuple(
+    fc.record({ GoneAt: times, Actor: text(256), Reason: text(1024) }, plain),
+    some({
+      Membership: fc.constantFrom(...memberships),
+      Decision: decision,
+      ...controlPlane,
+      LabelsLost: fc.boolean(),
+      Hostname: text(255),
+      PublicKey: text(64),
+      FirstRegisteredAt: times,
+      RegisteredAt: times,
+      LastSeenAt: times,
+      Forgotten: fc.boolean(),
+      Shortened: fc.boolean(),
+    }),
+  )
+  .map(([gone, known]) => ({ ...known, ...gone }));
+
 export const nodeStates: fc.Arbitrary<NodeState> = fc.record(
   {
     Info: nodeInfos,
@@ -196,15 +238,9 @@ export const nodeStates: fc.Arbitrary<NodeState> = fc.record(
         BootID: text(128),
         Version: text(64),
         RegisteredAt: times,
-        Decision: fc.record(
-          {
-            Action: fc.constantFrom('approve' as const, 'reject' as const),
-            Reason: text(1024),
-            Actor: text(256),
-            At: times,
-          },
-          plain,
-        ),
+        Decision: decision,
+        ...controlPlane,
+        Former: tombstones,
         Operation: text(64),
         Changes: fc.array(
           fc.record(
@@ -220,6 +256,8 @@ export const nodeStates: fc.Arbitrary<NodeState> = fc.record(
                 'cordoned',
                 'uncordoned',
                 'drained',
+                'labelled',
+                'undeleted',
               ),
               Revision: count,
               At: times,
