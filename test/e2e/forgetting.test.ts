@@ -1,10 +1,16 @@
 // A node that was deleted by mistake is brought back, and one that was forgotten returns with its history. All processes are
 // real.
 import assert from 'node:assert/strict';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
+import { earlierCommits, earlierProgram, whyNoEarlierProgram } from '../support/earlier-program.ts';
 import { eventually } from '../support/eventually.ts';
-import type { Program } from '../support/program.ts';
+import { muster, type Program } from '../support/program.ts';
+import { newFolder } from '../support/temporary.ts';
+
+const noEarlier = (await whyNoEarlierProgram()) ?? false;
 
 describe('a node that is gone', () => {
   let cluster: Cluster;
@@ -81,5 +87,93 @@ describe('a node that is gone', () => {
       assert.deepEqual(kinds, ['registered', 'approved', 'deleted', 'undeleted', 'deleted', 'registered']);
       return true;
     });
+  });
+});
+
+describe('what is known of nodes that are gone', () => {
+  let cluster: Cluster;
+  let requester: Program;
+
+  before(async () => {
+    cluster = await Cluster.create();
+    requester = await cluster.requester();
+    for (const id of ['sold', 'silent', 'other']) {
+      const agent = await cluster.agent(id);
+      await cluster.decide(id, 'approve');
+      if (id === 'silent') await agent.stop();
+    }
+    await run('label', 'sold', 'rack=b7');
+    await run('cordon', 'sold', '-m', 'disk swap');
+    await cluster.decide('sold', 'delete', { message: 'sold' });
+    await eventually(
+      'silent can be forgotten',
+      async () => (await cluster.command('node', 'prune', '--silent-for', '1s', '--yes')).code === 0,
+    );
+  });
+  after(() => cluster?.release());
+
+  async function run(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await cluster.command('node', ...args);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  }
+  const gone = async () => JSON.parse(await run('list', '--deleted', '-o', 'json')) as { NodeID: string }[];
+  const ids = async () => (await gone()).map(({ NodeID }) => NodeID).sort();
+  const times = async (id: string, kind: string) =>
+    (await cluster.kindsOf(id)).filter(each => each === kind).length;
+
+  it('comes back with a backup, and brings a node back as it was', async () => {
+    const known = await gone();
+    assert.deepEqual(await ids(), ['silent', 'sold']);
+    const file = join(cluster.folder, 'muster.backup');
+    const config = ['--config', join(cluster.folder, 'node-0-requester.yaml')];
+    const saved = await muster(['backup', file, ...config]);
+    assert.equal(saved.code, 0, saved.stderr);
+    const data = cluster.folderOf('node-0');
+    const broker = Number(await readFile(join(data, 'broker', 'nats-server.pid'), 'utf8'));
+    await requester.kill();
+    // A killed requester leaves its broker behind, which a lost machine does not.
+    process.kill(broker, 'SIGKILL');
+    await rm(data, { recursive: true });
+    const restored = await muster(['restore', file, ...config]);
+    assert.equal(restored.code, 0, restored.stderr);
+    requester = await cluster.requester();
+    assert.deepEqual(await gone(), known);
+    await run('undelete', 'sold');
+    const { Membership, Muster } = (await cluster.node('sold')) ?? assert.fail();
+    assert.deepEqual(
+      [Membership, Muster.Labels, Muster.Cordon?.Reason, await ids()],
+      ['APPROVED', { rack: 'b7' }, 'disk swap', ['silent']],
+    );
+  });
+
+  it('is still known after an earlier program kept the roll, except of what that one deleted', {
+    skip: noEarlier,
+  }, async () => {
+    await eventually('it is told that sold is back', async () => (await times('sold', 'undeleted')) === 1);
+    await requester.stop();
+    const main = await earlierProgram(join(await newFolder(), 'earlier'), earlierCommits.severalRequesters);
+    requester = await cluster.requester({}, { main });
+    await cluster.decide('sold', 'reject');
+    await cluster.decide('sold', 'approve');
+    await cluster.decide('other', 'delete');
+    await requester.stop();
+    requester = await cluster.requester();
+    assert.deepEqual(await ids(), ['silent']);
+    const { Muster } = (await cluster.node('sold')) ?? assert.fail();
+    assert.deepEqual(
+      [Muster.Labels, Muster.Cordon?.Reason, Muster.Former?.Reason],
+      [{ rack: 'b7' }, 'disk swap', 'sold'],
+    );
+    const refused = await cluster.command('node', 'undelete', 'other');
+    assert.match(
+      refused.stderr,
+      /^Error: nothing is known of node other .*\nHint: {2}an earlier version deleted it/,
+    );
+    await run('undelete', 'silent');
+    assert.equal((await cluster.node('silent'))?.Membership, 'APPROVED');
+    await eventually('each deed is told once', async () => (await times('silent', 'undeleted')) === 1);
+    for (const kind of ['undeleted', 'labelled', 'cordoned', 'deleted'])
+      assert.equal(await times('sold', kind), 1, kind);
   });
 });
