@@ -64,8 +64,11 @@ export function digestOf({ kind, id, time, data }: ChangeEvent): string {
     previousFingerprint,
     labels,
     previousLabels,
+    cordon,
   } = data;
-  const keys = [joinCode, fingerprint, previousFingerprint, labels, previousLabels];
+  // Each version that announces a cordon tells these three, and one that only keeps the change keeps them.
+  const { until, drain, deadline } = cordon ?? {};
+  const keys = [joinCode, fingerprint, previousFingerprint, labels, previousLabels, until, drain, deadline];
   const said = [kind, id, time, node, previous, current, reason, actor, claimedActor, coalesced, ...keys];
   return hash('sha256', JSON.stringify(said), 'base64');
 }

@@ -205,6 +205,21 @@ describe('unannounced changes', () => {
       assert.deepEqual(revisions([mine], digests({ ...mine, ...other })), [3], JSON.stringify(other));
   });
 
+  test('of a cordon are not announced by an event that tells another end of it, or another drain', () => {
+    const Until = '2026-02-28T02:00:00Z';
+    const mine = change(3, { Kind: 'cordoned', Cordon: { Until, Drain: true, Deadline: Until } });
+    assert.deepEqual(revisions([mine], digests(mine)), []);
+    for (const Cordon of [
+      undefined,
+      {},
+      { Until, Deadline: Until },
+      { Until, Drain: true },
+      { Until, Drain: true, Deadline: '2026-02-28T03:00:00Z' },
+      { Until: '2026-02-28T03:00:00Z', Drain: true, Deadline: Until },
+    ])
+      assert.deepEqual(revisions([mine], digests({ ...mine, Cordon })), [3], JSON.stringify(Cordon));
+  });
+
   test('that an earlier version kept are not announced by a later change of another kind', () => {
     const kept = [1, 2].map(revision => change(revision, { Kind: 'expired', Kept: true }));
     const all = [...kept, change(3)];
