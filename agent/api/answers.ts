@@ -1,19 +1,13 @@
 // Checks the answers of the API. Any program can listen on its port, so its answers are checked like any other input.
 import * as v from 'valibot';
 import {
-  bansSchema,
   decisionAnswerSchema,
   goneNodesSchema,
   lostNodesSchema,
   musterViewSchema,
-  newTokenSchema,
   nodeListSchema,
   oneNodeSchema,
-  operatorListSchema,
-  problemSchema,
-  proofSchema,
   requesterStateSchema,
-  tokenFileSchema,
 } from '../protocol/http.ts';
 import { authoritiesSchema } from '../protocol/http-authorities.ts';
 import {
@@ -24,6 +18,14 @@ import {
 import { createdListenerSchema, listenerListSchema } from '../protocol/http-listeners.ts';
 import { nodeStreamHeadSchema } from '../protocol/http-node-stream.ts';
 import { operationAnswerSchema } from '../protocol/http-operations.ts';
+import {
+  bansSchema,
+  newTokenSchema,
+  operatorListSchema,
+  proofSchema,
+  tokenFileSchema,
+} from '../protocol/http-operators.ts';
+import { problemSchema } from '../protocol/http-problems.ts';
 import { labelChange } from '../protocol/label-schema.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { nodeStateSchema } from '../protocol/node-state.ts';

@@ -1,5 +1,5 @@
 // The requests to the API about banned keys.
-import type { ShownBan } from '../protocol/http.ts';
+import type { ShownBan } from '../protocol/http-operators.ts';
 import { isFingerprint } from '../protocol/nkey.ts';
 import { MusterError } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';

@@ -1,7 +1,7 @@
 // Turns a failed request into the error for an operator: what failed, at which address, and what to do.
 import { formatDuration } from '../config/units.ts';
 import { ProtocolError } from '../protocol/error.ts';
-import { problemCodes } from '../protocol/http.ts';
+import { problemCodes } from '../protocol/http-problems.ts';
 import { type ErrorCode, errnoOf, MusterError, reasonOf } from '../system/errors.ts';
 import { readProblem } from './answers.ts';
 

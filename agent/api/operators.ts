@@ -1,5 +1,5 @@
 // The requests to the API about operators and their tokens.
-import type { NewOperatorBody, OperatorView } from '../protocol/http.ts';
+import type { NewOperatorBody, OperatorView } from '../protocol/http-operators.ts';
 import { readDecisionAnswer, readNewToken, readOperators } from './answers.ts';
 import { type ApiRequests, withQuery } from './requests.ts';
 

@@ -1,6 +1,6 @@
 // Defines the bodies of the HTTP API about listeners: programs of other people that read the events.
 import * as v from 'valibot';
-import { maxTokenSeconds } from './http.ts';
+import { maxTokenSeconds } from './http-operators.ts';
 import { durablePattern, listenerNamePattern } from './listener.ts';
 import { goTime } from './node-info.ts';
 import { count, struct, text } from './schema.ts';

@@ -1,4 +1,4 @@
-// Defines the bodies of the requester's HTTP API and the codes of its problems. They are Bacalhau's, with a member `Muster`
+// Defines the bodies of the requester's HTTP API about nodes and its own state. They are Bacalhau's, with a member `Muster`
 // added.
 import * as v from 'valibot';
 import { cordonSchema, maxCordonSeconds } from './cordon.ts';
@@ -7,11 +7,11 @@ import { labelChange, labelOriginMembers } from './label-schema.ts';
 import { usageSchema } from './messages.ts';
 import { goTime } from './node-info.ts';
 import { healths, memberships } from './node-state.ts';
-import { operatorNamePattern } from './operator-token.ts';
 import { count, nodeId, strictTextMap, struct, text } from './schema.ts';
 import { goneNodeSchema, shownTombstoneSchema } from './tombstone.ts';
 
-const bounded = (maxLength: number) =>
+/** Returns a schema for a text of a body that a client sends. */
+export const bounded = (maxLength: number) =>
   v.pipe(v.string(), v.maxLength(maxLength, `longer than ${maxLength} characters`));
 
 /** Returns a schema for a time in seconds; absent or 0 when none is meant. */
@@ -190,7 +190,7 @@ export type MusterView = v.InferOutput<typeof musterViewSchema>;
  * Returns a schema for an object that has this member. Go reads null as an empty object and an absent member as empty, but
  * neither is the answer of a requester.
  */
-const having = (member: string) =>
+export const having = (member: string) =>
   v.pipe(
     v.unknown(),
     v.check(value => typeof value === 'object' && value !== null, 'expected an object'),
@@ -234,85 +234,6 @@ export const confirmStoreSchema = struct({
   Actor: v.optional(bounded(256), ''),
 });
 
-/** An operator who has a token. */
-export const operatorViewSchema = struct({
-  Name: v.pipe(v.string(), v.regex(operatorNamePattern)),
-  ReadOnly: v.boolean(),
-  /** Time from which the token is no longer valid; absent when it stays valid. */
-  Expires: v.optional(goTime()),
-  /** The operator who made the token, or `requester`. */
-  CreatedBy: text(256),
-  At: goTime(),
-});
-export type OperatorView = v.InferOutput<typeof operatorViewSchema>;
-
-/** The list of the operators. */
-export const operatorListSchema = v.pipe(
-  having('Operators'),
-  struct({ Operators: v.array(operatorViewSchema) }),
-);
-
-/** Longest time for which a token may be valid, in seconds: ten years. */
-export const maxTokenSeconds = 10 * 365 * 24 * 3600;
-
-/** The body of the POST that makes a token. */
-export const newOperatorSchema = struct({
-  Name: v.pipe(
-    v.string(),
-    v.regex(operatorNamePattern, 'a name is 1 to 64 of the characters A-Z a-z 0-9 _ -'),
-  ),
-  ReadOnly: v.optional(v.boolean(), false),
-  /** Time for which the token is valid; absent or 0 when it stays valid. */
-  ExpiresInSeconds: v.optional(
-    v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxTokenSeconds)),
-    0,
-  ),
-  Actor: v.optional(bounded(256), ''),
-});
-
-/** The body of the POST as a client sends it. */
-export interface NewOperatorBody {
-  Name: string;
-  ReadOnly: boolean;
-  ExpiresInSeconds: number;
-  /** What the caller says of itself. */
-  Actor: string;
-}
-
-/** The answer with a new token. */
-export const newTokenSchema = struct({ Token: v.pipe(v.string(), v.maxLength(256)) });
-
-/** The name of the way to log in that the API offers to clients of Bacalhau. */
-export const loginMethod = 'OperatorToken';
-
-/** The body with which a client of Bacalhau logs in. The data of the method are JSON in base64. */
-export const loginSchema = struct({ MethodData: v.optional(bounded(4096), '') });
-export const loginDataSchema = struct({ Token: v.optional(bounded(256), '') });
-
-/** The answer that says where the first token is kept, and the one with a proof. */
-export const tokenFileSchema = struct({ Path: v.pipe(v.string(), v.minLength(1), v.maxLength(4096)) });
-export const proofSchema = struct({ Proof: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/)) });
-
-/** A key that is refused for ever. */
-export const banSchema = struct({
-  Fingerprint: text(64),
-  /** The node that had the key. */
-  NodeID: nodeId(),
-  At: goTime(),
-  Actor: text(256),
-  Reason: text(1024),
-});
-export type ShownBan = v.InferOutput<typeof banSchema>;
-
-/** The list of the keys that are refused for ever. */
-export const bansSchema = v.pipe(having('Bans'), struct({ Bans: v.array(banSchema) }));
-
-/** The body of the PUT that lifts a ban. */
-export const unbanSchema = struct({
-  Action: v.literal('unban', 'expected "unban"'),
-  Actor: v.optional(bounded(256), 'api'),
-});
-
 /** The values of the parameter `order_by`. */
 export const nodeOrders = [
   'id',
@@ -337,51 +258,3 @@ export const requesterStateSchema = struct({
  * event does. A requester that hears no events sends none.
  */
 export const signOfLifeHeader = 'Muster-Sign-Of-Life-Ms';
-
-/** The codes of problems, each with its HTTP status. */
-export const problemStatus = {
-  BadRequest: 400,
-  Unauthorized: 401,
-  Forbidden: 403,
-  NotFound: 404,
-  ConflictNodeState: 409,
-  MultipleNodesFound: 409,
-  Gone: 410,
-  PayloadTooLarge: 413,
-  TooManyRequests: 429,
-  InternalError: 500,
-  ServiceUnavailable: 503,
-  NoQuorum: 503,
-} as const;
-export type ProblemCode = keyof typeof problemStatus;
-
-/** The problem code for each error code of muster. */
-export const problemCodes = {
-  not_found: 'NotFound',
-  ambiguous: 'MultipleNodesFound',
-  conflict: 'ConflictNodeState',
-  gone: 'Gone',
-  unreachable: 'ServiceUnavailable',
-  no_quorum: 'NoQuorum',
-} as const satisfies Record<string, ProblemCode>;
-
-/** The body of every refusal. */
-export interface Problem {
-  Status: number;
-  Message: string;
-  /** The `X-Request-Id` of the caller, if it sent one. */
-  RequestID: string;
-  Code: ProblemCode;
-  Component: string;
-  Hint?: string;
-  /** Present when nothing of what was asked for was done, so that another requester may be asked for it. */
-  NothingDone?: true;
-}
-
-/** The members of a problem that a client reads. */
-export const problemSchema = struct({
-  Message: v.pipe(v.string(), v.minLength(1), v.maxLength(4096)),
-  Code: text(128),
-  Hint: text(4096),
-  NothingDone: v.optional(v.boolean(), false),
-});

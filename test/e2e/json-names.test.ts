@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { commands } from '../../agent/cli/commands.ts';
 import type { Command } from '../../agent/cli/line/command.ts';
-import { loginMethod } from '../../agent/protocol/http.ts';
+import { loginMethod } from '../../agent/protocol/http-operators.ts';
 import { apiRoutes } from '../../agent/requester/api/routes.ts';
 import { inGroups } from '../../agent/system/in-groups.ts';
 import { Cluster } from '../support/cluster.ts';

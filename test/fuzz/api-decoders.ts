@@ -22,16 +22,15 @@ import {
   readTokenFile,
 } from '../../agent/api/answers.ts';
 import { parseJson } from '../../agent/api/read-response.ts';
+import { decisionActions, rebuildSchema } from '../../agent/protocol/http.ts';
+import { joinCodeChangeSchema, joinCodeOrderSchema } from '../../agent/protocol/http-join-codes.ts';
+import { operationStates } from '../../agent/protocol/http-operations.ts';
 import {
-  decisionActions,
   loginDataSchema,
   loginSchema,
   newOperatorSchema,
-  rebuildSchema,
   unbanSchema,
-} from '../../agent/protocol/http.ts';
-import { joinCodeChangeSchema, joinCodeOrderSchema } from '../../agent/protocol/http-join-codes.ts';
-import { operationStates } from '../../agent/protocol/http-operations.ts';
+} from '../../agent/protocol/http-operators.ts';
 import { parseJson as parseMessage } from '../../agent/protocol/json.ts';
 import { newOperation } from '../../agent/protocol/operation.ts';
 import { validate } from '../../agent/protocol/schema.ts';

@@ -1,8 +1,9 @@
 // Makes a directory of nodes without a requester, for tests of the API and of the commands.
 import assert from 'node:assert/strict';
 import type { Metric } from '../../agent/output/metrics.ts';
-import type { LostNode, ShownBan } from '../../agent/protocol/http.ts';
+import type { LostNode } from '../../agent/protocol/http.ts';
 import type { OperationView } from '../../agent/protocol/http-operations.ts';
+import type { ShownBan } from '../../agent/protocol/http-operators.ts';
 import type { LabelChange } from '../../agent/protocol/label.ts';
 import type { NodeInfo } from '../../agent/protocol/node-info.ts';
 import type { Health, NodeState } from '../../agent/protocol/node-state.ts';

@@ -1,5 +1,5 @@
 // Operators with known tokens, in memory, for tests of the API and of the commands.
-import type { OperatorView } from '../../agent/protocol/http.ts';
+import type { OperatorView } from '../../agent/protocol/http-operators.ts';
 import { operatorToken } from '../../agent/protocol/operator-token.ts';
 import { hashToken } from '../../agent/protocol/secret-hash.ts';
 import type { Directory } from '../../agent/requester/directory/directory.ts';

@@ -1,7 +1,7 @@
 // The kind of the flags that say for how long a token or a join code is valid. It knows days, unlike the settings.
 import { type Kind, Refusal, readText } from '../../config/kind.ts';
 import { parseLongDuration } from '../../config/units.ts';
-import { maxTokenSeconds } from '../../protocol/http.ts';
+import { maxTokenSeconds } from '../../protocol/http-operators.ts';
 
 const daySeconds = 24 * 3_600;
 

@@ -1,7 +1,7 @@
 // The routes by which a client finds out how to log in, and that it talks to the real requester before it shows a token.
 import { Hono } from 'hono';
 import { ProtocolError } from '../../protocol/error.ts';
-import { loginDataSchema, loginMethod, loginSchema } from '../../protocol/http.ts';
+import { loginDataSchema, loginMethod, loginSchema } from '../../protocol/http-operators.ts';
 import { parseJson } from '../../protocol/json.ts';
 import { noncePattern, operatorNamePattern, placeOf } from '../../protocol/operator-token.ts';
 import { validate } from '../../protocol/schema.ts';

@@ -1,6 +1,6 @@
 // The routes for operators' tokens: list, make, revoke.
 import { Hono } from 'hono';
-import { newOperatorSchema } from '../../protocol/http.ts';
+import { newOperatorSchema } from '../../protocol/http-operators.ts';
 import { operatorNamePattern } from '../../protocol/operator-token.ts';
 import { MusterError } from '../../system/errors.ts';
 import { printable } from '../../system/printable.ts';

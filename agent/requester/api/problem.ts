@@ -1,5 +1,5 @@
 // The error body of the API has the members of Bacalhau's error body and is the same for every refusal.
-import { type Problem, type ProblemCode, problemCodes, problemStatus } from '../../protocol/http.ts';
+import { type Problem, type ProblemCode, problemCodes, problemStatus } from '../../protocol/http-problems.ts';
 import { type ErrorCode, MusterError } from '../../system/errors.ts';
 
 /** An error in the request itself, which is found before the directory is asked. */

@@ -1,8 +1,9 @@
 // The directory contains what operators can see and do. The API calls only this part of the requester.
 import type { Metric } from '../../output/metrics.ts';
 import type { EventCursor } from '../../protocol/event-cursor.ts';
-import type { LostNode, ShownBan } from '../../protocol/http.ts';
+import type { LostNode } from '../../protocol/http.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
+import type { ShownBan } from '../../protocol/http-operators.ts';
 import type { LabelChange } from '../../protocol/label.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { GoneNode } from '../../protocol/tombstone.ts';

@@ -1,7 +1,8 @@
 // The node directory carries out the requests of operators with the parts of a running requester.
 import type { Metric } from '../../output/metrics.ts';
-import type { LostNode, ShownBan } from '../../protocol/http.ts';
+import type { LostNode } from '../../protocol/http.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
+import type { ShownBan } from '../../protocol/http-operators.ts';
 import type { LabelChange } from '../../protocol/label.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState } from '../../protocol/node-state.ts';

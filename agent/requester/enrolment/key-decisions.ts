@@ -1,5 +1,5 @@
 // Carries out what operators decide about keys: which refused key takes a record, which key is banned, and which no longer.
-import type { ShownBan } from '../../protocol/http.ts';
+import type { ShownBan } from '../../protocol/http-operators.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import { type Clock, endsWithin } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';

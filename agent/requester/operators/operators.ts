@@ -1,6 +1,6 @@
 // The operators' tokens of a cluster: read from the store at the start, made, and revoked. The store has only their hashes.
 import { randomBytes } from 'node:crypto';
-import type { OperatorView } from '../../protocol/http.ts';
+import type { OperatorView } from '../../protocol/http-operators.ts';
 import { isFirstOperator, operatorSecretBytes, operatorToken } from '../../protocol/operator-token.ts';
 import { hashToken } from '../../protocol/secret-hash.ts';
 import type { Clock } from '../../system/clock.ts';

@@ -1,7 +1,7 @@
 // Tests over real HTTP that every change needs an operator's token, whatever a request says of itself.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loginMethod } from '../../../agent/protocol/http.ts';
+import { loginMethod } from '../../../agent/protocol/http-operators.ts';
 import { operatorToken } from '../../../agent/protocol/operator-token.ts';
 import { EventStreams } from '../../../agent/requester/api/event-streams.ts';
 import { apiRoutes } from '../../../agent/requester/api/routes.ts';

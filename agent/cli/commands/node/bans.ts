@@ -3,7 +3,7 @@ import { apiSettings, requesterApi } from '../../../api/client.ts';
 import { formatAs } from '../../../output/data.ts';
 import { table } from '../../../output/table.ts';
 import { print } from '../../../output/terminal.ts';
-import type { ShownBan } from '../../../protocol/http.ts';
+import type { ShownBan } from '../../../protocol/http-operators.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
