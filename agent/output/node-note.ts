@@ -37,7 +37,7 @@ export function notesOf(node: ListedNode, { now, requesters }: NoteFacts): Note[
   if (Info.NodeType === 'Requester') return noted(Muster?.Watches && requesters > 1 ? 'watches' : undefined);
   return [
     ...noted(Muster?.Conflict && 'conflict'),
-    ...cordonNotes(Muster?.Cordon),
+    ...cordonNotes(Muster?.Cordon, now),
     ...(Info.Conditions ?? []).flatMap(({ Type }) => noted(printable(Type, maxReasonLength))),
     ...silenceNotes(node, now),
     ...noted(isUnverified(node) ? 'unverified' : undefined),
@@ -46,9 +46,11 @@ export function notesOf(node: ListedNode, { now, requesters }: NoteFacts): Note[
 
 const noted = (what: string | undefined): Note[] => (what ? [{ what, text: what }] : []);
 
-function cordonNotes(cordon: Cordon | undefined): Note[] {
+function cordonNotes(cordon: Cordon | undefined, now: Date): Note[] {
   if (!cordon) return [];
-  const what = isDraining(cordon) ? 'draining' : cordon.Drain ? 'drained' : 'cordoned';
+  const deadline = timeIn(cordon.Drain?.Deadline);
+  const draining = deadline !== undefined && deadline <= now.getTime() ? 'draining late' : 'draining';
+  const what = isDraining(cordon) ? draining : cordon.Drain ? 'drained' : 'cordoned';
   const why = cordon.Reason ? `: ${printable(cordon.Reason, maxReasonLength)}` : '';
   return [{ what, text: `${what}${why}` }];
 }

@@ -105,6 +105,9 @@ export const nodeIdPattern = /^[A-Za-z0-9_-]{1,128}$/;
 export const nodeId = () =>
   v.pipe(v.string(), v.regex(nodeIdPattern, 'a node id is 1 to 128 of the characters A-Z a-z 0-9 _ -'));
 
+/** Whether a command line takes this id for a flag. No new node may have such an id. */
+export const looksLikeFlag = (id: string): boolean => id.startsWith('-');
+
 /**
  * Returns `value` as `schema` reads it.
  * @throws ProtocolError `invalid_field` with the name of the first field that is wrong.

@@ -80,6 +80,11 @@ const notes: readonly [string, ListedNode, string][] = [
     'draining',
   ],
   [
+    'a draining node whose deadline has passed',
+    node('a', { muster: { Cordon: { ...cordon, Drain: { At: cordon.At, Deadline: now.toISOString() } } } }),
+    'draining late: disk swap',
+  ],
+  [
     'a drained node',
     node('a', { muster: { Cordon: { ...cordon, Drain: { At: cordon.At, DrainedAt: cordon.At } } } }),
     'drained: disk swap',

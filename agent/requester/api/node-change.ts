@@ -43,6 +43,11 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
   if (ForSeconds && action !== 'cordon' && action !== 'drain')
     throw new RequestFault(400, 'only a cordon ends by itself');
   if (DeadlineSeconds && action !== 'drain') throw new RequestFault(400, 'only a drain has a deadline');
+  if (ForSeconds && DeadlineSeconds > ForSeconds)
+    throw new RequestFault(
+      400,
+      'ForSeconds is less than DeadlineSeconds: the cordon would end before the deadline',
+    );
   if (SilentForSeconds && action !== 'forget')
     throw new RequestFault(400, 'only a node that is forgotten has a shortest silence');
   if (action === 'forget' && !SilentForSeconds)

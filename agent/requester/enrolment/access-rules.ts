@@ -2,6 +2,7 @@
 import type { ConnectionIntent } from '../../protocol/connection-name.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { Refusal, RefusalCode } from '../../protocol/refusal.ts';
+import { looksLikeFlag } from '../../protocol/schema.ts';
 
 /** What a join code is worth now. `id` is the code's. */
 export type CodeCheck =
@@ -58,7 +59,7 @@ export function decideAccess(facts: AccessFacts): AccessDecision {
     const reason = `node ${id} has another key, ${fingerprint(pinnedKey)}`;
     return refuse(key, 'conflict', reason, hints.otherKey(id, key), { id, key: pinnedKey });
   }
-  if (id === requesterId) return refuse(key, 'conflict', `${id} is the id of a requester`, hints.requesterId);
+  if (id === requesterId) return refuse(key, 'conflict', `${id} is the id of a requester`, hints.otherId);
   const isAgent = intent !== 'check' && intent !== 'work';
   if (record) {
     // The pin was removed for an earlier deletion, while the node registered again. The key follower pins this key too.
@@ -82,11 +83,20 @@ function refuseReplaced({ id, key }: AccessFacts, pinnedKey: string, replacedAt:
   return { ...decision, refusal: { ...decision.refusal, replacedAt } };
 }
 
-function decideByCode({ key, intent, code }: AccessFacts): AccessDecision {
+function decideByCode({ id, key, intent, deleted, code }: AccessFacts): AccessDecision {
   switch (code.kind) {
     case 'valid':
       // Only an agent may bring in a node.
-      return intent === 'check' || intent === 'work' ? { kind: 'stranger' } : { kind: 'pin', code: code.id };
+      if (intent === 'check' || intent === 'work') return { kind: 'stranger' };
+      // A node that had this id before the rule may come back.
+      if (looksLikeFlag(id) && !deleted)
+        return refuse(
+          key,
+          'conflict',
+          `the id ${id} begins with a dash, so a command line takes it for a flag`,
+          hints.otherId,
+        );
+      return { kind: 'pin', code: code.id };
     case 'unknown':
       return { kind: 'stranger' };
     default:
@@ -115,7 +125,7 @@ const hints = {
     `if this machine was reinstalled, give it the record on the requester: muster node rekey ${id} --fingerprint ${fingerprint(key)}; if not, give it another id by node.id`,
   replaced: (id: string, key: string) =>
     `if this is a copy of node ${id}, make it a node of its own: muster agent reset-identity; if it is the node, restore its newest identity.nk, or give it the record on the requester: muster node rekey ${id} --fingerprint ${fingerprint(key)}`,
-  requesterId: 'give this node another id, by node.id or MUSTER_NODE_ID, and start it again',
+  otherId: 'give this node another id, by node.id or MUSTER_NODE_ID, and start it again',
   deleted: 'to bring it back, register it again on that machine: muster agent register',
 } as const;
 

@@ -29,7 +29,8 @@ type CordonOutcome = { write: NodeState; change: RecordedChange } | typeof nothi
 
 /**
  * Returns the rule that cordons a node, or changes its cordon. Reason and end that are not given stay as they were, and a
- * drain goes on. It throws as every DecisionRule, and `conflict` when it would change nothing.
+ * drain goes on. It throws as every DecisionRule, and `conflict` when it would change nothing, or the cordon would end before the
+ * deadline of the drain.
  */
 export const cordonNode =
   (wish: CordonWish): DecisionRule =>
@@ -129,6 +130,7 @@ function keepWorkAway(
       : {}),
   };
   const { Until, Drain } = cordon;
+  if (forMs !== undefined || deadlineMs !== undefined) refuseEarlyEnd(name, cordon);
   return withCordon(state, cordon, {
     ...changeOf(state, 'cordoned', at),
     ...(cordon.Reason ? { Reason: cordon.Reason } : {}),
@@ -163,6 +165,17 @@ const withCordon = (
   write: { ...state, Muster: { ...state.Muster, Cordon: cordon } },
   change,
 });
+
+// Whoever gives a deadline wants no new work there until then.
+function refuseEarlyEnd(name: string, { Until, Drain }: Cordon): void {
+  const { Deadline, DrainedAt } = Drain ?? {};
+  if (!Until || !Deadline || DrainedAt || Date.parse(Until) >= Date.parse(Deadline)) return;
+  throw new MusterError(
+    'conflict',
+    `the cordon of node ${name} would end at ${Until}, before the deadline of its drain at ${Deadline}`,
+    { hint: 'give a longer --for, or a shorter --deadline' },
+  );
+}
 
 function alreadyCordoned(name: string, { Reason, Drain }: Cordon): MusterError {
   const what = Drain ? (Drain.DrainedAt ? 'already drained' : 'already draining') : 'already cordoned';

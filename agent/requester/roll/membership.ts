@@ -10,6 +10,7 @@ import {
   neverConnected,
   type RecordedChange,
 } from '../../protocol/node-state.ts';
+import { looksLikeFlag } from '../../protocol/schema.ts';
 import { keepUnknown } from '../../protocol/unknown-members.ts';
 import { infoDiffers, isTooLarge, tooLarge, updatedChange } from './info-rules.ts';
 import { fingerprintOf } from './node-key.ts';
@@ -59,6 +60,8 @@ export function register(
   if (stored.kind === 'record' && stored.state.Info.NodeType === 'Requester') {
     return usesRequesterId(Info.NodeID);
   }
+  if (stored.kind === 'absent' && looksLikeFlag(Info.NodeID))
+    return refusal('malformed', flagLike(Info.NodeID));
   if (isTooLarge(Info)) return refusal('malformed', tooLarge);
   const before = stored.kind === 'record' ? stored.state : undefined;
   if (isOvertaken(Muster, stored)) return refusal('unavailable', reasons.overtaken);
@@ -169,6 +172,9 @@ export const usesRequesterId = (id: string): RequestOutcome =>
     'conflict',
     `${id} is the id of a requester: give the node another, by node.id or MUSTER_NODE_ID, and start it again`,
   );
+
+const flagLike = (id: string): string =>
+  `the id ${id} begins with a dash, so a command line takes it for a flag: give the node another, by node.id or MUSTER_NODE_ID, and start it again`;
 
 /** Refuses a new node because there is no room for it. */
 export const noRoom = (manualApproval: boolean): RequestOutcome =>

@@ -146,3 +146,26 @@ test('a node whose pin was removed for an earlier deletion, while it registered 
     assert.equal(kind, isOwn ? 'pin' : 'refuse', JSON.stringify(facts));
   }
 });
+
+test('a new node may not have an id that looks like a flag, and one that has it already may go on and come back', () => {
+  const code = { kind: 'valid', id: 'c' } as const;
+  const unknown = { requesterId: 'node-0', pinnedKey: undefined, pinnedNode: undefined, record: undefined };
+  const facts = {
+    id: '-rf',
+    key,
+    intent: 'register',
+    ban: undefined,
+    deleted: undefined,
+    code,
+    ...unknown,
+  } as const;
+  const refused = decideAccess(facts);
+  assert.ok(refused.kind === 'refuse');
+  assert.equal(
+    refused.refusal.reason,
+    'the id -rf begins with a dash, so a command line takes it for a flag',
+  );
+  assert.match(refused.refusal.hint, /node\.id/);
+  assert.deepEqual(decideAccess({ ...facts, pinnedNode: '-rf', pinnedKey: key }), { kind: 'known' });
+  assert.deepEqual(decideAccess({ ...facts, deleted: { key, ...by } }), { kind: 'pin', code: 'c' });
+});

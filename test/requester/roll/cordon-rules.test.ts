@@ -138,6 +138,26 @@ describe('a cordon', () => {
     });
   });
 
+  test('does not end before the deadline of its drain, unless the drain is over', () => {
+    const refused = (until: number, deadline: number) => ({
+      code: 'conflict',
+      message: `the cordon of node node-1 would end at ${later(until)}, before the deadline of its drain at ${later(deadline)}`,
+    });
+    const both = { forMs: 60_000, deadlineMs: 60_001 };
+    assert.throws(() => drainNode(both)(storedRecords.APPROVED, 'node-1', ann, at), refused(60_000, 60_001));
+    const cordoned = decided(cordonNode({ forMs: 60_000 }), storedRecords.APPROVED);
+    const drain = drainNode({ deadlineMs: 60_001 });
+    assert.throws(() => drain(stored(cordoned.state), 'node-1', ann, later(1)), refused(60_000, 60_002));
+    const draining = decided(drain, storedRecords.APPROVED);
+    const shorter = cordonNode({ forMs: 59_000 });
+    assert.throws(() => shorter(stored(draining.state), 'node-1', ann, at), refused(59_001, 60_001));
+    const other = decided(cordonNode({}), stored(draining.state), { ...ann, reason: 'fan' });
+    assert.equal(other.cordon?.Reason, 'fan');
+    const { write } = endDrain(stored(draining.state), at, later(5));
+    assert.ok(write);
+    assert.equal(decided(cordonNode({ forMs: 1_000 }), stored(write)).cordon?.Until, later(1_001));
+  });
+
   test('gets a time after the one before, whatever the clock says', () => {
     const { state } = decided(cordonNode({}), storedRecords.APPROVED);
     const behind = decided(uncordonNode, stored(state), ann, later(-86_400_000));

@@ -56,6 +56,16 @@ describe('a registration that arrives late', () => {
   });
 });
 
+test('a new node whose id looks like a flag is refused with the reason, and one on the roll goes on', () => {
+  const wish = request(true, computeInfo('-1'));
+  const refused = register(storedRecords.absent, wish, manual);
+  assert.deepEqual([refused.code, refused.write], ['malformed', undefined]);
+  assert.match(refused.reason, /^the id -1 begins with a dash.*node\.id/);
+  const stored: StoredRecord = { kind: 'record', revision: 1, state: record('-1', 'APPROVED') };
+  assert.equal(register(stored, wish, manual).code, 'reconnected');
+  assert.equal(register(storedRecords.deleted, wish, manual).code, 'registered');
+});
+
 describe('a node that came in with a join code', () => {
   const joinedBy = { code: 'abcdefgh23', approve: false, labels: {}, at };
   const approving = { ...joinedBy, approve: true, labels: { rack: 'b7' } };

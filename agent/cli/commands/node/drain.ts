@@ -3,8 +3,9 @@ import type { ShownNode } from '../../../api/answers.ts';
 import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
 import { followEvents } from '../../../api/event-feed.ts';
 import { note, print } from '../../../output/terminal.ts';
-import { endBySignal } from '../../../roles/interruption.ts';
+import { closeWhenInterrupted } from '../../../roles/interruption.ts';
 import { systemClock } from '../../../system/clock.ts';
+import { MusterError } from '../../../system/errors.ts';
 import { printable } from '../../../system/printable.ts';
 import { systemRandom } from '../../../system/random.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
@@ -21,7 +22,11 @@ export const rest = chosenIds;
 export const flags = {
   ...cordonFlags,
   wait: { help: 'wait until nothing runs there any more; exit code 1 when the deadline comes first' },
-  deadline: { value: 'TIME', kind: cordonTime, help: 'time within which the work should be over, like 30m' },
+  deadline: {
+    value: 'TIME',
+    kind: cordonTime,
+    help: 'time within which the work should be over, like 30m; ends --wait, and otherwise is only shown',
+  },
   ...selectionFlags,
 } as const satisfies FlagTable;
 
@@ -34,6 +39,7 @@ type DrainArgv = Argv<typeof flags>;
 
 export async function run(argv: DrainArgv): Promise<number> {
   const { message = '', wait } = argv.flags;
+  refuseEarlyEnd(argv);
   const began = systemClock.now();
   const draining: string[] = [];
   const code = await decideAbout(argv, api => ({
@@ -53,6 +59,17 @@ export async function run(argv: DrainArgv): Promise<number> {
   if (!wait || draining.length === 0) return code;
   await waitFor(argv, draining, began);
   return code;
+}
+
+/** @throws MusterError `usage` for a cordon that would end before the deadline */
+function refuseEarlyEnd({ flags: { for: forMs, deadline: deadlineMs }, given }: DrainArgv): void {
+  if (forMs === undefined || deadlineMs === undefined || forMs >= deadlineMs) return;
+  const typed = (name: string) => `--${name} ${given.get(name)?.at(-1)}`;
+  throw new MusterError(
+    'usage',
+    `${typed('for')} and ${typed('deadline')} exclude each other: the cordon would end before the deadline`,
+    { hint: 'give a longer --for, or none: then the cordon ends by muster node uncordon' },
+  );
 }
 
 async function waitFor(
@@ -103,8 +120,5 @@ const silentFeed = {
 
 function sayThatItGoesOn(ids: readonly string[]): void {
   const end = `muster node uncordon ${ids.length <= 5 ? ids.join(' ') : 'ID...'}`;
-  process.once('SIGINT', () => {
-    note(`The drain goes on. To end it: ${end}`);
-    endBySignal('SIGINT');
-  });
+  closeWhenInterrupted(() => note(`The drain goes on. To end it: ${end}`));
 }

@@ -1,6 +1,6 @@
 // Waits until nodes are drained, and says meanwhile what they still run.
 import type { ShownEvent, ShownNode } from '../../../api/answers.ts';
-import { type Clock, sleep } from '../../../system/clock.ts';
+import { type Clock, endsWithin } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { inGroups } from '../../../system/in-groups.ts';
 import { runningText } from './cordon-text.ts';
@@ -20,7 +20,7 @@ export interface DrainWaitOptions {
   onDrained(id: string): void;
 }
 
-/** Time between two looks at a node when no event comes, in milliseconds, and for how many nodes; more take longer. */
+/** Time between two rounds of looks at all nodes, because an event may be missed, in milliseconds, and for how many nodes; more take longer. */
 const looks = { everyMs: 1_000, nodes: 20, atOnce: 8 };
 /** Number of nodes that an error names. */
 const maxNamed = 20;
@@ -46,24 +46,31 @@ export async function waitUntilDrained(options: DrainWaitOptions): Promise<void>
   const news = new News(events);
   const awaited = new Map<string, Awaited>(ids.map(id => [id, { text: '', began: '' }]));
   const ended: string[] = [];
+  let nextRoundMs = startMs;
   for (;;) {
-    const leftMs =
-      timeoutMs === undefined ? Number.POSITIVE_INFINITY : timeoutMs - (clock.monotonic() - startMs);
-    await inGroups([...awaited], looks.atOnce, async ([id, known]) => {
-      const step = await judge(look, id, known, news);
-      if (step.kind === 'wait') {
-        if (step.text !== known.text) tell(step.text);
-        awaited.set(id, { text: step.text, began: step.began || known.began });
-        return;
-      }
-      awaited.delete(id);
-      if (step.kind === 'done') onDrained(id);
-      else ended.push(step.text);
-    });
+    const nowMs = clock.monotonic();
+    const leftMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : timeoutMs - (nowMs - startMs);
+    const isRound = nowMs >= nextRoundMs || leftMs <= 0;
+    const fresh = news.take();
+    await inGroups(
+      [...awaited].filter(([id]) => isRound || fresh.has(id)),
+      looks.atOnce,
+      async ([id, known]) => {
+        const step = await judge(look, id, known, news);
+        if (step.kind === 'wait') {
+          if (step.text !== known.text) tell(step.text);
+          awaited.set(id, { text: step.text, began: step.began || known.began });
+          return;
+        }
+        awaited.delete(id);
+        if (step.kind === 'done') onDrained(id);
+        else ended.push(step.text);
+      },
+    );
     if (awaited.size === 0) break;
     if (leftMs <= 0) throw tooLate([...awaited.values()].map(({ text }) => text));
-    const pauseMs = looks.everyMs * Math.max(1, awaited.size / looks.nodes);
-    await Promise.race([sleep(clock, Math.min(pauseMs, leftMs)), news.next()]);
+    if (isRound) nextRoundMs = clock.monotonic() + looks.everyMs * Math.max(1, awaited.size / looks.nodes);
+    await endsWithin(clock, Math.min(nextRoundMs - clock.monotonic(), leftMs), news.next());
   }
   const [text, ...more] = ended;
   if (text !== undefined) throw new MusterError('failed', text, { details: more.slice(0, maxNamed) });
@@ -79,13 +86,17 @@ async function judge(
     const node = await look(id);
     const { Drain } = node.Muster?.Cordon ?? {};
     if (Drain?.DrainedAt) return { kind: 'done' };
+    if (Drain && node.Membership === 'REJECTED') return { kind: 'ended', text: runningText(node) };
     if (Drain) return { kind: 'wait', text: runningText(node), began: Drain.At };
     // The cordon may have ended right after the work.
     if (began !== '' && (news.drainedAt.get(id) ?? '') > began) return { kind: 'done' };
     return { kind: 'ended', text: `the drain of ${id} was ended: it may have work again` };
   } catch (error) {
+    if (!(error instanceof MusterError)) throw error;
+    if (error.code === 'not_found')
+      return { kind: 'ended', text: `${id} is not on the roll any more: nobody knows what it runs` };
     // A requester that is away for a moment does not end the wait.
-    if (!(error instanceof MusterError) || error.code !== 'unreachable') throw error;
+    if (error.code !== 'unreachable') throw error;
     return { kind: 'wait', text: error.message, began: '' };
   }
 }
@@ -100,10 +111,11 @@ function tooLate(texts: readonly string[]): MusterError {
   });
 }
 
-/** Notes the events of the nodes. Each is a reason to look again. */
+/** Notes the events of the nodes. Each is a reason to look at its node again. */
 class News {
   /** The time of the last event of each node that told that it is drained. */
   readonly drainedAt = new Map<string, string>();
+  #fresh = new Set<string>();
   #next = Promise.withResolvers<void>();
 
   constructor(events: AsyncIterable<ShownEvent>) {
@@ -111,17 +123,25 @@ class News {
     void this.#follow(events).catch(() => undefined);
   }
 
-  /** Resolves at the next event about a cordon. */
+  /** Returns the nodes that events were about since the last call. */
+  take(): ReadonlySet<string> {
+    const fresh = this.#fresh;
+    this.#fresh = new Set();
+    this.#next = Promise.withResolvers();
+    return fresh;
+  }
+
+  /** Resolves when there is an event that was not taken. */
   next(): Promise<void> {
     return this.#next.promise;
   }
 
   async #follow(events: AsyncIterable<ShownEvent>): Promise<void> {
     for await (const { type, time, subject } of events) {
-      if (!/\.(cordoned|uncordoned|drained)$/.test(type)) continue;
+      if (!/\.(cordoned|uncordoned|drained|rejected|deleted)$/.test(type)) continue;
       if (type.endsWith('.drained')) this.drainedAt.set(subject, time);
+      this.#fresh.add(subject);
       this.#next.resolve();
-      this.#next = Promise.withResolvers<void>();
     }
   }
 }

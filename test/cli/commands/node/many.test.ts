@@ -186,6 +186,11 @@ const refused: [args: string[], code: number, stderr: RegExp][] = [
     64,
     /^Error: node approve with a selection needs --yes where nobody can be asked/,
   ],
+  [
+    ['drain', 'b7-1', '--for=1s', '--wait', '--deadline', '30m'],
+    64,
+    /^Error: --for 1s and --deadline 30m exclude each other: the cordon would end before the deadline\n/,
+  ],
   // The variable of a script is empty.
   [['delete', '--labels', '', '--yes'], 64, /^Error: --labels is empty, which would mean every node/],
   [['delete', '--labels', 'rack=b7', '--labels', ' ', '--yes'], 64, /^Error: --labels is empty/],

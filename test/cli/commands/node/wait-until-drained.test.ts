@@ -1,0 +1,123 @@
+// Tests how the wait for drained nodes ends, and how often it asks, with a clock that the test advances.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readNode, type ShownEvent } from '../../../../agent/api/answers.ts';
+import { waitUntilDrained } from '../../../../agent/cli/commands/node/wait-until-drained.ts';
+import { MusterError } from '../../../../agent/system/errors.ts';
+import { computeInfo } from '../../../requester/samples.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+
+const at = '2026-01-01T00:00:00Z';
+const later = '2026-01-01T00:01:00Z';
+
+/** Nodes that are drained, and the wait for all of them. */
+class Waiting {
+  readonly clock = new FakeClock();
+  /** What each node runs; undefined for one that is deleted. */
+  readonly running = new Map<string, number | undefined>();
+  readonly rejected = new Set<string>();
+  readonly drained: string[] = [];
+  looks = 0;
+  /** What is thrown in place of each answer. */
+  failure: MusterError | undefined;
+  readonly end: Promise<MusterError | undefined>;
+  readonly #events: ShownEvent[] = [];
+  #more = Promise.withResolvers<void>();
+
+  constructor(count: number, timeoutMs?: number) {
+    for (let index = 0; index < count; index++) this.running.set(`n-${index}`, 1);
+    const wait = waitUntilDrained({
+      ids: [...this.running.keys()],
+      look: async id => this.#look(id),
+      events: this.#follow(),
+      clock: this.clock,
+      timeoutMs,
+      tell: () => undefined,
+      onDrained: id => this.drained.push(id),
+    });
+    this.end = wait.then(
+      () => undefined,
+      (error: MusterError) => error,
+    );
+  }
+
+  /** Tells of a node, as the requester does. */
+  async tell(id: string, kind: string): Promise<void> {
+    this.#events.push({ type: `org.muster.node.${kind}`, time: later, subject: id } as ShownEvent);
+    this.#more.resolve();
+    await this.clock.settle();
+  }
+
+  #look(id: string) {
+    this.looks++;
+    if (this.failure) throw this.failure;
+    const running = this.running.get(id);
+    if (running === undefined) throw new MusterError('not_found', `node not found: ${id}`);
+    const Drain = { At: at, ...(running === 0 ? { DrainedAt: later } : {}) };
+    return readNode({
+      Info: computeInfo(id),
+      Membership: this.rejected.has(id) ? 'REJECTED' : 'APPROVED',
+      Muster: {
+        Health: 'HEALTHY',
+        Executions: { Running: running, Waiting: 0, At: at },
+        Cordon: { Reason: '', Actor: 'ann', At: at, Drain },
+      },
+    });
+  }
+
+  async *#follow(): AsyncGenerator<ShownEvent> {
+    for (;;) {
+      yield* this.#events.splice(0);
+      await this.#more.promise;
+      this.#more = Promise.withResolvers();
+    }
+  }
+}
+
+test('a node that is rejected or deleted meanwhile ends its part of the wait, and the others are awaited', async () => {
+  const waiting = new Waiting(3);
+  await waiting.clock.advance(0);
+  waiting.rejected.add('n-0');
+  waiting.running.set('n-1', undefined);
+  await waiting.clock.advance(5_000);
+  waiting.running.set('n-2', 0);
+  await waiting.clock.advance(5_000);
+  const error = await waiting.end;
+  assert.deepEqual(waiting.drained, ['n-2']);
+  assert.equal(error?.message, 'n-0 is REJECTED, so it does not report what it runs');
+  assert.deepEqual(error?.details, ['n-1 is not on the roll any more: nobody knows what it runs']);
+});
+
+test('a requester that is away ends no wait, and one that refuses ends it', async () => {
+  const waiting = new Waiting(1);
+  waiting.failure = new MusterError('unreachable', 'nothing answers');
+  await waiting.clock.advance(60_000);
+  waiting.failure = new MusterError('not_allowed', 'this needs a token');
+  await waiting.clock.advance(5_000);
+  assert.equal((await waiting.end)?.code, 'not_allowed');
+});
+
+test('a thousand nodes are asked about seldom, and each at once when there is news of it', async () => {
+  const waiting = new Waiting(1_000);
+  await waiting.clock.advance(0);
+  for (let times = 0; times < 200 && waiting.looks < 1_000; times++) await waiting.clock.settle();
+  for (const id of waiting.running.keys()) {
+    waiting.running.set(id, 0);
+    await waiting.tell(id, 'drained');
+  }
+  for (let times = 0; times < 200 && waiting.drained.length < 1_000; times++) await waiting.clock.settle();
+  assert.equal(await waiting.end, undefined);
+  assert.equal(waiting.looks, 2_000);
+  assert.equal(waiting.clock.pending, 0, 'it leaves no timer behind');
+});
+
+test('without events a thousand nodes are found drained too, and the deadline holds', async () => {
+  const waiting = new Waiting(1_000, 600_000);
+  await waiting.clock.advance(1_000);
+  for (const id of waiting.running.keys()) if (id !== 'n-7') waiting.running.set(id, 0);
+  await waiting.clock.advance(120_000);
+  assert.equal(waiting.drained.length, 999);
+  await waiting.clock.advance(500_000);
+  const error = await waiting.end;
+  assert.equal(error?.message, 'the deadline has passed, and n-7 still runs 1 execution');
+});
