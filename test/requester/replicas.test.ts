@@ -110,6 +110,19 @@ test('a server that is behind twice in a row is a trouble, and one that was for 
   assert.equal(codes(fixture), undefined);
 });
 
+test('a server that is behind is a trouble also when the cluster did not answer between two questions', async () => {
+  const fixture = await startOnCluster();
+  const { broker } = fixture;
+  broker.replicas.set('KV_node_v1', { ...whole('KV_node_v1'), others: [member('s1', false), member('s2')] });
+  await fixture.live(5_000, []);
+  broker.replicasFault = true;
+  await fixture.live(5_000, []);
+  assert.equal(codes(fixture), undefined);
+  broker.replicasFault = false;
+  await fixture.live(5_000, []);
+  assert.deepEqual(codes(fixture), ['replica_behind']);
+});
+
 test('a stream on one server of a cluster is a trouble, and a cluster that does not answer is none', async () => {
   const fixture = await startOnCluster();
   const { broker } = fixture;

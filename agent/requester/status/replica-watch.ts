@@ -29,6 +29,8 @@ export class ReplicaWatch implements ReplicaSources {
   readonly #options: ReplicaWatchOptions;
   #replicas: readonly StreamReplicas[] = [];
   #behind: ReadonlyMap<string, readonly string[]> = new Map();
+  /** The servers of each stream that were not current when the cluster answered last. */
+  readonly #notCurrent = new Map<string, readonly string[]>();
   #missing: readonly string[] = [];
   /** The streams that the cluster has had since this start. */
   readonly #known = new Set<string>();
@@ -60,7 +62,10 @@ export class ReplicaWatch implements ReplicaSources {
     return this.#replicas;
   }
 
-  /** The servers of each stream that were not current twice in a row: one that is behind for a moment is none. */
+  /**
+   * The servers of each stream that were not current in two answers in a row: one that is behind for a moment is none. A cluster
+   * whose server is in trouble may not answer between the two.
+   */
   get behind(): ReadonlyMap<string, readonly string[]> {
     return this.#behind;
   }
@@ -112,6 +117,7 @@ export class ReplicaWatch implements ReplicaSources {
     this.#timer = undefined;
     if (state.kind === 'connected' && state.isClustered) return void this.ask();
     this.#missing = [];
+    this.#notCurrent.clear();
     this.#take([]);
   }
 
@@ -135,17 +141,18 @@ export class ReplicaWatch implements ReplicaSources {
   }
 
   #take(replicas: readonly StreamReplicas[]): void {
-    const before = new Map(this.#replicas.map(each => [each.stream, notCurrent(each)]));
-    const behind = replicas
-      .map(
-        each =>
-          [each.stream, notCurrent(each).filter(name => before.get(each.stream)?.includes(name))] as const,
-      )
-      .filter(([, names]) => names.length > 0);
+    const behind = new Map<string, readonly string[]>();
+    for (const each of replicas) {
+      const names = notCurrent(each);
+      const before = this.#notCurrent.get(each.stream) ?? [];
+      this.#notCurrent.set(each.stream, names);
+      const twice = names.filter(name => before.includes(name));
+      if (twice.length > 0) behind.set(each.stream, twice);
+    }
     const shown = [this.#replicas, this.#behind];
     this.#replicas = replicas;
     if (replicas.length > 0 && !replicas.some(quorumFault)) this.#wholeAt = this.#options.clock.now();
-    this.#behind = new Map(behind);
+    this.#behind = behind;
     this.#logQuorum();
     if (!isDeepStrictEqual(shown, [replicas, this.#behind]) || this.#missing.length > 0)
       this.#options.onChange();
