@@ -7,7 +7,7 @@ import { loadBrokerAccess } from '../../../agent/broker/broker-access.ts';
 import { readJoinCode } from '../../../agent/protocol/join-code.ts';
 import { askHolder } from '../../../agent/system/role-socket.ts';
 import { keyPairOf } from '../../../agent/transport/key-pair.ts';
-import type { Connection } from '../../../agent/transport/port.ts';
+import type { CopyingConnection } from '../../../agent/transport/port.ts';
 import { Cluster } from '../../support/cluster.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/listener.ts';
@@ -124,7 +124,7 @@ export class ClusterStage {
   }
 
   /** Connects a witness to the server of a site, past all ways that may be cut. */
-  connectWitness(site: number): Connection {
+  connectWitness(site: number): CopyingConnection {
     const credentials = () => ({ key: this.#witnessKey });
     return startConnection(this.nats.server(site).url, { name: 'witness', credentials });
   }
