@@ -5,6 +5,8 @@ import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
 import { MusterError } from '../../system/errors.ts';
 import {
   bounded,
+  changeBy,
+  changeIn,
   type Decision,
   type DecisionRule,
   isRepeated,
@@ -12,7 +14,6 @@ import {
   readable,
   refuseForRequester,
 } from './decisions.ts';
-import { fingerprintOf } from './node-key.ts';
 import type { StoredRecord } from './stored-record.ts';
 import { timeAfter } from './time-after.ts';
 
@@ -48,14 +49,8 @@ export const uncordonNode = ((stored, name, decision, now) => {
   if (isRepeated(stored, name, decision, 'uncordoned')) return nothing;
   const state = readable(stored, name);
   if (!state.Muster?.Cordon) throw new MusterError('conflict', `node ${name} is not cordoned`);
-  const { reason, actor, claim } = bounded(decision);
   const at = timeAfter(new Date(now), state.Muster.Cordon.At);
-  return withCordon(state, undefined, {
-    ...changeOf(state, 'uncordoned', at),
-    ...(reason ? { Reason: reason } : {}),
-    Actor: actor,
-    ...claim,
-  });
+  return withCordon(state, undefined, changeBy(decision, changeIn(state, 'uncordoned', at)));
 }) satisfies DecisionRule;
 
 /**
@@ -71,7 +66,7 @@ export function endCordon(
   const state = stored.kind === 'record' ? stored.state : undefined;
   if (state?.Muster?.Cordon?.Until !== until) return nothing;
   return withCordon(state, undefined, {
-    ...changeOf(state, 'uncordoned', timeAfter(new Date(now), state.Muster.Cordon.At)),
+    ...changeIn(state, 'uncordoned', timeAfter(new Date(now), state.Muster.Cordon.At)),
     Reason: 'its time is over',
     Actor: requester,
   });
@@ -90,7 +85,7 @@ export function endDrain(stored: StoredRecord, drainAt: string, now: string): Co
   return withCordon(
     state,
     { ...cordon, Drain: { ...cordon.Drain, DrainedAt: at } },
-    { ...changeOf(state, 'drained', at), Reason: reason, Actor: actor },
+    { ...changeIn(state, 'drained', at), Reason: reason, Actor: actor },
   );
 }
 
@@ -131,31 +126,17 @@ function keepWorkAway(
   };
   const { Until, Drain } = cordon;
   if (forMs !== undefined || deadlineMs !== undefined) refuseEarlyEnd(name, cordon);
-  return withCordon(state, cordon, {
-    ...changeOf(state, 'cordoned', at),
+  const change = changeBy(decision, {
+    ...changeIn(state, 'cordoned', at),
     ...(cordon.Reason ? { Reason: cordon.Reason } : {}),
-    Actor: actor,
-    ...claim,
     Cordon: {
       ...(Until ? { Until } : {}),
       ...(Drain ? { Drain: true } : {}),
       ...(Drain?.Deadline ? { Deadline: Drain.Deadline } : {}),
     },
   });
+  return withCordon(state, cordon, change);
 }
-
-const changeOf = (
-  state: NodeState,
-  kind: 'cordoned' | 'uncordoned' | 'drained',
-  at: string,
-): RecordedChange => ({
-  Kind: kind,
-  Revision: 0,
-  At: at,
-  Previous: state.Membership,
-  Current: state.Membership,
-  ...fingerprintOf(state),
-});
 
 const withCordon = (
   state: NodeState,

@@ -76,19 +76,14 @@ export const deleteNode = ((stored, name, decision, now) => {
 export const deleteRequester = ((stored, name, decision, now) => {
   if (isRepeated(stored, name, decision, 'deleted')) return nothing;
   requireFingerprint(stored, name, decision);
-  const { reason, actor, claim } = bounded(decision);
-  const change: RecordedChange = {
+  const change = changeBy(decision, {
     Kind: 'deleted',
-    Revision: 0,
     At: now,
     Previous: membershipBefore(stored),
     Current: '',
-    ...(reason ? { Reason: reason } : {}),
-    Actor: actor,
-    ...claim,
     ...(decision.isBan ? { Banned: true } : {}),
     ...(stored.kind === 'record' ? fingerprintOf(stored.state) : {}),
-  };
+  });
   return { write: 'deleted' as const, change };
 }) satisfies DecisionRule;
 
@@ -100,20 +95,12 @@ export const rekeyNode = (key: string): DecisionRule =>
     refuseForRequester(state, name, 'rekeyed');
     if (state.Muster?.PublicKey === key)
       throw new MusterError('conflict', `node ${name} has this key already`);
-    const { reason, actor, claim } = bounded(decision);
     const { Fingerprint: before } = fingerprintOf(state);
-    const change: RecordedChange = {
-      Kind: 'rekeyed',
-      Revision: 0,
-      At: now,
-      Previous: state.Membership,
-      Current: state.Membership,
-      ...(reason ? { Reason: reason } : {}),
-      Actor: actor,
-      ...claim,
+    const change = changeBy(decision, {
+      ...changeIn(state, 'rekeyed', now),
       Fingerprint: fingerprint(key),
       ...(before ? { PreviousFingerprint: before } : {}),
-    };
+    });
     return { write: { ...state, Muster: { ...state.Muster, PublicKey: key } }, change };
   }) satisfies DecisionRule;
 
@@ -162,7 +149,7 @@ function withMembership(
   if (state.Membership === membership) {
     throw new MusterError('conflict', `node ${name} already ${membership.toLowerCase()}`);
   }
-  const { reason, actor, claim } = bounded(decision);
+  const { reason, actor } = bounded(decision);
   const action = membership === 'APPROVED' ? 'approve' : 'reject';
   return {
     write: {
@@ -173,17 +160,10 @@ function withMembership(
         Decision: { Action: action, Reason: reason, Actor: actor, ...claimedOf(decision), At: now },
       },
     },
-    change: {
-      Kind: membership === 'APPROVED' ? 'approved' : 'rejected',
-      Revision: 0,
-      At: now,
-      Previous: state.Membership,
+    change: changeBy(decision, {
+      ...changeIn(state, membership === 'APPROVED' ? 'approved' : 'rejected', now),
       Current: membership,
-      ...(reason ? { Reason: reason } : {}),
-      Actor: actor,
-      ...claim,
-      ...fingerprintOf(state),
-    },
+    }),
   };
 }
 
@@ -238,6 +218,25 @@ export function bounded(decision: Decision) {
     'usage',
     `the reason has ${reason.length} characters; at most ${maxReasonLength} are kept`,
   );
+}
+
+/** Returns a change that leaves the membership as it is, before anybody is named who made it. */
+export const changeIn = (state: NodeState, kind: RecordedChange['Kind'], at: string): RecordedChange => ({
+  Kind: kind,
+  Revision: 0,
+  At: at,
+  Previous: state.Membership,
+  Current: state.Membership,
+  ...fingerprintOf(state),
+});
+
+/**
+ * Returns a change with who decided it, why, and under which operation. It has no revision before it is written. @throws
+ * MusterError `usage` for a reason that is too long
+ */
+export function changeBy(decision: Decision, change: Omit<RecordedChange, 'Revision'>): RecordedChange {
+  const { reason, actor, claim } = bounded(decision);
+  return { ...(reason ? { Reason: reason } : {}), Actor: actor, ...claim, ...change, Revision: 0 };
 }
 
 /** Returns the record of a node on the roll. @throws MusterError `not_found`, `bad_state` */

@@ -6,6 +6,8 @@ import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
 import { MusterError } from '../../system/errors.ts';
 import {
   bounded,
+  changeBy,
+  changeIn,
   type Decision,
   type DecisionRule,
   isRepeated,
@@ -13,7 +15,6 @@ import {
   readable,
   refuseForRequester,
 } from './decisions.ts';
-import { fingerprintOf } from './node-key.ts';
 
 /**
  * Returns the rule that sets and removes labels of a node. Of what is so already, nothing is told. It throws as every
@@ -31,7 +32,6 @@ export const labelNode =
     const labels = labelsAfter(before, effective);
     if (Object.keys(labels).length > Math.max(labelRule.count, Object.keys(before).length))
       throw tooMany(name, Object.keys(labels).length);
-    const { reason, actor, claim } = bounded(decision);
     return {
       write: {
         ...state,
@@ -41,18 +41,10 @@ export const labelNode =
           LabelOrigins: originsAfter(state, effective, decision, now),
         },
       },
-      change: {
-        Kind: 'labelled',
-        Revision: 0,
-        At: now,
-        Previous: state.Membership,
-        Current: state.Membership,
-        ...(reason ? { Reason: reason } : {}),
-        Actor: actor,
-        ...claim,
-        ...fingerprintOf(state),
+      change: changeBy(decision, {
+        ...changeIn(state, 'labelled', now),
         ...labelsOfChange(effective, before, name),
-      },
+      }),
     };
   };
 

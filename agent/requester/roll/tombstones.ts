@@ -9,6 +9,8 @@ import { maxTombstoneBytes, type Tombstone, tombstoneLimits } from '../../protoc
 import { MusterError } from '../../system/errors.ts';
 import {
   bounded,
+  changeBy,
+  changeIn,
   type Decision,
   type DecisionRule,
   isRepeated,
@@ -17,7 +19,6 @@ import {
   readable,
   refuseForRequester,
 } from './decisions.ts';
-import { fingerprintOf } from './node-key.ts';
 import type { StoredRecord } from './stored-record.ts';
 
 /** What the requester knows of a node besides its record. */
@@ -102,18 +103,12 @@ export const forgetNode =
     if (isHealthy(state.Info.NodeID)) throw isAlive(name);
     const silence = silenceOf(state.Info.NodeID);
     if (silence === undefined || silence < silentForMs) throw heardSince(name, silence, silentForMs);
-    const { reason, actor, claim } = bounded(decision);
-    const change: RecordedChange = {
-      Kind: 'deleted',
-      Revision: 0,
-      At: now,
-      Previous: state.Membership,
+    const { reason } = bounded(decision);
+    const change = changeBy(decision, {
+      ...changeIn(state, 'deleted', now),
       Current: '',
       Reason: reason || `not heard for ${durationText(silence)}; it may come back by itself`,
-      Actor: actor,
-      ...claim,
-      ...fingerprintOf(state),
-    };
+    });
     return { write: 'forgotten', change };
   };
 
@@ -130,20 +125,9 @@ export const undeleteNode =
     const { tombstone } = stored;
     if (!tombstone?.Membership) throw nothingKnown(name, tombstone);
     if (tombstone.PublicKey) refuseKey(name, tombstone.PublicKey);
-    const { reason, actor, claim } = bounded(decision);
+    const { actor } = bounded(decision);
     const write = undeleted(name, tombstone, { actor, now });
-    const change: RecordedChange = {
-      Kind: 'undeleted',
-      Revision: 0,
-      At: now,
-      Previous: '',
-      Current: tombstone.Membership,
-      ...(reason ? { Reason: reason } : {}),
-      Actor: actor,
-      ...claim,
-      ...fingerprintOf(write),
-    };
-    return { write, change };
+    return { write, change: changeBy(decision, { ...changeIn(write, 'undeleted', now), Previous: '' }) };
   };
 
 // The record has no session, so the node registers again by itself, fills in its information, and keeps its membership.
