@@ -17,12 +17,13 @@ describe('a machine that is taken out', () => {
   let cluster: Cluster;
   let busy: string;
   let requester: Program;
+  let agent: Program;
 
   before(async () => {
     cluster = await Cluster.create();
     busy = join(cluster.folder, 'busy');
     requester = await cluster.requester();
-    await cluster.agent('node-1', { 'compute.busyFile': busy });
+    agent = await cluster.agent('node-1', { 'compute.busyFile': busy });
     await cluster.agent('untold');
     for (const id of ['node-1', 'untold']) await cluster.decide(id, 'approve');
   });
@@ -34,6 +35,7 @@ describe('a machine that is taken out', () => {
     const { code, stdout, stderr } = await cluster.command(...args);
     assert.deepEqual([code, stdout], [0, 'Ok\n'], stderr);
   };
+  const cordonKinds = async () => (await cluster.kindsOf('node-1')).filter(kind => /cordon|drain/.test(kind));
   const status = async () => {
     const { stdout } = await muster(['status', '-o', 'json', '--data-dir', cluster.folderOf('node-1')]);
     return readShown<AgentStatus[]>(stdout)[0] ?? assert.fail(stdout);
@@ -84,9 +86,37 @@ describe('a machine that is taken out', () => {
     await ok('node', 'uncordon', 'node-1', '-m', 'the new disk is in');
     await untilStatus('it is schedulable again', ({ schedulable }) => schedulable === true);
     await eventually('all of it is told', async () => {
-      const kinds = (await cluster.kindsOf('node-1')).filter(kind => /cordon|drain/.test(kind));
-      return kinds.join() === 'cordoned,cordoned,drained,uncordoned';
+      return (await cordonKinds()).join() === 'cordoned,cordoned,drained,uncordoned';
     });
+  });
+
+  it('is drained only once the agent that was killed at the end of its work reports again', async () => {
+    await writeFile(busy, '2\n');
+    const waiting = command('node', 'drain', 'node-1', '--wait');
+    await waiting.untilPrinted(/node-1 still runs 2 executions/);
+    await agent.kill();
+    await rm(busy);
+    await waiting.untilPrinted(/node-1 is silent; it ran 2 executions last/);
+    assert.ok(waiting.running);
+    agent = await cluster.agent('node-1', { 'compute.busyFile': busy });
+    assert.equal((await waiting.finished).stdout, 'Ok\nnode-1: drained\n');
+    await ok('node', 'uncordon', 'node-1');
+  });
+
+  it('is rejected while it is drained: that ends the wait, and a deadline that passes is in the list', async () => {
+    await writeFile(busy, '2\n');
+    await ok('node', 'drain', 'node-1', '--deadline', '1s');
+    const waiting = command('node', 'drain', 'node-1', '--wait');
+    await eventually('the list says that it is late', async () =>
+      / draining late/.test((await cluster.command('node', 'list')).stdout),
+    );
+    await cluster.decide('node-1', 'reject');
+    const { code, stderr } = await waiting.finished;
+    assert.equal(code, 1);
+    assert.match(stderr, /^Error: node-1 is REJECTED, so it does not report what it runs$/m);
+    await cluster.decide('node-1', 'approve');
+    await ok('node', 'uncordon', 'node-1');
+    await rm(busy);
   });
 
   it('is one of several: each is told of, and what could not be done', async () => {
@@ -123,8 +153,9 @@ describe('a machine that is taken out', () => {
       async () => (await cluster.node('node-1'))?.Muster.Schedulable === true,
     );
     await eventually('that is told once', async () => {
-      const kinds = (await cluster.kindsOf('node-1')).filter(kind => /cordon|drain/.test(kind));
-      return kinds.slice(6).join() === 'cordoned,uncordoned';
+      const events = await cluster.events();
+      const ends = events.filter(({ data }) => data.reason === 'its time is over');
+      return ends.length === 1 && ends[0] === events.findLast(({ type }) => type.endsWith('cordoned'));
     });
   });
 });

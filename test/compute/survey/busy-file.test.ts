@@ -1,12 +1,16 @@
 // Tests what the agent makes of the file by which a local scheduler says that the machine is busy.
 import assert from 'node:assert/strict';
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, chown, lchown, mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { BusyFile } from '../../../agent/compute/survey/busy-file.ts';
 import { systemClock } from '../../../agent/system/clock.ts';
+import { needsRoot, otherUser } from '../../support/other-user.ts';
 import { newFolder } from '../../support/temporary.ts';
+import { asUnprivileged, unprivilegedFolder } from '../../support/unprivileged.ts';
 
 async function begin() {
   const folder = await newFolder();
@@ -61,4 +65,55 @@ test('what cannot be read is no idle machine, and the fault says why until it ca
   await rm(path);
   await writeFile(path, '2');
   assert.deepEqual([await file.look(), file.fault], [2, undefined]);
+});
+
+test('a pipe without a writer, a device and a file that this user may not read hold nobody up', async () => {
+  const { settings, path, file } = await begin();
+  const expectFault = async (reason: RegExp) => {
+    assert.equal(await file.look(), undefined);
+    assert.match(file.fault ?? '', reason);
+  };
+  await promisify(execFile)('mkfifo', [path]);
+  await expectFault(/busy failed: not a regular file$/);
+  settings.busyFile = '/dev/zero';
+  await expectFault(/zero failed: not a regular file$/);
+  const locked = join(await unprivilegedFolder(), 'busy');
+  await writeFile(locked, '3');
+  await chmod(locked, 0o200);
+  settings.busyFile = locked;
+  await asUnprivileged(() => expectFault(/busy may not be read$/));
+});
+
+test('a file of a gigabyte is not read, and one that changes all the time means something at each look', async () => {
+  const { path, file } = await begin();
+  await writeFile(path, '4');
+  await truncate(path, 1_000_000_000);
+  const before = process.memoryUsage.rss();
+  assert.equal(await file.look(), 1);
+  assert.ok(process.memoryUsage.rss() - before < 100_000_000);
+  let isOver = false;
+  const write = async () => {
+    for (let count = 2; !isOver; count++) {
+      await writeFile(`${path}.new`, String(count));
+      await rename(`${path}.new`, path);
+      await writeFile(path, `${count}${'0'.repeat(count % 40)}`);
+    }
+  };
+  const writing = write();
+  for (let times = 0; times < 200; times++) {
+    const running = (await file.look()) ?? assert.fail(file.fault);
+    assert.ok(running >= 1 && running < 1_000_000, String(running));
+  }
+  isOver = true;
+  await writing;
+});
+
+test('root follows no link of another user, and reads no file that is not theirs', needsRoot, async () => {
+  const { folder, path, file } = await begin();
+  await writeFile(join(folder, 'secret'), '7');
+  await symlink(join(folder, 'secret'), path);
+  await chown(folder, otherUser, otherUser);
+  await lchown(path, otherUser, otherUser);
+  assert.equal(await file.look(), undefined);
+  assert.match(file.fault ?? '', /link.*not followed/);
 });

@@ -112,6 +112,21 @@ describe('a cordon', () => {
     });
   }
 
+  test('lasts as long when the wall clock is set a day forward and back meanwhile', async () => {
+    const fixture = await withNode();
+    await decide(fixture, 'cordon', { forMs: longMs });
+    for (const stepMs of [dayMs, -3 * dayMs, 2 * dayMs]) {
+      fixture.clock.moveWall(stepMs);
+      await fixture.clock.advance(longMs / 4);
+      assert.equal(viewOf(fixture).Schedulable, false);
+    }
+    fixture.clock.moveWall(-dayMs);
+    await fixture.clock.advance(longMs / 4 + 5_000);
+    assert.deepEqual(told(fixture), ['cordoned by ann', 'uncordoned by node-0']);
+    const [cordoned, ended] = fixture.events().filter(({ type }) => /cordoned/.test(type));
+    assert.ok(Date.parse(ended?.time ?? '') > Date.parse(cordoned?.time ?? ''), 'the times are in order');
+  });
+
   test('that an operator changes meanwhile has the new end only', async () => {
     const fixture = await withNode();
     await decide(fixture, 'cordon', { forMs: longMs });

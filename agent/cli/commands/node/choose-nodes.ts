@@ -6,6 +6,7 @@ import { askYes, isAtTerminal } from '../../../output/ask-yes.ts';
 import { factsOf } from '../../../output/node-columns.ts';
 import { shellLine } from '../../../output/shell-word.ts';
 import { note, warn } from '../../../output/terminal.ts';
+import { catchInterruption, endBySignal } from '../../../roles/interruption.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { printable } from '../../../system/printable.ts';
@@ -113,7 +114,13 @@ async function confirm(
   for (const text of leftOut) note(text);
   const what = chosen.length === 1 ? 'this node' : `these ${chosen.length} nodes`;
   const question = `${verb[0]?.toUpperCase()}${verb.slice(1)} ${what}${consequence ? `, ${consequence}` : ''}?`;
-  if (await askYes(printable(question))) return;
+  const caught = catchInterruption(() => {
+    note('\nNothing was done.');
+    endBySignal(caught.signal ?? 'SIGINT');
+  });
+  const isAgreed = await askYes(printable(question));
+  caught.release();
+  if (isAgreed) return;
   throw new MusterError('failed', 'nothing was done, because the answer was not y');
 }
 

@@ -163,6 +163,11 @@ test('on a terminal a selection is shown, and carried out only after y', {
   no.type('\n');
   await no.shows(/nothing was done, because the answer was not y/);
   assert.equal(memberships(directory).filter(text => text.endsWith('PENDING')).length, 43);
+  const interrupted = new Terminal(t, command, { cwd: '/', env });
+  await interrupted.shows(/\[y\/N\] $/);
+  interrupted.type('\x03');
+  await interrupted.shows(/Nothing was done\.\r?\n/);
+  assert.equal(memberships(directory).filter(text => text.endsWith('PENDING')).length, 43);
   const yes = new Terminal(t, command, { cwd: '/', env });
   await yes.shows(/\[y\/N\] $/);
   yes.type('y\n');
