@@ -31,8 +31,9 @@ interface End {
 
 /**
  * The clocks of two requesters may differ by a day. So whoever hears of a cordon measures its length on its own monotonic clock,
- * and the wall clock counts only for a cordon that was there at the start. It can then make a cordon shorter by what it is wrong,
- * but never longer than it was meant to be.
+ * and the wall clock counts only for a cordon that was there at the start, or came back with its node. A clock that was set
+ * ahead while no requester ran makes the cordon shorter by that, and one that was set back makes it longer by that at most: from
+ * a start on, it never lasts longer than its whole length.
  */
 export class CordonEnds implements RollObserver {
   readonly #options: CordonEndsOptions;
@@ -57,8 +58,10 @@ export class CordonEnds implements RollObserver {
     for (const { Info, Muster } of states) this.#note(Info.NodeID, Muster?.Cordon, now);
   }
 
-  onRecord(id: string, state: NodeState): void {
-    this.#note(id, state.Muster?.Cordon);
+  onRecord(id: string, state: NodeState, before: NodeState | undefined): void {
+    // A node that was brought back, or whose record was written again, has a cordon of which part has passed.
+    const now = before ? undefined : this.#options.clock.now().getTime();
+    this.#note(id, state.Muster?.Cordon, now);
   }
 
   onRemoved(id: string): void {
@@ -71,7 +74,7 @@ export class CordonEnds implements RollObserver {
     return { stop: () => this.#rounds.stop() };
   }
 
-  // `now` is the wall time of a start, before which part of the cordon has passed.
+  // `now` is the wall time when part of the cordon may have passed before this requester heard of it.
   #note(id: string, cordon: Cordon | undefined, now?: number): void {
     if (cordon?.Until === undefined) {
       this.#ends.delete(id);
@@ -108,7 +111,7 @@ export class CordonEnds implements RollObserver {
   }
 }
 
-/** Returns the time until a cordon ends. It is never longer than the cordon was from its last change to its end. */
+/** Returns the time until a cordon ends, at most its whole length: from its last change to its end. */
 function remainingMs({ At }: Cordon, until: string, now: number | undefined): number {
   const wholeMs = Math.max(0, Date.parse(until) - Date.parse(At));
   return now === undefined ? wholeMs : Math.min(wholeMs, Math.max(0, Date.parse(until) - now));

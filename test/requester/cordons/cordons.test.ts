@@ -127,6 +127,45 @@ describe('a cordon', () => {
     assert.ok(Date.parse(ended?.time ?? '') > Date.parse(cordoned?.time ?? ''), 'the times are in order');
   });
 
+  for (const [name, stepMs, leftMs] of [
+    ['set ahead ends earlier by that', 3_600_000, 1_800_000],
+    ['set back ends later by that', -900_000, 6_300_000],
+    // It lasts for its whole length at most from the start on.
+    ['set back by a day ends later by what has passed', -dayMs, 7_200_000],
+  ] as const) {
+    test(`whose requester starts with a clock that was ${name}`, async () => {
+      const fixture = await withNode();
+      await decide(fixture, 'cordon', { forMs: 7_200_000 });
+      await fixture.clock.advance(1_800_000);
+      await fixture.kill();
+      fixture.clock.moveWall(stepMs);
+      await fixture.start();
+      await fixture.clock.advance(leftMs - 60_000);
+      assert.equal(viewOf(fixture).Schedulable, false);
+      await fixture.clock.advance(120_000);
+      assert.deepEqual(told(fixture), ['cordoned by ann', 'uncordoned by node-0']);
+    });
+  }
+
+  test('of a node that was deleted has passed on meanwhile when the node is brought back', async () => {
+    for (const [awayMs, isOver] of [
+      [longMs / 2, false],
+      [2 * longMs, true],
+    ] as const) {
+      const fixture = await withNode();
+      await decide(fixture, 'cordon', { forMs: longMs });
+      await fixture.delete('node-1');
+      await fixture.clock.advance(awayMs);
+      const decision = { reason: '', actor: 'ann', isExact: true };
+      await fixture.finish(fixture.requester.directory.undelete('node-1', decision));
+      await fixture.clock.advance(5_000);
+      assert.equal(viewOf(fixture).Schedulable, isOver);
+      await fixture.clock.advance(longMs / 2);
+      assert.equal(viewOf(fixture).Schedulable, true);
+      assert.deepEqual(told(fixture), ['cordoned by ann', 'uncordoned by node-0']);
+    }
+  });
+
   test('that an operator changes meanwhile has the new end only', async () => {
     const fixture = await withNode();
     await decide(fixture, 'cordon', { forMs: longMs });
