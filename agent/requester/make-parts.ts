@@ -9,10 +9,13 @@ import { Drains } from './cordons/drains.ts';
 import type { Callout } from './enrolment/callout.ts';
 import type { Enrolment } from './enrolment/enrolment.ts';
 import type { ClientTokens } from './enrolment/token-clients.ts';
+import { changeEvent } from './events/change-event.ts';
 import { ConditionAnnouncements } from './events/condition-announcements.ts';
 import { ConflictDetector } from './events/conflict-detector.ts';
 import { EventPublisher } from './events/event-publisher.ts';
 import { type RequesterAnnouncer, requesterEvents } from './events/requester-events.ts';
+import { eventStreamConfig } from './events/stream-config.ts';
+import { readControlPlane } from './events/told-control-plane.ts';
 import { Forgetting } from './forgetting/forgetting.ts';
 import { TombstoneRoom } from './forgetting/tombstone-room.ts';
 import { HealthWatch } from './health/health-watch.ts';
@@ -197,6 +200,11 @@ export function makeParts(
     ],
     publicKeyOf: id => enrolment?.pins.of(id)?.key,
     lastSeenAt: id => health.liveness(id)?.lastSeenAt,
+    readControlPlane: async id => {
+      const stream = await store.storage.stream(eventStreamConfig);
+      const waiting = events.unacknowledgedChanges(id).map(change => changeEvent(id, change));
+      return readControlPlane(stream, id, waiting, enrolment?.joinedBy(id));
+    },
     pinnedAt: id => enrolment?.pins.of(id)?.at,
     onStoreLost: restore,
     readAnnounced: announcedReader(store.storage, past.history, events),

@@ -22,10 +22,16 @@ describe('a store that lost records', () => {
     requester = await cluster.requester();
     for (const id of ['kept', 'refused', 'gone']) await cluster.agent(id);
     assert.equal((await cluster.command('node', 'approve', 'kept', '-m', 'ours')).stdout, 'Ok\n');
+    assert.equal((await cluster.command('node', 'label', 'kept', 'rack=b7')).stdout, 'Ok\n');
+    assert.equal((await cluster.command('node', 'label', 'kept', 'site=fra')).stdout, 'Ok\n');
+    assert.equal((await cluster.command('node', 'cordon', 'kept', '-m', 'disk swap')).stdout, 'Ok\n');
     assert.equal((await cluster.command('node', 'reject', 'refused', '-m', 'not ours')).stdout, 'Ok\n');
     assert.equal((await cluster.command('node', 'delete', 'gone', '-m', 'sold')).stdout, 'Ok\n');
-    await eventually('the events are stored', async () =>
-      (await cluster.kindsOf('gone')).includes('deleted'),
+    await eventually(
+      'the events are stored',
+      async () =>
+        (await cluster.kindsOf('gone')).includes('deleted') &&
+        (await cluster.kindsOf('kept')).includes('cordoned'),
     );
   });
 
@@ -42,12 +48,17 @@ describe('a store that lost records', () => {
 
   /** Has the lost records written again, and checks that every node is what it was before. */
   const rebuild = async () => {
-    const { code, stdout, stderr } = await cluster.command('store', 'rebuild');
-    assert.deepEqual([code, stderr], [0, ''], stdout);
+    const { code, stderr } = await cluster.command('store', 'rebuild');
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^Labels and cordons are back too, .*\n$/);
     await cluster.until('kept', 'APPROVED HEALTHY');
     const { Membership, Muster } = (await cluster.node('refused')) ?? {};
     assert.deepEqual([Membership, Muster?.Decision?.Reason], ['REJECTED', 'not ours']);
-    assert.equal((await cluster.node('kept'))?.Muster.Decision?.Reason, 'ours');
+    const { Decision, Labels, Cordon } = (await cluster.node('kept'))?.Muster ?? {};
+    assert.deepEqual(
+      [Decision?.Reason, Labels, Cordon?.Reason],
+      ['ours', { rack: 'b7', site: 'fra' }, 'disk swap'],
+    );
     assert.equal(await cluster.node('gone'), undefined);
     await cluster.until('node-0', 'APPROVED UNKNOWN');
     assert.equal((await cluster.status()).state, 'ready');

@@ -25,7 +25,7 @@ import {
   updateInfo,
 } from './membership.ts';
 import { ownRecord } from './own-record.ts';
-import { rebuiltRecord } from './rebuilt-record.ts';
+import { type ControlPlane, rebuiltRecord } from './rebuilt-record.ts';
 import type { Records } from './record-table.ts';
 import { RecordWriter } from './record-writer.ts';
 import { isNodeKey } from './store.ts';
@@ -54,6 +54,8 @@ export interface RollOptions extends Omit<StoreFollowerOptions, 'onApplied'> {
   publicKeyOf(id: string): string | undefined;
   /** Returns when a node was last heard, in milliseconds since 1970; undefined when it never was. */
   lastSeenAt?: ((id: string) => number | undefined) | undefined;
+  /** Returns what the events tell of a node's labels and of its cordon. @throws BrokerError */
+  readControlPlane?: ((id: string) => Promise<ControlPlane>) | undefined;
   /** Returns when a key was pinned to a node, RFC 3339; undefined when none is. */
   pinnedAt?: ((id: string) => string | undefined) | undefined;
 }
@@ -261,14 +263,15 @@ export class Roll {
   }
 
   /**
-   * Writes the record of a lost node again, as it was announced. No event tells of it, because nothing changed for those
+   * Writes the record of a lost node again, as it was announced, with its labels and its cordon. No event tells of it, because nothing changed for those
    * who listen. @throws MusterError `not_found` when the record is not lost; BrokerError when the store does not answer.
    */
   async rebuild(id: string): Promise<void> {
+    const given = this.lost.has(id) ? await this.#options.readControlPlane?.(id) : undefined;
     await this.#writer.change(id, () => {
       const announced = this.lost.get(id);
       if (!announced) throw notLost(id);
-      return { write: rebuiltRecord(id, announced) };
+      return { write: rebuiltRecord(id, announced, given) };
     });
   }
 

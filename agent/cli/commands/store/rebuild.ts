@@ -2,7 +2,7 @@
 import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
 import { formatAs } from '../../../output/data.ts';
 import { table } from '../../../output/table.ts';
-import { print, warn } from '../../../output/terminal.ts';
+import { note, print, warn } from '../../../output/terminal.ts';
 import type { LostNode } from '../../../protocol/http.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { printable } from '../../../system/printable.ts';
@@ -39,6 +39,8 @@ export async function run({
   const results = await rebuildAll(api, nodes, given.output === 'table');
   if (given.output !== 'table') print(await formatAs(given.output, results, () => lostTable(results)));
   const failed = results.filter(({ Error: reason }) => reason !== undefined).length;
+  if (failed < results.length)
+    note('Labels and cordons are back too, as far as the events tell them; see: muster node describe ID');
   if (failed === 0) return 0;
   throw new MusterError('failed', `${failed} of ${nodes.length} records were not written`, {
     hint: 'run it again; what was written stays',
