@@ -32,11 +32,7 @@ describe('the authorities of a cluster', () => {
   });
   after(() => cluster.release());
 
-  const ok = async (...args: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await cluster.command(...args);
-    assert.equal(code, 0, stderr);
-    return stdout;
-  };
+  const ok = (...args: string[]) => cluster.output(...args);
   const view = async () => JSON.parse(await ok('broker', 'ca', '-o', 'json')) as AuthoritiesView;
   const pinOf = async (use: string) => (await view()).Authorities.find(({ Use }) => Use === use)?.Pin ?? '';
   const pinsOn = async (id: string): Promise<string[]> =>

@@ -20,26 +20,14 @@ describe('a node that is gone', () => {
   before(async () => {
     cluster = await Cluster.create();
     requester = await cluster.requester();
-    agent = await cluster.agent('node-1');
-    await cluster.decide('node-1', 'approve');
+    agent = await cluster.approvedAgent('node-1');
     await run('label', 'node-1', 'rack=b7');
     await run('cordon', 'node-1', '-m', 'disk swap');
   });
 
   after(() => cluster?.release());
 
-  /** Runs a command about nodes, expects that it does its work, and returns what it printed. */
-  async function run(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await cluster.command('node', ...args);
-    assert.equal(code, 0, stderr);
-    return stdout;
-  }
-
-  const untilItIs = (membership: string, health: string) =>
-    eventually(`node-1 is ${membership} ${health}`, async () => {
-      const node = await cluster.node('node-1');
-      return node?.Membership === membership && node.Muster.Health === health;
-    });
+  const run = (...args: string[]) => cluster.output('node', ...args);
 
   it('is brought back while its agent runs, with its labels and its cordon', async () => {
     await run('delete', 'node-1', '-m', 'by mistake');
@@ -47,7 +35,7 @@ describe('a node that is gone', () => {
     assert.equal(await cluster.node('node-1'), undefined);
     assert.match(await run('list', '--deleted'), /node-1 +APPROVED +deleted .*by mistake/);
     assert.equal(await run('undelete', 'node-1', '-m', 'was a mistake'), 'Ok\n');
-    await untilItIs('APPROVED', 'HEALTHY');
+    await cluster.until('node-1', 'APPROVED HEALTHY');
     const { Info, Muster } = (await cluster.node('node-1')) ?? assert.fail();
     assert.deepEqual([Info.Labels?.rack, Muster.Cordon?.Reason], ['b7', 'disk swap']);
     const again = await cluster.command('node', 'undelete', 'node-1');
@@ -58,7 +46,7 @@ describe('a node that is gone', () => {
   it('is forgotten once it is silent, also after the requester restarted, and no other node is', async () => {
     const other = await cluster.agent('node-2');
     await agent.stop();
-    await untilItIs('APPROVED', 'UNKNOWN');
+    await cluster.until('node-1', 'APPROVED UNKNOWN');
     await requester.stop();
     requester = await cluster.requester();
     await eventually('the silence of node-1 is known', async () =>
@@ -73,7 +61,7 @@ describe('a node that is gone', () => {
 
   it('returns as PENDING by itself, and everybody sees what was decided about it before', async () => {
     agent = await cluster.agent('node-1');
-    await untilItIs('PENDING', 'HEALTHY');
+    await cluster.until('node-1', 'PENDING HEALTHY');
     assert.match(await run('describe', 'node-1'), /was here before +approved by local/);
     assert.match(await run('explain', 'node-1'), /before/);
   });
@@ -98,8 +86,7 @@ describe('what is known of nodes that are gone', () => {
     cluster = await Cluster.create();
     requester = await cluster.requester();
     for (const id of ['sold', 'silent', 'other']) {
-      const agent = await cluster.agent(id);
-      await cluster.decide(id, 'approve');
+      const agent = await cluster.approvedAgent(id);
       if (id === 'silent') await agent.stop();
     }
     await run('label', 'sold', 'rack=b7');
@@ -112,11 +99,7 @@ describe('what is known of nodes that are gone', () => {
   });
   after(() => cluster?.release());
 
-  async function run(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await cluster.command('node', ...args);
-    assert.equal(code, 0, stderr);
-    return stdout;
-  }
+  const run = (...args: string[]) => cluster.output('node', ...args);
   const gone = async () => JSON.parse(await run('list', '--deleted', '-o', 'json')) as { NodeID: string }[];
   const ids = async () => (await gone()).map(({ NodeID }) => NodeID).sort();
   const times = async (id: string, kind: string) =>

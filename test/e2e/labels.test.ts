@@ -19,8 +19,7 @@ describe('labels of the control plane', () => {
   before(async () => {
     cluster = await Cluster.create();
     requester = await cluster.requester();
-    agent = await cluster.agent('node-1', { 'node.labels': 'zone=own,disk=ssd' });
-    await cluster.decide('node-1', 'approve');
+    agent = await cluster.approvedAgent('node-1', { 'node.labels': 'zone=own,disk=ssd' });
   });
 
   after(() => cluster?.release());

@@ -27,11 +27,7 @@ describe('a store of last week', () => {
     await cluster.release();
   });
 
-  const ok = async (...args: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await cluster.command(...args);
-    assert.equal(code, 0, stderr);
-    return stdout.trim();
-  };
+  const ok = async (...args: string[]) => (await cluster.output(...args)).trim();
   const newCode = async (): Promise<{ line: string; id: string }> => {
     const { stdout, stderr } = await cluster.command('join-code', 'create', '--uses', '2');
     return { line: stdout.trim(), id: /^This is join code (\w+)\./m.exec(stderr)?.[1] ?? '' };

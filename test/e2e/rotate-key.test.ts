@@ -18,9 +18,7 @@ describe('muster agent rotate-key', () => {
   before(async () => {
     cluster = await Cluster.create();
     requester = await cluster.requester();
-    agent = await cluster.agent('node-1');
-    await cluster.decide('node-1', 'approve');
-    await cluster.until('node-1', 'APPROVED HEALTHY');
+    agent = await cluster.approvedAgent('node-1');
   });
 
   after(() => cluster.release());

@@ -102,6 +102,14 @@ export class Cluster {
     return program;
   }
 
+  /** Starts an agent, and returns when its node is approved and HEALTHY. */
+  async approvedAgent(id: string, settings: Values = {}): Promise<Program> {
+    const program = await this.agent(id, settings);
+    await this.decide(id, 'approve');
+    await this.until(id, 'APPROVED HEALTHY');
+    return program;
+  }
+
   /** Returns the line of a join code for any number of nodes of this cluster. Its requester must run. */
   async joinCode(): Promise<string> {
     this.#code ??= await this.newJoinCode();
@@ -161,6 +169,13 @@ export class Cluster {
   /** Runs an operator's command against this cluster's API. */
   command(...args: string[]): Promise<Finished> {
     return muster([...args, '--api-port', String(this.apiPort)]);
+  }
+
+  /** Runs an operator's command, and returns what it printed. @throws Error when it did not do its work */
+  async output(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.command(...args);
+    if (code !== 0) throw new Error(`muster ${args.join(' ')} ended with ${code}: ${stderr}`);
+    return stdout;
   }
 
   async nodes(): Promise<NodeView[]> {

@@ -43,6 +43,8 @@ export interface ClusterVerdict extends Verdict {
 }
 
 const usualBesideMs = 2_000;
+/** Time within which a requester must say what is wrong, in milliseconds. Servers that are busy may take a minute to notice it. */
+const untilSaidMs = 120_000;
 const usualLastsMs: Record<Fault['lasts'], number> = {
   'a moment': 5_000,
   'longer than a lease': 15_000,
@@ -221,7 +223,7 @@ export class ClusterCampaign implements Concluded {
     await eventually(
       `${names} says ${troubles.join(' or ')}`,
       async () => (await Promise.all(requesters.map(says))).some(said => said) || (await isHarmless()),
-      60_000,
+      untilSaidMs,
     );
   }
 
