@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import type { AgentStatus } from '../../agent/compute/agent-status.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { muster, Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
 
 describe('a condition of a node', () => {
   let cluster: Cluster;
@@ -20,8 +22,7 @@ describe('a condition of a node', () => {
     cluster = await Cluster.create();
     cursorFile = join(cluster.folder, 'cursor');
     requester = await cluster.requester();
-    agent = await cluster.agent('node-1', { 'node.declared.cpu': 4_096 });
-    await cluster.decide('node-1', 'approve');
+    agent = await cluster.approvedAgent('node-1', { 'node.declared.cpu': 4_096 });
   });
 
   after(() => cluster?.release());
@@ -78,9 +79,9 @@ describe('a condition of a node', () => {
     await eventually('the node knows', async () => (await status()).code === 1);
     const { stdout } = await status();
     assert.match(stdout, /^agent node-1\n {2}trouble +an operator rejected this node: not ours\n {2}to do +/);
-    const [{ troubles }] = JSON.parse((await status('-o', 'json')).stdout);
+    const [shown] = readShown<AgentStatus[]>((await status('-o', 'json')).stdout);
     assert.deepEqual(
-      troubles.map(({ code, text }: { code: string; text: string }) => [code, text]),
+      shown?.troubles?.map(({ code, text }) => [code, text]),
       [['rejected', 'an operator rejected this node: not ours']],
     );
   });
