@@ -1,48 +1,22 @@
 // The health watch receives the nodes' signs of life and gives verdicts on their silence. It announces each change of health,
 // while its requester is the one that watches over the roll.
 import type { Health, NodeState } from '../../protocol/node-state.ts';
-import type { Clock } from '../../system/clock.ts';
-import type { Log } from '../../system/log.ts';
-import type { Connection } from '../../transport/port.ts';
-import { Doubt, type VerdictHold, type WaitingVerdicts, waitingText } from './doubt.ts';
-import { type HealthLimits, type Liveness, LivenessTable } from './health.ts';
+import type { WaitingVerdicts } from './doubt.ts';
+import { type Liveness, LivenessTable } from './health.ts';
 import { HealthAnnouncements, type HealthAnnouncer } from './health-announcements.ts';
-import { Hearing } from './hearing.ts';
 import { type Outlook, outlookOf } from './outlook.ts';
-import { ServerLookout } from './server-lookout.ts';
+import { SilenceTrust, type SilenceTrustOptions } from './silence-trust.ts';
 
-export interface HealthWatchOptions {
-  clock: Clock;
-  log: Log;
-  connection: Connection;
-  /** A random value of this process. */
-  instance: string;
-  limits: HealthLimits;
-  /** Time between two checks for silence, in milliseconds (requester.heartbeatFrequency). */
-  checkIntervalMs: number;
+export interface HealthWatchOptions extends SilenceTrustOptions {
   announcer: HealthAnnouncer;
-  /** What a NATS cluster says of its servers; undefined in tests. */
-  servers?: ServersKnown | undefined;
   /** Called when a node that was alive falls silent or leaves. */
   onSilent?: ((id: string) => void) | undefined;
-  /** Called when the reason changes why silence is not judged. */
-  onDegradedChange?: (() => void) | undefined;
-}
-
-/** What a cluster of NATS servers said last. */
-export interface ServersKnown {
-  /** The names of the servers that the others do not hear. */
-  readonly unheard: readonly string[];
-  /** Why nothing can be stored; undefined when it can. The second one is so for some seconds. */
-  readonly quorumFault: string | undefined;
-  readonly lastingFault: string | undefined;
 }
 
 export class HealthWatch {
   readonly #options: HealthWatchOptions;
   readonly #nodes: LivenessTable;
-  readonly #hearing: Hearing;
-  readonly #doubt: Doubt;
+  readonly #trust: SilenceTrust;
   readonly #announcements: HealthAnnouncements;
   /** The listening time before which nothing is announced, because a new requester has received no heartbeats yet. */
   readonly #graceUntil: number;
@@ -51,40 +25,24 @@ export class HealthWatch {
   #isAnnouncing = true;
   /** Why all nodes are judged at the next verdicts, and not only those that fell silent. */
   #judgeAllBy: string | undefined;
-  #isDegraded = false;
   /** The nodes whose lost records came back, with the listening time at which each is judged. */
   readonly #restored = new Map<string, number>();
 
   constructor(options: HealthWatchOptions) {
-    const { limits, connection, servers } = options;
+    const { limits } = options;
     this.#options = options;
     this.#nodes = new LivenessTable(limits);
-    this.#hearing = new Hearing({
-      ...options,
-      disconnectedAfterMs: limits.disconnectedAfterMs,
-      // A cluster that does not answer has not said that it has a quorum again.
-      quorumFault: () => servers?.quorumFault ?? servers?.lastingFault,
-      onCheck: () => this.#doubt.lookForServers(this.#hearing.now()),
-      onHeard: () => this.#judge(),
-      onRegained: reason => this.#doubt.begin(reason, this.#hearing.now()),
-      onFault: () => this.#onDegraded(this.#hearing.fault),
-    });
-    const lookout = new ServerLookout({
-      named: () => connection.named(),
-      unheard: () => servers?.unheard ?? [],
-    });
-    const onHold = (hold: VerdictHold, waitedMs?: number) => this.#onHold(hold, waitedMs);
-    this.#doubt = new Doubt({ nodes: this.#nodes, limits, lookout, onHold });
+    this.#trust = new SilenceTrust(options, this.#nodes, () => this.#judge());
     this.#graceUntil = limits.disconnectedAfterMs;
     this.#announcements = new HealthAnnouncements({ ...options, silenceMs: id => this.silenceMs(id) });
   }
 
   start(): void {
-    this.#hearing.start();
+    this.#trust.start();
   }
 
   stop(): void {
-    this.#hearing.stop();
+    this.#trust.stop();
   }
 
   /**
@@ -106,7 +64,7 @@ export class HealthWatch {
     this.#isAnnouncing = true;
     if (!this.#graceOver) return;
     this.#judgeAllBy = 'first judgement of the requester that took over the watch';
-    if (this.#canJudge) this.#judge();
+    if (this.#trust.isGiven) this.#judge();
   }
 
   /** Watches a compute node that has a new record. */
@@ -122,7 +80,7 @@ export class HealthWatch {
     if (state.Info.NodeType !== 'Compute') return;
     const { announcer, limits } = this.#options;
     this.#nodes.add(id, announcer.announcedHealth(id));
-    this.#restored.set(id, this.#hearing.now() + limits.disconnectedAfterMs);
+    this.#restored.set(id, this.#trust.now() + limits.disconnectedAfterMs);
   }
 
   /** Forgets a node that is no longer on the roll. */
@@ -136,7 +94,7 @@ export class HealthWatch {
    * Notes a sign of life. The node is then HEALTHY, whatever it was before. `sequence` is the number in its heartbeat.
    */
   markAlive(id: string, sequence?: number): void {
-    const node = this.#nodes.markAlive(id, this.#hearing.now(), this.#options.clock.now().getTime());
+    const node = this.#nodes.markAlive(id, this.#trust.now(), this.#options.clock.now().getTime());
     if (!node) return;
     if (sequence !== undefined) node.sequence = sequence;
     if (node.announced !== 'HEALTHY') this.#announce(node, 'HEALTHY', 'heard again');
@@ -154,12 +112,12 @@ export class HealthWatch {
   /** Returns the health of a node as it is at this moment, also between two checks. */
   health(id: string): Health {
     const node = this.#nodes.get(id);
-    return node ? this.#healthOf(node, this.#hearing.now()) : 'UNKNOWN';
+    return node ? this.#healthOf(node, this.#trust.now()) : 'UNKNOWN';
   }
 
   /** Returns the time in which this requester could hear nodes, in milliseconds. */
   listeningMs(): number {
-    return this.#hearing.now();
+    return this.#trust.now();
   }
 
   liveness(id: string): Readonly<Liveness> | undefined {
@@ -172,7 +130,7 @@ export class HealthWatch {
    */
   silenceMs(id: string): number | undefined {
     const lastSeen = this.#nodes.get(id)?.lastSeen;
-    return lastSeen === undefined ? undefined : this.#hearing.now() - lastSeen;
+    return lastSeen === undefined ? undefined : this.#trust.now() - lastSeen;
   }
 
   /** Returns why a node has its health, and what comes next; undefined for a node that is not watched. */
@@ -194,71 +152,39 @@ export class HealthWatch {
 
   /** Number of nodes that are still HEALTHY and were silent for more than half of nodeDisconnectedAfter. */
   get late(): number {
-    return this.#nodes.countNotHeardSince(this.#hearing.now() - this.#options.limits.disconnectedAfterMs / 2);
+    return this.#nodes.countNotHeardSince(this.#trust.now() - this.#options.limits.disconnectedAfterMs / 2);
   }
 
   /** The reason why silent nodes are not judged now; undefined while they are. */
   get degradedReason(): string | undefined {
-    const { waitingVerdicts } = this;
-    return this.hearingFault ?? (waitingVerdicts && waitingText(waitingVerdicts));
+    return this.#trust.degradedReason;
   }
 
   /** The reason why this requester cannot hear the nodes; undefined while it can. */
   get hearingFault(): string | undefined {
-    return this.#hearing.fault;
+    return this.#trust.hearingFault;
   }
 
   /** The verdicts that wait because the silence of nodes may be somebody else's fault; undefined while none do. */
   get waitingVerdicts(): WaitingVerdicts | undefined {
-    const { hold } = this.#doubt;
-    if (!hold) return undefined;
-    const now = this.#hearing.now();
-    const until = new Date(this.#options.clock.now().getTime() + Math.max(0, hold.until - now));
-    return { nodes: this.#doubt.waiting(now), until, reason: hold.reason };
+    return this.#trust.waitingVerdicts;
   }
 
   /** Whether a timer of the watch is far too late. A broker that is away does not stall the watch. */
   get stalled(): boolean {
-    return this.#hearing.stalled;
-  }
-
-  get #canJudge(): boolean {
-    return this.#hearing.fault === undefined && this.#doubt.hold === undefined;
-  }
-
-  #onHold({ reason, since, until }: VerdictHold, waitedMs: number | undefined): void {
-    const { log, limits } = this.#options;
-    const waiting = this.#doubt.waiting(this.#hearing.now());
-    if (waitedMs === undefined) {
-      const atMostMs = until - since;
-      const isLonger = atMostMs > limits.disconnectedAfterMs;
-      const more = isLonger ? { longerThanNodeDisconnectedAfter: true } : {};
-      log.warn({ reason, nodes: waiting, atMostMs, ...more }, 'verdicts on silent nodes wait');
-    } else log.info({ reason, waitedMs: Math.round(waitedMs) }, 'verdicts on silent nodes are given again');
-    this.#onDegraded(waitedMs === undefined ? reason : undefined);
-  }
-
-  #onDegraded(reason: string | undefined): void {
-    const { announcer, onDegradedChange } = this.#options;
-    const isDegraded = !this.#canJudge;
-    if (isDegraded !== this.#isDegraded) {
-      this.#isDegraded = isDegraded;
-      announcer.announceDegraded(isDegraded ? reason : undefined);
-    }
-    onDegradedChange?.();
+    return this.#trust.stalled;
   }
 
   #healthOf(node: Liveness, now: number): Health {
     const health = this.#nodes.health(node, now);
     if (health === 'HEALTHY' || !this.#nodes.isAlive(node)) return health;
-    const waits = !this.#hearing.hasQuorum || this.#doubt.isHolding(now);
-    return waits ? 'HEALTHY' : health;
+    return this.#trust.wouldWait(now) ? 'HEALTHY' : health;
   }
 
   // Gives the verdicts that are due, unless they wait.
   #judge(): void {
-    const now = this.#hearing.now();
-    if (!this.#doubt.mayJudge(now) || now < this.#graceUntil) return;
+    const now = this.#trust.now();
+    if (!this.#trust.mayJudge(now) || now < this.#graceUntil) return;
     if (!this.#graceOver) {
       this.#graceOver = true;
       this.#judgeAllBy = 'first judgement, one requester.nodeDisconnectedAfter after the requester started';
@@ -285,7 +211,7 @@ export class HealthWatch {
     const rule = this.#judgeAllBy;
     if (rule === undefined) return;
     this.#judgeAllBy = undefined;
-    const now = this.#hearing.now();
+    const now = this.#trust.now();
     for (const node of this.#nodes.values()) {
       const health = this.#nodes.health(node, now);
       if (node.announced !== health) this.#announce(node, health, rule);
