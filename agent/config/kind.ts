@@ -3,7 +3,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { redacted } from '../system/secrets.ts';
 import { bodyOf, digits, type Fragment, padded, textFragment } from './fragment.ts';
 import { findNearest } from './nearest.ts';
-import { durationPattern, formatDuration, parseDuration, parseLongDuration } from './units.ts';
+import { durationPattern, formatDuration, parseDuration } from './units.ts';
 
 /** A value from a source. Files, flags and the environment contain text, lists of texts or maps of texts. */
 export type Input = string | readonly string[] | ReadonlyMap<string, string>;
@@ -59,38 +59,26 @@ export class Refusal extends Error {
   }
 }
 
-/** Returns the kind of a duration. The longest is a week, because a timer of more than 24 days runs at once. */
-export function duration(minMs = 10, maxMs = 7 * 24 * 3_600_000): SettingKind<number> {
-  const examples = 'like 15s, 1m30s, 500ms';
+/** The longest time for which a timer may wait, a week: one of more than 24 days runs at once. */
+const longestTimerMs = 7 * 24 * 3_600_000;
+
+/** Returns the kind of a duration. Nothing waits by one timer for more than a week. */
+export function duration(minMs = 10, maxMs = longestTimerMs): SettingKind<number> {
+  const isLong = maxMs > longestTimerMs;
+  const example = isLong ? 'like 30d' : 'like 1m30s';
   const range = `${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
   return {
-    name: 'duration',
-    allowed: `${range}, like 1m30s`,
+    name: isLong ? 'time' : 'duration',
+    allowed: `${range}, ${example}`,
     unit: 'milliseconds',
     // A pattern cannot add the parts of a duration, so only the loader checks the range.
-    schema: textFragment(bodyOf(durationPattern), `${range}, like 1m30s`),
+    schema: textFragment(bodyOf(durationPattern), `${range}, ${example}`),
     read(input) {
       const value = parseDuration(readText(input));
-      if (value === undefined) throw new Refusal(`is not a duration; allowed: ${examples}`);
-      const fault = value < minMs ? 'too short' : value > maxMs ? 'too long' : undefined;
-      if (fault) throw new Refusal(`is ${fault}; allowed: ${range}`);
-      return value;
-    },
-    plain: formatDuration,
-  };
-}
-
-/** Returns the kind of a time that may also be a number of days, and that no timer waits for as a whole. */
-export function longDuration(minMs: number, maxMs: number): SettingKind<number> {
-  const range = `${formatDuration(minMs)} to ${maxMs / 86_400_000}d`;
-  return {
-    name: 'time',
-    allowed: `${range}, like 30d`,
-    unit: 'milliseconds',
-    schema: textFragment(`(?:\\d{1,4}d|${bodyOf(durationPattern)})`, `${range}, like 30d`),
-    read(input) {
-      const value = parseLongDuration(readText(input));
-      if (value === undefined) throw new Refusal('is not a time; allowed: like 30d, 12h');
+      if (value === undefined)
+        throw new Refusal(
+          `is not a duration; allowed: ${isLong ? 'like 30d, 2h, 45m' : 'like 15s, 1m30s, 500ms'}`,
+        );
       const fault = value < minMs ? 'too short' : value > maxMs ? 'too long' : undefined;
       if (fault) throw new Refusal(`is ${fault}; allowed: ${range}`);
       return value;

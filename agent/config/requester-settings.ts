@@ -1,6 +1,6 @@
 // The settings by which the requester judges and admits nodes.
 import { defaultHeartbeatTopic } from '../protocol/subjects.ts';
-import { boolean, duration, integer, longDuration } from './kind.ts';
+import { boolean, duration, integer } from './kind.ts';
 import { subject } from './network.ts';
 import type { Setting } from './setting.ts';
 
@@ -48,7 +48,7 @@ export const requesterSettings = {
     help: 'largest number of nodes that wait for approval; without manualApproval, the number approved in an hour',
   },
   'requester.forgetAfter': {
-    type: longDuration(3_600_000, 3650 * 24 * 3_600_000),
+    type: duration(3_600_000, 3650 * 24 * 3_600_000),
     reload: true,
     roles: 'requester',
     help: 'nodes that were not heard for this long are forgotten, and may come back as PENDING; unset for never',

@@ -1,32 +1,29 @@
 // Reads and writes durations, sizes and percentages as operators write them.
 
 export const durationPattern =
-  /^(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/;
+  /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/;
 export const sizePattern = /^(\d+(?:\.\d+)?) ?(?:([kmgtpKMGTP])(?:([iI])[bB]?|[bB])|[bB])$/;
 export const percentPattern = /^((?:0?\d{1,2})(?:\.\d{1,3})?|100(?:\.0{1,3})?) ?%$/;
 
+const dayMs = 24 * 3_600_000;
+
 /**
- * Reads a duration such as `15s`, `1m30s`, `1h2m`, `500ms` or `1.5s` as whole milliseconds; undefined for any other text.
+ * Reads a duration such as `15s`, `1m30s`, `2h`, `30d`, `500ms` or `1.5s` as whole milliseconds; undefined for any other text.
+ * A day has 24 hours.
  */
 export function parseDuration(text: string): number | undefined {
   const match = text === '' ? null : durationPattern.exec(text);
   if (!match) return undefined;
-  const [hours, minutes, seconds, milliseconds] = match.slice(1).map(part => Number(part ?? 0));
-  const total =
-    (hours ?? 0) * 3_600_000 + (minutes ?? 0) * 60_000 + (seconds ?? 0) * 1000 + (milliseconds ?? 0);
-  return wholeNumber(total);
+  const units = [dayMs, 3_600_000, 60_000, 1000, 1];
+  return wholeNumber(units.reduce((sum, unitMs, index) => sum + unitMs * Number(match[index + 1] ?? 0), 0));
 }
 
-/** Reads a time that may also be a number of days, such as `30d`, as whole milliseconds; undefined for any other text. */
-export function parseLongDuration(text: string): number | undefined {
-  const days = /^(\d{1,4})d$/.exec(text)?.[1];
-  return days === undefined ? parseDuration(text) : Number(days) * 24 * 3_600_000;
-}
-
-/** Writes whole milliseconds as an operator would: 90000 as `1m30s`, 1500 as `1s500ms`, 0 as `0s`. */
+/** Writes whole milliseconds as an operator would: 90000 as `1m30s`, 1500 as `1s500ms`, 0 as `0s`, days from two on as `30d`. */
 export function formatDuration(milliseconds: number): string {
+  const days = milliseconds < 2 * dayMs ? 0 : Math.floor(milliseconds / dayMs);
   const parts: [number, string][] = [
-    [Math.floor(milliseconds / 3_600_000), 'h'],
+    [days, 'd'],
+    [Math.floor((milliseconds - days * dayMs) / 3_600_000), 'h'],
     [Math.floor(milliseconds / 60_000) % 60, 'm'],
     [Math.floor(milliseconds / 1000) % 60, 's'],
     [milliseconds % 1000, 'ms'],

@@ -38,13 +38,22 @@ export function notesOf(node: ListedNode, { now, requesters }: NoteFacts): Note[
   return [
     ...noted(Muster?.Conflict && 'conflict'),
     ...cordonNotes(Muster?.Cordon, now),
-    ...(Info.Conditions ?? []).flatMap(({ Type }) => noted(printable(Type, maxReasonLength))),
+    ...(Info.Conditions ?? []).flatMap(({ Type }) => noted(conditionName(Type))),
     ...silenceNotes(node, now),
     ...noted(isUnverified(node) ? 'unverified' : undefined),
   ];
 }
 
 const noted = (what: string | undefined): Note[] => (what ? [{ what, text: what }] : []);
+
+/**
+ * Returns how a condition is named. A node may send any text, also one like `cordoned: by ada`. Whatever is not the name of a
+ * condition stands between quotation marks, so that nobody takes it for words of muster.
+ */
+function conditionName(type: string): string {
+  const text = printable(type, maxReasonLength);
+  return /^[A-Z][A-Za-z0-9]*$/.test(type) || type === '' ? text : `"${text.replaceAll('"', "'")}"`;
+}
 
 function cordonNotes(cordon: Cordon | undefined, now: Date): Note[] {
   if (!cordon) return [];

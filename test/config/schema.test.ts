@@ -9,7 +9,7 @@ import { Refusal } from '../../agent/config/kind.ts';
 import { sampleConfig } from '../../agent/config/sample.ts';
 import { configSchema } from '../../agent/config/schema.ts';
 import type { SettingKey } from '../../agent/config/settings.ts';
-import { parseDuration, parseLongDuration, parseSize } from '../../agent/config/units.ts';
+import { parseDuration, parseSize } from '../../agent/config/units.ts';
 import { readYaml } from '../../agent/config/yaml.ts';
 
 const ajv = new Ajv({ strict: true, allowUnionTypes: true, strictTypes: false });
@@ -261,7 +261,7 @@ function beyond(kind: string, text: string): boolean {
     return value < 10 || value > 7 * 24 * 3_600_000;
   }
   if (kind === 'time') {
-    const value = parseLongDuration(trimmed) ?? 0;
+    const value = parseDuration(trimmed) ?? 0;
     return value < 3_600_000 || value > 3650 * 24 * 3_600_000;
   }
   if (kind === 'size' || kind === 'allocation')
@@ -488,7 +488,7 @@ test('each setting says what it is, what is allowed, its default and when it tak
   >;
   assert.deepEqual(compute?.properties.heartbeatFrequency, {
     description:
-      'time between two heartbeats of the agent\n\nAllowed: 10ms to 168h, like 1m30s. Default: 15s. Environment: MUSTER_COMPUTE_HEARTBEAT_FREQUENCY. Takes effect on reload.',
+      'time between two heartbeats of the agent\n\nAllowed: 10ms to 7d, like 1m30s. Default: 15s. Environment: MUSTER_COMPUTE_HEARTBEAT_FREQUENCY. Takes effect on reload.',
     default: '15s',
     ...settingOf('compute.heartbeatFrequency').type.schema,
   });

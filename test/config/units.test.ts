@@ -25,6 +25,8 @@ test('durations are read as milliseconds', () => {
     ['0.5h', 30 * minute],
     ['90m', 90 * minute],
     ['0s', 0],
+    ['30d', 30 * 24 * hour],
+    ['1d12h', 36 * hour],
   ];
   for (const [text, value] of cases) assert.equal(parseDuration(text), value, text);
 });
@@ -41,7 +43,8 @@ test('other text is not a duration', () => {
     '1.s',
     '.5s',
     '5S',
-    '1d',
+    '1w',
+    '1h1d',
     '١s',
     '1e3s',
     '15s\n',
@@ -88,14 +91,10 @@ test('percentages are from 0 to 100', () => {
 });
 
 test('values are written short and exactly', () => {
-  assert.deepEqual([0, 500, 1500, 15_000, 90_000, hour + 2 * minute].map(formatDuration), [
-    '0s',
-    '500ms',
-    '1s500ms',
-    '15s',
-    '1m30s',
-    '1h2m',
-  ]);
+  assert.deepEqual(
+    [0, 500, 1500, 15_000, 90_000, hour + 2 * minute, 36 * hour, 49 * hour].map(formatDuration),
+    ['0s', '500ms', '1s500ms', '15s', '1m30s', '1h2m', '36h', '2d1h'],
+  );
   assert.deepEqual([0, 100, 8e9, 8 * 1024 ** 3, 1024 ** 3 + 1].map(formatSize), [
     '0B',
     '100B',

@@ -50,7 +50,12 @@ describe('a machine that is taken out', () => {
     const { cordon } = await status();
     assert.deepEqual([cordon?.reason, cordon?.actor, cordon?.drain], ['disk swap', 'local', undefined]);
     const text = await muster(['status', '--data-dir', cluster.folderOf('node-1')]);
-    assert.match(text.stdout, /cordoned +gets no new work until .*: disk swap/);
+    assert.match(
+      text.stdout,
+      /cordoned +gets no new work until \S+ \S+ UTC \(in 1?\d+ (?:min|h)\):\s+disk swap/,
+    );
+    const told = await cluster.command('events', '--node', 'node-1');
+    assert.match(told.stdout, /cordoned .*"disk swap" {2}by local.* {2}until \S+ \S+ UTC\n/);
     assert.match((await cluster.command('node', 'list')).stdout, /node-1 .*cordoned: disk swap/);
     const described = (await cluster.command('node', 'describe', 'node-1')).stdout;
     assert.match(described, /cordoned +by local[\s\S]*\(in 1?\d+ (min|h)\)[\s\S]*why +disk swap/);

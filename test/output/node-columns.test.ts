@@ -52,7 +52,12 @@ const requester = (id: string, watches = false): ListedNode =>
 const notes: readonly [string, ListedNode, string][] = [
   ['a healthy node', node('a'), ''],
   ['conditions', node('a', { conditions: ['GpuMissing', 'DiskFull'] }), 'GpuMissing, DiskFull'],
-  ['a condition with a control character', node('a', { conditions: ['x\u001b[2J'] }), 'x\\u001b[2J'],
+  ['a condition with a control character', node('a', { conditions: ['x\u001b[2J'] }), '"x\\u001b[2J"'],
+  [
+    'a condition like words of muster',
+    node('a', { conditions: ['cordoned: by "ada"'] }),
+    '"cordoned: by \'ada\'"',
+  ],
   [
     'a node that left',
     node('a', {

@@ -35,4 +35,5 @@ test('durations are shown in the largest unit that gives at least 2', () => {
 test('times are in UTC, with their age', () => {
   const now = new Date('2026-01-01T12:00:00Z');
   assert.equal(timeText('2026-01-01T12:58:30.9+01:00', now), '2026-01-01 11:58:30 UTC (89 s ago)');
+  assert.equal(timeText('2026-01-01T12:05:00Z', now), '2026-01-01 12:05:00 UTC (in 5 min)');
 });

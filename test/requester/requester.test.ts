@@ -273,8 +273,8 @@ describe('an operator', () => {
     await assert.rejects(subjects('gpu'), { code: 'ambiguous' });
     await assert.rejects(subjects('tpu'), {
       code: 'not_found',
-      message: 'node not found: tpu',
-      hint: 'it is not on the roll, and no event of it is stored',
+      message: 'node not found: tpu is not on the roll, and no event of it is kept',
+      hint: 'the nodes that are there: muster node list; those that are gone: muster node list --deleted',
     });
     await fixture.delete('gpu-5');
     assert.deepEqual(await subjects('gpu-5'), ['gpu-5']);

@@ -23,9 +23,17 @@ export function eventTexts(event: ShownEvent): EventTexts {
   return {
     kind: event.type.slice(event.type.lastIndexOf('.') + 1),
     change: changeOf(event),
-    details: [why, who, more].filter(Boolean),
+    details: [why, who, ...cordonTexts(event.data.cordon), more].filter(Boolean),
   };
 }
+
+/** Returns what a cordon says besides why and by whom: when it ends, and whether the end of the work is awaited. */
+function cordonTexts({ until, drain, deadline }: NonNullable<ShownEvent['data']['cordon']> = {}): string[] {
+  const within = deadline ? ` by ${utc(deadline)}` : '';
+  return [...(drain ? [`to be drained${within}`] : []), ...(until ? [`until ${utc(until)}`] : [])];
+}
+
+const utc = (time: string): string => `${new Date(time).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
 function changeOf({ data: { previous, current, labels, condition } }: ShownEvent): string {
   if (labels) return labelWords(labels).join(' ');

@@ -2,7 +2,7 @@
 import type { AgentStatus } from '../../compute/agent-status.ts';
 import { clockDifferenceText } from '../../output/clock-difference.ts';
 import { type Row, sectionsText } from '../../output/sections.ts';
-import { agoText } from '../../output/units.ts';
+import { agoText, timeText } from '../../output/units.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { systemClock } from '../../system/clock.ts';
 import type { Trouble } from '../../system/trouble.ts';
@@ -58,18 +58,22 @@ function agentRows(status: AgentStatus): Row[] {
     ['heartbeats', heartbeatsText(status)],
     ['acknowledged', ago(status.lastAcknowledged)],
     ...(status.conditions ?? []).map(
-      ({ Type, Reason, Since }): Row => ['condition', `${Type} since ${Since}: ${Reason}`],
+      ({ Type, Reason, Since }): Row => ['condition', `${Type} since ${momentText(Since)}: ${Reason}`],
     ),
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
 }
 
 function cordonText({ reason, actor, until, drain }: NonNullable<AgentStatus['cordon']>): string {
-  const end = until ? ` until ${until}` : '';
+  const end = until ? ` until ${momentText(until)}` : '';
   const work = drain?.drainedAt ? ', and is drained' : drain ? ', and the end of its work is awaited' : '';
   const by = actor ? ` (by ${actor})` : '';
   return `gets no new work${end}${work}${reason ? `: ${reason}` : ''}${by}`;
 }
+
+/** Returns a time for people. A status may come from a role of another version, which wrote something else. */
+const momentText = (time: string): string =>
+  Number.isNaN(Date.parse(time)) ? time : timeText(time, systemClock.now());
 
 const addressText = ({ ip = 'none', why }: NonNullable<AgentStatus['address']>): string => `${ip} (${why})`;
 

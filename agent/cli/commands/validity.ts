@@ -1,6 +1,6 @@
-// The kind of the flags that say for how long a token or a join code is valid. It knows days, unlike the settings.
+// The kind of the flags that say for how long a token or a join code is valid. Its values are whole seconds.
 import { type Kind, Refusal, readText } from '../../config/kind.ts';
-import { parseLongDuration } from '../../config/units.ts';
+import { parseDuration } from '../../config/units.ts';
 import { maxTokenSeconds } from '../../protocol/http-operators.ts';
 
 const daySeconds = 24 * 3_600;
@@ -18,7 +18,7 @@ export function validity(maxSeconds: number): Kind<number> {
     name: 'time',
     read(input) {
       const text = readText(input);
-      const seconds = (parseLongDuration(text) ?? 0) / 1_000;
+      const seconds = (parseDuration(text) ?? 0) / 1_000;
       if (seconds >= 60 && seconds <= maxSeconds) return Math.floor(seconds);
       throw new Refusal(
         `is not a time from 1m to ${maxSeconds / daySeconds}d; allowed: like 30d, 12h, 1h30m`,

@@ -1,5 +1,5 @@
 // Filters and sorts a list of nodes by query parameters: those of Bacalhau's API, and `condition` and `silent-for`.
-import { parseLongDuration } from '../../config/units.ts';
+import { parseDuration } from '../../config/units.ts';
 import { type NodeOrder, nodeOrders } from '../../protocol/http.ts';
 import { isChosen, type NodeFilter } from '../../protocol/node-filter.ts';
 import { healths } from '../../protocol/node-state.ts';
@@ -50,7 +50,7 @@ function filterOf(parameters: URLSearchParams): NodeFilter {
 // An empty value is refused: whoever chooses silent nodes and means all of them leaves it out.
 function silenceOf(text: string | null): number | undefined {
   if (text === null) return undefined;
-  const silenceMs = parseLongDuration(text);
+  const silenceMs = parseDuration(text);
   if (silenceMs !== undefined) return silenceMs;
   throw new RequestFault(400, 'silent-for is not a time; allowed: like 30d, 12h, 1h30m');
 }

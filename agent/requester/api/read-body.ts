@@ -4,7 +4,8 @@ import { bodyLimit } from 'hono/body-limit';
 import type * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
-import { validate } from '../../protocol/schema.ts';
+import { validate, validateStored } from '../../protocol/schema.ts';
+import { unknownOf } from '../../protocol/unknown-members.ts';
 import { printable } from '../../system/printable.ts';
 import { RequestFault } from './problem.ts';
 
@@ -16,13 +17,23 @@ export function limitBody(maxBytes: number): MiddlewareHandler {
   return bodyLimit({ maxSize: maxBytes, onError });
 }
 
-/** Reads a body. Its member `Actor` is what the caller says of itself, and must be printable. @throws RequestFault 400 */
+/** Members that the tools of Bacalhau send in every body, and that say nothing here: the path names the node. */
+const ignoredMembers = ['namespace', 'credential', 'idempotencytoken', 'nodeid'];
+
+/**
+ * Reads a body. Its member `Actor` is what the caller says of itself, and must be printable. A member that nobody knows is refused:
+ * whoever writes `Fingerprnt` wants something else than what would be done. @throws RequestFault 400
+ */
 export function readBody<const T extends v.GenericSchema<unknown, { Actor: string }>>(
   schema: T,
   body: Uint8Array,
 ): v.InferOutput<T> {
   try {
-    const value = validate(schema, parseJson(body));
+    const sent = parseJson(body);
+    const value = validate(schema, sent);
+    const [unknown] = unknownNames(schema, sent);
+    if (unknown !== undefined)
+      throw new ProtocolError('invalid_field', 'is a member that nobody knows here', printable(unknown, 64));
     if (printable(value.Actor) !== value.Actor)
       throw new ProtocolError('invalid_field', 'holds characters that cannot be printed', 'Actor');
     return value;
@@ -31,6 +42,11 @@ export function readBody<const T extends v.GenericSchema<unknown, { Actor: strin
     throw new RequestFault(400, `cannot read the request: ${error.message}`);
   }
 }
+
+const unknownNames = (schema: v.GenericSchema<unknown, object>, sent: unknown): string[] =>
+  Object.keys(unknownOf(validateStored(schema, sent)) ?? {}).filter(
+    name => !ignoredMembers.includes(name.toLowerCase()),
+  );
 
 /**
  * Returns what the caller of a DELETE says of itself. It is in the query, because some clients send no body with this method.

@@ -1,7 +1,7 @@
 // The API answers these routes: Bacalhau's for nodes and for the requester itself, and muster's own for status and events.
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
-import { parseLongDuration } from '../../config/units.ts';
+import { parseDuration } from '../../config/units.ts';
 import { withShownNames } from '../../output/member-names.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import { type EventCursor, readEventCursor } from '../../protocol/event-cursor.ts';
@@ -180,7 +180,7 @@ function cursorOf(text: string | undefined): EventCursor | undefined {
 function sinceOf(query: URLSearchParams): number | undefined {
   const text = query.get('since');
   if (text === null) return undefined;
-  const sinceMs = parseLongDuration(text);
+  const sinceMs = parseDuration(text);
   if (sinceMs !== undefined) return sinceMs;
   throw new RequestFault(400, 'since is not a time; allowed: like 10m, 12h, 1h30m');
 }

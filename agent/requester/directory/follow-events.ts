@@ -63,6 +63,9 @@ async function resolveEventsNode({ roll, stream }: EventSource, name: string): P
     return roll.records.resolve(name);
   } catch (error) {
     if (!(error instanceof MusterError) || error.code !== 'not_found') throw error;
-    throw notFound(name, 'it is not on the roll, and no event of it is stored');
+    throw notFound(
+      `${name} is not on the roll, and no event of it is kept`,
+      'the nodes that are there: muster node list; those that are gone: muster node list --deleted',
+    );
   }
 }

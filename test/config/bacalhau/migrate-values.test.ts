@@ -48,8 +48,8 @@ test('values are converted from all forms in which Bacalhau writes them', async 
 
 test('values that are not valid are dropped, each with a reason', async () => {
   const cases: [key: string, value: unknown, why: string][] = [
-    ['Compute.Heartbeat.Interval', 15, '"15" is too short; allowed: 10ms to 168h'],
-    ['Compute.Heartbeat.Interval', '1d', '"1d" is not a duration; allowed: like 15s, 1m30s, 500ms'],
+    ['Compute.Heartbeat.Interval', 15, '"15" is too short; allowed: 10ms to 7d'],
+    ['Compute.Heartbeat.Interval', '1w', '"1w" is not a duration; allowed: like 15s, 1m30s, 500ms'],
     ['Compute.Heartbeat.Interval', ['1s'], 'one value is expected'],
     ['Compute.Heartbeat.Interval', { a: 1 }, 'one value is expected'],
     ['Compute.Heartbeat', '15s', 'it is a group of keys in Bacalhau, but not in this file'],
@@ -64,7 +64,7 @@ test('values that are not valid are dropped, each with a reason', async () => {
       '<IP>',
       '"<IP>" is not a host; allowed: a host name or an IP address, without scheme and port',
     ],
-    ['Orchestrator.NodeManager.DisconnectTimeout', '0s', '"0s" is too short; allowed: 10ms to 168h'],
+    ['Orchestrator.NodeManager.DisconnectTimeout', '0s', '"0s" is too short; allowed: 10ms to 7d'],
     [
       'Orchestrator.NodeManager.DisconnectTimeout',
       '100h',

@@ -50,7 +50,8 @@ test('every change without a token is refused before its body is read, and says 
 test('the actor of a decision is the operator of the token, and what the body says stands beside it', async t => {
   const directory = cluster();
   const api = await serve(t, directory);
-  const body = { Action: 'approve', Actor: 'root', ClaimedActor: 'x', actor: 'boss' };
+  const body = { Action: 'approve', Actor: 'root', actor: 'boss' };
+  assert.equal((await put(api, 'node-1', { ...body, ClaimedActor: 'x' })).status, 400);
   assert.equal((await put(api, 'node-1', body)).status, 200);
   const { Actor, ClaimedActor } = directory.get('node-1').Muster.Decision ?? {};
   assert.deepEqual([Actor, ClaimedActor], ['tester', 'root']);

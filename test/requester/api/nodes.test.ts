@@ -275,6 +275,17 @@ test("the body of a Bacalhau client is read, with any upper and lower case of it
   assert.equal(directory.get('node-3').Muster.Decision?.Reason, 'no');
 });
 
+test('a member that nobody knows is refused by its name, and nothing is done', async t => {
+  const directory = cluster();
+  const api = await serve(t, directory);
+  const answer = await put(api, 'node-1', { Action: 'approve', Fingerprnt: 'ABCD-EFGH-IJKL-MNOP' });
+  assert.deepEqual(
+    [answer.status, answer.json().Message],
+    [400, 'cannot read the request: Fingerprnt: is a member that nobody knows here'],
+  );
+  assert.equal(directory.get('node-1').Membership, 'PENDING');
+});
+
 test('while the requester starts, every request about nodes gives 503 with the reason', async t => {
   const directory = cluster();
   directory.failure = new MusterError('unreachable', 'the requester is not ready', { hint: 'try again' });

@@ -1,6 +1,6 @@
 // Says for people that a node is cordoned or drained, why, and what is still awaited.
 import type { ShownNode } from '../../../api/answers.ts';
-import { durationText, timeText } from '../../../output/units.ts';
+import { timeText } from '../../../output/units.ts';
 import { operatorText } from '../actor.ts';
 
 /** Returns who cordoned the node, when, and until when; undefined when it is not cordoned. */
@@ -9,7 +9,7 @@ export function cordonText({ Muster }: ShownNode, now: Date): string | undefined
   if (!Cordon) return undefined;
   const { Actor, ClaimedActor, At, Until } = Cordon;
   const by = Actor ? `by ${operatorText(Actor, ClaimedActor)}, ` : '';
-  const end = Until ? `ends by itself ${momentText(Until, now)}` : 'until an operator ends it';
+  const end = Until ? `ends by itself ${timeText(Until, now)}` : 'until an operator ends it';
   return `${by}${timeText(At, now)}; ${end}`;
 }
 
@@ -21,7 +21,7 @@ export function drainText(node: ShownNode, now: Date): string | undefined {
   const { Deadline } = Drain;
   const isLate = Deadline !== undefined && Date.parse(Deadline) <= now.getTime();
   const until = Deadline
-    ? `; ${isLate ? 'its deadline has passed:' : 'its deadline is'} ${momentText(Deadline, now)}`
+    ? `; ${isLate ? 'its deadline has passed:' : 'its deadline is'} ${timeText(Deadline, now)}`
     : '';
   return `${runningText(node)}${until}`;
 }
@@ -46,12 +46,4 @@ export function runningText({ Info, Membership, Muster }: ShownNode): string {
 function countText({ Running, Waiting }: { Running: number; Waiting: number }): string {
   const running = `${Running} ${Running === 1 ? 'execution' : 'executions'}`;
   return Waiting > 0 ? `${running}, and ${Waiting} more wait there` : running;
-}
-
-/** Returns a time that may lie ahead: `2026-11-28 02:10:44 UTC (in 5 min)`. */
-function momentText(time: string, now: Date): string {
-  const aheadMs = Date.parse(time) - now.getTime();
-  return aheadMs > 0
-    ? timeText(time, now).replace(/\(.*\)$/, `(in ${durationText(aheadMs)})`)
-    : timeText(time, now);
 }

@@ -30,16 +30,17 @@ export function explainNodeText(explanation: NodeExplanation, now: Date, columns
     { title: 'membership', rows: membershipRows(Node, now) },
     { title: 'health', rows: healthRows(Node, now) },
     { title: 'conditions', rows: conditionRows(Node, now) },
-    { title: 'cordon', rows: cordonRows(Node, now) },
     { title: 'conflict', rows: row('agents', conflictText(Node, now)) },
+    { title: 'cordon', rows: cordonRows(Node, now) },
   ];
   const parts = [
     `${titleOf(Node)}\n`,
     sectionsText(sections, columns),
-    adviceText(Node, Advice, columns),
     // Its cells do not change the width of the labels above.
     sectionsText([{ title: 'labels', rows: labelRows(Node) }], columns),
     eventsText(explanation, columns),
+    // It is last, so that it stands above the prompt, where one types it.
+    adviceText(Node, Advice, columns),
   ];
   return parts.filter(Boolean).join('\n');
 }
@@ -84,8 +85,9 @@ function nextText(outlook: NonNullable<ShownNode['Muster']>['Outlook'], now: Dat
   const { Next, NextAt } = outlook;
   if (!Next || !NextAt) return 'HEALTHY as soon as it is heard';
   const inMs = Date.parse(NextAt) - now.getTime();
-  const when = inMs > 0 ? `in ${durationText(inMs)}` : 'now';
-  return `${Next} ${when} (${NextAt.slice(11, 19)} UTC), unless it is heard before`;
+  return inMs > 0
+    ? `${Next} if nothing is heard of it for ${durationText(inMs)} more (until ${NextAt.slice(11, 19)} UTC)`
+    : `${Next}, unless it is heard before the requester decides that`;
 }
 
 function cordonRows(node: ShownNode, now: Date): Row[] {

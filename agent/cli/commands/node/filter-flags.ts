@@ -1,6 +1,6 @@
 // Defines the flags that choose nodes, for the commands that list nodes and for those that decide about them.
 import { choices, type Kind, Refusal, readText } from '../../../config/kind.ts';
-import { formatDuration, parseLongDuration } from '../../../config/units.ts';
+import { formatDuration, parseDuration } from '../../../config/units.ts';
 import { conditionTypes } from '../../../protocol/condition-types.ts';
 import { filterParameters, type NodeFilter } from '../../../protocol/node-filter.ts';
 import type { Argv, FlagTable } from '../../line/command.ts';
@@ -10,7 +10,7 @@ const silence: Kind<number> = {
   name: 'time',
   unit: 'milliseconds',
   read(input) {
-    const silenceMs = parseLongDuration(readText(input));
+    const silenceMs = parseDuration(readText(input));
     if (silenceMs !== undefined && silenceMs >= 1_000) return silenceMs;
     throw new Refusal('is not a time from 1s on; allowed: like 30d, 12h, 1h30m');
   },

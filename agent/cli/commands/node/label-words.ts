@@ -21,10 +21,7 @@ export function readLabelLine(rest: readonly string[], isSelection: boolean): La
   const at = rest.findIndex(isLabel);
   const ids = at < 0 ? [...rest] : rest.slice(0, at);
   const words = at < 0 ? [] : rest.slice(at);
-  if (words.length === 0)
-    throw new MusterError('usage', 'node label needs labels: KEY=VALUE to set one, KEY- to remove one', {
-      hint: 'such as: muster node label node-1 rack=b7 spare-',
-    });
+  if (words.length === 0) throw noLabels(ids);
   const labels = new Map<string, string | null>();
   for (const word of words) {
     const [key, value] = readLabel(word);
@@ -35,6 +32,18 @@ export function readLabelLine(rest: readonly string[], isSelection: boolean): La
   if (labels.size > labelRule.count)
     throw new MusterError('usage', `${labels.size} labels are too many; allowed: ${labelRule.count}`);
   return { ids, words, labels: Object.fromEntries(labels) };
+}
+
+/** Without a value, a word behind an id looks like the key of a label, and would be the id of another node. */
+function noLabels(ids: readonly string[]): MusterError {
+  const [, word] = ids;
+  const what = 'node label needs labels: KEY=VALUE to set one, KEY- to remove one';
+  if (word === undefined || ids.length > 2)
+    return new MusterError('usage', what, { hint: 'such as: muster node label node-1 rack=b7 spare-' });
+  const key = printable(word, 128);
+  return new MusterError('usage', `${what}; "${key}" is neither`, {
+    hint: `${key}=VALUE sets the label ${key}, and ${key}- removes it`,
+  });
 }
 
 function readLabel(word: string): [key: string, value: string | null] {

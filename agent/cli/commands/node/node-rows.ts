@@ -57,10 +57,17 @@ export function optionalTime(time: string | undefined, now: Date): string | unde
   return time === undefined || time === zeroTime ? undefined : timeText(time, now);
 }
 
+/** Returns since when a node has a condition, by the clock of the node. */
+function sinceText(since: string, now: Date): string | undefined {
+  const text = optionalTime(since, now);
+  const isAhead = text !== undefined && Date.parse(since) - now.getTime() >= 1_000;
+  return text && `since ${text}${isAhead ? ', by its own clock, which is ahead' : ''}`;
+}
+
 /** Returns the conditions of a node, each with its reason and its time. */
 export function conditionRows({ Info }: ShownNode, now: Date): Row[] {
   return (Info.Conditions ?? []).flatMap(({ Type, Reason, Since }): Row[] => [
     [Type, Reason],
-    ...row('', optionalTime(Since, now) && `since ${optionalTime(Since, now)}`),
+    ...row('', sinceText(Since, now)),
   ]);
 }

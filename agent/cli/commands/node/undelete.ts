@@ -1,7 +1,7 @@
 // `muster node undelete` brings back nodes that were deleted or forgotten, with membership, labels and key as they were.
 import { type ApiClient, apiSettings } from '../../../api/client.ts';
 import { type Kind, Refusal, readText } from '../../../config/kind.ts';
-import { formatDuration, parseLongDuration } from '../../../config/units.ts';
+import { formatDuration, parseDuration } from '../../../config/units.ts';
 import { askYes, isAtTerminal } from '../../../output/ask-yes.ts';
 import { note, warn } from '../../../output/terminal.ts';
 import { systemClock } from '../../../system/clock.ts';
@@ -23,7 +23,7 @@ const period: Kind<number> = {
   name: 'time',
   unit: 'milliseconds',
   read(input) {
-    const ms = parseLongDuration(readText(input));
+    const ms = parseDuration(readText(input));
     if (ms !== undefined && ms >= 1_000) return ms;
     throw new Refusal('is not a time from 1s on; allowed: like 10m, 12h, 2d');
   },

@@ -24,15 +24,21 @@ export const middleColumns: readonly WideColumn[] = [
 /** The labels are last, because long labels would hide the columns after them. */
 export const labelColumn: WideColumn = { title: 'LABELS', cell: labels, rank: 8, least: 12 };
 
-/** Returns a function for a cell with the available and the offered amount. A requester offers nothing. */
+/**
+ * Returns a function for a cell with the available and the offered amount, and a dash for what is not known, as of a node that is
+ * silent. A requester offers nothing.
+ */
 function capacity(name: 'CPU' | 'Memory' | 'Disk' | 'GPU', format: (amount: number) => string) {
   return ({ Info }: ListedNode): string => {
     if (Info.NodeType === 'Requester') return '';
     const { AvailableCapacity, MaxCapacity } = Info.ComputeNodeInfo;
-    const amount = (from: Resources) => format(from[name] ?? 0);
+    const amount = (from: Resources) => (isKnown(from) ? format(from[name] ?? 0) : '-');
     return `${amount(AvailableCapacity)} / ${amount(MaxCapacity)}`;
   };
 }
+
+// No node has nothing at all: an amount that is zero is left out, and so are all of them when none is known.
+const isKnown = (resources: Resources): boolean => Object.keys(resources).length > 0;
 
 /** Returns the version of muster on the node, or that of Bacalhau. */
 export function versionOf({ Info }: ListedNode): string {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readEvent, readNode } from '../../../../agent/api/answers.ts';
+import { eventTexts } from '../../../../agent/cli/commands/event-texts.ts';
 import { adviceFor } from '../../../../agent/cli/commands/node/advice.ts';
 import { explainNodeText } from '../../../../agent/cli/commands/node/explain-node-text.ts';
 import { cluster, serve } from '../../../requester/api/api-fixture.ts';
@@ -87,19 +88,12 @@ health
   status       UNHEALTHY
   last heard   60 s ago
   because      it is silent for more than 45s (requester.nodeDisconnectedAfter)
-  next         UNKNOWN in 30 s (12:00:30 UTC), unless it is heard before
+  next         UNKNOWN if nothing is heard of it for 30 s more (until 12:00:30
+               UTC)
 
 conditions
   GpuMissing   7 of 8 GPUs are there
                since 2026-01-01 11:00:00 UTC (60 min ago)
-
-what to do
-  find out why nothing is heard of it, on rack7-3:
-      muster doctor
-  if it is gone for good:
-      muster node delete gpu-7 -m REASON
-  see what each source says of its GPUs, on rack7-3:
-      muster probe --sources
 
 labels
   rack  b7  of the control plane, by join code abcdefgh23
@@ -110,6 +104,14 @@ last events
       "a long reason, which does not fit beside the rest of its event"  by ada
       (root@desk)
   2026-01-01 11:59:45  unhealthy   HEALTHY -> UNHEALTHY  silent for 45s
+
+what to do
+  find out why nothing is heard of it, on rack7-3:
+      muster doctor
+  if it is gone for good:
+      muster node delete gpu-7 -m REASON
+  see what each source says of its GPUs, on rack7-3:
+      muster probe --sources
 `,
   );
 });
@@ -125,6 +127,29 @@ test('a cordon is explained with who wants it, why, and when it ends', () => {
   assert.match(
     explainNodeText({ Node: node, Events: [], Advice: [] }, now),
     /\ncordon\n {2}cordoned +by ada, 2026-01-01 11:00:00 UTC[\s\S]* ends by itself[\s\S]*\n {2}why +disk swap\n/,
+  );
+});
+
+test('the event of a cordon says when it ends, and by when the work should be over', () => {
+  const cordoned = event('cordoned', '2026-01-01T11:00:00Z', {
+    previous: { membership: 'APPROVED' },
+    current: { membership: 'APPROVED' },
+    actor: 'ada',
+    cordon: { drain: true, deadline: '2026-01-01T11:30:00Z', until: '2026-01-01T13:00:00Z' },
+  });
+  assert.deepEqual(eventTexts(cordoned).details, [
+    'by ada',
+    'to be drained by 2026-01-01 11:30:00 UTC',
+    'until 2026-01-01 13:00:00 UTC',
+  ]);
+});
+
+test('a condition since a time that is ahead says so', () => {
+  const Conditions = [{ Type: 'GpuMissing', Reason: 'gone', Since: '2026-01-01T14:00:00Z' }];
+  const node = shown(record('n-1', 'APPROVED', { Info: { ...computeInfo('n-1'), Conditions } }));
+  assert.match(
+    explainNodeText({ Node: node, Events: [], Advice: [] }, now, 200),
+    /since 2026-01-01 14:00:00 UTC \(in 2 h\), by its own clock, which is ahead\n/,
   );
 });
 
@@ -155,7 +180,7 @@ test('the command takes a beginning of an id, and tells a script the same', asyn
   const text = await run('node-3');
   assert.deepEqual([text.code, text.stderr], [0, '']);
   assert.match(text.stdout, /^node-3 is PENDING and HEALTHY\n/);
-  assert.match(text.stdout, /\nlast events\n {2}none are kept\n$/);
+  assert.match(text.stdout, /\nlast events\n {2}none are kept\n\nwhat to do\n {2}let it take part/);
   directory.nodes.delete('node-2');
   directory.nodes.delete('node-3');
   const { stdout } = await run('node-1', '-o', 'json');

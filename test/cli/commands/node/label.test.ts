@@ -55,6 +55,10 @@ test('labels of a join code, which nobody set at a known time, are listed and ex
 for (const [args, message] of [
   [['node-1'], /^Error: node label needs labels: KEY=VALUE/],
   [
+    ['node-1', 'site'],
+    /^Error: node label needs labels: .*; "site" is neither\nHint: +site=VALUE sets the label site, and site- removes it$/m,
+  ],
+  [
     ['node-1', 'gpu type=a100'],
     /^Error: the label "gpu type" is not allowed: it has " " as character 4\nHint: {2}allowed: 1 to 63/,
   ],
