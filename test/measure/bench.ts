@@ -40,7 +40,10 @@ const rows: Record<string, Row> = {
     help: 'events a second that the watcher announces, on one server and on three',
     measure: eventThroughput,
   },
-  decisions: { help: 'time of one command that decides about 1 000 nodes', measure: manyDecisions },
+  decisions: {
+    help: 'time of one command that decides about 1 000 nodes, or forgets them',
+    measure: manyDecisions,
+  },
   list: { help: 'first row and memory of a list of 1 000 and of 10 000 nodes', measure: nodeList },
   heartbeat: { help: 'cost of one heartbeat with 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
   fleet: { help: 'CPU, memory and start with 100 000 nodes at default intervals', measure: fleetCost },
