@@ -7,19 +7,16 @@ import type { ListenerView } from '../../protocol/http-listeners.ts';
 import {
   durableName,
   durableRandomBytes,
-  listenerOf,
   listenerSecretBytes,
   listenerToken,
   maxListeners,
 } from '../../protocol/listener.ts';
-import { hashToken, isSame } from '../../protocol/secret-hash.ts';
+import { hashToken } from '../../protocol/secret-hash.ts';
 import type { SubjectTemplates } from '../../protocol/subject-template.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { MusterError } from '../../system/errors.ts';
-import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { rememberSecret } from '../../system/secrets.ts';
-import { TokenBuckets } from '../../system/token-buckets.ts';
 import type { Bucket, Connection } from '../../transport/port.ts';
 import { wasChanged } from '../cluster/record-conflict.ts';
 import { hasDone, removalHeaders, withOperation } from '../cluster/record-operations.ts';
@@ -27,9 +24,8 @@ import { RecordSet } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import { keepVoid, removeVoidTokens, type TokenLedger } from '../ledger/void-tokens.ts';
 import { Durables, type DurablesOptions } from './durables.ts';
-import { FloodWatch, type Traffic } from './flood-watch.ts';
-import { isOpen, listenerAnswer, shownToken, whyNoWork } from './listener-access.ts';
 import { ListenerConnections } from './listener-connections.ts';
+import { ListenerDoor } from './listener-door.ts';
 import {
   madeBefore,
   notFound,
@@ -40,11 +36,6 @@ import {
   tooMany,
 } from './listener-faults.ts';
 import { type ListenerRecord, listenerRecordSchema } from './listener-record.ts';
-
-/** How often a listener may connect. A program that does so all the time would keep the requester busy. */
-const connectLimits = { burst: 20, refillMs: 1_000 };
-/** Time for which a listener that has sent too many requests is kept out, in milliseconds. */
-const floodBanMs = 60_000;
 
 export interface ListenersOptions {
   connection: Connection;
@@ -79,14 +70,10 @@ export class Listeners {
   readonly #revoked = new Set<string>();
   readonly #durables: Durables;
   readonly #connections: ListenerConnections;
-  readonly #connects: TokenBuckets;
-  readonly #floods: FloodWatch;
-  /** The monotonic time until which a listener is kept out. */
-  readonly #keptOut = new Map<string, number>();
-  readonly #limited: LimitedLog;
+  readonly #door: ListenerDoor;
 
   constructor(options: ListenersOptions) {
-    const { bucket, clock, log } = options;
+    const { bucket, log } = options;
     this.#options = options;
     this.#records = new RecordSet({
       bucket,
@@ -97,13 +84,13 @@ export class Listeners {
     });
     this.#durables = new Durables({ ...options, records: () => this.#valid() });
     this.#connections = new ListenerConnections(options);
-    this.#connects = new TokenBuckets(connectLimits, () => clock.monotonic());
-    this.#floods = new FloodWatch({
-      clock,
-      traffic: () => this.#traffic(),
-      onFlood: (name, excess) => void this.#cutOff(name, excess),
+    this.#door = new ListenerDoor({
+      ...options,
+      record: name => (this.#revoked.has(name) ? undefined : this.#records.get(name)),
+      hasListeners: () => this.#records.size > 0,
+      durables: this.#durables,
+      connections: this.#connections,
     });
-    this.#limited = limitedLog(log, clock);
   }
 
   /** The records in the store. */
@@ -121,10 +108,10 @@ export class Listeners {
   /** Begins to keep the durables, and to watch what listeners send. Returns a function that ends it. */
   start(): () => void {
     this.#durables.start();
-    this.#floods.start();
+    this.#door.start();
     return () => {
       this.#durables.stop();
-      this.#floods.stop();
+      this.#door.stop();
     };
   }
 
@@ -139,42 +126,13 @@ export class Listeners {
   }
 
   /** Decides about a client that shows the token of a listener. Returns undefined for any other client. */
-  async admit(question: CalloutQuestion): Promise<CalloutAnswer | undefined> {
-    const { token, use } = shownToken(question);
-    const name = listenerOf(token);
-    const record = name === undefined ? undefined : this.#records.get(name);
-    if (!question.isPlain || name === undefined || !record || this.#revoked.has(name)) return undefined;
-    if (!isSame(hashToken(token), Buffer.from(record.hash, 'base64url'))) return undefined;
-    const { clock } = this.#options;
-    const fields = { listener: name, host: question.host };
-    const isOver = () => record.expires !== undefined && Date.parse(record.expires) <= clock.now().getTime();
-    if (isOver()) {
-      this.#limited.warn('expired', fields, 'a listener wants to connect whose token has expired');
-      return undefined;
-    }
-    if ((this.#keptOut.get(name) ?? 0) > clock.monotonic()) return undefined;
-    const why = whyNoWork(use, record, this.#approved);
-    if (why !== undefined) {
-      this.#limited.warn(`work ${name}`, fields, `a listener wants to speak with approved nodes, and ${why}`);
-      return undefined;
-    }
-    if (!this.#connects.take(name)) {
-      this.#limited.warn('often', fields, 'a listener connects too often; it has to wait');
-      return undefined;
-    }
-    await Promise.all([
-      this.#connections.makeRoom(name),
-      ...(use === 'durable' ? [this.#durables.ensure(name, record)] : []),
-    ]);
-    // It may have been revoked meanwhile.
-    if (this.#records.get(name) !== record || this.#revoked.has(name) || isOver()) return undefined;
-    this.#connections.expect(name, question);
-    return listenerAnswer(name, record, use, this.#approved, clock.now());
+  admit(question: CalloutQuestion): Promise<CalloutAnswer | undefined> {
+    return this.#door.admit(question);
   }
 
   /** Whether anything is opened for approved nodes. Until then no listener is let in to speak with them. */
   get isWorkOpen(): boolean {
-    return isOpen(this.#approved);
+    return this.#door.isWorkOpen;
   }
 
   /** Returns the listeners, sorted by name, and what each has not read yet, as far as the broker tells. */
@@ -285,30 +243,6 @@ export class Listeners {
     const { ledger, clock } = this.#options;
     await keepVoid(ledger, `listener ${name}`, before, clock.now());
     await this.#connections.endArriving(name);
-  }
-
-  async #traffic(): Promise<ReadonlyMap<string, Traffic> | undefined> {
-    if (this.#records.size === 0) return new Map();
-    const sent = await this.#connections.sent();
-    if (!sent || sent.size === 0) return sent && new Map();
-    const states = await this.#durables.states();
-    const delivered = (name: string) => states?.get(this.#records.get(name)?.durable ?? '')?.delivered;
-    return (
-      states && new Map([...sent].map(([name, each]) => [name, { sent: each, delivered: delivered(name) }]))
-    );
-  }
-
-  async #cutOff(name: string, excess: number): Promise<void> {
-    const { clock, log } = this.#options;
-    this.#keptOut.set(name, clock.monotonic() + floodBanMs);
-    const text =
-      'a listener sends far more requests than there are events; it is cut off and kept out for a minute';
-    log.warn({ listener: name, requests: excess }, text);
-    await this.#connections.endAll(name);
-  }
-
-  get #approved(): SubjectTemplates {
-    return this.#options.approved ?? { publish: [], subscribe: [] };
   }
 
   *#valid(): Generator<[string, ListenerRecord]> {
