@@ -7,14 +7,16 @@ import type { Outcome } from './carry-out.ts';
 import { selectionFlags } from './choose-nodes.ts';
 import type { Deed } from './deed.ts';
 
-/** Returns the object that shows an outcome as it comes. A hint is shown once. */
+/** Returns the object that shows an outcome as it comes. A hint is shown once, also when it names another node each time. */
 export function outcomeLines({ done }: Deed): { show(outcome: Outcome): void } {
   const hints = new Set<string>();
   return {
-    show({ NodeID, Result, Code, Error: reason = '', Hint }) {
+    show(outcome) {
+      const { NodeID, Result, Code, Error: reason = '', Hint } = outcome;
       if (Result === 'done') return print(`${printable(NodeID, 128)}: ${done}\n`);
-      const hint = Hint === undefined || hints.has(Hint) ? undefined : printable(Hint, 1024);
-      if (Hint !== undefined) hints.add(Hint);
+      const kind = Hint && general(Hint, outcome);
+      const hint = kind === undefined || hints.has(kind) ? undefined : printable(Hint ?? '', 1024);
+      if (kind !== undefined) hints.add(kind);
       const text = reason.includes(NodeID) ? reason : `${NodeID}: ${reason}`;
       showMessage('Error', printable(text, 4096), { ...(Code ? { code: Code } : {}), hint });
     },
@@ -72,15 +74,19 @@ const maxReasons = 5;
 /** Returns the reasons with the number of nodes of each, the commonest first. A few failures were just shown. */
 function reasons(rest: readonly Outcome[]): string[] {
   const counts = new Map<string, number>();
-  for (const { NodeID, Operation = '', Error: reason } of rest) {
-    if (reason === undefined) continue;
-    const general = printable(withWord(withWord(reason, Operation, 'OPERATION'), NodeID, 'ID'), 512);
-    counts.set(general, (counts.get(general) ?? 0) + 1);
+  for (const outcome of rest) {
+    if (outcome.Error === undefined) continue;
+    const reason = printable(general(outcome.Error, outcome), 512);
+    counts.set(reason, (counts.get(reason) ?? 0) + 1);
   }
   const sorted = [...counts].sort(([, a], [, b]) => b - a);
   const shown = sorted.slice(0, maxReasons).map(([reason, count]) => `${count} × ${reason}`);
   return sorted.length > maxReasons ? [...shown, `… and ${sorted.length - maxReasons} more reasons`] : shown;
 }
+
+/** Returns what a text about one node says about any. */
+const general = (text: string, { NodeID, Operation = '' }: Outcome): string =>
+  withWord(withWord(text, Operation, 'OPERATION'), NodeID, 'ID');
 
 /** Returns `text` with another word in place of `word`. A node whose id is a letter leaves the other words as they are. */
 function withWord(text: string, word: string, other: string): string {

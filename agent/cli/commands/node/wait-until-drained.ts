@@ -14,7 +14,7 @@ export interface DrainWaitOptions {
   clock: Clock;
   /** The longest wait, in milliseconds; undefined for no limit. */
   timeoutMs: number | undefined;
-  /** Shows what is awaited of a node, each time when that changes. */
+  /** Shows what is awaited of a node, each time when that changes. Of many nodes it shows how many are awaited. */
   tell(text: string): void;
   /** Called when a node is drained. */
   onDrained(id: string): void;
@@ -46,7 +46,9 @@ export async function waitUntilDrained(options: DrainWaitOptions): Promise<void>
   const news = new News(events);
   const awaited = new Map<string, Awaited>(ids.map(id => [id, { text: '', began: '' }]));
   const ended: string[] = [];
+  const isCrowd = ids.length > looks.nodes;
   let nextRoundMs = startMs;
+  let lastCount: number | undefined;
   for (;;) {
     const nowMs = clock.monotonic();
     const leftMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : timeoutMs - (nowMs - startMs);
@@ -58,7 +60,7 @@ export async function waitUntilDrained(options: DrainWaitOptions): Promise<void>
       async ([id, known]) => {
         const step = await judge(look, id, known, news);
         if (step.kind === 'wait') {
-          if (step.text !== known.text) tell(step.text);
+          if (step.text !== known.text && !isCrowd) tell(step.text);
           awaited.set(id, { text: step.text, began: step.began || known.began });
           return;
         }
@@ -68,13 +70,27 @@ export async function waitUntilDrained(options: DrainWaitOptions): Promise<void>
       },
     );
     if (awaited.size === 0) break;
+    if (isCrowd && isRound && awaited.size !== lastCount) {
+      lastCount = awaited.size;
+      tell(crowdText(ids.length, awaited));
+    }
     if (leftMs <= 0) throw tooLate([...awaited.values()].map(({ text }) => text));
     if (isRound) nextRoundMs = clock.monotonic() + looks.everyMs * Math.max(1, awaited.size / looks.nodes);
     await endsWithin(clock, Math.min(nextRoundMs - clock.monotonic(), leftMs), news.next());
   }
   const [text, ...more] = ended;
-  if (text !== undefined) throw new MusterError('failed', text, { details: more.slice(0, maxNamed) });
+  if (text !== undefined) throw new MusterError('failed', text, { details: firstOf(more) });
 }
+
+function crowdText(count: number, awaited: ReadonlyMap<string, Awaited>): string {
+  const [first] = awaited.values();
+  return `${awaited.size} of ${count} nodes are not drained yet, for example: ${first?.text}`;
+}
+
+const firstOf = (texts: readonly string[]): string[] =>
+  texts.length <= maxNamed
+    ? [...texts]
+    : [...texts.slice(0, maxNamed), `… and ${texts.length - maxNamed} more`];
 
 async function judge(
   look: DrainWaitOptions['look'],
@@ -107,7 +123,7 @@ function tooLate(texts: readonly string[]): MusterError {
   const what = isOne ? text : `${texts.length} nodes are not drained`;
   return new MusterError('failed', `the deadline has passed, and ${what}`, {
     hint: `${isOne ? 'it stays' : 'they stay'} cordoned, and the drain goes on; wait on with the same command`,
-    ...(isOne ? {} : { details: texts.slice(0, maxNamed) }),
+    ...(isOne ? {} : { details: firstOf(texts) }),
   });
 }
 

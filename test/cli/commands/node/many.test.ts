@@ -101,6 +101,11 @@ test('on a terminal the printed command stays on one line, so that it can be cop
 test('a drain that fails is told as such, and only what it has cordoned itself is taken back', async t => {
   const directory = rack();
   const run = await operator(t, directory);
+  await directory.reject('b7-2', { reason: '', actor: 'a test' });
+  await directory.reject('b7-3', { reason: '', actor: 'a test' });
+  const rejected = await run('drain', 'b7-2', 'b7-3');
+  assert.equal(rejected.stderr.match(/^Hint: /gm)?.length, 1, 'one hint for both');
+  await directory.approve('b7-2', { reason: '', actor: 'a test' });
   await run('cordon', 'b7-1', '-m', 'disk swap');
   const drained = await run('drain', 'b7-1', 'b7-2', 'nope', 'none');
   assert.match(drained.stderr, /^Error: 2 of 4 nodes were not drained$/m);

@@ -17,6 +17,7 @@ class Waiting {
   readonly running = new Map<string, number | undefined>();
   readonly rejected = new Set<string>();
   readonly drained: string[] = [];
+  readonly told: string[] = [];
   looks = 0;
   /** What is thrown in place of each answer. */
   failure: MusterError | undefined;
@@ -32,7 +33,7 @@ class Waiting {
       events: this.#follow(),
       clock: this.clock,
       timeoutMs,
-      tell: () => undefined,
+      tell: text => this.told.push(text),
       onDrained: id => this.drained.push(id),
     });
     this.end = wait.then(
@@ -111,6 +112,17 @@ test('a thousand nodes are asked about seldom, and each at once when there is ne
   assert.equal(waiting.clock.pending, 0, 'it leaves no timer behind');
 });
 
+test('of many nodes whose deadline passes the first ones are named', async () => {
+  const waiting = new Waiting(25, 5_000);
+  await waiting.clock.advance(10_000);
+  const { message, details = [] } = (await waiting.end) ?? {};
+  assert.equal(message, 'the deadline has passed, and 25 nodes are not drained');
+  assert.deepEqual(
+    [details.length, details[0], details.at(-1)],
+    [21, 'n-0 still runs 1 execution', '… and 5 more'],
+  );
+});
+
 test('without events a thousand nodes are found drained too, and the deadline holds', async () => {
   const waiting = new Waiting(1_000, 600_000);
   await waiting.clock.advance(1_000);
@@ -120,4 +132,8 @@ test('without events a thousand nodes are found drained too, and the deadline ho
   await waiting.clock.advance(500_000);
   const error = await waiting.end;
   assert.equal(error?.message, 'the deadline has passed, and n-7 still runs 1 execution');
+  assert.deepEqual(waiting.told, [
+    '1000 of 1000 nodes are not drained yet, for example: n-0 still runs 1 execution',
+    '1 of 1000 nodes are not drained yet, for example: n-7 still runs 1 execution',
+  ]);
 });
