@@ -1,6 +1,6 @@
 // Opens a requester: reads the store, makes the parts and starts them. This runs once at the start.
 import { followRecords } from './cluster/record-follower.ts';
-import type { DirectoryParts } from './directory/node-directory.ts';
+import type { DirectoryParts } from './directory/directory-parts.ts';
 import type { Conflict } from './events/conflict-detector.ts';
 import type { EventPublisher } from './events/event-publisher.ts';
 import { makeGate } from './make-gate.ts';

@@ -7,92 +7,28 @@ import type { LabelChange } from '../../protocol/label.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import type { GoneNode } from '../../protocol/tombstone.ts';
-import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
-import type { Log } from '../../system/log.ts';
-import { BrokerError, type Bucket, type EventStream } from '../../transport/port.ts';
+import { BrokerError } from '../../transport/port.ts';
 import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
-import type { Recovery } from '../cluster/recovery.ts';
 import { type BacalhauDesk, bacalhauDesk } from '../enrolment/bacalhau-desk.ts';
-import { type BrokerAddresses, type JoinCodeDesk, joinCodeDesk } from '../enrolment/join-code-desk.ts';
-import type { JoinCodes } from '../enrolment/join-codes.ts';
-import type { KeyDecisions } from '../enrolment/key-decisions.ts';
-import type { ConflictDetector } from '../events/conflict-detector.ts';
+import { type JoinCodeDesk, joinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { Act } from '../events/requester-events.ts';
-import type { HealthWatch } from '../health/health-watch.ts';
-import type { StoreMark } from '../ledger/store-mark.ts';
 import { type ListenerDesk, listenerDesk } from '../listeners/listener-desk.ts';
-import type { Listeners } from '../listeners/listeners.ts';
 import { explainOperation } from '../operations/explain-operation.ts';
 import { OperationNotes } from '../operations/operation-notes.ts';
-import type { Operators } from '../operators/operators.ts';
 import type { CordonWish } from '../roll/cordon-rules.ts';
 import { type Decision, unusable } from '../roll/decisions.ts';
-import type { Executions } from '../roll/executions.ts';
-import type { ResourceStore } from '../roll/resource-store.ts';
-import type { Roll } from '../roll/roll.ts';
-import type { Counters } from '../status/counters.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
-import type { Lease } from '../watcher/lease.ts';
-import { authorityMaker, type Peers } from '../watcher/peers.ts';
+import { authorityMaker } from '../watcher/peers.ts';
+import { madeByAnother, noAuthorities } from './authority-faults.ts';
 import type { Directory } from './directory.ts';
 import { DirectoryFaults } from './directory-faults.ts';
+import type { DirectoryParts, NodeDirectoryOptions } from './directory-parts.ts';
 import { followEvents } from './follow-events.ts';
 import { goneNodes } from './gone-nodes.ts';
 import { NodeDecisions } from './node-decisions.ts';
 import { type NodeView, nodeView, withOutlook } from './node-view.ts';
 import { notedJoinCodes, notedListeners, notedOperators } from './noted-changes.ts';
-
-/** The parts of a running requester that the directory reads and changes. */
-export interface DirectoryParts {
-  clusterId: string;
-  /** Undefined when the cluster uses a NATS that does not ask this requester whom to let in. */
-  joinCodes: JoinCodes | undefined;
-  /** Undefined as `joinCodes`. */
-  listeners: Listeners | undefined;
-  roll: Roll;
-  health: HealthWatch;
-  resources: ResourceStore;
-  executions: Pick<Executions, 'get'>;
-  conflicts: Pick<ConflictDetector, 'latest'>;
-  /** What operators decide about keys; undefined when the broker does not ask who may connect. */
-  keys: KeyDecisions | undefined;
-  stream: EventStream;
-  /** The bucket with what is not about one node. */
-  cluster: Pick<Bucket, 'watch'>;
-  operators: Operators;
-  /** The other requesters of the roll. */
-  peers: Pick<Peers, 'list' | 'areThere' | 'askSilent'>;
-  /** Who watches over the roll. */
-  lease: Pick<Lease, 'holder'>;
-  /** Tells the other requesters what an operator confirmed. */
-  recovery: Pick<Recovery, 'confirm'>;
-}
-
-export interface NodeDirectoryOptions {
-  self: NodeInfo;
-  clock: Clock;
-  log: Log;
-  counters: Counters;
-  /** The folder of the requester's own broker; undefined when the broker is another one. */
-  brokerFolder?: string | undefined;
-  /** See JoinCodeDeskOptions. */
-  brokerAddresses(): BrokerAddresses | undefined | Promise<BrokerAddresses | undefined>;
-  /** The token of nodes without a key; undefined when none are let in. */
-  unverifiedToken: string | undefined;
-  /** Path of the file with the operator's token of this machine; undefined when there is none. */
-  tokenFile: string | undefined;
-  /** The CAs that nodes should trust; undefined when the requester has none of its own. */
-  authorities?: AuthorityRotation | undefined;
-  /** Remembers how far the store was; undefined when nothing does. */
-  storeMark?: StoreMark | undefined;
-  /** See Directory. */
-  hearsEvents(): boolean;
-  /** Returns the parts; throws MusterError `unreachable` while the requester is not ready. */
-  parts(): DirectoryParts;
-  status(): RequesterStatus;
-  metrics(): Metric[];
-}
 
 export class NodeDirectory implements Directory {
   readonly joinCodes: JoinCodeDesk;
@@ -295,25 +231,3 @@ function throwUntold(cause: unknown): never {
   const text = `this requester takes the store for the right one now, but could not tell the others: ${cause.message}`;
   throw new MusterError('unreachable', text, { hint: 'confirm it again in a moment', cause });
 }
-
-const madeByAnother = (maker: string): MusterError =>
-  new MusterError(
-    'conflict',
-    `requester ${maker} makes the CA of the broker, and this one cannot replace it`,
-    {
-      hint: `run the command on the machine of ${maker}`,
-    },
-  );
-
-const noAuthorities = (hasOwnBroker: boolean): MusterError =>
-  hasOwnBroker
-    ? new MusterError('conflict', 'this requester has no CA of its own that it could replace', {
-        hint: 'it makes one where broker.host or api.host is beyond the loopback, and no certificate of yours is set',
-      })
-    : new MusterError(
-        'conflict',
-        'the CA of the NATS in nats.servers is not made by this requester, which cannot replace it',
-        {
-          hint: 'first let the requester and the nodes trust both CAs: put both into nats.tls.caFile of the requester, and run on each node, with the pin of the new one from muster doctor: muster agent trust PIN. Then give the servers of the NATS their new certificates',
-        },
-      );
