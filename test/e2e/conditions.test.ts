@@ -6,9 +6,12 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { AgentStatus } from '../../agent/compute/agent-status.ts';
 import { Cluster } from '../support/cluster.ts';
+import { earlierCommits, earlierProgram, whyNoEarlierProgram } from '../support/earlier-program.ts';
 import { eventually } from '../support/eventually.ts';
 import { muster, Program } from '../support/program.ts';
 import { readShown } from '../support/read-shown.ts';
+
+const noEarlier = await whyNoEarlierProgram();
 
 describe('a condition of a node', () => {
   let cluster: Cluster;
@@ -63,9 +66,17 @@ describe('a condition of a node', () => {
     assert.deepEqual(await told(), ['condition-raised']);
   });
 
-  it('is told when it is over, and a listener that was killed meanwhile hears each event once', async () => {
+  it('is told when it is over, also while an earlier program keeps the roll, and a killed listener hears each event once', async () => {
+    await requester.stop();
+    // Without the history of the checkout, the present program stands for the earlier one.
+    const folder = join(cluster.folder, 'earlier');
+    const earlier = noEarlier ? {} : { main: await earlierProgram(folder, earlierCommits.severalRequesters) };
+    requester = await cluster.requester({}, earlier);
     await agent.stop();
     agent = await cluster.agent('node-1');
+    await cluster.until('node-1', 'APPROVED HEALTHY');
+    await requester.stop();
+    requester = await cluster.requester();
     await listenUntil('condition-cleared HardwareMismatch');
     assert.deepEqual(heard, ['condition-raised HardwareMismatch', 'condition-cleared HardwareMismatch']);
     assert.deepEqual(await told(), ['condition-raised', 'condition-cleared']);
