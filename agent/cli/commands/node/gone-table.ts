@@ -1,22 +1,34 @@
-// Shows the nodes that are gone as a table.
-import { table } from '../../../output/table.ts';
+// Shows the nodes that are gone as a table. On a terminal it has only what fits into its width.
+import { ColumnPrinter, type PrintedColumn } from '../../../output/column-printer.ts';
 import { agoText } from '../../../output/units.ts';
 import type { GoneNode } from '../../../protocol/tombstone.ts';
 import { printable } from '../../../system/printable.ts';
 import { operatorText } from '../actor.ts';
 
-/** Returns the table, the latest first. `isBare` leaves the titles out. */
-export function goneTable(gone: readonly GoneNode[], now: Date, isBare = false): string {
-  const rows = gone.map(node => {
-    const { NodeID, Membership, Forgotten, GoneAt, LastSeenAt, Actor, ClaimedActor, Reason } = node;
-    return [
-      NodeID,
-      Membership ?? '-',
-      `${Forgotten ? 'forgotten' : 'deleted'} ${agoText(GoneAt, now)}`,
-      LastSeenAt ? agoText(LastSeenAt, now) : 'never',
-      operatorText(Actor, ClaimedActor) || '-',
-      Reason || '-',
-    ].map(cell => printable(cell));
-  });
-  return table(isBare ? rows : [['ID', 'WAS', 'GONE', 'LAST HEARD', 'BY', 'REASON'], ...rows]);
+export interface GoneLook {
+  hasHeader: boolean;
+  /** The width of the terminal in characters; undefined when there is none. */
+  total: number | undefined;
+}
+
+/** Returns a printer for the table. `now` is the present time. */
+export function goneTable(now: Date, look: GoneLook): ColumnPrinter<GoneNode> {
+  const columns: PrintedColumn<GoneNode>[] = [
+    { title: 'ID', cell: ({ NodeID }) => NodeID },
+    { title: 'WAS', cell: ({ Membership = '' }) => Membership },
+    {
+      title: 'GONE',
+      cell: ({ Forgotten, GoneAt }) => `${Forgotten ? 'forgotten' : 'deleted'} ${agoText(GoneAt, now)}`,
+    },
+    {
+      title: 'LAST HEARD',
+      rank: 1,
+      cell: ({ LastSeenAt }) => (LastSeenAt ? agoText(LastSeenAt, now) : 'never'),
+    },
+    { title: 'BY', rank: 2, least: 8, cell: ({ Actor, ClaimedActor }) => operatorText(Actor, ClaimedActor) },
+    // Why it went matters most after what it was.
+    { title: 'REASON', rank: 0, least: 10, cell: ({ Reason }) => Reason },
+  ];
+  const safe = columns.map(column => ({ ...column, cell: (node: GoneNode) => printable(column.cell(node)) }));
+  return new ColumnPrinter({ ...look, columns: safe });
 }

@@ -67,12 +67,17 @@ async function listGone({ load, flags: { output }, given }: Argv<typeof flags>):
     name => !['deleted', 'output', 'hide-header'].includes(name) && Object.hasOwn(flags, name),
   );
   if (other !== undefined) throw excludes(`--${other}`);
-  const gone = await (await requesterApi(load)).goneNodes();
   if (output === 'csv' || output === 'ansible') throw excludes(`--output ${output}`);
+  const gone = await (await requesterApi(load)).goneNodes();
   if (output === 'name') print(gone.map(({ NodeID }) => `${NodeID}\n`).join(''));
+  else if (output === 'json' || output === 'yaml') print(await formatAs(output, gone, () => ''));
   else {
     const { goneTable } = await import('./gone-table.ts');
-    print(await formatAs(output, gone, () => goneTable(gone, systemClock.now(), given.has('hide-header'))));
+    const look = { hasHeader: !given.has('hide-header'), total: outputWidth() };
+    const table = goneTable(systemClock.now(), look);
+    for (const node of gone) print(table.add(node));
+    print(table.end());
+    if (table.leftOut.length > 0) note(leftOutText(table.leftOut));
   }
   return 0;
 }

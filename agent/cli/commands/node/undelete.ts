@@ -97,7 +97,9 @@ async function chooseGone(argv: Argv<typeof flags>, api: ApiClient): Promise<Cho
     return { id: NodeID, hasLostLabels: async () => LabelsLost };
   });
   if (isSure) return { targets, isSelection: true };
-  note(goneTable(gone.slice(0, maxShown), systemClock.now()).trimEnd());
+  const table = goneTable(systemClock.now(), { hasHeader: true, total: process.stderr.columns });
+  const rows = gone.slice(0, maxShown).map(node => table.add(node));
+  note([...rows, table.end()].join('').trimEnd());
   if (gone.length > maxShown) note(`… and ${gone.length - maxShown} more. All: muster node list --deleted`);
   const what = gone.length === 1 ? 'this node' : `these ${gone.length} nodes`;
   if (await askYes(`Bring back ${what}?`)) return { targets, isSelection: true };

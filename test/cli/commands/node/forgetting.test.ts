@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { readNode } from '../../../../agent/api/answers.ts';
 import { formerRows } from '../../../../agent/cli/commands/node/former-text.ts';
+import { goneTable } from '../../../../agent/cli/commands/node/gone-table.ts';
+import type { GoneNode } from '../../../../agent/protocol/tombstone.ts';
 import { shortTombstone } from '../../../../agent/requester/roll/tombstones.ts';
 import { MusterError } from '../../../../agent/system/errors.ts';
 import { node, serve } from '../../../requester/api/api-fixture.ts';
@@ -210,6 +212,33 @@ test('of a node whose tombstone was shortened, the description says what is left
     ['was here before', 'forgotten by ada, 2026-01-01 00:00:00 UTC (0 s ago), because: sold'],
     ['', 'more is not known, because many nodes went after it'],
   ]);
+});
+
+test('the list of what is gone has what fits into a terminal, and everything in a pipe', () => {
+  const gone: GoneNode = {
+    NodeID: '7c1d2a34-5b6e-4f70-8a91-0123456789ab',
+    Membership: 'APPROVED',
+    LastSeenAt: at,
+    GoneAt: at,
+    Actor: 'ada',
+    ClaimedActor: 'root@head',
+    Reason: 'its mainboard is broken, and nobody knows when another one will come',
+  };
+  const lines = (total: number | undefined) => {
+    const table = goneTable(new Date(at), { hasHeader: true, total });
+    return [...(table.add(gone) + table.end()).trimEnd().split('\n'), table.leftOut.join()];
+  };
+  assert.deepEqual(lines(80), [
+    'ID                                    WAS       GONE             REASON',
+    `${gone.NodeID}  APPROVED  deleted 0 s ago  its mainboard …`,
+    'LAST HEARD,BY',
+  ]);
+  assert.deepEqual(lines(160), [
+    'ID                                    WAS       GONE             LAST HEARD  BY             REASON',
+    `${gone.NodeID}  APPROVED  deleted 0 s ago  0 s ago     ada (root@he…  its mainboard is broken, and nobody knows when another one will come`,
+    '',
+  ]);
+  assert.match(lines(undefined)[1] ?? '', /^7c1d.* another one will come$/);
 });
 
 const lacks = await noTerminal();
