@@ -156,6 +156,7 @@ export type RequesterEventKind =
   | 'join_code_revoked'
   | 'ca_rotated'
   | 'ca_forgotten'
+  | 'certificate_renewed'
   | 'banned'
   | 'unbanned';
 

@@ -1,8 +1,10 @@
 // Makes the parts of a requester and connects them to each other. Nothing runs yet.
+
 import type { AccountKeys } from '../protocol/account-keys.ts';
 import type { NodeInfo } from '../protocol/node-info.ts';
 import type { SubjectTemplates } from '../protocol/subject-template.ts';
 import type { tombstoneLimits } from '../protocol/tombstone.ts';
+import type { CertificateNews } from './authorities/certificate-news.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
 import { CordonEnds } from './cordons/cordon-ends.ts';
 import { Drains } from './cordons/drains.ts';
@@ -50,6 +52,8 @@ export interface PartsSettings {
 }
 
 export interface PartsOptions extends OpenStoreOptions {
+  /** See RequesterOptions. */
+  certificates?: CertificateNews | undefined;
   self: NodeInfo;
   settings: PartsSettings;
   policy: RollPolicy;
@@ -157,6 +161,7 @@ export function makeParts(
   });
   const own = options.authorities ? [options.authorities] : [];
   options.authorities?.announceBy(ownEvents(options, store));
+  options.certificates?.announceBy(ownEvents(options, store), requesterId);
   const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
   const failureText = 'the store cannot be compared with its events yet; trying again';
   const restoreAll = () => restoreStore(store, { ...options, roll, operators, enrolment, listeners });

@@ -14,6 +14,7 @@ import type { Random } from '../system/random.ts';
 import { version } from '../system/version.ts';
 import type { BrokerError, Connection, StreamReplicas } from '../transport/port.ts';
 import type { AuthorityRotation } from './authorities/authority-rotation.ts';
+import type { CertificateNews } from './authorities/certificate-news.ts';
 import { retryOnBrokerError } from './cluster/retry.ts';
 import { collectStatus, type OwnBroker } from './collect-status.ts';
 import type { Directory } from './directory/directory.ts';
@@ -80,6 +81,8 @@ export interface RequesterOptions {
   storeMark?: StoreMark | undefined;
   /** The CAs that nodes should trust; undefined when the requester has none of its own. */
   authorities?: AuthorityRotation | undefined;
+  /** Tells of the certificates that this requester makes for itself; undefined in tests. */
+  certificates?: CertificateNews | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
   /** Holds writes while the store is copied or moved; undefined in tests. */

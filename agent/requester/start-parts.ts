@@ -160,7 +160,7 @@ export async function startParts(
 
 /** Stores and sends what still waits, for `timeoutMs` at most, and gives the lease back. */
 export async function endParts(
-  { clock, log, storeMark, authorities }: PartsOptions,
+  { clock, log, storeMark, authorities, certificates }: PartsOptions,
   { lease, peers }: OpenStore,
   { roll, lastSeen, events }: MadeParts,
   timeoutMs: number,
@@ -175,5 +175,6 @@ export async function endParts(
   if (waiting > 0) log.warn({ waiting }, text);
   await lease.release();
   peers.tellLeaving();
+  certificates?.stop();
   await Promise.all([storeMark?.write(), authorities?.stop()]);
 }

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { chooseCertificate } from '../broker/tls/choose-certificate.ts';
 import { machineNames } from '../broker/tls/names.ts';
-import { isFor } from '../broker/tls/server-certificate.ts';
+import { isFor, type OnMade } from '../broker/tls/server-certificate.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ApiTls } from '../requester/api/server.ts';
 import { systemClock } from '../system/clock.ts';
@@ -21,6 +21,7 @@ export async function apiCertificate(
   settings: Settings,
   folder: string,
   log: Log,
+  onMade?: OnMade,
 ): Promise<ApiTls | undefined> {
   const { host, tls } = settings.api;
   const { certFile, keyFile } = tls;
@@ -34,7 +35,14 @@ export async function apiCertificate(
   }
   if (isLoopback(host)) return undefined;
   const now = () => systemClock.now();
-  const { chain, key } = await chooseCertificate({ settings, folder, machine: machineNames, now, log });
+  const { chain, key } = await chooseCertificate({
+    settings,
+    folder,
+    machine: machineNames,
+    now,
+    log,
+    onMade,
+  });
   return checked(chain, key, folder);
 }
 

@@ -10,6 +10,7 @@ import {
 } from '../broker/broker-access.ts';
 import { chooseCertificate, usesTls } from '../broker/tls/choose-certificate.ts';
 import { machineNames } from '../broker/tls/names.ts';
+import type { OnMade } from '../broker/tls/server-certificate.ts';
 import { findOnPath, systemEnvironment } from '../config/environment.ts';
 import { roleFolder } from '../config/paths.ts';
 import type { Settings } from '../config/settings.ts';
@@ -55,6 +56,8 @@ export interface OwnBrokerOptions
   access: RequesterAccess;
   /** The id of the requester. */
   node: string;
+  /** Called when a certificate was made. */
+  onCertificate?: OnMade | undefined;
 }
 
 /** Starts the requester's own broker. Returns undefined when the settings name other brokers. @throws MusterError */
@@ -62,7 +65,14 @@ export async function startOwnBroker(options: OwnBrokerOptions): Promise<Broker 
   const { settings, log, data, folder, node, access, signal, onChange } = options;
   if (settings.nats.servers.length > 0) return undefined;
   const certificate = () =>
-    chooseCertificate({ settings, folder, machine: machineNames, now: () => systemClock.now(), log });
+    chooseCertificate({
+      settings,
+      folder,
+      machine: machineNames,
+      now: () => systemClock.now(),
+      log,
+      onMade: options.onCertificate,
+    });
   return startBroker({
     access,
     several: access.several && guardLines(access.several),

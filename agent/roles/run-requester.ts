@@ -1,4 +1,5 @@
 // Runs the requester with its own broker in the foreground, until it is told to stop. Everything stops in reverse order.
+
 import { join } from 'node:path';
 import { accountKeys } from '../broker/account-keys.ts';
 import type { Broker } from '../broker/broker.ts';
@@ -8,6 +9,7 @@ import { readHostFacts } from '../host/host-facts.ts';
 import { nodeLabels } from '../host/labels.ts';
 import { writeRequesterToken } from '../protocol/requester-token.ts';
 import { startApi } from '../requester/api/server.ts';
+import { CertificateNews } from '../requester/authorities/certificate-news.ts';
 import { FreezeFollower } from '../requester/freeze/freeze-follower.ts';
 import { Ledger, ledgerFileName } from '../requester/ledger/ledger.ts';
 import { StoreMark, storeMarkFileName } from '../requester/ledger/store-mark.ts';
@@ -72,7 +74,8 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
     random: systemRandom,
   });
   const life = lifetime(log);
-  const running: Running = { ...start, load, notifier, node, life };
+  const certificates = new CertificateNews(systemClock);
+  const running: Running = { ...start, load, notifier, node, life, certificates };
   try {
     const access = await loadAccess(folder, settings);
     await useDueAuthority(running);
@@ -81,6 +84,7 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
       access,
       signal: life.signal,
       onChange: () => notifier.updateSoon(),
+      onCertificate: made => certificates.onMade(made),
     });
     cleanup.defer(() => broker?.stop(stopTimeoutsMs.broker));
     await serveNodes({ ...running, broker, access }, created => {
@@ -99,6 +103,7 @@ interface Running extends RoleStart {
   notifier: StatusNotifier;
   node: string;
   life: Lifetime;
+  certificates: CertificateNews;
 }
 
 interface Served extends Running {
@@ -115,7 +120,7 @@ const ownNatsPings = { pingIntervalMs: 2_000, maxUnansweredPings: 2 };
 
 /** Runs the requester and its API until it is told to stop. @throws as `runRequester`. */
 async function serveNodes(
-  { load, settings, log, data, folder, notifier, node, life, broker, access }: Served,
+  { load, settings, log, data, folder, notifier, node, life, certificates, broker, access }: Served,
   onCreated: (requester: Requester) => void,
 ): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
@@ -165,6 +170,7 @@ async function serveNodes(
         ? ownBrokerAddresses(broker, settings.broker.host, authorities)
         : ownNatsAddresses(settings, log),
     authorities,
+    certificates,
     tokens: access.tokens,
     approved: settings.broker.approved,
     loginKey: broker || hasCredentials(settings.nats) ? undefined : access.requester.publicKey,
@@ -193,7 +199,7 @@ async function serveNodes(
     }),
   );
   connection.onState(() => notifier.update());
-  const tls = await apiCertificate(settings, folder, log);
+  const tls = await apiCertificate(settings, folder, log, made => certificates.onMade(made));
   const { host, port, openReads } = settings.api;
   const api = await startApi({ directory: requester.directory, host, port, openReads, tls, log });
   cleanup.defer(() => api.stop());

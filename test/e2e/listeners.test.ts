@@ -1,5 +1,5 @@
-// Listeners against a real requester with its own broker: the program in docs/messages.md reads each event once, also when it
-// is killed; and what a listener may not do is tried.
+// Listeners against a real requester with its own broker: the programs in README.md and docs/messages.md read each event, also
+// when they are killed; and what a listener may not do is tried.
 import assert from 'node:assert/strict';
 import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { readPage } from '../support/pages.ts';
 import { connectAsRequester } from '../support/pinned-keys.ts';
 import { Program } from '../support/program.ts';
 import { RawClient } from '../support/raw-client.ts';
+import { newFolder } from '../support/temporary.ts';
 
 let cluster: Cluster;
 
@@ -30,29 +31,56 @@ const create = (name: string, ...flags: string[]) => makeListener(cluster, name,
 /** Returns the ids of all stored events, the oldest first. */
 const storedIds = async () => (await cluster.events()).map(({ id }) => id);
 
+/** Writes the program on a page, and `file` with what it needs, into a folder of its own. Returns how it is started. */
+async function programOn(page: string, name: string): Promise<{ folder: string; start: () => Program }> {
+  const [, text = ''] = /```js\n([\s\S]*?)```/.exec(await readPage(page)) ?? [];
+  const folder = await newFolder();
+  await writeFile(join(folder, 'program.mjs'), text);
+  await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), join(folder, 'node_modules'));
+  await writeFile(join(folder, `${name}.json`), JSON.stringify(await create(name, '--from-oldest')));
+  return {
+    folder,
+    start: () => new Program(['program.mjs'], { cwd: folder, program: [process.execPath] }),
+  };
+}
+
+it('of twenty lines in README.md reads each event, and goes on where it stopped when it is killed', async () => {
+  const [, text = ''] = /```js\n([\s\S]*?)```/.exec(await readPage('README.md')) ?? [];
+  assert.ok(text.trimEnd().split('\n').length <= 20);
+  const { start } = await programOn('README.md', 'desk');
+  const idsOf = (program: Program) => program.stdout.split('\n').map(line => line.split(' ')[0] ?? '');
+  await cluster.decide('node-1', 'approve', { message: 'a quiet fan' });
+  const first = start();
+  await first.untilPrinted(/org\.muster\.node\.approved node-1 a quiet fan/);
+  await first.kill();
+  const before = new Set(idsOf(first));
+  await cluster.decide('node-1', 'reject');
+  const newest = (await storedIds()).at(-1) ?? '';
+  const second = start();
+  await eventually('it reads on', async () => idsOf(second).includes(newest));
+  await second.kill();
+  const again = idsOf(second).filter(id => id !== '' && before.has(id));
+  assert.ok(again.length <= 1, `only one that was not acknowledged may come again: ${again}`);
+  const read = new Set([...before, ...idsOf(second)]);
+  const missed = (await storedIds())
+    .slice(0, (await storedIds()).indexOf(newest))
+    .filter(id => !read.has(id));
+  assert.deepEqual(missed, []);
+});
+
 describe('the program in docs/messages.md', () => {
   let program: Program;
+  let folder: string;
+  let start: () => Program;
 
   before(async () => {
-    const [, text = ''] = /```js\n([\s\S]*?)```/.exec(await readPage('docs/messages.md')) ?? [];
-    await writeFile(join(cluster.folder, 'billing.mjs'), text);
-    await symlink(
-      fileURLToPath(new URL('../../node_modules', import.meta.url)),
-      join(cluster.folder, 'node_modules'),
-    );
-    await writeFile(
-      join(cluster.folder, 'billing.json'),
-      JSON.stringify(await create('billing', '--from-oldest')),
-    );
+    ({ folder, start } = await programOn('docs/messages.md', 'billing'));
   });
   after(() => program?.kill());
 
-  const start = () => new Program(['billing.mjs'], { cwd: cluster.folder, program: [process.execPath] });
   /** Returns the ids of the events that the program has worked on. */
   const doneIds = async () =>
-    (await readFile(join(cluster.folder, 'done.txt'), 'utf8').catch(() => ''))
-      .split('\n')
-      .filter(id => id !== '');
+    (await readFile(join(folder, 'done.txt'), 'utf8').catch(() => '')).split('\n').filter(id => id !== '');
   const unread = async () => {
     const { stdout } = await cluster.command('listener', 'list', '-o', 'json');
     return (JSON.parse(stdout) as ListenerView[]).find(({ Name }) => Name === 'billing')?.Unread;
@@ -87,7 +115,7 @@ describe('the program in docs/messages.md', () => {
 
   it('reads on when its durable was removed, and works on nothing twice', async () => {
     await program.kill();
-    const { Durable } = JSON.parse(await readFile(join(cluster.folder, 'billing.json'), 'utf8'));
+    const { Durable } = JSON.parse(await readFile(join(folder, 'billing.json'), 'utf8'));
     const requester = await connectAsRequester(cluster);
     await requester.request(`$JS.API.CONSUMER.DELETE.NODE_EVENTS.${Durable}`, '', 5_000);
     await requester.close(0);

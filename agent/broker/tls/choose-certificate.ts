@@ -18,6 +18,7 @@ import {
   inspectServerCertificate,
   isFor,
   loadServerCertificate,
+  type OnMade,
   type ServerCertificate,
 } from './server-certificate.ts';
 
@@ -52,6 +53,8 @@ export interface CertificateSource {
   machine: () => MachineNames;
   now: () => Date;
   log: Log;
+  /** Called when the requester makes a certificate. */
+  onMade?: OnMade | undefined;
 }
 
 /** Returns the certificate of the broker, which is made if there is none yet. Throws MusterError. */
@@ -61,10 +64,11 @@ export async function chooseCertificate({
   machine,
   now,
   log,
+  onMade,
 }: CertificateSource): Promise<ServerCertificate> {
   const plan = certificatePlan(settings, machine);
   if ('files' in plan) return await loadOwnCertificate(plan.files, plan.names, folder, now());
-  return await loadServerCertificate(folder, plan.names, { now, log });
+  return await loadServerCertificate(folder, plan.names, { now, log, onMade });
 }
 
 /** Checks the operator's own certificate, if the settings name one, and changes nothing. Throws MusterError. */

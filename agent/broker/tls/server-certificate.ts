@@ -44,6 +44,14 @@ export function certificateFiles(folder: string) {
   };
 }
 
+/** Called when a certificate was made: why, its fingerprint (SHA-256), the hosts that it is for, and its end. */
+export type OnMade = (made: {
+  reason: string;
+  fingerprint: string;
+  names: readonly string[];
+  end: Date;
+}) => void;
+
 /** A certificate that ends within this time is replaced at the next start, in milliseconds. */
 const renewalMs = 90 * 24 * 3_600_000;
 
@@ -57,7 +65,7 @@ const renewalMs = 90 * 24 * 3_600_000;
 export async function loadServerCertificate(
   folder: string,
   names: readonly string[],
-  { now, log }: { now: () => Date; log: Log },
+  { now, log, onMade }: { now: () => Date; log: Log; onMade?: OnMade | undefined },
 ): Promise<ServerCertificate> {
   const files = certificateFiles(folder);
   const authority = await loadAuthority(files, log);
@@ -75,6 +83,8 @@ export async function loadServerCertificate(
   await writeFileAtomic(files.key, key);
   await writeFileAtomic(files.cert, chain);
   log.info({ file: files.cert, names: names.join(' ') }, `made a certificate for the requester: ${why}`);
+  const { fingerprint256: fingerprint, validToDate: end } = new X509Certificate(chain);
+  onMade?.({ reason: `${why}`, fingerprint, names, end });
   return describe(files, chain, key, authority.certificate);
 }
 
