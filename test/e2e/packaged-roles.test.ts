@@ -8,7 +8,7 @@ import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort, freePortPair } from '../support/listener.ts';
 import { cannotPackage, packaged } from '../support/packaged.ts';
-import { muster, Program } from '../support/program.ts';
+import { type Finished, muster, Program } from '../support/program.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 import { newFolder } from '../support/temporary.ts';
 
@@ -62,7 +62,7 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
     assert.doesNotMatch(stderr, /"level":"(?:warn|error)"/);
   });
 
-  it('runs two requesters beside one broker, and the list goes on at one when the other is killed', async t => {
+  it('runs two requesters beside one broker, tends a node, and the list goes on at one when the other is killed', async t => {
     const port = await freePortPair();
     const broker = ['--broker-port', String(await freePort()), '--api-port', String(port)];
     const dev = new Program(['dev', '--data-dir', await newFolder(), '--requesters', '2', ...broker], {
@@ -70,12 +70,13 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
     });
     t.after(() => dev.stop());
     await dev.untilPrinted(/Ctrl-C stops everything/);
+    const env = { MUSTER_API_SERVERS: `127.0.0.1:${port},127.0.0.1:${port + 1}` };
+    const run = (...words: string[]) => muster(['node', ...words], { env, program: [built.file] });
+    await tend(run, 'node-1');
     process.kill(Number(/node-0 {2}requester is up: .* process (\d+)/.exec(dev.stdout)?.[1]), 'SIGKILL');
     await dev.untilPrinted(/node-0 {2}requester ended \(SIGKILL\): the cluster goes on/);
-    const env = { MUSTER_API_SERVERS: `127.0.0.1:${port},127.0.0.1:${port + 1}` };
-    const list = () => muster(['node', 'list'], { env, program: [built.file] });
     await eventually('the other one shows the node and that it watches', async () =>
-      /^node-1 +Compute +PENDING +HEALTHY[\s\S]*^requester-2 .* watches$/m.test((await list()).stdout),
+      /^node-1 +Compute +PENDING +HEALTHY[\s\S]*^requester-2 .* watches$/m.test((await run('list')).stdout),
     );
     assert.equal((await dev.stop()).code, 0);
   });
@@ -107,3 +108,30 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
     assert.ok(built.sizeBytes - size <= 124e6, String(built.sizeBytes - size));
   });
 });
+
+/** Does to a node what operators do to one, by the packaged commands. Each is loaded only when it is asked for. */
+async function tend(run: (...words: string[]) => Promise<Finished>, id: string): Promise<void> {
+  const steps: [words: string[], code: number, shown: RegExp][] = [
+    [['cordon', id, '-m', 'disk swap', '--for', '2h'], 0, /^Ok\n$/],
+    [
+      ['drain', id, '--wait', '--deadline', '1s'],
+      1,
+      /the deadline has passed, and node-1 does not say what it runs/,
+    ],
+    [['label', id, 'rack=b7'], 0, /^Ok\n$/],
+    [['list', '--labels', 'rack=b7'], 0, /^node-1 .* draining late: disk swap$/m],
+    [['explain', id], 0, /disk swap[\s\S]*rack/],
+    [['uncordon', id], 0, /^Ok\n$/],
+    [['prune', '--silent-for', '1d', '--dry-run'], 1, /no node matches the selection/],
+    [['delete', id, '-m', 'sold'], 0, /^Ok\n$/],
+    [['undelete', id], 0, /^Ok\n$/],
+    [['describe', id], 0, /rack +b7/],
+  ];
+  for (const [words, expected, shown] of steps) {
+    const { code, stdout, stderr } = await run(...words);
+    assert.equal(code, expected, `${words.join(' ')}: ${stdout}${stderr}`);
+    assert.match(stdout + stderr, shown, words.join(' '));
+  }
+  const isBack = async () => /^node-1 +Compute +PENDING +HEALTHY/m.test((await run('list')).stdout);
+  await eventually('its agent is back', isBack);
+}
