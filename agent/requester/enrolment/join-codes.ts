@@ -1,7 +1,6 @@
 // Keeps the join codes of a cluster: makes and revokes them, and says of a token that a node shows whether it lets the node
 // in.
 import { hash, randomBytes } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import { codeIdOf, joinToken } from '../../protocol/join-code.ts';
 import { hashToken, isSame } from '../../protocol/secret-hash.ts';
 import type { Clock } from '../../system/clock.ts';
@@ -14,7 +13,8 @@ import { type RecordBucket, RecordSet } from '../cluster/record-set.ts';
 import type { Act, RequesterAnnouncer } from '../events/requester-events.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { throwUnstored } from '../status/unstored.ts';
-import { listHint, madeBefore, notValid, tooMany } from './join-code-faults.ts';
+import { CodeRevocations } from './code-revocations.ts';
+import { listHint, madeBefore, tooMany } from './join-code-faults.ts';
 import {
   allowsAddress,
   codesToForget,
@@ -25,7 +25,6 @@ import {
   type Newcomer,
   stateOf,
   withNodeGone,
-  withRevoked,
 } from './join-code-rules.ts';
 import type { Pin } from './pins.ts';
 
@@ -75,10 +74,7 @@ export class JoinCodes {
   /** The records in the store. */
   readonly set: RecordSet<JoinCodeRecord>;
   readonly #options: JoinCodesOptions;
-  /** The records of revoked codes that the store has not taken yet. */
-  readonly #revoked = new Map<string, JoinCodeRecord>();
-  /** The codes whose revocation the store may have or not, because it gave no answer. It may be repeated. */
-  readonly #doubtful = new Set<string>();
+  readonly #revocations: CodeRevocations;
   /** Number of enrolments with a code whose pin is being written. */
   readonly #held = new Map<string, number>();
 
@@ -92,11 +88,12 @@ export class JoinCodes {
       log,
       onChange: (before, after) => options.onChange?.(before, after),
       onOthersChange: (id, before, after) => {
-        if (after?.revoked && !before?.revoked) void this.#keepOver(id);
+        if (after?.revoked && !before?.revoked) void this.#revocations.keepOver(id);
       },
       // Only codes that let nobody in are forgotten, so a requester that has not heard of it yet lets nobody in either.
       mayVanish: (id, record) => this.#listed(id, record, options.clock.now()).state !== 'valid',
     });
+    this.#revocations = new CodeRevocations({ ...options, set: this.set });
   }
 
   /**
@@ -134,7 +131,7 @@ export class JoinCodes {
 
   /** Returns the record of a code; undefined when it is not kept any more. */
   recordOf(id: string): JoinCodeRecord | undefined {
-    return this.#revoked.get(id) ?? this.set.get(id);
+    return this.#revocations.recordOf(id);
   }
 
   /** Returns all codes that are kept, the newest first. */
@@ -187,28 +184,7 @@ export class JoinCodes {
     if (hasDone(this.set.get(id)?.operations, 'join_code_revoked', act.operation))
       return this.#listed(id, found, now);
     const { state } = this.#listed(id, found, now);
-    const isRepeated = this.#doubtful.delete(id);
-    if (state !== 'valid' && !isRepeated) throw notValid(id, state);
-    // The first attempt may stand, so a repeated one writes the same.
-    const revoked = found.revoked ?? { at: now.toISOString(), by: act.actor };
-    const record: JoinCodeRecord = { ...found, revoked };
-    // It lets nobody in from now on, even while the store does not answer.
-    this.#revoked.set(id, record);
-    try {
-      const stored = await this.set.update(
-        id,
-        newest => newest && withRevoked(newest, revoked, act.operation),
-      );
-      this.#revoked.delete(id);
-      if (stored?.revoked && !isDeepStrictEqual(stored.revoked, revoked)) throw notValid(id, 'revoked');
-    } catch (error) {
-      if (!(error instanceof BrokerError) || !(await this.#isStored(id, record)))
-        throwUnstored(error, {
-          what: `the join code ${id} may be revoked or not`,
-          hint: 'repeat the command',
-        });
-    }
-    await this.#keepOver(id);
+    const record = await this.#revocations.revoke(id, found, state, act);
     this.#tell('join_code_revoked', { id, record }, act);
     return this.#listed(id, record, now);
   }
@@ -225,7 +201,7 @@ export class JoinCodes {
   /** Keeps outside of the store that a code is used up, after a node has used it. */
   async onUsed(id: string): Promise<void> {
     const record = this.recordOf(id);
-    if (record && this.#usesOf(id, record) >= record.uses) await this.#keepOver(id);
+    if (record && this.#usesOf(id, record) >= record.uses) await this.#revocations.keepOver(id);
   }
 
   /**
@@ -233,18 +209,7 @@ export class JoinCodes {
    * `olderSince` (RFC 3339). @throws BrokerError
    */
   async revokeOlder(olderSince: string | undefined): Promise<void> {
-    const { clock, ledger, log } = this.#options;
-    const revoked = { at: clock.now().toISOString(), by: 'requester' };
-    for (const { id, record, state } of this.list()) {
-      const isOlder = olderSince !== undefined && Date.parse(record.at) < Date.parse(olderSince);
-      if (state !== 'valid' || !(isOlder || ledger?.get('code', id))) continue;
-      await this.set.update(id, newest => (newest && !newest.revoked ? { ...newest, revoked } : undefined));
-      log.warn({ code: id }, 'a join code is void, because the store is older than it was');
-    }
-  }
-
-  async #keepOver(id: string): Promise<void> {
-    await this.#options.ledger?.put('code', id, { at: this.#options.clock.now().toISOString() });
+    await this.#revocations.revokeOlder(this.list(), olderSince);
   }
 
   #tell(
@@ -259,22 +224,6 @@ export class JoinCodes {
   }
 
   /**
-   * Reads a code again whose revocation failed or got no answer, and returns whether it stands. When the store does not
-   * tell, the code stays revoked until the next start.
-   */
-  async #isStored(id: string, { revoked }: JoinCodeRecord): Promise<boolean> {
-    try {
-      const stored = await this.set.read(id);
-      this.#revoked.delete(id);
-      return stored !== undefined && stored.revoked?.at === revoked?.at;
-    } catch (error) {
-      if (!(error instanceof BrokerError || error instanceof MusterError)) throw error;
-      this.#doubtful.add(id);
-      return false;
-    }
-  }
-
-  /**
    * Removes codes that ended long ago, and makes room for `newCodes`. What the store does not remove is tried again
    * later.
    */
@@ -284,7 +233,7 @@ export class JoinCodes {
     for (const id of codesToForget(all, clock.now(), newCodes)) {
       try {
         await this.set.remove(id);
-        this.#revoked.delete(id);
+        this.#revocations.forget(id);
       } catch (err) {
         if (!(err instanceof BrokerError || err instanceof MusterError)) throw err;
         log.debug({ code: id, err }, 'an old join code could not be removed; it is tried again');
