@@ -55,17 +55,22 @@ export async function readReplicas(
       `the broker described the stream ${stream} in a way that muster does not understand`,
     );
   const { config, cluster } = found.output;
+  const { connect_urls, server_name } = connection.link?.info ?? {};
+  const members = cluster.replicas ?? [];
   return {
     stream,
     replicas: config.num_replicas,
-    servers: readNamedServers(connection.link?.info?.connect_urls).length,
+    servers: readNamedServers(connect_urls).length,
     leader: cluster.leader || undefined,
-    others: (cluster.replicas ?? []).map(({ name, current, offline, lag, active }) => ({
-      name,
-      isCurrent: current && !offline,
-      lag,
-      silentMs: cluster.leader ? active / 1_000_000 : 0,
-    })),
+    // Without a leader the list also has the server that we are connected to, which is not current, and not away either.
+    others: (cluster.leader ? members : members.filter(({ name }) => name !== server_name)).map(
+      ({ name, current, offline, lag, active }) => ({
+        name,
+        isCurrent: current && !offline,
+        lag,
+        silentMs: cluster.leader ? active / 1_000_000 : 0,
+      }),
+    ),
   };
 }
 

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { makeNatsServer, type NatsServer } from '../support/nats-server.ts';
+import { muster } from '../support/program.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 
 describe('a broker that fails', () => {
@@ -112,6 +113,12 @@ describe("the requester's own broker", () => {
       const { state, reason } = await cluster.status();
       return state === 'degraded' && /has no space left on .*node-0\/broker\/store$/.test(reason ?? '');
     });
+    const { code, stdout } = await muster(['status', '--data-dir', data]);
+    assert.equal(code, 1);
+    assert.match(
+      stdout.replaceAll(/\s+/g, ' '),
+      /^requester node-0 trouble the broker's store has no space left on \S+ to do make room on the disk of \S+\/broker state degraded /,
+    );
     await disk.makeRoom();
     assert.equal(await decide('reject'), 0);
     await eventually('the status is well', async () => (await cluster.status()).state === 'ready');

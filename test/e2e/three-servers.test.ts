@@ -84,10 +84,27 @@ describe('a requester on three NATS servers', () => {
     assert.equal(refusal.code, 1, refusal.stderr);
     assert.match(refusal.stderr, /2 of 3 servers are away; nothing is decided until one is back/);
     // The server that is left may take itself for the leader for some seconds more.
-    await eventually('the status says so', async () => {
-      const { code, stdout } = await muster(['status', '--data-dir', cluster.folderOf('node-0')]);
-      return code === 1 && /no\s+quorum/.test(stdout);
-    });
+    await eventually(
+      'the status says so first, and names the two',
+      async () => {
+        const { code, stdout } = await muster(['status', '--data-dir', cluster.folderOf('node-0')]);
+        const [, streams = '', names = ''] =
+          /^requester node-0 trouble no quorum: 2 of 3 servers are away; nothing is decided until one is back \(([^)]*)\) to do start the NATS servers that are away \(([^)]*) did not/.exec(
+            stdout.replaceAll(/\s+/g, ' '),
+          ) ?? [];
+        const named = names.split(', ').sort().join();
+        return (
+          code === 1 &&
+          /NODE_EVENTS/.test(streams) &&
+          named ===
+            away
+              .map(each => `s${each}`)
+              .sort()
+              .join()
+        );
+      },
+      60_000,
+    );
     const config = join(cluster.folder, 'node-0-requester.yaml');
     await eventually('a backup is refused, and says why', async () => {
       const backup = await muster(['backup', join(cluster.folder, 'muster.backup'), '--config', config]);

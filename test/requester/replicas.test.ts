@@ -63,7 +63,10 @@ test('without a quorum a decision is refused before anything is written, and hea
   const { state, reason, troubles } = requester.status();
   assert.equal(state, 'degraded');
   assert.match(reason ?? '', /what is shown is as of \d{4}-/);
-  assert.match(troubles?.[0]?.text ?? '', /2 of 3 servers are away; nothing is decided until one is back$/);
+  assert.match(
+    troubles?.[0]?.text ?? '',
+    /2 of 3 servers are away; nothing is decided until one is back \(muster_v1, node_v1, NODE_EVENTS\)$/,
+  );
   const revision = broker.buckets.get('node_v1')?.revision;
   await assert.rejects(fixture.finish(requester.directory.approve('node-1', decision)), {
     code: 'no_quorum',
@@ -169,6 +172,16 @@ test('the texts say how many servers are away and must come back', () => {
   assert.match(quorumFault(away(3, 1)) ?? '', /have no leader now/);
   assert.match(quorumFault(away(1, 1)) ?? '', /the only server of it is away/);
   assert.deepEqual(replicaTroubles({ replicas: [], behind: new Map(), missing: [] }), []);
+  const behind = new Map([['KV_node_v1', ['s1', 's2']]]);
+  const troubles = replicaTroubles({
+    replicas: [leaderless('KV_muster_v1'), whole('KV_node_v1')],
+    behind,
+    missing: [],
+  });
+  assert.deepEqual(
+    troubles.map(({ text }) => text),
+    ['no quorum: 2 of 3 servers are away; nothing is decided until one is back (muster_v1)'],
+  );
 });
 
 test('the store mark remembers which streams were there, and forgets those of another cluster', async t => {

@@ -39,10 +39,12 @@ export interface ReplicaSources {
 
 /** Returns the troubles of the streams in a cluster, the most important one first; none on a single server. */
 export function replicaTroubles({ replicas, behind, missing }: ReplicaSources): Trouble[] {
+  const quorum = quorumTrouble(replicas);
   return [
-    quorumTrouble(replicas),
+    quorum,
     missing.length > 0 ? missingTrouble(missing) : undefined,
-    behindTrouble(replicas, behind),
+    // The servers that are away are named already. Another stream may still have a leader that has not noticed it.
+    quorum ? undefined : behindTrouble(replicas, behind),
     singleTrouble(replicas),
   ].filter(trouble => trouble !== undefined);
 }
@@ -54,7 +56,7 @@ function quorumTrouble(replicas: readonly StreamReplicas[]): Trouble | undefined
   const away = namesOf(without.flatMap(({ others }) => others.filter(each => !each.isCurrent)));
   return {
     code: 'no_quorum',
-    text: `${streamsText(without)}: ${fault}`,
+    text: `${fault} (${streamsText(without)})`,
     hint:
       away.length > 0
         ? `start the NATS servers that are away (${away.join(', ')} did not answer the others); the rest comes back by itself`
