@@ -45,6 +45,11 @@ export class RefusedKey {
     this.#options = options;
   }
 
+  /** The deletion is over: an operator wants this node to register again. */
+  onRegisterByHand(): void {
+    this.#hasWaited = false;
+  }
+
   /**
    * Asks whether the key is still refused, when it was refused or when the node was deleted. A deleted node sends nothing by
    * which it would notice that.

@@ -110,6 +110,7 @@ export class Registration {
     const { connection, state } = this.#options;
     this.#effects.onRegisterByHand();
     this.#delays.onRegisterByHand();
+    this.#refusedKey.onRegisterByHand();
     // The present link, if there is one, may have been opened before the operator's wish.
     if (state.refusal || state.phase === 'deleted') connection.reconnect();
     this.#effects.registerAgain('', 0);
@@ -119,6 +120,7 @@ export class Registration {
   join(): void {
     const { connection } = this.#options;
     this.#delays.onRegisterByHand();
+    this.#refusedKey.onRegisterByHand();
     this.#effects.update({ refusal: undefined });
     connection.reconnect();
     this.#effects.registerAgain('', 0);

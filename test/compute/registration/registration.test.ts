@@ -310,6 +310,27 @@ describe('a decision reaches a node by the answers to its reports', () => {
     assert.equal(bench.phase, 'deleted');
   });
 
+  test('a node that was registered by hand waits on its link again when it is deleted again', async () => {
+    const bench = await started(inTurn(accepted('APPROVED', 's-1'), accepted('APPROVED', 's-2')));
+    const refusal = {
+      code: 'deleted',
+      reason: 'node node-1 was deleted',
+      hint: '',
+      fingerprint: '',
+    } as const;
+    await bench.answerReport(deleted());
+    bench.refusal = refusal;
+    await bench.registration.onConnectedAgain();
+    bench.refusal = undefined;
+    bench.registration.register();
+    await bench.clock.settle();
+    assert.equal(bench.phase, 'approved');
+    await bench.answerReport(deleted());
+    bench.refusal = refusal;
+    await bench.registration.onConnectedAgain();
+    assert.deepEqual([bench.standBys, bench.reconnects], [[600_000, 600_000], [0]]);
+  });
+
   test('a deleted node that nobody tells why it is refused stays quiet', async () => {
     const bench = await started(inTurn(accepted('APPROVED', 's-1'), accepted('APPROVED', 's-2')));
     await bench.answerReport(deleted());
