@@ -9,7 +9,7 @@ export interface Clock {
   monotonic(): number;
   /** Returns the wall time, for people to read. Decisions must not depend on it. */
   now(): Date;
-  /** Calls `fn` once, after `delayMs` milliseconds. */
+  /** Calls `fn` once, after `delayMs` milliseconds; as soon as possible when that time is over already. */
   after(delayMs: number, fn: () => void): Timer;
 }
 
@@ -17,7 +17,7 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
   now: () => new Date(),
   after(delayMs, fn) {
-    const handle = setTimeout(fn, delayMs);
+    const handle = setTimeout(fn, Math.max(0, delayMs));
     return { cancel: () => clearTimeout(handle) };
   },
 };

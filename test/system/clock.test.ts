@@ -53,6 +53,16 @@ test('the system clock never goes back, and its timers fire once unless cancelle
   assert.ok(Math.abs(systemClock.now().getTime() - Date.now()) < 60_000);
 });
 
+test('a delay that is over already ends at once, and Node warns of nothing', async () => {
+  const warnings: string[] = [];
+  const note = ({ name }: Error) => warnings.push(name);
+  process.on('warning', note);
+  await sleep(systemClock, -1);
+  await new Promise(resolve => setImmediate(resolve));
+  process.off('warning', note);
+  assert.deepEqual(warnings, []);
+});
+
 test('endsWithin waits for work that ends in time, gives up on other work, and rejects when the work rejects', async () => {
   const clock = new FakeClock();
   assert.equal(await endsWithin(clock, 100, Promise.resolve()), true);

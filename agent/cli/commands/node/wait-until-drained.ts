@@ -43,6 +43,7 @@ interface Awaited {
 export async function waitUntilDrained(options: DrainWaitOptions): Promise<void> {
   const { ids, look, events, clock, timeoutMs, tell, onDrained } = options;
   const startMs = clock.monotonic();
+  const endMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : startMs + timeoutMs;
   const news = new News(events);
   const awaited = new Map<string, Awaited>(ids.map(id => [id, { text: '', began: '' }]));
   const ended: string[] = [];
@@ -51,8 +52,8 @@ export async function waitUntilDrained(options: DrainWaitOptions): Promise<void>
   let lastCount: number | undefined;
   for (;;) {
     const nowMs = clock.monotonic();
-    const leftMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : timeoutMs - (nowMs - startMs);
-    const isRound = nowMs >= nextRoundMs || leftMs <= 0;
+    const isOver = nowMs >= endMs;
+    const isRound = nowMs >= nextRoundMs || isOver;
     const fresh = news.take();
     await inGroups(
       [...awaited].filter(([id]) => isRound || fresh.has(id)),
@@ -74,9 +75,9 @@ export async function waitUntilDrained(options: DrainWaitOptions): Promise<void>
       lastCount = awaited.size;
       tell(crowdText(ids.length, awaited));
     }
-    if (leftMs <= 0) throw tooLate([...awaited.values()].map(({ text }) => text));
+    if (isOver) throw tooLate([...awaited.values()].map(({ text }) => text));
     if (isRound) nextRoundMs = clock.monotonic() + looks.everyMs * Math.max(1, awaited.size / looks.nodes);
-    await endsWithin(clock, Math.min(nextRoundMs - clock.monotonic(), leftMs), news.next());
+    await endsWithin(clock, Math.min(nextRoundMs, endMs) - clock.monotonic(), news.next());
   }
   const [text, ...more] = ended;
   if (text !== undefined) throw new MusterError('failed', text, { details: firstOf(more) });

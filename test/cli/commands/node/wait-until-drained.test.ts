@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readNode, type ShownEvent } from '../../../../agent/api/answers.ts';
 import { waitUntilDrained } from '../../../../agent/cli/commands/node/wait-until-drained.ts';
+import { sleep } from '../../../../agent/system/clock.ts';
 import { MusterError } from '../../../../agent/system/errors.ts';
 import { computeInfo } from '../../../requester/samples.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -19,6 +20,8 @@ class Waiting {
   readonly drained: string[] = [];
   readonly told: string[] = [];
   looks = 0;
+  /** The time that a look takes, in milliseconds. */
+  lookMs = 0;
   /** What is thrown in place of each answer. */
   failure: MusterError | undefined;
   readonly end: Promise<MusterError | undefined>;
@@ -29,7 +32,10 @@ class Waiting {
     for (let index = 0; index < count; index++) this.running.set(`n-${index}`, 1);
     const wait = waitUntilDrained({
       ids: [...this.running.keys()],
-      look: async id => this.#look(id),
+      look: async id => {
+        if (this.lookMs > 0) await sleep(this.clock, this.lookMs);
+        return this.#look(id);
+      },
       events: this.#follow(),
       clock: this.clock,
       timeoutMs,
@@ -136,4 +142,13 @@ test('without events a thousand nodes are found drained too, and the deadline ho
     '1000 of 1000 nodes are not drained yet, for example: n-0 still runs 1 execution',
     '1 of 1000 nodes are not drained yet, for example: n-7 still runs 1 execution',
   ]);
+});
+
+test('the deadline holds where looks at many nodes take long', async () => {
+  const waiting = new Waiting(200, 30_000);
+  waiting.lookMs = 1_000;
+  await waiting.clock.advance(29_999);
+  waiting.looks = 0;
+  await waiting.clock.advance(2_001);
+  assert.equal(waiting.looks, 16, 'the last round of looks begins at the deadline');
 });
