@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { takeNotifyRequest } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { devFolder } from '../config/paths.ts';
+import { shellLine } from '../output/shell-word.ts';
 import { MusterError } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
 import { holdFolder } from '../system/role-socket.ts';
@@ -101,7 +102,7 @@ export async function runDev(
   const failed = Promise.race([requesters.ended, ...supervised.map(agent => agent.failed)]);
   const up = Promise.all(supervised.map(agent => agent.up)).then(() => 'up' as const);
   if ((await Promise.race([up, failed, life.stopRequested])) === 'up')
-    print(nextSteps(options.program, cluster.apis));
+    print(nextSteps(options.program, cluster.apis, settings.dataDir));
   return (await Promise.race([failed, life.stopRequested])) ?? 0;
 }
 
@@ -117,18 +118,22 @@ async function removeState(folder: string): Promise<void> {
   }
 }
 
-/** Returns what a person may try. `apis` are the addresses of the APIs, that of the first requester at the beginning. */
-function nextSteps(program: string, apis: readonly string[]): string {
+/**
+ * Returns what a person may try. `apis` are the addresses of the APIs, that of the first requester at the beginning;
+ * `dataDir` is the setting, because commands that look for the roles need it too.
+ */
+function nextSteps(program: string, apis: readonly string[], dataDir: string | undefined): string {
   const [first = 1234] = apis.map(portOf);
   const port = first === 1234 ? '' : ` --api-port ${first}`;
-  const rows = [
-    ['node list', 'list the nodes'],
-    ['node approve node-1', 'let a node take part'],
-    ['events --follow', 'follow the events'],
-  ].map(
-    ([command, text]) =>
-      `  ${`${program} ${command}${port}`.padEnd(program.length + port.length + 22)}  ${text}\n`,
-  );
+  const folder = dataDir === undefined ? '' : ` --data-dir ${shellLine([dataDir])}`;
+  const steps = [
+    [`${program} node list${port}`, 'list the nodes'],
+    [`${program} node approve node-1${port}`, 'let a node take part'],
+    [`${program} events --follow${port}`, 'follow the events'],
+    [`${program} status${folder}`, 'see how each of them does'],
+  ] as const;
+  const width = Math.max(...steps.map(([command]) => command.length));
+  const rows = steps.map(([command, text]) => `  ${command.padEnd(width)}  ${text}\n`);
   const several = apis.length > 1 ? severalSteps(program, apis) : '';
   return `\nNew nodes wait for approval. In another terminal:\n${rows.join('')}${several}Ctrl-C stops everything; the state is kept.\n`;
 }

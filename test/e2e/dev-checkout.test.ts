@@ -41,4 +41,7 @@ test('an explicit data folder comes before the checkout', async t => {
   t.after(() => dev.stop());
   await dev.untilPrinted(/Ctrl-C stops everything/);
   assert.ok(dev.stdout.startsWith(`state is kept in ${folder}/dev\n`), dev.stdout);
+  // The folder that status needs is another one than that of the state.
+  const [, named = ''] = /status --data-dir (\S+)/.exec(dev.stdout) ?? [];
+  assert.match((await muster(['status', '--data-dir', named], { main })).stdout, /^requester node-0\n/);
 });
