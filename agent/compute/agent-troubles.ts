@@ -113,7 +113,7 @@ function busyTrouble({ busyFault }: AgentTroubleSources): Trouble | undefined {
   return {
     code: 'busy_unknown',
     text: `the agent cannot tell whether this machine is busy: ${busyFault}`,
-    hint: "let the agent's user read compute.busyFile, or take that setting out; until then a drain does not end",
+    hint: "let the agent's user read compute.busyFile, keep that file in /run, or take the setting out; until then a drain does not end",
   };
 }
 

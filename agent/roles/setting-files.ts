@@ -40,7 +40,7 @@ const checks: Readonly<Record<string, (file: string) => Promise<string | undefin
 function whyHidden(file: string): string | undefined {
   const folder = /^\/(var\/)?tmp(?=\/)/.exec(file)?.[0];
   if (folder === undefined || process.platform !== 'linux') return undefined;
-  return `is hidden from an agent that runs as a service, which has a ${folder} of its own: this machine would always look idle; keep the file elsewhere, such as in /run`;
+  return `is hidden from an agent that runs as a service, which has a ${folder} of its own: nobody could tell whether this machine is busy; keep the file elsewhere, such as in /run`;
 }
 
 /**

@@ -111,6 +111,17 @@ describe('as a service of systemd', { skip }, () => {
     await host.configure({ 'node.labels': { rack: 'r3' } });
     await ok('systemctl', 'reload', 'muster-agent');
     await host.untilStatus('agent', /^pending approval, fingerprint [A-Z2-7-]+$/);
+
+    // The scheduler writes into the /tmp of the machine, and the service has another one: it must not look idle.
+    await host.systemd.write('/tmp/busy', '2');
+    await host.configure({ 'node.labels': { rack: 'r1' }, 'compute.busyFile': '/tmp/busy' });
+    await ok('systemctl', 'reload', 'muster-agent');
+    await eventually('it says that nobody can tell', async () => {
+      const { stdout } = await host.systemd.run('muster', 'status');
+      return /whether this machine is\s+busy:\s+this\s+service\s+has\s+a\s+\/tmp\s+of\s+its\s+own/.test(
+        stdout,
+      );
+    });
   });
 
   it('cannot be reloaded by systemd while the broker is away, but by a signal', async () => {

@@ -1,6 +1,7 @@
 // The decoders of what a machine says of itself: tools and libraries of GPUs, control groups, the metadata of a cloud.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { privateFolderOf } from '../../agent/compute/survey/private-folder.ts';
 import { readCloudFacts } from '../../agent/host/cloud.ts';
 import type { GpuSource } from '../../agent/host/gpu/gpu.ts';
 import { nvidiaSmi } from '../../agent/host/gpu/nvidia-smi.ts';
@@ -179,6 +180,19 @@ export const machineDecoders: readonly Decoder[] = [
     ),
     isExpected: never,
     read: input => readLimits(machineWith({ file: () => answerOf(String(input)) })),
+    check: checkFacts,
+    share: 0.3,
+  },
+  {
+    what: 'the mounts of this process',
+    form: 'text',
+    covers: ['compute/survey/private-folder.ts privateFolderOf'],
+    valid: fc.constantFrom(
+      '40 39 8:1 /tmp/systemd-private-0-muster-agent.service-A/tmp /tmp rw - ext4 /dev/sda1 rw',
+      '41 39 0:23 /systemd/inaccessible/dir /home ro - tmpfs tmpfs rw\n42 41 8:1 /systemd-private-0/tmp /tmp rw - ext4 /dev/sda1 rw',
+    ),
+    isExpected: never,
+    read: input => privateFolderOf('/tmp/busy', String(input)),
     check: checkFacts,
     share: 0.3,
   },

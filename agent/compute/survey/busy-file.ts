@@ -1,9 +1,10 @@
 // Asks the file of a local scheduler whether this machine is busy, and with how much.
-import { lstat } from 'node:fs/promises';
+import { lstat, readFile } from 'node:fs/promises';
 import { HangLimiter } from '../../host/inputs/hang-limiter.ts';
 import type { Clock } from '../../system/clock.ts';
 import { errnoOf } from '../../system/errors.ts';
 import { openSafely } from '../../system/safe-open.ts';
+import { privateFolderOf } from './private-folder.ts';
 
 /** Time after which the file no longer is waited for, in milliseconds. */
 const timeoutMs = 1_000;
@@ -14,11 +15,14 @@ export interface BusyFileOptions {
   /** The agent's settings. A reload may change the path. */
   settings: { readonly busyFile?: string | undefined };
   clock: Clock;
+  /** Returns the text of /proc/self/mountinfo, which only Linux has. */
+  mountInfo?: () => Promise<string>;
 }
 
 /**
  * A file that is there means that something runs. It may say how much by a whole number; any other content means one. Without
- * the file nothing runs. A file that cannot be read says neither, so the machine does not count as idle.
+ * the file nothing runs. A file that cannot be read says neither, so the machine does not count as idle. Nor does a file say
+ * anything that is missing in a folder of this service's own, where no scheduler can put it.
  */
 export class BusyFile {
   readonly #options: BusyFileOptions;
@@ -40,10 +44,18 @@ export class BusyFile {
     const { busyFile: path } = this.#options.settings;
     if (path === undefined) return undefined;
     const { value, fault } = await this.#limiter.ask(path, () => readStart(path));
-    const isAbsent = fault?.kind === 'absent';
-    this.#fault = fault && !isAbsent ? `${path} ${fault.reason}` : undefined;
-    if (isAbsent) return 0;
+    if (fault?.kind === 'absent') {
+      this.#fault = await this.#whyHidden(path);
+      return this.#fault === undefined ? 0 : undefined;
+    }
+    this.#fault = fault && `${path} ${fault.reason}`;
     return value === undefined ? undefined : runningIn(value);
+  }
+
+  async #whyHidden(path: string): Promise<string | undefined> {
+    const { mountInfo = () => readFile('/proc/self/mountinfo', 'utf8') } = this.#options;
+    const folder = privateFolderOf(path, await mountInfo().catch(() => ''));
+    return folder && `this service has a ${folder} of its own, so it cannot see ${path} of the machine`;
   }
 }
 

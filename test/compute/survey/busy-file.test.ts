@@ -108,6 +108,43 @@ test('a file of a gigabyte is not read, and one that changes all the time means 
   await writing;
 });
 
+test('a file that is missing in a folder of the service itself is no idle machine', async () => {
+  const { folder, path, settings } = await begin();
+  const line = (root: string, point: string) => `40 39 8:1 ${root} ${point} rw - ext4 /dev/sda1 rw\n`;
+  const all = line('/', '/');
+  const own = '/tmp/systemd-private-0123-muster-agent.service-AbCd/tmp';
+  let mounts = all;
+  const file = new BusyFile({ settings, clock: systemClock, mountInfo: async () => mounts });
+  for (const [text, running] of [
+    [all, 0],
+    [all + line(own, folder), undefined],
+    [all + line('/systemd/inaccessible/dir', folder), undefined],
+    // Another mount is seen there, or the mount is elsewhere.
+    [all + line(own, folder) + line('/', folder), 0],
+    [line('/', folder) + line(own, `${folder}/busy-not`), 0],
+    ['no mounts\n\n', 0],
+  ] as const) {
+    mounts = text;
+    assert.equal(await file.look(), running, text);
+    assert.equal(file.fault !== undefined, running === undefined);
+  }
+  mounts = all + line(own, folder);
+  await file.look();
+  assert.equal(
+    file.fault,
+    `this service has a ${folder} of its own, so it cannot see ${path} of the machine`,
+  );
+  await writeFile(path, '2');
+  assert.deepEqual([await file.look(), file.fault], [2, undefined]);
+  await rm(path);
+  const without = new BusyFile({
+    settings,
+    clock: systemClock,
+    mountInfo: () => Promise.reject(new Error('none')),
+  });
+  assert.equal(await without.look(), 0);
+});
+
 test('root follows no link of another user, and reads no file that is not theirs', needsRoot, async () => {
   const { folder, path, file } = await begin();
   await writeFile(join(folder, 'secret'), '7');

@@ -182,7 +182,7 @@ test('check warns of files that are missing, unreadable or of another kind', asy
     [
       'compute:\n  busyFile: /var/tmp/busy\n',
       [
-        '2: compute.busyFile: /var/tmp/busy is hidden from an agent that runs as a service, which has a /var/tmp of its own: this machine would always look idle; keep the file elsewhere, such as in /run',
+        '2: compute.busyFile: /var/tmp/busy is hidden from an agent that runs as a service, which has a /var/tmp of its own: nobody could tell whether this machine is busy; keep the file elsewhere, such as in /run',
       ],
     ],
     ['nats:\n  tokenFile: blank\n', [`2: nats.tokenFile: ${folder}/blank is empty`]],
