@@ -51,19 +51,19 @@ test('JSON and YAML have the same facts, with their sources and what would be of
   const [json, yaml] = await Promise.all(['json', 'yaml'].map(output => probe({ output, replay })));
   const view = JSON.parse(json?.stdout ?? '');
   assert.deepEqual(parse(yaml?.stdout ?? ''), view);
-  assert.equal(view.offer.GPUs.length, 8);
-  assert.deepEqual(view.gpus[0].memory, {
-    value: 40_960,
-    source: 'nvml',
-    took: 231.4,
-    readAt: '2026-01-15T12:00:00.000Z',
-    others: [
-      { source: 'nvidia-smi', value: 40_960 },
-      { source: 'PCI BAR', value: 65_536 },
+  assert.equal(view.Offer.GPUs.length, 8);
+  assert.deepEqual(view.GPUs[0].Memory, {
+    Value: 40_960,
+    Source: 'nvml',
+    Took: 231.4,
+    ReadAt: '2026-01-15T12:00:00.000Z',
+    Others: [
+      { Source: 'nvidia-smi', Value: 40_960 },
+      { Source: 'PCI BAR', Value: 65_536 },
     ],
   });
-  assert.equal(view.labels['GPU-7-Memory'], '40960-MiB');
-  assert.deepEqual([view.problems, view.readAt], [[], '2026-01-15T12:00:00.000Z']);
+  assert.equal(view.Labels['GPU-7-Memory'], '40960-MiB');
+  assert.deepEqual([view.Problems, view.ReadAt], [[], '2026-01-15T12:00:00.000Z']);
 });
 
 test('the labels include those of the cloud, and configured labels replace them', async () => {
@@ -97,12 +97,12 @@ test('a recorded machine is replayed as the same machine, without its name', asy
   assert.match(recorded.stderr, /^recorded in .*machine\.yaml; read it before you pass it on\n$/);
   const replayed = await probe({ replay: folder, output: 'json' });
   const [here, there] = [JSON.parse(recorded.stdout), JSON.parse(replayed.stdout)];
-  assert.equal(there.facts.hostname.value, 'host-1');
-  assert.deepEqual([there.offer, there.labels], [here.offer, here.labels]);
+  assert.equal(there.Facts.Hostname.Value, 'host-1');
+  assert.deepEqual([there.Offer, there.Labels], [here.Offer, here.Labels]);
   const raw = join(await newFolder(), 'raw');
   await probe({ record: raw, raw: true });
   const text = await readFile(join(raw, 'machine.yaml'), 'utf8');
-  assert.match(text, new RegExp(`hostname: "?${here.facts.hostname.value}"?\n`));
+  assert.match(text, new RegExp(`hostname: "?${here.Facts.Hostname.Value}"?\n`));
 });
 
 test('the recording is saved although nobody reads the output', async () => {
