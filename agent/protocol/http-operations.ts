@@ -46,7 +46,7 @@ export type OperationDecision = v.InferOutput<typeof decisionSchema>;
 const changeSchema = struct({
   /** As the event of the requester: `operator_created`, `join_code_revoked`, `unbanned` and so on. */
   Kind: text(64),
-  /** The name of the operator or the listener, the id of the join code, or the fingerprint of the key. */
+  /** The name of the operator or the listener, the id of the join code, the pin of the CA, or the fingerprint of the key; empty for the store. */
   Name: text(256),
   Stands: v.boolean(),
   At: v.optional(goTime()),

@@ -31,6 +31,7 @@ import {
   restoreOwnRecord,
   restoreStore,
 } from './open-store.ts';
+import { authorityNotes, noteChange } from './operations/note-change.ts';
 import type { FirstTokenFile } from './operators/first-token-file.ts';
 import { Operators } from './operators/operators.ts';
 import { announcedReader, type Past } from './past.ts';
@@ -161,6 +162,11 @@ export function makeParts(
   });
   const own = options.authorities ? [options.authorities] : [];
   options.authorities?.announceBy(ownEvents(options, store));
+  options.authorities?.noteBy((kind, pin, act) =>
+    noteChange(store.cluster, `${authorityNotes}${pin}`, kind, act).catch(err =>
+      log.warn({ pin, err }, 'which operation changed this CA could not be noted in the store'),
+    ),
+  );
   options.certificates?.announceBy(ownEvents(options, store), requesterId);
   const status = { onRecord: () => onStatusChange?.(), onRemoved: () => onStatusChange?.() };
   const failureText = 'the store cannot be compared with its events yet; trying again';

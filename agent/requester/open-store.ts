@@ -24,6 +24,7 @@ import { Incarnation } from './incarnation.ts';
 import { restoreKey } from './ledger/restore-record.ts';
 import type { StoreMark } from './ledger/store-mark.ts';
 import type { MadeStreams } from './made-streams.ts';
+import { noteChange } from './operations/note-change.ts';
 import type { Operators } from './operators/operators.ts';
 import type { Past } from './past.ts';
 import type { Roll } from './roll/roll.ts';
@@ -130,6 +131,7 @@ export async function openStore(options: OpenStoreOptions): Promise<{ store: Ope
     const life = await Incarnation.open({ ...options, cluster, nodes }, history.newestRevision);
     const recovery = new Recovery({
       bucket: cluster,
+      noteConfirmed: (key, act) => noteChange(cluster, key, 'store_confirmed', act),
       lease,
       requesterId: options.me.requester,
       log,

@@ -1,12 +1,13 @@
 // The CA of a running fleet is replaced while a node is away; keys of the requester are made anew; and its disk is lost.
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import { randomUUID, X509Certificate } from 'node:crypto';
 import { cp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { AgentStatus } from '../../agent/compute/agent-status.ts';
 import type { AuthoritiesView } from '../../agent/protocol/http-authorities.ts';
 import { readJoinCode } from '../../agent/protocol/join-code.ts';
+import { newOperation } from '../../agent/protocol/operation.ts';
 import { caPinOf } from '../../agent/transport/ca-pin.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -116,6 +117,21 @@ describe('the authorities of a cluster', () => {
     await agents.get('forgotten')?.stop();
     assert.match(await ok('broker', 'rotate-ca', '--force'), /restart the requester to use the next CA\./);
     const next = await pinOf('next');
+    const operation = newOperation(new Date(), randomUUID());
+    const again = await fetch(`http://127.0.0.1:${cluster.apiPort}/api/v1/orchestrator/authorities`, {
+      method: 'POST',
+      headers: {
+        connection: 'close',
+        authorization: `Bearer ${await cluster.operatorToken()}`,
+        'muster-operation': operation,
+      },
+      body: JSON.stringify({ Force: true, Actor: 'a test' }),
+    });
+    assert.equal(again.status, 200, await again.text());
+    assert.match(
+      (await ok('explain', operation)).replaceAll(/\s+/g, ' '),
+      new RegExp(`stands\\. CA ${next}: made to follow the present one at \\S+ by local\\.`),
+    );
     // The others learn of it before they are cut off.
     await eventually('the others trust it', async () => (await view()).MissingNodes.join() === 'forgotten');
     await restart();

@@ -25,6 +25,7 @@ import {
 } from '../../agent/requester/ledger/ledger-entries.ts';
 import { restoredAtMs, restoreKey } from '../../agent/requester/ledger/restore-record.ts';
 import { listenerRecordSchema } from '../../agent/requester/listeners/listener-record.ts';
+import { noteChange } from '../../agent/requester/operations/note-change.ts';
 import { changeOf } from '../../agent/requester/operations/operation-changes.ts';
 import { Operators } from '../../agent/requester/operators/operators.ts';
 import { readEntry } from '../../agent/requester/roll/store.ts';
@@ -265,6 +266,30 @@ export const storeDecoders: readonly Decoder[] = [
     ),
     value => changeOf(someOperation, entryOf('operator.ada', value)),
   ),
+  {
+    what: 'the note of an operation that made a CA',
+    covers: ['requester/operations/note-change.ts'],
+    form: 'json',
+    valid: fc.record({ operations: fc.constant([`ca_rotated ${someOperation}`]), actor: word }, plain),
+    isExpected: () => false,
+    read: async input => {
+      let written: Uint8Array | undefined;
+      const bucket = {
+        get: async (key: string) => entryOf(key, input as Buffer),
+        put: async (_key: string, value: Uint8Array) => {
+          written = value;
+          return 8;
+        },
+      };
+      await noteChange(bucket, 'ca.x', 'ca_forgotten', { actor: 'ada', operation: someOperation });
+      return JSON.parse(Buffer.from(written ?? []).toString()) as { operations: string[] };
+    },
+    check: value => {
+      const { operations } = value as { operations: string[] };
+      assert.equal(operations.at(-1), `ca_forgotten ${someOperation}`);
+      assert.ok(operations.length <= 8);
+    },
+  },
   {
     what: 'the operations in the marker of a record that was removed',
     covers: ['requester/operations/operation-changes.ts'],

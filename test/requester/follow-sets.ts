@@ -28,6 +28,7 @@ export const recoveryOf = (
   onConfirmed?: (revision: number) => void,
 ) =>
   new Recovery({
+    noteConfirmed: async () => undefined,
     bucket,
     lease,
     requesterId: 'r',

@@ -1,6 +1,8 @@
 // Tests a requester whose store lost records that the events tell of.
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { newOperation } from '../../agent/protocol/operation.ts';
 import { nodeBucket } from '../../agent/requester/roll/store.ts';
 import { RequesterFixture } from './requester-fixture.ts';
 import { computeInfo } from './samples.ts';
@@ -84,8 +86,12 @@ for (const [when, lose] of Object.entries(losses)) {
       const fixture = await cluster();
       await lose(fixture);
       const events = fixture.events().length;
+      const operation = newOperation(fixture.clock.now(), randomUUID());
       for (const id of lostIds(fixture))
-        await fixture.finish(fixture.requester.directory.rebuild(id, { actor: 'ann' }));
+        await fixture.finish(fixture.requester.directory.rebuild(id, { actor: 'ann', operation }));
+      const { State, Decisions } = await fixture.finish(fixture.requester.directory.explain(operation));
+      assert.equal(State, 'stands');
+      assert.ok(Decisions.some(({ NodeID, Kind }) => NodeID === 'approved' && Kind === 'rebuilt'));
       assert.equal(fixture.requester.status().state, 'ready');
       assert.equal(fixture.lines.at(-2)?.message, 'the store has all records again');
       await assert.rejects(fixture.requester.directory.rebuild('approved', { actor: 'ann' }), {

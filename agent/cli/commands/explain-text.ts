@@ -40,7 +40,7 @@ const heads: Readonly<Record<OperationState, (view: OperationView) => string>> =
   refused: ({ ID, Requester }) => `Operation ${ID} was refused by ${Requester}, and changed nothing.`,
   unknown: ({ ID, EventsSince }) => {
     const before = EventsSince ? `, or it was before ${EventsSince}, from when on events are kept` : '';
-    return `No requester has recorded a change of a node, a token, a join code or a ban by operation ${ID}: none was made${before}.`;
+    return `No requester has recorded a change of a node, a token, a join code, a ban, a CA or the store by operation ${ID}: none was made${before}.`;
   },
 };
 
@@ -64,7 +64,7 @@ function changeText(change: OperationChange): string {
   const later = Later
     ? ` It was ${changeWords[Later.Kind]?.[1] ?? Later.Kind} later${factsText(Later)}${operationText(Later)}.`
     : '';
-  return `${what} ${Name}: ${done}${factsText({ ...change, Reason: '' })}.${later}`;
+  return `${[what, Name].filter(Boolean).join(' ')}: ${done}${factsText({ ...change, Reason: '' })}.${later}`;
 }
 
 /** What each kind of change is about, and what was done. */
@@ -77,6 +77,9 @@ const changeWords: Readonly<Record<string, readonly [what: string, done: string]
   join_code_revoked: ['join code', 'revoked'],
   banned: ['key', 'banned'],
   unbanned: ['key', 'unbanned'],
+  ca_rotated: ['CA', 'made to follow the present one'],
+  ca_forgotten: ['CA', 'forgotten'],
+  store_confirmed: ['the older store', 'confirmed as the right one'],
 };
 
 function factsText({

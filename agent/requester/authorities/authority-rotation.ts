@@ -27,6 +27,9 @@ export interface AuthorityRotationOptions {
 /** Time after a node's confirmation until it is written, in milliseconds. Many confirmations are written once. */
 const writeAfterMs = 1_000;
 
+/** Notes what an operator did with the CA of this pin. */
+type NoteChange = (kind: 'ca_rotated' | 'ca_forgotten', pin: string, act: Act) => Promise<void>;
+
 export class AuthorityRotation implements RollObserver {
   readonly #options: AuthorityRotationOptions;
   readonly #file: StateFile<Rotation | undefined>;
@@ -35,6 +38,7 @@ export class AuthorityRotation implements RollObserver {
   #pins: AuthorityPins;
   #timer: Timer | undefined;
   #announcer: RequesterAnnouncer | undefined;
+  #note: NoteChange | undefined;
   #onPinsChange: () => void = () => undefined;
   #lastChange: Promise<void> = Promise.resolve();
 
@@ -107,6 +111,11 @@ export class AuthorityRotation implements RollObserver {
     this.#announcer = announcer;
   }
 
+  /** Notes from now on in the store what operators do with the CAs, so that they can ask for it. `note` never rejects. */
+  noteBy(note: NoteChange): void {
+    this.#note = note;
+  }
+
   /** Begins to watch which nodes are approved. */
   start(records: KnownRecords): void {
     this.#nodes.start(records);
@@ -169,6 +178,7 @@ export class AuthorityRotation implements RollObserver {
       : 'the next CA was made';
     log.info({ pin: next, ...act }, what);
     this.#announcer?.announce('ca_rotated', { ...act, pin: next, forced: isForced });
+    await this.#note?.('ca_rotated', next, act);
     this.#onPinsChange();
     this.#compare();
     await this.#write();
@@ -201,6 +211,7 @@ export class AuthorityRotation implements RollObserver {
     this.#pins = await store.pins();
     log.info({ pin, ...act }, 'the nodes are told that a CA is not valid any more');
     this.#announcer?.announce('ca_forgotten', { ...act, pin });
+    await this.#note?.('ca_forgotten', pin, act);
     this.#onPinsChange();
     this.#options.onChange?.();
   }

@@ -8,7 +8,7 @@ const operationsHeader = 'Muster-Operations';
 /** The header of a marker with the operator who removed the record. */
 const actorHeader = 'Muster-Actor';
 
-/** What operators do to the records of the cluster. The events of the requester have the same kinds. */
+/** What operators do to the records of the cluster. The events of the requester have the same kinds, except the last one. */
 export type ChangeKind =
   | 'operator_created'
   | 'operator_revoked'
@@ -17,7 +17,10 @@ export type ChangeKind =
   | 'join_code_created'
   | 'join_code_revoked'
   | 'banned'
-  | 'unbanned';
+  | 'unbanned'
+  | 'ca_rotated'
+  | 'ca_forgotten'
+  | 'store_confirmed';
 
 /** Returns the member of a record for an operation that comes after those of `texts`. */
 export function withOperation(

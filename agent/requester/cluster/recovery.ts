@@ -13,6 +13,8 @@ const confirmedKey = `${recoveryPrefix}confirmed`;
 export interface RecoveryOptions {
   /** The bucket `muster_v1`. */
   bucket: Pick<Bucket, 'get' | 'put'>;
+  /** Writes into the key who confirmed an older store, and by which operation. @throws BrokerError */
+  noteConfirmed(key: string, act: Act): Promise<void>;
   lease: { readonly isHeld: boolean };
   requesterId: string;
   log: Log;
@@ -68,7 +70,7 @@ export class Recovery {
 
   /** Tells all requesters that an operator takes an older store for the right one. @throws BrokerError */
   async confirm(act: Act): Promise<void> {
-    await this.#note(confirmedKey, { ...act });
+    await this.#options.noteConfirmed(confirmedKey, act);
   }
 
   async #run(): Promise<void> {

@@ -9,7 +9,6 @@ import type { NodeState } from '../../protocol/node-state.ts';
 import type { GoneNode } from '../../protocol/tombstone.ts';
 import { MusterError } from '../../system/errors.ts';
 import { BrokerError } from '../../transport/port.ts';
-import type { AuthorityRotation } from '../authorities/authority-rotation.ts';
 import { type BacalhauDesk, bacalhauDesk } from '../enrolment/bacalhau-desk.ts';
 import { type JoinCodeDesk, joinCodeDesk } from '../enrolment/join-code-desk.ts';
 import type { Act } from '../events/requester-events.ts';
@@ -28,7 +27,7 @@ import { followEvents } from './follow-events.ts';
 import { goneNodes } from './gone-nodes.ts';
 import { NodeDecisions } from './node-decisions.ts';
 import { type NodeView, nodeView, withOutlook } from './node-view.ts';
-import { notedJoinCodes, notedListeners, notedOperators } from './noted-changes.ts';
+import { notedAuthorities, notedJoinCodes, notedListeners, notedOperators } from './noted-changes.ts';
 
 export class NodeDirectory implements Directory {
   readonly joinCodes: JoinCodeDesk;
@@ -180,18 +179,25 @@ export class NodeDirectory implements Directory {
   async rebuild(id: string, act: Act): Promise<void> {
     const { roll } = this.#options.parts();
     const findOut = 'muster store rebuild --dry-run';
-    await roll.rebuild(id).catch(error => this.#faults.throwUndecided(error, id, findOut));
+    await this.#notes.during(act.operation, { node: id, action: 'rebuild' }, () =>
+      roll.rebuild(id, act.operation).catch(error => this.#faults.throwUndecided(error, id, findOut)),
+    );
     this.#options.log.info({ node: id, ...act }, 'the lost record of this node was written again');
   }
 
-  get authorities(): AuthorityRotation {
+  get authorities(): Directory['authorities'] {
     const { authorities, parts, brokerFolder } = this.#options;
     const maker = authorityMaker(parts().peers.list())?.requester;
-    if (authorities) return authorities;
+    if (authorities) return notedAuthorities(authorities, this.#notes);
     throw maker === undefined ? noAuthorities(brokerFolder !== undefined) : madeByAnother(maker);
   }
 
-  async confirmStore(act: Act): Promise<void> {
+  confirmStore(act: Act): Promise<void> {
+    const about = { what: 'the older store', action: 'confirm' };
+    return this.#notes.during(act.operation, about, () => this.#confirmStore(act));
+  }
+
+  async #confirmStore(act: Act): Promise<void> {
     const { storeMark, parts, log } = this.#options;
     const { recovery, peers } = parts();
     // Another requester may have found that the store is older, even if this one has not.

@@ -45,3 +45,20 @@ export const notedJoinCodes = (desk: JoinCodeDesk, notes: OperationNotes): JoinC
     return notes.during(act.operation, about, () => desk.revoke(id, act));
   },
 });
+
+/** Returns the same functions about CAs, whose changes are noted. */
+export const notedAuthorities = (
+  authorities: Directory['authorities'],
+  notes: OperationNotes,
+): Directory['authorities'] => ({
+  view: () => authorities.view(),
+  certificates: () => authorities.certificates(),
+  rotate(isForced, act) {
+    const about = { what: 'the CA', action: 'replace' };
+    return notes.during(act.operation, about, () => authorities.rotate(isForced, act));
+  },
+  forget(pin, act) {
+    const about = { what: `CA ${pin}`, action: 'forget' };
+    return notes.during(act.operation, about, () => authorities.forget(pin, act));
+  },
+});

@@ -1,5 +1,5 @@
-// Says what an operation did besides decisions about nodes: to operators, listeners, join codes and banned keys. Their records,
-// and the markers of those that were removed, remember it.
+// Says what an operation did besides decisions about nodes: to operators, listeners, join codes, banned keys, CAs and an older
+// store. Their records, and the markers of those that were removed, remember it.
 import * as v from 'valibot';
 import type { OperationChange } from '../../protocol/http-operations.ts';
 import { parseJson } from '../../protocol/json.ts';
@@ -9,9 +9,11 @@ import { type Remembered, rememberedOperations } from '../../protocol/operation.
 import { rememberedSchema } from '../../protocol/operation-schema.ts';
 import type { Bucket, BucketEntry } from '../../transport/port.ts';
 import { type ChangeKind, markerActor, markerOperations } from '../cluster/record-operations.ts';
+import { recoveryPrefix } from '../cluster/recovery.ts';
+import { authorityNotes } from './note-change.ts';
 
 /** The kinds of records that remember operations, by the beginnings of their keys. */
-const prefixes = ['operator.', 'listener.', 'code.', 'ban.'] as const;
+const prefixes = ['operator.', 'listener.', 'code.', 'ban.', authorityNotes, recoveryPrefix] as const;
 
 /** The kinds of later changes that take the place of one. */
 const overtakenBy: Readonly<Record<ChangeKind, RegExp>> = {
@@ -23,6 +25,9 @@ const overtakenBy: Readonly<Record<ChangeKind, RegExp>> = {
   join_code_revoked: /^never$/,
   banned: /^unbanned$/,
   unbanned: /^banned$/,
+  ca_rotated: /^ca_forgotten$/,
+  ca_forgotten: /^never$/,
+  store_confirmed: /^never$/,
 };
 
 /** Number of changes of one operation that are shown. */
@@ -93,6 +98,8 @@ function factsOf({ kind }: Remembered, entry: BucketEntry, record: AnyRecord, is
   if (kind === 'join_code_revoked') return facts(revoked?.at, revoked?.by);
   // The token of a requester's own machine is made anew when it is revoked, by no operator.
   if (kind === 'operator_revoked') return facts(isLast ? at : undefined, '');
+  // A note has the time at which it was written.
+  if (/^(ca_|store_)/.test(kind)) return isLast ? facts(entry.created.toISOString(), actor) : { Actor: '' };
   return isLast || kind === 'join_code_created' ? facts(at, by ?? createdBy ?? actor) : { Actor: '' };
 }
 
@@ -117,9 +124,13 @@ function readRecord(operation: string, { value }: BucketEntry): AnyRecord {
 
 const isKind = (kind: string): kind is ChangeKind => Object.hasOwn(overtakenBy, kind);
 
-/** Returns what a record is about: the name of an operator or a listener, the id of a code, or the fingerprint of a key. */
+/**
+ * Returns what a record is about: the name of an operator or a listener, the id of a code, the pin of a CA, or the fingerprint of
+ * a key. Of the store there is only one, and it has no name.
+ */
 function nameOf(key: string): string {
   const [prefix = ''] = prefixes.filter(each => key.startsWith(each));
   const name = key.slice(prefix.length);
+  if (prefix === recoveryPrefix) return '';
   return prefix === 'ban.' ? fingerprint(name) : name;
 }

@@ -16,6 +16,7 @@ const overtakenBy: Readonly<Record<string, RegExp>> = {
   uncordoned: /^(cordoned|uncordoned|deleted)$/,
   labelled: /^deleted$/,
   undeleted: /^deleted$/,
+  rebuilt: /^(approved|rejected|deleted)$/,
   deleted: /^(approved|rejected|deleted|rekeyed|cordoned|uncordoned|labelled|undeleted)$/,
 };
 
@@ -94,6 +95,8 @@ function laterOf(
     const { At, Actor = '', Reason = '' } = facts;
     return { Kind: next.kind, Operation: next.operation, ...(At ? { At } : {}), Actor, Reason };
   }
+  // A deleted node is rebuilt as deleted.
+  if (kind === 'rebuilt') return undefined;
   const later = (Kind: string, At?: string) => ({ Kind, Actor: '', Reason: '', ...(At ? { At } : {}) });
   if (kind === 'deleted') {
     // A node that registered again is another entry of the roll.

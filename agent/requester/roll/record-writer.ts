@@ -1,6 +1,6 @@
 // The record writer changes the record of one node in the store: it reads the record, asks a rule, and writes what it says.
 import type { RecordedChange } from '../../protocol/node-state.ts';
-import { rememberOperation } from '../../protocol/operation.ts';
+import { type Remembered, rememberOperation } from '../../protocol/operation.ts';
 import type { Tombstone } from '../../protocol/tombstone.ts';
 import type { Random } from '../../system/random.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
@@ -45,6 +45,8 @@ export interface RecordChange {
   write?: WriteRequest['state'];
   /** The change to announce. Without it, no event tells of the write. */
   change?: RecordedChange;
+  /** The operation that the record remembers, of a write that no event tells of. */
+  remembered?: Remembered;
 }
 
 export class RecordWriter {
@@ -112,7 +114,7 @@ export class RecordWriter {
       tried = outcome;
       const { write: state, change } = outcome;
       const changes = kept(entry, stored, state);
-      const operations = operationsAfter(stored, change);
+      const operations = operationsAfter(stored, change, outcome.remembered);
       const registration = typeof state === 'string' ? lastRegistrationOf(stored) : undefined;
       const { revision } = stored;
       const tombstone = this.#tombstone(id, stored, outcome);
@@ -165,9 +167,14 @@ function kept(entry: BucketEntry | undefined, { kind }: StoredRecord, state: Wri
 }
 
 // A record keeps the operations of the one that it replaces, so that none is carried out twice.
-function operationsAfter(stored: StoredRecord, change: RecordedChange | undefined): readonly string[] {
+function operationsAfter(
+  stored: StoredRecord,
+  change: RecordedChange | undefined,
+  untold: Remembered | undefined,
+): readonly string[] {
   const { Kind: kind, Operation: operation, Banned: isBan = false } = change ?? {};
   const before = operationsOf(stored);
+  if (untold) return rememberOperation(before, untold);
   return kind && operation ? rememberOperation(before, { kind, operation, isBan }) : before;
 }
 

@@ -266,12 +266,15 @@ export class Roll {
    * Writes the record of a lost node again, as it was announced, with its labels and its cordon. No event tells of it, because nothing changed for those
    * who listen. @throws MusterError `not_found` when the record is not lost; BrokerError when the store does not answer.
    */
-  async rebuild(id: string): Promise<void> {
+  async rebuild(id: string, operation?: string): Promise<void> {
     const given = this.lost.has(id) ? await this.#options.readControlPlane?.(id) : undefined;
     await this.#writer.change(id, () => {
       const announced = this.lost.get(id);
       if (!announced) throw notLost(id);
-      return { write: rebuiltRecord(id, announced, given) };
+      return {
+        write: rebuiltRecord(id, announced, given),
+        ...(operation ? { remembered: { kind: 'rebuilt', operation, isBan: false } } : {}),
+      };
     });
   }
 

@@ -88,13 +88,13 @@ test('it says what became of an operation', () => {
     [
       {},
       [
-        `No requester has recorded a change of a node, a token, a join code or a ban by operation ${operation}: none was made.`,
+        `No requester has recorded a change of a node, a token, a join code, a ban, a CA or the store by operation ${operation}: none was made.`,
       ],
     ],
     [
       { EventsSince: at, Doubts: ['s1 is away'] },
       [
-        `No requester has recorded a change of a node, a token, a join code or a ban by operation ${operation}: none was made, or it was before ${at}, from when on events are kept.`,
+        `No requester has recorded a change of a node, a token, a join code, a ban, a CA or the store by operation ${operation}: none was made, or it was before ${at}, from when on events are kept.`,
         'This may change: s1 is away.',
       ],
     ],

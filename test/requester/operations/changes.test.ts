@@ -10,6 +10,7 @@ import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.t
 import type { Directory } from '../../../agent/requester/directory/directory.ts';
 import { Bans } from '../../../agent/requester/enrolment/bans.ts';
 import type { Act } from '../../../agent/requester/events/requester-events.ts';
+import { noteChange } from '../../../agent/requester/operations/note-change.ts';
 import { findChanges } from '../../../agent/requester/operations/operation-changes.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import { issuerKey } from '../../support/callout-questions.ts';
@@ -147,6 +148,26 @@ test('what is under way is told, and a lost answer is found out', async () => {
   );
   await fixture.finish(lost);
   assert.deepEqual(await told(id), ['stands', 'operator_created bob ann']);
+});
+
+test('a CA that was made and forgotten is told, and so is an older store that was confirmed', async () => {
+  const broker = new FakeBroker(new FakeClock());
+  const bucket = await (await broker.connect().storage()).bucket(clusterBucket);
+  const pin = 'B'.repeat(43);
+  const [made = '', end = '', confirmed = ''] = [1, 2, 3].map(ms => newOperation(new Date(ms), randomUUID()));
+  const told = async (id: string) =>
+    (await findChanges(bucket, id)).map(({ Kind, Name, Stands, Actor, Later }) =>
+      [Kind, Name, Stands, Actor, Later?.Kind].join(' ').trim(),
+    );
+  await noteChange(bucket, `ca.${pin}`, 'ca_rotated', { actor: 'ann', operation: made });
+  assert.deepEqual(await told(made), [`ca_rotated ${pin} true ann`]);
+  await noteChange(bucket, `ca.${pin}`, 'ca_forgotten', { actor: 'eve', operation: end });
+  assert.deepEqual(await told(made), [`ca_rotated ${pin} false  ca_forgotten`]);
+  assert.deepEqual(await told(end), [`ca_forgotten ${pin} true eve`]);
+  // A note of an earlier version has no operations.
+  await bucket.put('recovery.confirmed', Buffer.from('{"actor":"bob"}'), 0);
+  await noteChange(bucket, 'recovery.confirmed', 'store_confirmed', { actor: 'ann', operation: confirmed });
+  assert.deepEqual(await told(confirmed), ['store_confirmed  true ann']);
 });
 
 test('a ban and its end are told, and a ban that came later stays', async () => {
