@@ -158,10 +158,14 @@ function refuseEarlyEnd(name: string, { Until, Drain }: Cordon): void {
   );
 }
 
-function alreadyCordoned(name: string, { Reason, Drain }: Cordon): MusterError {
+function alreadyCordoned(name: string, cordon: Cordon): MusterError {
+  const { Reason, Drain } = cordon;
   const what = Drain ? (Drain.DrainedAt ? 'already drained' : 'already draining') : 'already cordoned';
+  const changes = isDraining(cordon)
+    ? 'reason (-m), end (--for) or deadline (--deadline)'
+    : 'reason (-m) or end (--for)';
   return new MusterError('conflict', `node ${name} is ${what}${Reason ? `: ${Reason}` : ''}`, {
-    hint: `give another reason (-m) or end (--for) to change that; to end it: muster node uncordon ${name}`,
+    hint: `give another ${changes} to change that; to end it: muster node uncordon ${name}`,
   });
 }
 

@@ -131,6 +131,7 @@ describe('a cordon', () => {
     const draining = decided(drainNode({}), stored(state));
     assert.throws(() => drainNode({})(stored(draining.state), 'node-1', ann, at), {
       message: 'node node-1 is already draining: disk swap',
+      hint: 'give another reason (-m), end (--for) or deadline (--deadline) to change that; to end it: muster node uncordon node-1',
     });
     assert.throws(() => uncordonNode(storedRecords.APPROVED, 'node-1', ann, at), {
       code: 'conflict',
