@@ -31,7 +31,7 @@ export function outlookOf({ health, silenceMs, left, waits }: LifeFacts, limits:
   const unknown = `${formatDuration(unknownAfterMs)} (requester.nodeUnknownAfter)`;
   if (left) return { rule: 'it said that it stops', ...waiting };
   if (silenceMs === undefined)
-    return { rule: 'nothing was heard of it since the requester started', ...waiting };
+    return { rule: 'nothing was heard of it since the requester began to listen for it', ...waiting };
   const inMs = (limitMs: number) => Math.max(0, limitMs - silenceMs);
   if (health === 'HEALTHY') {
     const isOverdue = silenceMs >= disconnectedAfterMs;

@@ -21,7 +21,9 @@ test('each health has its rule, and what comes next when nothing more is heard',
   assert.deepEqual(outlook(90_000), {
     rule: 'it is silent for more than 1m30s (requester.nodeUnknownAfter)',
   });
-  assert.deepEqual(outlook(undefined), { rule: 'nothing was heard of it since the requester started' });
+  assert.deepEqual(outlook(undefined), {
+    rule: 'nothing was heard of it since the requester began to listen for it',
+  });
   assert.deepEqual(outlook(undefined, true), { rule: 'it said that it stops' });
 });
 

@@ -22,10 +22,27 @@ export function adviceFor(node: ListedNode): Advice[] {
   });
   return [
     ...membershipAdvice(node),
+    ...(isAwaited(node)
+      ? [
+          there(
+            'have it come back at once; by itself its agent asks every ten minutes',
+            'muster agent register',
+          ),
+        ]
+      : []),
     ...(Membership === 'APPROVED' && Muster && Muster.Health !== 'HEALTHY' ? silenceAdvice(node, there) : []),
     ...conditionAdvice(node, there),
     ...(Muster?.Cordon ? [{ Why: 'let it have work again', Command: `muster node uncordon ${id}` }] : []),
   ];
+}
+
+/** Whether an operator brought a deleted node back, and nothing was heard of it since. */
+function isAwaited({ ConnectionState, Muster }: ListedNode): boolean {
+  const { UndeletedAt, Forgotten } = Muster?.Former ?? {};
+  // The agent of a node that was forgotten for its silence does not run.
+  if (UndeletedAt === undefined || Forgotten || Muster?.Silence !== undefined) return false;
+  const heardAt = ConnectionState?.LastHeartbeat;
+  return !heardAt || Date.parse(heardAt) < Date.parse(UndeletedAt);
 }
 
 function conditionAdvice({ Info }: ListedNode, there: (why: string, command: string) => Advice): Advice[] {

@@ -17,7 +17,7 @@ export const middleColumns: readonly WideColumn[] = [
   { title: 'DISK', cell: capacity('Disk', sizeText), rank: 7 },
   { title: 'GPU', cell: capacity('GPU', String), rank: 2 },
   { title: 'VERSION', cell: versionOf, rank: 6, least: 10 },
-  { title: 'LAST SEEN', cell: (node, { now }) => lastSeen(node, now), rank: 3 },
+  { title: 'LAST HEARD', cell: (node, { now }) => lastSeen(node, now), rank: 3 },
   { title: 'FINGERPRINT', cell: fingerprintCell, rank: 9 },
 ];
 

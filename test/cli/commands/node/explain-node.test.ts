@@ -170,6 +170,10 @@ test('what to do about a node depends on what is wrong with it', () => {
     'muster doctor',
     'muster node delete n-1 -m REASON',
   ]);
+  const Former = { Membership: 'APPROVED', GoneAt: now.toISOString(), UndeletedAt: now.toISOString() };
+  assert.deepEqual(commands('PENDING', { Former, Health: 'UNKNOWN' })[2], 'muster agent register');
+  assert.deepEqual(commands('APPROVED', { Former, Health: 'UNKNOWN' })[0], 'muster agent register');
+  assert.deepEqual(commands('APPROVED', { Former, Silence: 1_000 }), []);
   assert.deepEqual(adviceFor(shown(record('node-0', 'APPROVED', { Info: requesterNode() }))), []);
 });
 
