@@ -31,14 +31,15 @@ export function shortDuration(milliseconds: number): string {
   return `${count}${shortUnits[unit]}`;
 }
 
-/** Returns how long ago `time` (RFC 3339) was, `5 min ago`, or how far it is ahead, `in 5 min`. */
-export function agoText(time: string, now: Date): string {
-  const agoMs = now.getTime() - Date.parse(time);
-  return agoMs <= -1_000 ? `in ${durationText(-agoMs)}` : `${durationText(agoMs)} ago`;
-}
+/**
+ * Returns how long ago something happened at `time` (RFC 3339): `5 min ago`. When the clock was set back since, it was `0 s ago`.
+ */
+export const agoText = (time: string, now: Date): string =>
+  `${durationText(now.getTime() - Date.parse(time))} ago`;
 
 /** Returns a time in RFC 3339 as `2026-11-28 02:10:44 UTC (5 min ago)`, or with `(in 5 min)` when it is ahead. */
 export function timeText(time: string, now: Date): string {
   const utc = new Date(time).toISOString().slice(0, 19).replace('T', ' ');
-  return `${utc} UTC (${agoText(time, now)})`;
+  const aheadMs = Date.parse(time) - now.getTime();
+  return `${utc} UTC (${aheadMs >= 1_000 ? `in ${durationText(aheadMs)}` : agoText(time, now)})`;
 }
