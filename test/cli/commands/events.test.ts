@@ -263,6 +263,24 @@ test('--cursor-file goes on after the last event that was written out, and says 
   assert.match(stderr, /is not a file with the cursor of an event/);
 });
 
+test('--cursor-file says before the first event that no cursor can be written there', async t => {
+  const api = await serve(t, past());
+  const file = join(await newFolder(), 'missing', 'cursor');
+  for (const more of [[], ['--follow']]) {
+    const { code, stdout, stderr } = await muster(t, [
+      ...['events', '--api-port', String(api.port), '--cursor-file', file],
+      ...more,
+    ]);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.equal(
+      stderr,
+      `Error: cannot write ${file}: a part of the path does not exist
+Hint:  free or unlock it, or name another file with --cursor-file
+`,
+    );
+  }
+});
+
 test('--follow says which requester goes on with the events when the one that sent them hangs', async t => {
   const api = await serve(t, past());
   const hanging = await answering(t, (_, response) => {
