@@ -19,7 +19,7 @@ export const flags = {
 
 export const examples: readonly Example[] = [
   ['muster operator create ada --save ada.token', 'make a token and write it into a file of its own'],
-  ['muster operator create grafana --read-only --expires 30d', 'make one that only reads, for 30 days'],
+  ['muster operator create auditor --read-only --expires 30d', 'make one that only reads, for 30 days'],
 ];
 
 export async function run({
