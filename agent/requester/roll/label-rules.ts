@@ -32,15 +32,10 @@ export const labelNode =
     const labels = labelsAfter(before, effective);
     if (Object.keys(labels).length > Math.max(labelRule.count, Object.keys(before).length))
       throw tooMany(name, Object.keys(labels).length);
+    const LabelOrigins = originsAfter(state, effective, decision, now);
+    refuseTooLarge(state, labels, LabelOrigins, name);
     return {
-      write: {
-        ...state,
-        Muster: {
-          ...state.Muster,
-          Labels: some(labels),
-          LabelOrigins: originsAfter(state, effective, decision, now),
-        },
-      },
+      write: { ...state, Muster: { ...state.Muster, Labels: some(labels), LabelOrigins } },
       change: changeBy(decision, {
         ...changeIn(state, 'labelled', now),
         ...labelsOfChange(effective, before, name),
@@ -80,7 +75,28 @@ function labelsOfChange(
   };
 }
 
-const bytesOf = (labels: LabelChange): number => Buffer.byteLength(writeJson(labels));
+const bytesOf = (part: LabelChange | readonly LabelOrigin[]): number => Buffer.byteLength(writeJson(part));
+
+/**
+ * Size of the labels of a node with their origins, in bytes. In a full record no later decision would have its room. An earlier
+ * version set no limit, so a larger record may become smaller.
+ */
+const maxLabelsBytes = 16_384;
+
+function refuseTooLarge(
+  { Muster: { Labels: before = {}, LabelOrigins: originsBefore = [] } = {} }: NodeState,
+  labels: Labels,
+  origins: readonly LabelOrigin[] | undefined,
+  name: string,
+): void {
+  const sizeBytes = bytesOf(labels) + bytesOf(origins ?? []);
+  if (sizeBytes <= Math.max(maxLabelsBytes, bytesOf(before) + bytesOf(originsBefore))) return;
+  throw new MusterError(
+    'conflict',
+    `the labels of node ${name} would take ${sizeBytes} bytes, with who set them and why; allowed: ${maxLabelsBytes}`,
+    { hint: 'give a shorter reason, or remove other labels first' },
+  );
+}
 
 function labelsAfter(before: Labels, changes: readonly Change[]): Labels {
   const after = new Map(Object.entries(before));

@@ -100,6 +100,29 @@ test('the labels of one change have their room in a record beside the changes th
   assert.ok(change?.Labels);
 });
 
+test('labels, and why they were set, leave room in a record for later decisions', () => {
+  const why = { ...ann, reason: 'm'.repeat(1_024) };
+  let state = record('node-1', 'APPROVED');
+  const fill = () => {
+    for (let index = 0; index < 64; index++) state = labelled(state, { [`k${index}`]: 'v' }, why).state;
+  };
+  assert.throws(fill, {
+    code: 'conflict',
+    message:
+      /^the labels of node node-1 would take 1[67]\d\d\d bytes, with who set them and why; allowed: 16384$/,
+  });
+  state = labelled(state, { k0: 'with a short reason' }).state;
+  labelled(state, { k1: null }, why);
+  const short = Object.fromEntries(Array.from({ length: 64 }, (_, index) => [`label-${index}`, 'value']));
+  labelled(record('node-1', 'APPROVED'), short);
+
+  const [Label, Reason] = ['of an earlier version', 'm'.repeat(1_024)];
+  const origins = Array.from({ length: 40 }, () => ({ Label, Reason, Actor: 'ann', At: at }));
+  const larger = record('node-1', 'APPROVED', { Muster: { Labels: { rack: 'b7' }, LabelOrigins: origins } });
+  labelled(larger, { rack: null });
+  assert.throws(() => labelled(larger, { more: 'v' }), { code: 'conflict' });
+});
+
 test('an operation that has labelled does not do it again', () => {
   const operation = '019ac9d2-7c1e-7b3a-9f0e-5d2c8a41b6f7';
   const state = record('node-1', 'APPROVED', { Muster: { Operations: [`labelled ${operation}`] } });
