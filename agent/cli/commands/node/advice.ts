@@ -23,12 +23,7 @@ export function adviceFor(node: ListedNode): Advice[] {
   return [
     ...membershipAdvice(node),
     ...(isAwaited(node)
-      ? [
-          there(
-            'have it come back at once; by itself its agent asks every ten minutes',
-            'muster agent register',
-          ),
-        ]
+      ? [there('let it come back at once (its agent asks every ten minutes)', 'muster agent register')]
       : []),
     ...(Membership === 'APPROVED' && Muster && Muster.Health !== 'HEALTHY' ? silenceAdvice(node, there) : []),
     ...conditionAdvice(node, there),
