@@ -10,6 +10,7 @@ import {
   type Flag,
   type FlagTable,
   globalFlags,
+  shownOperands,
 } from './command.ts';
 
 type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number];
@@ -59,6 +60,8 @@ export function readArgv(
     readFlag(name, flag, given.get(name) ?? []),
   ]);
   const after = words.slice(path.length);
+  // The help does not show the words of a command that only completion uses, and the one that is completed may be empty.
+  if (shownOperands(command).length > 0 && after.some(word => word.trim() === '')) throw emptyWord();
   const rest = command.rest ? after.splice(Object.keys(command.operands ?? {}).length) : [];
   return {
     flags: Object.fromEntries(flags),
@@ -69,6 +72,11 @@ export function readArgv(
     settings: settingsOf(table, given),
   };
 }
+
+const emptyWord = (): MusterError =>
+  new MusterError('usage', 'an argument is empty', {
+    hint: 'in a script, is a variable empty that names it?',
+  });
 
 /** Returns true for a word such as `-1` or `-1h`. It looks like a flag but is a value. */
 export const isNumber = (word: string | undefined): boolean => /^-\d/.test(word ?? '');

@@ -3,12 +3,13 @@ import { duration } from '../../../config/kind.ts';
 import type { DecisionBody } from '../../../protocol/http.ts';
 import type { FlagTable } from '../../line/command.ts';
 import type { Target } from './carry-out.ts';
+import { messageFlag } from './message-flag.ts';
 
 /** The kind of a time in a cordon: as many hours as a year has, at most. */
 export const cordonTime = duration(1_000, 366 * 24 * 3_600_000);
 
 export const cordonFlags = {
-  message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
+  message: messageFlag,
   for: {
     value: 'TIME',
     kind: cordonTime,

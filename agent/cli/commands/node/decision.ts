@@ -9,9 +9,10 @@ import { actor } from '../actor.ts';
 import { chosenIds, isSelecting, selectionFlags } from './choose-nodes.ts';
 import { decideAbout } from './decide-about.ts';
 import type { Deed } from './deed.ts';
+import { messageFlag } from './message-flag.ts';
 
 const common = {
-  message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
+  message: messageFlag,
   fingerprint: { value: 'F', help: "decide only if this is the fingerprint of the node's key; for one id" },
   ...selectionFlags,
 } satisfies FlagTable;

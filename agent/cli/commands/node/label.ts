@@ -9,6 +9,7 @@ import { selectionFlags } from './choose-nodes.ts';
 import { decideAbout } from './decide-about.ts';
 import { filterFlags } from './filter-flags.ts';
 import { readLabelLine } from './label-words.ts';
+import { messageFlag } from './message-flag.ts';
 
 export const settings = apiSettings;
 
@@ -18,7 +19,7 @@ export const rest = {
 };
 
 export const flags = {
-  message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
+  message: messageFlag,
   ...selectionFlags,
 } satisfies FlagTable;
 

@@ -12,12 +12,13 @@ import { select, selectionFlags } from './choose-nodes.ts';
 import { decideAbout } from './decide-about.ts';
 import type { Deed } from './deed.ts';
 import { nodeTable } from './list-table.ts';
+import { messageFlag } from './message-flag.ts';
 import { commandFor } from './outcome-text.ts';
 
 export const settings = apiSettings;
 
 export const flags = {
-  message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
+  message: messageFlag,
   'dry-run': { help: 'only list the nodes that would be forgotten' },
   ...selectionFlags,
 } satisfies FlagTable;

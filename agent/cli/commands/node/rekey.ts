@@ -4,6 +4,7 @@ import { print } from '../../../output/terminal.ts';
 import { MusterError } from '../../../system/errors.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
+import { messageFlag } from './message-flag.ts';
 
 export const settings = apiSettings;
 
@@ -11,7 +12,7 @@ export const operands = { id: 'the whole id of a node' };
 
 export const flags = {
   fingerprint: { value: 'F', help: 'the fingerprint of the new key, as that machine shows it' },
-  message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
+  message: messageFlag,
 } satisfies FlagTable;
 
 export const examples: readonly Example[] = [

@@ -4,13 +4,14 @@ import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
 import { chosenIds, selectionFlags } from './choose-nodes.ts';
 import { decideAbout } from './decide-about.ts';
+import { messageFlag } from './message-flag.ts';
 
 export const settings = apiSettings;
 
 export const rest = chosenIds;
 
 export const flags = {
-  message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
+  message: messageFlag,
   ...selectionFlags,
 } satisfies FlagTable;
 

@@ -14,6 +14,7 @@ import type { Target } from './carry-out.ts';
 import type { Choice } from './choose-nodes.ts';
 import { decideAboutChosen } from './decide-about.ts';
 import { goneTable } from './gone-table.ts';
+import { messageFlag } from './message-flag.ts';
 
 export const settings = apiSettings;
 
@@ -31,7 +32,7 @@ const period: Kind<number> = {
 };
 
 export const flags = {
-  message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
+  message: messageFlag,
   'deleted-since': {
     value: 'TIME',
     kind: period,
