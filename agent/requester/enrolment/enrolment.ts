@@ -10,7 +10,6 @@ import type { Roll } from '../roll/roll.ts';
 import type { RollObserver } from '../roll/roll-observer.ts';
 import { isTaken, keyOf } from '../roll/stored-record.ts';
 import type { Counters } from '../status/counters.ts';
-import { renamedRefusal } from './access-rules.ts';
 import { mayAnswer } from './answer-rules.ts';
 import { applyLedger, followStore } from './apply-ledger.ts';
 import type { Bans } from './bans.ts';
@@ -27,7 +26,7 @@ import { pinNewcomer } from './pin-newcomer.ts';
 import type { Pin, Pins } from './pins.ts';
 import { RefusalExchange } from './refusal-exchange.ts';
 import { answerWhy, RefusalLog } from './refusals.ts';
-import { findRenamed } from './renamed-nodes.ts';
+import { disputedRefusal, findRenamed } from './renamed-nodes.ts';
 import { admitByToken, type ClientTokens } from './token-clients.ts';
 import { Turns } from './turns.ts';
 import { endUnansweredClients } from './unanswered-clients.ts';
@@ -203,14 +202,9 @@ export class Enrolment {
       if (isDisputed) void this.live.endAt(applicant);
     });
     const exchange = this.#exchange.start(refused => {
-      const { key, applicant, refusal } = refused;
-      const isDoubtful = refusal.code === 'conflict' || refusal.code === 'deleted';
-      const renamed = isDoubtful ? renamedNode(applicant.node, key) : undefined;
-      if (renamed && renamed.replacedAt === undefined) {
-        // The other requester is of an earlier version, for which the node was deleted, or is a stranger to this id.
-        const known = renamedRefusal(applicant.node, key, renamed.id);
-        this.#refusals.keep({ ...refused, refusal: known, isDisputed: true });
-      } else this.#conflicts?.onRefused(this.#refusals.keep(refused), { isOwn: false });
+      const disputed = disputedRefusal(refused, renamedNode);
+      if (disputed) this.#refusals.keep(disputed);
+      else this.#conflicts?.onRefused(this.#refusals.keep(refused), { isOwn: false });
     });
     callout.begin(
       async question =>

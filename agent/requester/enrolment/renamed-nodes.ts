@@ -1,9 +1,10 @@
 // Finds the node that a key belongs to now, when it comes under an id that the node had before an operator renamed it.
 import { maxFormerIds } from '../../protocol/rename.ts';
 import { keyOf, type StoredRecord } from '../roll/stored-record.ts';
-import type { RenamedNode } from './access-rules.ts';
+import { type RenamedNode, renamedRefusal } from './access-rules.ts';
 import type { DeletedNode, ExpiredNode, FormerNodes } from './former-nodes.ts';
 import type { Pins } from './pins.ts';
+import type { RefusedKey } from './refusals.ts';
 
 export interface RenamedNodesOptions {
   stored(id: string): StoredRecord;
@@ -25,6 +26,21 @@ export function findRenamed(id: string, key: string, options: RenamedNodesOption
   // The pin follows the record in a moment. A node that went since hears that under its last id.
   const keys = [pin?.key, keyOf(stored(newest)), deleted.of(newest)?.key, expired.of(newest)?.key];
   return keys.includes(key) ? { id: newest, key } : undefined;
+}
+
+/**
+ * Returns what a key should be told that another requester has refused, when its node was renamed; undefined when the other one is
+ * right. It is of an earlier version then, for which the node was deleted, or the key is another node's.
+ */
+export function disputedRefusal(
+  refused: Omit<RefusedKey, 'at'>,
+  find: (id: string, key: string) => RenamedNode | undefined,
+): Omit<RefusedKey, 'at'> | undefined {
+  const { key, applicant, refusal } = refused;
+  if (refusal.code !== 'conflict' && refusal.code !== 'deleted') return undefined;
+  const renamed = find(applicant.node, key);
+  if (!renamed || renamed.replacedAt !== undefined) return undefined;
+  return { ...refused, refusal: renamedRefusal(applicant.node, key, renamed.id), isDisputed: true };
 }
 
 const isFormerId = (stored: StoredRecord, id: string): boolean =>

@@ -140,7 +140,8 @@ function refuseUnfit(state: NodeState, id: string, newId: string): void {
 
 /** Refuses an id that is not free. One of a node that was deleted, forgotten or renamed is. @throws MusterError `conflict` */
 function refuseTaken(stored: StoredRecord, id: string, newId: string): void {
-  const hint = `choose another id, or first remove that node: muster node delete ${newId}`;
+  const isRequester = stored.kind === 'record' && stored.state.Info.NodeType === 'Requester';
+  const free = isRequester ? '' : `, or first remove that node: muster node delete ${newId}`;
   switch (stored.kind) {
     case 'absent':
     case 'deleted':
@@ -152,7 +153,13 @@ function refuseTaken(stored: StoredRecord, id: string, newId: string): void {
       throw new MusterError('conflict', text, { hint: 'try again in a moment, or choose another id' });
     }
     default:
-      throw new MusterError('conflict', `the id ${newId} is taken: there is a node of this id`, { hint });
+      throw new MusterError(
+        'conflict',
+        `the id ${newId} is taken: there is a ${isRequester ? 'requester' : 'node'} of this id`,
+        {
+          hint: `choose another id${free}`,
+        },
+      );
   }
 }
 

@@ -1,7 +1,9 @@
 // Which node a key belongs to that comes under an id that the node had before.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findRenamed } from '../../../agent/requester/enrolment/renamed-nodes.ts';
+import { encodePublicKey } from '../../../agent/protocol/nkey.ts';
+import { refusalOf } from '../../../agent/requester/enrolment/access-rules.ts';
+import { disputedRefusal, findRenamed } from '../../../agent/requester/enrolment/renamed-nodes.ts';
 import { absentRecord, type StoredRecord } from '../../../agent/requester/roll/stored-record.ts';
 import { record } from '../samples.ts';
 
@@ -82,4 +84,30 @@ test('a node that was renamed back, deleted since, or got another key finds its 
   assert.deepEqual(find('old', 'J', rekeyed), { id: 'new', key: 'K', replacedAt: at });
   const circle = { records: { old: renamedTo('new'), new: renamedTo('old') } };
   assert.equal(find('old', 'K', circle), undefined);
+});
+
+test('what a requester of an earlier version says of a renamed node is disputed, and nothing else', () => {
+  const key = encodePublicKey(Buffer.alloc(32, 1));
+  const applicant = {
+    node: 'old',
+    host: 'h',
+    use: 'agent',
+    instance: 'i',
+    server: 's',
+    connection: 1,
+  } as const;
+  const told = (
+    code: 'conflict' | 'deleted' | 'banned' | 'clone',
+    renamed?: { id: string; replacedAt?: string },
+  ) =>
+    disputedRefusal({ key, applicant, refusal: refusalOf(key, code, 'r', 'h') }, () =>
+      renamed ? { key, ...renamed } : undefined,
+    );
+  for (const code of ['conflict', 'deleted'] as const) {
+    const { refusal, isDisputed } = told(code, { id: 'new' }) ?? assert.fail(code);
+    assert.deepEqual([refusal.code, refusal.record?.id, isDisputed], ['renamed', 'new', true]);
+    assert.equal(told(code), undefined);
+    assert.equal(told(code, { id: 'new', replacedAt: at }), undefined);
+  }
+  for (const code of ['banned', 'clone'] as const) assert.equal(told(code, { id: 'new' }), undefined);
 });
