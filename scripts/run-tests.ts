@@ -46,6 +46,8 @@ const longest = [
   'test/e2e/restore-service.test.ts',
   'test/e2e/join-codes.test.ts',
   'test/e2e/rolling-upgrade.test.ts',
+  'test/e2e/rename.test.ts',
+  'test/e2e/rename-faults.test.ts',
   'test/e2e/tending.test.ts',
   'test/e2e/cordon.test.ts',
   'test/e2e/forgetting.test.ts',

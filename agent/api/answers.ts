@@ -118,6 +118,8 @@ const eventSchema = struct({
     ),
     labels: v.optional(labelChange()),
     previousLabels: v.optional(labelChange()),
+    newId: v.optional(nodeId()),
+    formerId: v.optional(nodeId()),
     condition: v.optional(struct({ type: optionalText(64), since: v.optional(goTime()) })),
     conditions: v.optional(v.pipe(v.array(v.pipe(v.string(), v.maxLength(64))), v.maxLength(64))),
     evidence: v.optional(

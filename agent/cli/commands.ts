@@ -104,6 +104,11 @@ export const commands: CommandTable = [
     load: () => import('./commands/node/rekey.ts'),
   },
   {
+    path: 'node rename',
+    help: 'give a node another id; its agent takes it by itself',
+    load: () => import('./commands/node/rename.ts'),
+  },
+  {
     path: 'node prune',
     help: 'forget the nodes that were not heard for a long time',
     load: () => import('./commands/node/prune.ts'),

@@ -57,6 +57,11 @@ export interface AgentOptions {
   authorities?: KeptAuthorities | undefined;
   /** Returns why the figures are not served, although they should be; undefined when they are. */
   metricsFailure?(): MusterError | undefined;
+  /**
+   * Called when an operator gave this node another id. Returns whether the node goes on under it: then another agent takes the
+   * place of this one. Without it, the node takes no other id.
+   */
+  onRenamed?(newId: string): Promise<boolean>;
   /** Called when something that `status` shows has changed. */
   onChange?(): void;
 }
@@ -110,6 +115,7 @@ export class Agent {
       client,
       sentinel,
       onReplaced: refusal => rotation.onRefused(refusal),
+      onRenamed: async newId => (await options.onRenamed?.(newId)) ?? false,
       get key() {
         return identity.publicKey;
       },
@@ -172,8 +178,11 @@ export class Agent {
     void this.#registration.start();
   }
 
-  /** Ends the reports and sends a leave request. The connection stays open: the caller closes it. */
-  async stop(): Promise<void> {
+  /**
+   * Ends the reports, and sends a leave request unless another agent takes the place of this one. The connection stays open: the
+   * caller closes it.
+   */
+  async stop({ leaves = true } = {}): Promise<void> {
     const reports = reportsIn(this.#state);
     this.#stateSubscription?.unsubscribe();
     this.#stateSubscription = undefined;
@@ -183,7 +192,7 @@ export class Agent {
     this.#fewer.stop();
     this.#reports.stop();
     this.#scans.stop();
-    if (this.#client.isMuster && reports !== 'none') await this.#leave();
+    if (leaves && this.#client.isMuster && reports !== 'none') await this.#leave();
     await saved;
   }
 

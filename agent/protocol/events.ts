@@ -63,6 +63,9 @@ export interface EventData {
   /** The labels that a `labelled` node got from an operator, null for those removed, and the values that they had before. */
   labels?: LabelChange;
   previousLabels?: LabelChange;
+  /** The other id of a node that was `renamed`: the new one in the event of the former id, and the other way round. */
+  newId?: string;
+  formerId?: string;
   /** The condition that came up or is over: its type, and since when the node had it, by the node's clock. */
   condition?: { type: string; since?: string };
   /** With a condition: the types of all conditions of the node that have been told and not cleared, after this event. */

@@ -7,6 +7,7 @@ import { labelChange, labelOriginMembers } from './label-schema.ts';
 import { usageSchema } from './messages.ts';
 import { goTime } from './node-info.ts';
 import { healths, memberships } from './node-state.ts';
+import { formerIdsSchema } from './rename.ts';
 import { count, nodeId, strictTextMap, struct, text } from './schema.ts';
 import { goneNodeSchema, shownTombstoneSchema } from './tombstone.ts';
 
@@ -33,6 +34,7 @@ export const decisionActions = [
   'forget',
   'undelete',
   'label',
+  'rename',
 ] as const;
 export type DecisionAction = (typeof decisionActions)[number];
 
@@ -51,6 +53,7 @@ export const decisionSchema = struct({
     0,
   ),
   Labels: v.optional(labelChange(), {}),
+  NewID: v.optional(bounded(256), ''),
 });
 
 /** The body of the PUT as a client sends it. */
@@ -80,6 +83,8 @@ export interface DecisionBody {
   SilentForSeconds?: number;
   /** For `label`: the new values of labels; null removes one, and the node's own value counts again. */
   Labels?: LabelChange;
+  /** For `rename`: the id that the node gets. */
+  NewID?: string;
 }
 
 /** The answer to a decision. Muster refuses with a problem, Bacalhau with `Success: false`. */
@@ -141,6 +146,8 @@ export const musterViewSchema = struct({
    */
   Schedulable: v.optional(v.boolean()),
   Cordon: v.optional(cordonSchema),
+  /** The ids that the node had before operators renamed it, the latest first; absent when none did. */
+  FormerIDs: v.optional(formerIdsSchema),
   /** When the node registered for the first time; absent when an earlier version did not note it. */
   FirstRegisteredAt: v.optional(goTime()),
   /** What was known of the node when it was last deleted or forgotten; absent when it never was. Its key is left out. */

@@ -71,8 +71,11 @@ export const nodeInfoSchema = struct({
   Hostname: v.optional(v.pipe(v.string(), v.maxLength(255))),
   Host: v.optional(hostSchema),
   Address: v.optional(addressSchema),
-  /** The version of the muster agent. A Bacalhau node sends none. */
-  Agent: v.optional(struct({ Version: text(64) })),
+  /**
+   * The version of the muster agent, and whether it takes another id when an operator renames it. One whose id is
+   * configured does not, and one of an earlier version does not say it. A Bacalhau node sends none of this.
+   */
+  Agent: v.optional(struct({ Version: text(64), TakesID: v.optional(v.boolean()) })),
   Conditions: v.optional(v.pipe(v.array(conditionSchema), v.maxLength(32))),
 });
 

@@ -7,7 +7,8 @@ import { labelChange, labelOriginSchema } from './label-schema.ts';
 import { type Membership, memberships } from './memberships.ts';
 import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
 import { operationPattern } from './operation.ts';
-import { count, strictTextMap, struct, text, validateStored } from './schema.ts';
+import { arrivalSchema, formerIdsSchema } from './rename.ts';
+import { count, nodeId, strictTextMap, struct, text, validateStored } from './schema.ts';
 import { tombstoneSchema } from './tombstone.ts';
 
 export { type Membership, memberships };
@@ -58,6 +59,7 @@ export const recordedChangeKinds = [
   'drained',
   'undeleted',
   'labelled',
+  'renamed',
 ] as const;
 
 /** The incarnation of the store in which a write was made. */
@@ -91,6 +93,12 @@ const recordedChangeSchema = struct({
   /** The labels of the control plane that the change set or removed, and their values before; only with `labelled`. */
   Labels: v.optional(labelChange()),
   PreviousLabels: v.optional(labelChange()),
+  /**
+   * The other id of a node that was `renamed`: the new one in the change under the former id, and the former one in the
+   * change under the new id.
+   */
+  NewID: v.optional(nodeId()),
+  FormerID: v.optional(nodeId()),
   /** Number of older changes that have no event of their own. `Previous` is the membership before the first of them. */
   Coalesced: v.optional(count()),
   /** Whether an earlier version, which did not know the kind, kept it. Later changes may have been announced before it. */
@@ -153,6 +161,10 @@ const musterStateSchema = struct({
   Decision: v.optional(decisionRecordSchema),
   /** Keeps new work away from the node. An operator decides it, and no registration and no update of the node ends it. */
   Cordon: v.optional(cordonSchema),
+  /** The ids that the node had before, the latest first; absent when it was never renamed. */
+  FormerIDs: v.optional(formerIdsSchema),
+  /** Only while the node is being renamed: the record waits to take the place of the one under its former id. */
+  Arrival: v.optional(arrivalSchema),
   /** What was known of the node when it was last deleted or forgotten; absent when it never was. */
   Former: v.optional(tombstoneSchema),
   /**

@@ -61,5 +61,7 @@ export function rememberedOperations(texts: readonly string[]): Remembered[] {
 export const rememberOperation = (
   texts: readonly string[],
   { kind, operation, isBan }: Remembered,
-): readonly string[] =>
-  [...texts, `${kind} ${operation}${isBan ? ` ${bannedWord}` : ''}`].slice(-maxRemembered);
+): readonly string[] => {
+  const text = `${kind} ${operation}${isBan ? ` ${bannedWord}` : ''}`;
+  return [...texts.filter(each => each !== text), text].slice(-maxRemembered);
+};

@@ -14,6 +14,8 @@ export const refusalCodes = [
   'code_expired',
   'code_revoked',
   'code_network',
+  /** An operator gave the node of this key another id, which the record names. An earlier version does not know it. */
+  'renamed',
   /** The requester could not store the key, or another connection with the key is being decided about. */
   'unavailable',
 ] as const;
@@ -31,7 +33,7 @@ export const refusalSchema = v.object({
   operatorReason: v.optional(text(1024)),
   /** The time when the key of the node was replaced by another (RFC 3339); absent for a key that the node never had. */
   replacedAt: v.optional(text(64)),
-  /** The node that the key came into conflict with, and the fingerprint that its record has. */
+  /** The node that the key came into conflict with, or that it is now, and the fingerprint that its record has. */
   record: v.optional(v.object({ id: text(128), fingerprint: text(64) })),
 });
 export type Refusal = v.InferOutput<typeof refusalSchema>;

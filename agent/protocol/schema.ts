@@ -102,6 +102,8 @@ function textFault(value: unknown, limit: number): string | undefined {
 
 /** A node's id. It can be one token of a subject and a key of a bucket. */
 export const nodeIdPattern = /^[A-Za-z0-9_-]{1,128}$/;
+/** The same for people. */
+export const nodeIdRule = 'an id is 1 to 128 letters, digits, - and _';
 export const nodeId = () =>
   v.pipe(v.string(), v.regex(nodeIdPattern, 'a node id is 1 to 128 of the characters A-Z a-z 0-9 _ -'));
 

@@ -35,6 +35,7 @@ import { authorityNotes, noteChange } from './operations/note-change.ts';
 import type { FirstTokenFile } from './operators/first-token-file.ts';
 import { Operators } from './operators/operators.ts';
 import { announcedReader, type Past } from './past.ts';
+import { Renames } from './renames/renames.ts';
 import type { RollPolicy } from './roll/admission.ts';
 import { Executions } from './roll/executions.ts';
 import { ResourceStore } from './roll/resource-store.ts';
@@ -184,6 +185,11 @@ export function makeParts(
       void enterAgain({ ...options, roll });
     },
   };
+  const renameObserver: RollObserver = {
+    onArriving: id => renames.onArriving(id),
+    onRecord: (id, state) => renames.onRecord(id, state),
+    onRemoved: () => undefined,
+  };
   const roll: Roll = new Roll({
     ...options,
     bucket: store.nodes,
@@ -208,6 +214,7 @@ export function makeParts(
       ...own,
       ownRow,
       status,
+      renameObserver,
     ],
     publicKeyOf: id => enrolment?.pins.of(id)?.key,
     lastSeenAt: id => health.liveness(id)?.lastSeenAt,
@@ -223,6 +230,14 @@ export function makeParts(
     onLossesChange: onStatusChange,
   });
   const drains = new Drains({ clock, log, roll });
+  const renames: Renames = new Renames({
+    clock,
+    log,
+    roll,
+    lastSeenAt: id => health.liveness(id)?.lastSeenAt,
+    publicKeyOf: id => enrolment?.pins.of(id)?.key,
+    refusePinned: (newId, id) => enrolment?.decisions.refuseOtherPin(newId, id),
+  });
   const forgetting = new Forgetting({
     ...options,
     requesterId,
@@ -242,6 +257,7 @@ export function makeParts(
     cordonEnds,
     drains,
     forgetting,
+    renames,
     tombstoneRoom,
     operators,
     waiting,

@@ -86,6 +86,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     operators,
     stream,
     cluster: store.cluster,
+    renames: made.renames,
     silence,
     stop,
   };

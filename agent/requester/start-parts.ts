@@ -105,6 +105,7 @@ export async function startParts(
       },
       () => made.cordonEnds.begin(),
       () => made.forgetting.begin(),
+      () => made.renames.begin(),
       () => made.tombstoneRoom.begin(),
       () => made.conditions.begin(),
       () => keepRoom({ stream: announced, reopen, clock, log }),

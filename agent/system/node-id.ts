@@ -30,7 +30,6 @@ const maxAnswerBytes = 1024;
  */
 export async function loadNodeId(options: NodeIdOptions): Promise<string> {
   const { folder, configured, provider } = options;
-  const path = join(folder, fileName);
   // When an id is configured, a bad file does not matter, because the stored id is not needed.
   const stored = await readNodeId(folder).catch((error: unknown) => {
     if (configured === undefined) throw error;
@@ -44,12 +43,14 @@ export async function loadNodeId(options: NodeIdOptions): Promise<string> {
       hint: 'an id is 1 to 128 letters, digits, - and _; set node.id, or another node.nameProvider',
     });
   }
-  if (id !== stored)
-    await writeFileAtomic(
-      path,
-      `# the id of this node; node.id in the configuration overrides it\nid: ${id}\n`,
-    );
+  if (id !== stored) await writeNodeId(folder, id);
   return id;
+}
+
+/** Stores the id of this node for the next start. @throws MusterError `not_writable` */
+export async function writeNodeId(folder: string, id: string): Promise<void> {
+  const comment = '# the id of this node; node.id in the configuration overrides it';
+  await writeFileAtomic(join(folder, fileName), `${comment}\nid: ${id}\n`);
 }
 
 /** Returns the id that is stored in `folder`; undefined when there is none yet. Throws MusterError `bad_state`. */

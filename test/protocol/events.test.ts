@@ -85,6 +85,7 @@ test('subscribers may rely on these kinds, and every change of a record has an e
     'drained',
     'undeleted',
     'labelled',
+    'renamed',
   ]);
   assert.deepEqual(healthKinds, ['healthy', 'unhealthy', 'unknown', 'left']);
   assert.deepEqual(recordedChangeKinds, membershipKinds);

@@ -1,9 +1,10 @@
 // Runs a cluster of real processes on one machine: a requester, agents, and the requester's broker or the test's.
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NodeView } from '../../agent/requester/directory/node-view.ts';
 import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
+import { readNodeId } from '../../agent/system/node-id.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './listener.ts';
 import { type Finished, muster, Program, type RunOptions } from './program.ts';
@@ -100,6 +101,23 @@ export class Cluster {
     );
     if (wait) await program.untilPrinted(/"msg":"(pending approval|approved|registered)"/);
     return program;
+  }
+
+  /** Starts an agent whose id stands on its disk and not in its settings, so that it takes another one. Waits as `agent`. */
+  async agentOnDisk(
+    id: string,
+    settings: Values = {},
+    options: RunOptions & { wait?: boolean } = {},
+  ): Promise<Program> {
+    const folder = join(this.folderOf(id), 'agent');
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    if ((await this.idOnDisk(id)) === undefined) await writeFile(join(folder, 'node.yaml'), `id: ${id}\n`);
+    return this.agent(id, { ...settings, 'node.id': undefined }, options);
+  }
+
+  /** Returns the id that the agent of a folder has on its disk. */
+  idOnDisk(folder: string): Promise<string | undefined> {
+    return readNodeId(join(this.folderOf(folder), 'agent'));
   }
 
   /** Starts an agent, and returns when its node is approved and HEALTHY. */

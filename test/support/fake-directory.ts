@@ -41,6 +41,7 @@ import {
   rekeyNode,
 } from '../../agent/requester/roll/decisions.ts';
 import { labelNode } from '../../agent/requester/roll/label-rules.ts';
+import { beginRename } from '../../agent/requester/roll/rename-rules.ts';
 import type { ResourceInfo } from '../../agent/requester/roll/resource-store.ts';
 import { absentRecord, type StoredRecord } from '../../agent/requester/roll/stored-record.ts';
 import { forgetNode, tombstoneFor, undeleteNode } from '../../agent/requester/roll/tombstones.ts';
@@ -215,6 +216,20 @@ export class FakeDirectory implements Directory {
 
   async label(name: string, decision: Decision & { labels: LabelChange }): Promise<void> {
     this.#decide(name, decision, labelNode(decision.labels));
+  }
+
+  async rename(name: string, decision: Decision & { newId: string }): Promise<void> {
+    const { newId } = decision;
+    const { state } = this.#find(name);
+    const taken = this.nodes.get(newId);
+    const stored: StoredRecord = taken ? { kind: 'record', revision: 1, state: taken.state } : absentRecord;
+    const former: StoredRecord = { kind: 'record', revision: 1, state };
+    const wish = { decision, at: this.#now, lastSeenAt: undefined };
+    const { write } = beginRename(stored, newId, former, name, wish);
+    assert.ok(typeof write === 'object');
+    const { Arrival: _arrival, ...Muster } = write.Muster ?? {};
+    this.nodes.delete(name);
+    this.nodes.set(newId, { state: { ...write, Muster } });
   }
 
   async uncordon(name: string, decision: Decision): Promise<void> {

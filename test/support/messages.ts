@@ -240,6 +240,10 @@ export const nodeStates: fc.Arbitrary<NodeState> = fc.record(
         RegisteredAt: times,
         Decision: decision,
         ...controlPlane,
+        FormerIDs: fc.array(fc.record({ ID: fc.constantFrom('old', 'older'), ...decided }, plain), {
+          maxLength: 3,
+        }),
+        Arrival: fc.record({ Revision: count }, plain),
         Former: tombstones,
         Operation: text(64),
         Changes: fc.array(
@@ -258,6 +262,7 @@ export const nodeStates: fc.Arbitrary<NodeState> = fc.record(
                 'drained',
                 'labelled',
                 'undeleted',
+                'renamed',
               ),
               Revision: count,
               At: times,

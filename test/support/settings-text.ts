@@ -1,7 +1,7 @@
 // Writes settings as the text of a configuration file.
 
-/** Settings by their keys, such as `log.level`. */
-export type Values = Record<string, string | number | boolean>;
+/** Settings by their keys, such as `log.level`. One that is undefined is not written. */
+export type Values = Record<string, string | number | boolean | undefined>;
 
 /** Returns the settings as JSON, which is YAML: each dotted key becomes a nested object. */
 export function settingsText(values: Values): string {

@@ -35,7 +35,9 @@ function cordonTexts({ until, drain, deadline }: NonNullable<ShownEvent['data'][
 
 const utc = (time: string): string => `${new Date(time).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
-function changeOf({ data: { previous, current, labels, condition } }: ShownEvent): string {
+function changeOf({ data: { previous, current, labels, condition, newId, formerId } }: ShownEvent): string {
+  if (newId) return `to ${newId}`;
+  if (formerId) return `from ${formerId}`;
   if (labels) return labelWords(labels).join(' ');
   if (condition?.type) return condition.type;
   const before = (previous.health ?? previous.membership) || '-';

@@ -13,6 +13,7 @@ const filters: Readonly<Record<string, (node: ShownNode) => boolean>> = {
   'node reject': node => node.Membership !== 'REJECTED' && node.Info.NodeType !== 'Requester',
   'node delete': node => node.Info.NodeType !== 'Requester',
   'node rekey': node => node.Info.NodeType !== 'Requester',
+  'node rename': node => node.Info.Agent?.TakesID === true,
 };
 
 /** Returns the nodes that may follow `line`. Throws MusterError, also when no answer comes within `deadlineMs`. */

@@ -1,5 +1,6 @@
 // Finds out why the requester does not let in the key of this node, and decides when the node connects again.
 import type { Refusal } from '../../protocol/refusal.ts';
+import { nodeIdPattern } from '../../protocol/schema.ts';
 import type { LimitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type BrokerFault, type Connection } from '../../transport/port.ts';
@@ -11,6 +12,8 @@ export interface RefusedKeyOptions {
   log: Log;
   limitedLog: LimitedLog;
   node: string;
+  /** Returns the fingerprint of the node's present key. */
+  fingerprint(): string;
   state: Readonly<RegistrationState>;
   connection: Pick<Connection, 'reconnect' | 'standBy'>;
   client: Pick<RequesterClient, 'whyRefused'>;
@@ -21,6 +24,8 @@ export interface RefusedKeyOptions {
   mayComeBack(): boolean;
   /** Takes the new key of this node when the refusal says that the requester knows it. Returns whether it does. */
   onReplaced(refusal: Refusal): Promise<boolean>;
+  /** Takes the new id of this node. Returns whether the node goes on under it; false when it cannot. */
+  onRenamed(newId: string): Promise<boolean>;
   /** Changes the state of the registration. */
   update(change: Pick<RegistrationState, 'isAskingWhy'> | Pick<RegistrationState, 'refusal'>): void;
   /** Called when the node may send requests again. */
@@ -38,6 +43,8 @@ export class RefusedKey {
   readonly #options: RefusedKeyOptions;
   /** Whether the node has waited on a refused link since it was deleted. */
   #hasWaited = false;
+  /** Whether another agent takes the place of this one, because the node has another id. It sends nothing any more. */
+  #isLeaving = false;
   /** The question that is being asked. */
   #asking: Promise<void> | undefined;
 
@@ -96,6 +103,7 @@ export class RefusedKey {
     } catch (error) {
       if (!stopping.aborted && !isFault(error, 'disconnected')) onFailure(error);
     }
+    if (this.#isLeaving) return;
     update({ isAskingWhy: false });
     if (!stopping.aborted && !state.refusal) onLetIn();
   }
@@ -118,14 +126,23 @@ export class RefusedKey {
       update({ refusal: undefined });
       return;
     }
+    if (await this.#isTaken(refusal)) return;
     update({ refusal });
     const waitMs = delays.whileKeyRefusedMs();
     const fields = { node, fingerprint: refusal.fingerprint, code: refusal.code };
     const text = `the requester refuses this node: ${refusal.reason}; ${refusal.hint}`;
     limitedLog.warn(refusal.reason, fields, text);
     // An operator may give the record to this key, and the requester then ends this link to call the node back.
-    if (refusal.code === 'conflict' || refusal.code === 'clone') connection.standBy(waitMs);
+    if (['conflict', 'clone', 'renamed'].includes(refusal.code)) connection.standBy(waitMs);
     else connection.reconnect(waitMs);
+  }
+
+  /** Takes the new id that the refusal names, if it is this node that was renamed. Returns whether the node goes on under it. */
+  async #isTaken({ code, record, fingerprint }: Refusal): Promise<boolean> {
+    if (code !== 'renamed' || !record || record.fingerprint !== fingerprint) return false;
+    if (fingerprint !== this.#options.fingerprint() || !nodeIdPattern.test(record.id)) return false;
+    this.#isLeaving = await this.#options.onRenamed(record.id);
+    return this.#isLeaving;
   }
 
   // The key of a deleted node may only ask why. What it needs is another connection, and that only when it may come back. An

@@ -1,5 +1,6 @@
 // Registers this node and keeps it registered: decides when to ask the requester.
 import type { Answer } from '../../protocol/answers.ts';
+import { fingerprint } from '../../protocol/nkey.ts';
 import type { Refusal } from '../../protocol/refusal.ts';
 import type { Clock } from '../../system/clock.ts';
 import { reasonOf } from '../../system/errors.ts';
@@ -33,6 +34,7 @@ export interface RegistrationOptions {
   settings: { readonly rejoinAfterDelete: boolean };
   /** See RefusedKeyOptions. */
   onReplaced(refusal: Refusal): Promise<boolean>;
+  onRenamed(newId: string): Promise<boolean>;
 }
 
 export class Registration {
@@ -66,6 +68,7 @@ export class Registration {
       ...options,
       delays: this.#delays,
       stopping: this.#stopping.signal,
+      fingerprint: () => fingerprint(options.key),
       mayComeBack: () => this.mayComeBack,
       update: change => this.#effects.update(change),
       onLetIn: () => this.#onLetIn(),

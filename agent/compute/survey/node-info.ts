@@ -50,7 +50,8 @@ export function describeHost(
 }
 
 /**
- * Returns the node's information. `offered` is what the node gives to the cluster; `available` is the free part of it.
+ * Returns the node's information. `offered` is what the node gives to the cluster; `available` is the free part of it. `takesId`
+ * says whether the node takes another id when an operator renames it.
  *
  * It lists no engines, because muster runs no jobs. It lists only bprotocol, because Bacalhau ≥ 1.6 refuses requests in
  * bprotocol from a node that also lists ncl/v1. Its Bacalhau version is empty, which Bacalhau reads as "unknown,
@@ -64,6 +65,7 @@ export function nodeInfo(
   labels: Record<string, string>,
   conditions: readonly NodeCondition[] = [],
   address?: ChosenAddress,
+  takesId?: boolean,
 ): NodeInfo {
   return {
     NodeID: nodeId,
@@ -101,7 +103,7 @@ export function nodeInfo(
       GPUDriver: host.gpuDriver,
     },
     ...(address?.ip === undefined ? {} : { Address: { IP: address.ip, Why: address.why.slice(0, 512) } }),
-    Agent: { Version: version },
+    Agent: { Version: version, ...(takesId === undefined ? {} : { TakesID: takesId }) },
     ...(conditions.length > 0 ? { Conditions: [...conditions] } : {}),
   };
 }

@@ -32,6 +32,8 @@ export interface SurveyOptions {
   inventoryCommand: ChildCommand;
   /** The setting `node.nvmlLibrary`. */
   nvmlLibrary?: string | undefined;
+  /** Whether the node takes another id when an operator renames it. */
+  takesId?: boolean;
   /** Whether the cloud's metadata service is asked for the type of this instance. */
   cloudMetadata?: boolean;
   /** Returns what the machine's address is chosen from; without it the node shows none. */
@@ -93,6 +95,7 @@ interface SurveyParts {
 
 export class Survey implements MachineSurvey {
   readonly #node: string;
+  readonly #takesId: boolean | undefined;
   readonly #clock: Clock;
   readonly #asksCloud: boolean;
   readonly #network: SurveyOptions['network'];
@@ -141,6 +144,7 @@ export class Survey implements MachineSurvey {
 
   private constructor(options: SurveyOptions, offer: Offer, parts: SurveyParts) {
     this.#node = options.node;
+    this.#takesId = options.takesId;
     this.#clock = options.clock ?? systemClock;
     this.#asksCloud = options.cloudMetadata ?? false;
     this.#network = options.network;
@@ -213,6 +217,7 @@ export class Survey implements MachineSurvey {
       nodeLabels(this.#node, host, labels, offered.GPUs),
       conditions.current,
       this.address,
+      this.#takesId,
     );
   }
 

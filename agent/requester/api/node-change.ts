@@ -2,6 +2,7 @@
 import { type DecisionAction, decisionActions, decisionSchema } from '../../protocol/http.ts';
 import type { LabelChange } from '../../protocol/label.ts';
 import { isFingerprint } from '../../protocol/nkey.ts';
+import { nodeIdPattern, nodeIdRule } from '../../protocol/schema.ts';
 import { printable } from '../../system/printable.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { CordonWish } from '../roll/cordon-rules.ts';
@@ -13,7 +14,8 @@ import { readBody } from './read-body.ts';
 export interface NodeChange {
   action: DecisionAction;
   /** What the operator decided. `isBan` says whether the key of a node that is deleted is refused for ever. */
-  decision: Decision & CordonWish & { isBan: boolean; labels: LabelChange; silentForMs: number };
+  decision: Decision &
+    CordonWish & { isBan: boolean; labels: LabelChange; silentForMs: number; newId: string };
 }
 
 /**
@@ -22,7 +24,7 @@ export interface NodeChange {
  */
 export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act): NodeChange {
   const read = readBody(decisionSchema, body);
-  const { Action, Message, Actor, Exact, Fingerprint, Ban, Labels } = read;
+  const { Action, Message, Actor, Exact, Fingerprint, Ban, Labels, NewID } = read;
   const { ForSeconds, DeadlineSeconds, SilentForSeconds } = read;
   const action = decisionActions.find(name => name === Action);
   if (!action) {
@@ -56,6 +58,9 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
     throw new RequestFault(400, 'no label is named; expected like {"rack":"b7","spare":null}');
   if (action !== 'label' && Object.keys(Labels).length > 0)
     throw new RequestFault(400, 'only the action label has labels');
+  if (NewID && action !== 'rename') throw new RequestFault(400, 'only the action rename has a NewID');
+  if (action === 'rename' && !nodeIdPattern.test(NewID))
+    throw new RequestFault(400, `NewID is no id of a node: ${nodeIdRule}`);
   const decision = {
     reason: Message,
     ...actOf(Actor),
@@ -63,6 +68,7 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
     fingerprint: Fingerprint,
     isBan: Ban,
     labels: Labels,
+    newId: NewID,
     ...(ForSeconds ? { forMs: ForSeconds * 1000 } : {}),
     ...(DeadlineSeconds ? { deadlineMs: DeadlineSeconds * 1000 } : {}),
     silentForMs: SilentForSeconds * 1000,

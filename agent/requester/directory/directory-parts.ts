@@ -14,6 +14,7 @@ import type { HealthWatch } from '../health/health-watch.ts';
 import type { StoreMark } from '../ledger/store-mark.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Operators } from '../operators/operators.ts';
+import type { Renames } from '../renames/renames.ts';
 import type { Executions } from '../roll/executions.ts';
 import type { ResourceStore } from '../roll/resource-store.ts';
 import type { Roll } from '../roll/roll.ts';
@@ -34,6 +35,7 @@ export interface DirectoryParts {
   resources: ResourceStore;
   executions: Pick<Executions, 'get'>;
   conflicts: Pick<ConflictDetector, 'latest'>;
+  renames: Pick<Renames, 'rename'>;
   /** What operators decide about keys; undefined when the broker does not ask who may connect. */
   keys: KeyDecisions | undefined;
   stream: EventStream;

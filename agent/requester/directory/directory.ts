@@ -77,6 +77,11 @@ export interface Directory {
   /** Sets and removes labels of the control plane. @throws MusterError as `approve` */
   label(name: string, decision: Decision & { labels: LabelChange }): Promise<void>;
   /**
+   * Gives a node another id. Its agent takes that by itself. `name` is the whole id. @throws MusterError as `approve`; `conflict`
+   * when the new id is taken, or the agent could not take it
+   */
+  rename(name: string, decision: Decision & { newId: string }): Promise<void>;
+  /**
    * Forgets a node that was not heard for this long. It may come back by itself, as PENDING and with its history. @throws
    * MusterError as `approve`; `conflict` when it was heard since, or is REJECTED
    */

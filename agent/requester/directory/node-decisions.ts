@@ -12,6 +12,7 @@ import type { Act } from '../events/requester-events.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
 import { knownSilenceMs } from '../health/known-silence.ts';
 import type { OperationNotes } from '../operations/operation-notes.ts';
+import type { Renames } from '../renames/renames.ts';
 import { type CordonWish, cordonNode, drainNode, uncordonNode } from '../roll/cordon-rules.ts';
 import {
   approveNode,
@@ -41,6 +42,7 @@ export interface NodeDecisionsOptions {
     keys: KeyDecisions | undefined;
     peers: Pick<Peers, 'list'>;
     health: Pick<HealthWatch, 'silenceMs' | 'liveness' | 'health'>;
+    renames: Pick<Renames, 'rename'>;
   };
   notes: OperationNotes;
   /** This requester. */
@@ -131,6 +133,20 @@ export class NodeDecisions {
     return this.#noted(name, decision, 'label', () =>
       this.#decide(name, decision, labelNode(decision.labels), 'node labelled'),
     );
+  }
+
+  rename(name: string, decision: Decision & { newId: string }): Promise<void> {
+    return this.#noted(name, decision, 'rename', async () => {
+      const { log, faults, parts } = this.#options;
+      const { newId, reason, actor, claimedActor, operation } = decision;
+      if (await this.#hasDecided(name, decision, 'renamed')) return;
+      const { renames, keys } = parts();
+      await renames
+        .rename(name, newId, decision)
+        .catch(error => faults.throwUndecided(error, name, findOut(name, decision)));
+      await keys?.untilFollowed(name);
+      log.info({ node: name, newId, reason, actor, claimedActor, operation }, 'node renamed');
+    });
   }
 
   async unban(wanted: string, act: Act): Promise<void> {

@@ -131,6 +131,10 @@ export class NodeDirectory implements Directory {
     return goneNodes(parts().roll.records.entries(), clock.now(), sinceMs);
   }
 
+  rename(name: string, decision: Decision & { newId: string }): Promise<void> {
+    return this.#decisions.rename(name, decision);
+  }
+
   label(name: string, decision: Decision & { labels: LabelChange }): Promise<void> {
     return this.#decisions.label(name, decision);
   }

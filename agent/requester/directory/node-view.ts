@@ -48,6 +48,7 @@ export function nodeView(
     Instance: _instance,
     BootID: _boot,
     PublicKey: _key,
+    Arrival: _arrival,
     Former,
     ...shown
   } = state.Muster ?? {};

@@ -22,8 +22,10 @@ export interface AccessFacts {
   replacedAt?: string | undefined;
   /** The node that the key is pinned to; undefined when there is none. */
   pinnedNode: string | undefined;
-  /** The record that the roll has of the id, and the key that it names; undefined when it has none. */
-  record: { key?: string | undefined } | undefined;
+  /** The node that the key belongs to, when an operator gave it another id than this one; undefined when nobody did. */
+  renamed?: RenamedNode | undefined;
+  /** The record that the roll has of the id, the key that it names, and the former ids of its node; undefined when it has none. */
+  record: { key?: string | undefined; formerIds?: readonly string[] | undefined } | undefined;
   /** Who banned the key, and when (RFC 3339); undefined when nobody did. */
   ban: { actor: string; at: string; reason?: string | undefined } | undefined;
   /** The key of a node of this id that was deleted, and who deleted it; undefined when there was none. */
@@ -32,6 +34,14 @@ export interface AccessFacts {
   expiredKey?: string | undefined;
   /** What the join code is worth that came with the key. */
   code: CodeCheck;
+}
+
+/** What a node is called now that an operator renamed, and its key. */
+export interface RenamedNode {
+  id: string;
+  key: string;
+  /** Time when that key replaced the one that is shown (RFC 3339); undefined when it is the same. */
+  replacedAt?: string;
 }
 
 export type AccessDecision =
@@ -49,8 +59,10 @@ export function decideAccess(facts: AccessFacts): AccessDecision {
     const reason = `this key was banned by ${ban.actor} at ${ban.at}`;
     return withReason(ban.reason, refuse(key, 'banned', reason, hints.banned(key)));
   }
+  if (facts.renamed) return refuseRenamed(facts, facts.renamed);
   if (pinnedNode === id) return { kind: 'known' };
   if (pinnedNode !== undefined) {
+    if (record?.key === key && record.formerIds?.includes(pinnedNode)) return refuseUntilPinned(key);
     const reason = `this key belongs to node ${pinnedNode}, not to ${id}`;
     return refuse(key, 'conflict', reason, hints.otherNode(pinnedNode), { id: pinnedNode, key });
   }
@@ -76,6 +88,23 @@ export function decideAccess(facts: AccessFacts): AccessDecision {
   if (facts.expiredKey === key && code.kind !== 'valid' && isAgent) return { kind: 'pin', code: undefined };
   return decideByCode(facts);
 }
+
+function refuseRenamed({ id, key, ...facts }: AccessFacts, renamed: RenamedNode): AccessDecision {
+  const { id: newId, replacedAt } = renamed;
+  if (replacedAt !== undefined) return refuseReplaced({ ...facts, id: newId, key }, renamed.key, replacedAt);
+  return { kind: 'refuse', refusal: renamedRefusal(id, key, newId) };
+}
+
+/** Returns what a key is told that comes under a former id of its node. */
+export const renamedRefusal = (id: string, key: string, newId: string): Refusal =>
+  refusalOf(key, 'renamed', `an operator renamed node ${id} to ${newId}`, hints.renamed(newId), {
+    id: newId,
+    key,
+  });
+
+// The agent has heard from another requester that it was renamed. Here the pin follows in a moment.
+const refuseUntilPinned = (key: string): AccessDecision =>
+  refuse(key, 'unavailable', 'the node has another id since a moment ago', 'wait: it is tried again');
 
 function refuseReplaced({ id, key }: AccessFacts, pinnedKey: string, replacedAt: string): AccessDecision {
   const reason = `node ${id} has another key, ${fingerprint(pinnedKey)}, which replaced this one at ${replacedAt}`;
@@ -120,6 +149,8 @@ const codeFaults = {
 const hints = {
   newCode: 'get a new code on the requester: muster join-code create',
   banned: (key: string) => `lift the ban on the requester: muster node unban ${fingerprint(key)}`,
+  renamed: (id: string) =>
+    `an agent takes its new id by itself, unless node.id is set: then remove node.id, or set it to ${id}, and start it again`,
   otherNode: (id: string) => `set node.id to ${id}, or give this machine a data folder of its own`,
   otherKey: (id: string, key: string) =>
     `if this machine was reinstalled, give it the record on the requester: muster node rekey ${id} --fingerprint ${fingerprint(key)}; if not, give it another id by node.id`,

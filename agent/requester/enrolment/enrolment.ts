@@ -26,6 +26,7 @@ import { pinNewcomer } from './pin-newcomer.ts';
 import type { Pin, Pins } from './pins.ts';
 import { RefusalExchange } from './refusal-exchange.ts';
 import { answerWhy, RefusalLog } from './refusals.ts';
+import { disputedRefusal, findRenamed } from './renamed-nodes.ts';
 import { admitByToken, type ClientTokens } from './token-clients.ts';
 import { Turns } from './turns.ts';
 import { endUnansweredClients } from './unanswered-clients.ts';
@@ -167,6 +168,8 @@ export class Enrolment {
       record: id => roll.get(id),
     });
     const { connection, callout, tokens, heartbeatTopic, admitListener, hasPeers } = this.#options;
+    const renamedNode = (id: string, key: string) =>
+      findRenamed(id, key, { ...this.#records, stored: other => roll.stored(other) });
     const gatekeeper = new Gatekeeper({
       ...this.#options,
       pins,
@@ -175,22 +178,33 @@ export class Enrolment {
       turns: this.#turns,
       recordOf: id => {
         const stored = roll.stored(id);
-        return isTaken(stored) ? { key: keyOf(stored) } : undefined;
+        const formerIds =
+          stored.kind === 'record' ? stored.state.Muster?.FormerIDs?.map(({ ID }) => ID) : undefined;
+        return isTaken(stored) ? { key: keyOf(stored), formerIds } : undefined;
       },
+      renamedNode,
       checkCode: (...shown) => this.#records.checkCode(...shown),
       pinNewcomer: (node, pin) => pinNewcomer(node, pin, { ...this.#records, hasPeers }),
       banOf: key => bans.of(key),
       deletedNode: id => deleted.of(id),
       expiredKey: id => expired.of(id)?.key,
-      leftAt: id => [deleted.of(id)?.at, expired.of(id)?.at],
+      leftAt: id => {
+        const stored = roll.stored(id);
+        return [deleted.of(id)?.at, expired.of(id)?.at, stored.kind === 'renamed' ? stored.at : undefined];
+      },
       grantOf: id => this.#grants.of(id),
       onPinned: (id, key) => this.#onPinned(id, key),
     });
     this.live.start();
     this.#grants.start(roll);
-    const why = answerWhy(connection, this.#refusals, hasPeers);
+    const why = answerWhy(connection, this.#refusals, hasPeers, ({ applicant, isDisputed }) => {
+      // The agent may have heard the other answer first. It comes again at once, and then hears this one.
+      if (isDisputed) void this.live.endAt(applicant);
+    });
     const exchange = this.#exchange.start(refused => {
-      this.#conflicts?.onRefused(this.#refusals.keep(refused), { isOwn: false });
+      const disputed = disputedRefusal(refused, renamedNode);
+      if (disputed) this.#refusals.keep(disputed);
+      else this.#conflicts?.onRefused(this.#refusals.keep(refused), { isOwn: false });
     });
     callout.begin(
       async question =>

@@ -47,6 +47,8 @@ export interface GatekeeperOptions {
   checkCode(token: string, host: string, key: string, node: string): CodeCheck;
   /** Pins the key of a node that has none, in the turn in which its code was checked. See pinNewcomer. */
   pinNewcomer(node: string, pin: Pin): Promise<void>;
+  /** Returns what the node with this key is called now, when `id` is one that it had before; undefined otherwise. */
+  renamedNode(id: string, key: string): AccessFacts['renamed'];
   /** Says who banned a key; undefined when nobody did. */
   banOf(key: string): AccessFacts['ban'];
   /** Says which node of this id was deleted; undefined when none was. */
@@ -178,7 +180,8 @@ export class Gatekeeper {
   }
 
   #decision({ key, name, question }: Applicant): AccessDecision {
-    const { pins, requesterId, recordOf, checkCode, banOf, deletedNode, expiredKey } = this.#options;
+    const { pins, requesterId, recordOf, renamedNode, checkCode, banOf, deletedNode, expiredKey } =
+      this.#options;
     return decideAccess({
       id: name.node,
       key,
@@ -187,6 +190,7 @@ export class Gatekeeper {
       pinnedKey: pins.of(name.node)?.key,
       replacedAt: pins.of(name.node)?.replaced?.find(former => former.key === key)?.at,
       pinnedNode: pins.nodeOf(key),
+      renamed: renamedNode(name.node, key),
       record: recordOf(name.node),
       ban: banOf(key),
       deleted: deletedNode(name.node),

@@ -65,6 +65,19 @@ export class KeyDecisions {
       });
   }
 
+  /**
+   * Refuses to give node `id` the id `newId` under which a machine has come in that has not registered yet. @throws MusterError
+   * `conflict`
+   */
+  refuseOtherPin(newId: string, id: string): void {
+    const { pins } = this.#options;
+    const key = pins.of(newId)?.key;
+    if (key === undefined || key === pins.of(id)?.key) return;
+    throw new MusterError('conflict', `the id ${newId} has another key, ${fingerprint(key)}`, {
+      hint: `a machine has come in under it and registers in a moment; choose another id, or delete that node then`,
+    });
+  }
+
   /** Waits until the pin of a node follows a decision about it, for some seconds at most. */
   async untilFollowed(id: string): Promise<void> {
     const { clock, follower } = this.#options;

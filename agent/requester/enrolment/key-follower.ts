@@ -74,7 +74,8 @@ export class KeyFollower implements RollObserver {
   }
 
   onRemoved(id: string): void {
-    if (this.#records?.stored(id).kind === 'absent' && this.#isBehind(id)) this.#begin(id);
+    const { kind } = this.#records?.stored(id) ?? {};
+    if ((kind === 'absent' || kind === 'renamed') && this.#isBehind(id)) this.#begin(id);
   }
 
   /** Returns a promise while the pin of a node does not follow its record yet. It never rejects. */
@@ -120,6 +121,7 @@ export class KeyFollower implements RollObserver {
     const stored = this.#records?.stored(id);
     const pin = pins.of(id);
     if (stored?.kind === 'deleted' && pin && !isForgotten(stored)) await this.#retire(id, stored, pin);
+    if (stored?.kind === 'renamed' && pin) await this.#move(id, stored.to, pin);
     const mayComeBack = stored?.kind === 'absent' || (stored?.kind === 'deleted' && isForgotten(stored));
     if (mayComeBack && pin) await this.#forget(id, pin, stored.at);
     const key = this.#keyInRecord(id);
@@ -130,7 +132,8 @@ export class KeyFollower implements RollObserver {
     const { pins } = this.#options;
     const pin = pins.of(id);
     const stored = this.#records?.stored(id);
-    if (stored?.kind === 'deleted') return pin !== undefined && isOlder(pin, stored.at);
+    if (stored?.kind === 'deleted' || stored?.kind === 'renamed')
+      return pin !== undefined && isOlder(pin, stored.at);
     // Without a time the store has no marker of a removed record: the pin is that of a newcomer who has not registered yet.
     if (stored?.kind === 'absent' && stored.at !== undefined)
       return pin !== undefined && isOlder(pin, stored.at);
@@ -144,7 +147,11 @@ export class KeyFollower implements RollObserver {
     const stored = this.#records?.stored(id);
     const key = stored && keyOf(stored);
     if (key === undefined || !isPublicKey(key)) return undefined;
-    const owner = this.#options.pins.nodeOf(key);
+    const { pins } = this.#options;
+    // The pin of a node that was renamed comes from its former id, with all that it remembers.
+    const FormerIDs = stored?.kind === 'record' ? (stored.state.Muster?.FormerIDs ?? []) : [];
+    if (FormerIDs.some(({ ID }) => pins.of(ID)?.key === key)) return undefined;
+    const owner = pins.nodeOf(key);
     return owner === undefined || owner === id ? key : undefined;
   }
 
@@ -174,6 +181,18 @@ export class KeyFollower implements RollObserver {
     if (code !== undefined) await onGaveWay(code, pin);
     await pins.remove(id);
     await live.end(pin.key);
+  }
+
+  // The pin goes with the node to its new id. When that has gone since, or has another key, the pin follows that from there.
+  async #move(id: string, newId: string, pin: Pin): Promise<void> {
+    const { pins, live, onExchanged } = this.#options;
+    const newer = this.#records?.stored(newId);
+    const key = newer && keyOf(newer);
+    if (key === pin.key || newer?.kind === 'deleted' || newer?.kind === 'renamed') await pins.move(id, newId);
+    else await pins.remove(id);
+    await live.end(pin.key);
+    await onExchanged(newId, pin.key);
+    if (this.#isBehind(newId)) this.#begin(newId);
   }
 
   async #exchange(id: string, key: string, pin: Pin | undefined): Promise<void> {

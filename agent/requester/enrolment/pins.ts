@@ -166,6 +166,25 @@ export class Pins {
   }
 
   /**
+   * Gives the pin of a node to its new id, and takes it from the former one. Each of the writes may be there already, from an
+   * earlier attempt or another requester. @throws as `add`
+   */
+  async move(from: string, to: string): Promise<void> {
+    const pin = this.#pins.get(from);
+    if (!pin) return;
+    const { key, at, replaced } = pin;
+    const newer = this.#pins.get(to);
+    const formerCode = codeOf(pin);
+    if (newer?.key !== key || this.#owners.get(key)?.id !== to) {
+      const moved = { key, ...(formerCode ? { formerCode } : {}), at, ...(replaced ? { replaced } : {}) };
+      await this.#pin(to, newer?.key === key ? newer : moved, newer);
+      if (newer && newer.key !== key)
+        await this.#free(newer.key, to, this.#owners.fenced.revisionOf(newer.key));
+    }
+    await this.#pins.delete(from);
+  }
+
+  /**
    * Writes the owner of a pinned key again when the store has none: an earlier version could take it away from a node that came
    * back while another requester still followed its deletion. @throws as `add`
    */

@@ -33,6 +33,8 @@ export interface RefusedKey {
   applicant: RefusedApplicant;
   /** The time of the refusal, in monotonic milliseconds. */
   at: number;
+  /** Whether another requester, of an earlier version, tells the key something else, because it does not know of renames. */
+  isDisputed?: boolean;
 }
 
 export class RefusalLog {
@@ -60,8 +62,8 @@ export class RefusalLog {
     return kept;
   }
 
-  of(key: string): Refusal | undefined {
-    return this.#refused.get(key)?.refusal;
+  of(key: string): RefusedKey | undefined {
+    return this.#refused.get(key);
   }
 
   /** Returns the keys that wanted the id of this node within the last hour, the latest first. */
@@ -82,18 +84,20 @@ export class RefusalLog {
 
 /**
  * Answers the keys that ask why they were refused. Each gets the answer only in its own inbox. What this requester does not
- * know, another one may know, if `hasPeers` says that there is one.
+ * know, another one may know, if `hasPeers` says that there is one. `onAnswered` is called with each answer.
  */
 export function answerWhy(
   connection: Connection,
   refusals: RefusalLog,
   hasPeers: () => boolean,
+  onAnswered: (refused: RefusedKey) => void = () => undefined,
 ): Subscription {
   const prefix = whySubject('');
   return connection.subscribe(whySubject(), message => {
     const key = message.subject.slice(prefix.length);
-    const refusal = refusals.of(key);
-    if (message.reply.startsWith(`${inboxPrefix(key)}.`) && (refusal || !hasPeers()))
-      message.respond(JSON.stringify(refusal ?? {}));
+    const refused = refusals.of(key);
+    if (!message.reply.startsWith(`${inboxPrefix(key)}.`) || (!refused && hasPeers())) return;
+    message.respond(JSON.stringify(refused?.refusal ?? {}));
+    if (refused) onAnswered(refused);
   });
 }

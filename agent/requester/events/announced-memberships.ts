@@ -56,7 +56,10 @@ const decisionIn = (
 };
 
 /** Returns the membership after a change of this kind; undefined when what the event claims contradicts its kind. */
-function membershipAfter(kind: RecordedChange['Kind'], { current }: EventData): Membership | '' | undefined {
+function membershipAfter(
+  kind: RecordedChange['Kind'],
+  { current, newId }: EventData,
+): Membership | '' | undefined {
   const claimed = memberships.find(known => known === current?.membership);
   switch (kind) {
     case 'approved':
@@ -66,6 +69,8 @@ function membershipAfter(kind: RecordedChange['Kind'], { current }: EventData): 
     case 'deleted':
     case 'expired':
       return '';
+    case 'renamed':
+      return newId === undefined ? claimed : '';
     default:
       return claimed;
   }

@@ -29,6 +29,8 @@ export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
     ...(change.Cordon ? { cordon: cordonData(change.Cordon) } : {}),
     ...(change.Labels ? { labels: change.Labels } : {}),
     ...(change.PreviousLabels ? { previousLabels: change.PreviousLabels } : {}),
+    ...(change.NewID ? { newId: change.NewID } : {}),
+    ...(change.FormerID ? { formerId: change.FormerID } : {}),
     ...(change.Coalesced ? { coalesced: change.Coalesced } : {}),
   };
   const id = revisionEventId(node, change.Revision, change.Store);
@@ -64,11 +66,14 @@ export function digestOf({ kind, id, time, data }: ChangeEvent): string {
     previousFingerprint,
     labels,
     previousLabels,
+    newId,
+    formerId,
     cordon,
   } = data;
   // Each version that announces a cordon tells these three, and one that only keeps the change keeps them.
   const { until, drain, deadline } = cordon ?? {};
   const keys = [joinCode, fingerprint, previousFingerprint, labels, previousLabels, until, drain, deadline];
+  keys.push(newId, formerId);
   const said = [kind, id, time, node, previous, current, reason, actor, claimedActor, coalesced, ...keys];
   return hash('sha256', JSON.stringify(said), 'base64');
 }

@@ -17,13 +17,16 @@ export const healthAfter: Readonly<Partial<Record<EventKind, Health>>> = {
   registered: 'UNKNOWN',
   deleted: 'UNKNOWN',
   expired: 'UNKNOWN',
+  // It goes under the former id, and begins under the new one.
+  renamed: 'UNKNOWN',
 };
 
 /** Returns the conditions of a node that are announced after an event; undefined when it does not change them. */
 export const conditionsAfter = (
   kind: EventKind,
   conditions: readonly string[] | undefined,
-): readonly string[] | undefined => (kind === 'registered' || isEnd(kind) ? [] : conditions);
+): readonly string[] | undefined =>
+  kind === 'registered' || kind === 'renamed' || isEnd(kind) ? [] : conditions;
 
 export class LastEvents {
   readonly #sequences = new Map<string, number>();

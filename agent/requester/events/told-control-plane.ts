@@ -4,6 +4,8 @@ import type { Cordon } from '../../protocol/cordon.ts';
 import { labelRule, pairFault } from '../../protocol/label.ts';
 import type { LabelOrigin } from '../../protocol/label-schema.ts';
 import { isGoTime } from '../../protocol/node-info.ts';
+import { maxFormerIds } from '../../protocol/rename.ts';
+import { nodeIdPattern } from '../../protocol/schema.ts';
 import { eventSubject } from '../../protocol/subjects.ts';
 import type { EventStream } from '../../transport/port.ts';
 import type { ControlPlane } from '../roll/rebuilt-record.ts';
@@ -26,6 +28,7 @@ const kinds = [
   'deleted',
   'expired',
   'undeleted',
+  'renamed',
 ] as const;
 
 /** Number of events of each kind that are read, so that a flood of forged ones delays nothing for long. */
@@ -38,7 +41,38 @@ export async function readControlPlane(
   waiting: readonly ChangeEvent[],
   code: LabellingCode | undefined,
 ): Promise<ControlPlane> {
-  const events: { event: ChangeEvent; sequence: number }[] = [];
+  const events = await readTogether(stream, node);
+  return toldControlPlane([...events.map(({ event }) => event), ...waiting], code);
+}
+
+interface StoredEvent {
+  event: ChangeEvent;
+  sequence: number;
+}
+
+// What was told of a renamed node before stands under its former id. `before` is the sequence of the event that names that.
+async function readTogether(
+  stream: Pick<EventStream, 'follow'>,
+  node: string,
+  before = Number.POSITIVE_INFINITY,
+  depth = 0,
+): Promise<StoredEvent[]> {
+  const events = (await readEvents(stream, node)).filter(({ sequence }) => sequence < before);
+  const at = events.findLastIndex(({ event }) => formerIdIn(event) !== undefined);
+  const renamed = events[at];
+  const formerId = renamed && formerIdIn(renamed.event);
+  if (formerId === undefined || depth === maxFormerIds) return events;
+  const earlier = await readTogether(stream, formerId, renamed?.sequence, depth + 1);
+  return [...earlier, ...events.slice(at + 1)];
+}
+
+function formerIdIn({ kind, data: { formerId } }: ChangeEvent): string | undefined {
+  const isId = kind === 'renamed' && typeof formerId === 'string' && nodeIdPattern.test(formerId);
+  return isId ? formerId : undefined;
+}
+
+async function readEvents(stream: Pick<EventStream, 'follow'>, node: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
   for (const kind of kinds) {
     let left = maxRead;
     const feed = await stream.follow({ filter: eventSubject(node, kind) }, ({ data, sequence }) => {
@@ -51,8 +85,7 @@ export async function readControlPlane(
       feed.stop();
     }
   }
-  events.sort((a, b) => a.sequence - b.sequence);
-  return toldControlPlane([...events.map(({ event }) => event), ...waiting], code);
+  return events.sort((a, b) => a.sequence - b.sequence);
 }
 
 interface Told {

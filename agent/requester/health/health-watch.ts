@@ -243,8 +243,9 @@ export class HealthWatch {
   }
 }
 
-/** Returns when a node that was brought back was last heard before it went; undefined for any other. */
+/** Returns when a node was last heard before it was renamed, or went and was brought back; undefined for any other. */
 export function heardBefore({ Muster }: NodeState): number | undefined {
   const { LastSeenAt, UndeletedAt } = Muster?.Former ?? {};
-  return LastSeenAt && UndeletedAt ? Date.parse(LastSeenAt) : undefined;
+  const at = Muster?.FormerIDs?.[0]?.LastSeenAt ?? (UndeletedAt && LastSeenAt);
+  return at ? Date.parse(at) : undefined;
 }

@@ -15,9 +15,10 @@ const overtakenBy: Readonly<Record<string, RegExp>> = {
   cordoned: /^(cordoned|uncordoned|deleted)$/,
   uncordoned: /^(cordoned|uncordoned|deleted)$/,
   labelled: /^deleted$/,
+  renamed: /^(renamed|deleted)$/,
   undeleted: /^deleted$/,
   rebuilt: /^(approved|rejected|deleted)$/,
-  deleted: /^(approved|rejected|deleted|rekeyed|cordoned|uncordoned|labelled|undeleted)$/,
+  deleted: /^(approved|rejected|deleted|rekeyed|cordoned|uncordoned|labelled|undeleted|renamed)$/,
 };
 
 type Facts = Omit<OperationDecision, 'NodeID' | 'Stands' | 'Later'>;
@@ -102,8 +103,11 @@ function laterOf(
     // A node that registered again is another entry of the roll.
     return stored.kind === 'record' ? later('registered', stored.state.Muster?.RegisteredAt) : undefined;
   }
+  // What was decided about a node that was renamed since goes on under its new id.
+  if (stored.kind === 'renamed' || stored.kind === 'arriving') return undefined;
   if (stored.kind !== 'record') return later('deleted', stored.kind === 'deleted' ? stored.at : undefined);
   const { Cordon } = stored.state.Muster ?? {};
+  if (kind === 'renamed') return undefined;
   if (kind === 'labelled') return event && laterLabels(event, stored.state);
   // The end of a cordon by itself is no operation.
   if (kind === 'cordoned' && !Cordon) return later('uncordoned');

@@ -31,6 +31,7 @@ const kinds = [
   'uncordoned',
   'undeleted',
   'labelled',
+  'renamed',
 ] as const satisfies RecordedChange['Kind'][];
 
 /** Number of events of each kind that are read, and of those that are returned. */

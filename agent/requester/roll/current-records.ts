@@ -6,7 +6,7 @@ import type { ChangeAnnouncer, RollObserver } from './roll-observer.ts';
 import { changesOf, readEntry } from './store.ts';
 import type { StoreComparison } from './store-comparison.ts';
 import type { StoreLife } from './store-life.ts';
-import { incarnationOf, operationOf, type StoredRecord } from './stored-record.ts';
+import { absentRecord, hasArrived, incarnationOf, operationOf, type StoredRecord } from './stored-record.ts';
 
 export interface CurrentRecordsOptions {
   life: StoreLife;
@@ -39,11 +39,12 @@ export class CurrentRecords {
   load(entry: BucketEntry, onLoaded: OnLoaded): void {
     const stored = readEntry(entry);
     // The key is a part of a longer text and would keep that text in memory. So the id is taken from the record.
-    const id = stored.kind === 'record' ? stored.state.Info.NodeID : entry.key;
+    const id = 'state' in stored ? stored.state.Info.NodeID : entry.key;
     const judged = this.#options.comparison.judge(id, stored);
     // The changes of an older record that came back were announced long ago.
-    if (judged === stored) onLoaded(id, stored, changesOf(entry, stored));
-    this.#take(id, judged, 'loading');
+    const changes = judged === stored ? changesOf(entry, stored) : undefined;
+    if (changes) onLoaded(id, stored, changes);
+    this.#take(id, judged, { onLoaded });
   }
 
   /**
@@ -97,18 +98,42 @@ export class CurrentRecords {
     this.#table.forgetRevision(id);
   }
 
-  #take(id: string, judged: StoredRecord, phase?: 'loading'): void {
-    const { life, observers, onApplied } = this.#options;
-    life.onRevision(judged.revision);
+  // What one entry changes for two ids changes for both at once, so that each reader finds a renamed node under one of them.
+  #take(id: string, judged: StoredRecord, loading?: { onLoaded: OnLoaded }): void {
+    this.#options.life.onRevision(judged.revision);
+    const steps = [this.#replace(id, judged)];
+    const arriving = judged.kind === 'renamed' ? this.#table.stored(judged.to) : judged;
+    const newId = judged.kind === 'renamed' ? judged.to : id;
+    const formerId = 'state' in arriving ? arriving.state.Muster?.FormerIDs?.[0]?.ID : undefined;
+    if (formerId !== undefined && 'state' in arriving) {
+      const former = this.#table.stored(formerId);
+      if (arriving.kind === 'arriving' && hasArrived(newId, arriving.state, former)) {
+        const arrived = { ...arriving, kind: 'record' as const };
+        steps.push(this.#replace(newId, arrived));
+        loading?.onLoaded(newId, arrived, []);
+      } else if (arriving.kind === 'record' && isReplacedBy(arriving, former))
+        steps.unshift(this.#replace(formerId, absentRecord));
+    }
+    for (const step of steps) this.#notify(step, loading !== undefined);
+  }
+
+  #replace(id: string, judged: StoredRecord): Step {
     const before = this.#table.get(id);
     const wasLost = this.#table.stored(id).kind === 'lost';
     const kept = this.#table.set(id, judged);
+    return { id, kept, before, wasLost };
+  }
+
+  #notify({ id, kept, before, wasLost }: Step, isLoading: boolean): void {
+    const { observers, onApplied } = this.#options;
     onApplied(id, kept, before);
     if (kept.kind !== 'record') {
       if (before) this.#notifyRemoved(id);
-      if (kept.kind === 'deleted' && phase !== 'loading')
+      if (kept.kind === 'deleted' && !isLoading)
         for (const observer of observers) observer.onDeleted?.(id, before);
-    } else if (phase !== 'loading') {
+      if (kept.kind === 'arriving' && !isLoading)
+        for (const observer of observers) observer.onArriving?.(id, kept.state);
+    } else if (!isLoading) {
       if (wasLost) for (const observer of observers) observer.onRestored?.(id, kept.state);
       for (const observer of observers) observer.onRecord?.(id, kept.state, before);
     }
@@ -119,6 +144,25 @@ export class CurrentRecords {
   }
 }
 
+/** A record that was taken into memory, and what it replaced. */
+interface Step {
+  id: string;
+  kept: StoredRecord;
+  before: NodeState | undefined;
+  wasLost: boolean;
+}
+
+// A reader that was away during a rename may hear of the new id first. One key has one node, so the record under the former id
+// is gone from the store.
+const isReplacedBy = (
+  { revision, state }: Extract<StoredRecord, { kind: 'record' }>,
+  former: StoredRecord,
+): boolean =>
+  former.kind === 'record' &&
+  former.revision < revision &&
+  state.Muster?.PublicKey !== undefined &&
+  former.state.Muster?.PublicKey === state.Muster.PublicKey;
+
 // Returns whether memory has not had a change in a record yet, when it had `former`. The store keeps one revision of each
 // record, so a record also brings the changes of revisions that were replaced before they came here. A record that another
 // program copied still contains our changes and our operation. A backup contains changes that are older than those in memory.
@@ -126,7 +170,7 @@ function isNew({ Store, Revision }: RecordedChange, stored: StoredRecord, former
   if (operationOf(stored) !== undefined && operationOf(stored) === operationOf(former)) return false;
   if (Revision === stored.revision)
     return (
-      former.kind !== 'record' ||
+      !('state' in former) ||
       Store === undefined ||
       former.state.Muster?.Store !== Store ||
       Revision > former.revision

@@ -107,6 +107,9 @@ export const rekeyNode = (key: string): DecisionRule =>
 export const notFound = (name: string, hint?: string | undefined): MusterError =>
   new MusterError('not_found', `node not found: ${name}`, hint ? { hint } : {});
 
+/** Says where a node went that was renamed. */
+export const newIdHint = (to: string): string => `it was renamed to ${to}: use that id`;
+
 /** Returns the error for an id whose record is to be rebuilt although the store has it. */
 export const notLost = (id: string): MusterError =>
   new MusterError('not_found', `the store did not lose the record of node ${id}`);
@@ -132,6 +135,7 @@ export function unusable(stored: StoredRecord, name: string): MusterError {
       hint: `delete it with: muster node delete ${name}`,
     });
   }
+  if (stored.kind === 'renamed') return notFound(name, newIdHint(stored.to));
   if (stored.kind !== 'lost') return notFound(name);
   return new MusterError('bad_state', `the store lost the record of node ${name}`, {
     hint: 'put it back with: muster store rebuild',

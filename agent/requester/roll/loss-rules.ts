@@ -1,7 +1,7 @@
 // The loss rules say whether the store has lost a node's record, by what was announced about the node. They are pure
 // functions.
 import { divideChanges, type Membership } from '../../protocol/node-state.ts';
-import type { AnnouncedMembership, StoredRecord } from './stored-record.ts';
+import { type AnnouncedMembership, incarnationOf, type StoredRecord } from './stored-record.ts';
 
 /** What the comparison has to know about the store and the settings. */
 export interface ComparisonContext {
@@ -48,7 +48,7 @@ function isOutdated(
   if (kind !== 'expired' && membershipIn(stored, fresh) === membership) return false;
   // An event of an earlier version of muster names no incarnation. So its revision may be one of an earlier store.
   if (write.incarnation === undefined) return false;
-  const written = stored.kind === 'record' ? stored.state.Muster?.Store : stored.incarnation;
+  const written = incarnationOf(stored);
   if (written === write.incarnation) return stored.revision < write.revision;
   if (written === incarnation) return false;
   if (written === undefined && write.incarnation === incarnation) return stored.revision < write.revision;
@@ -59,20 +59,22 @@ function isOutdated(
 // Returns the membership that a stored record means for its node. A node that gave way to others registers as a new one.
 function membershipIn(stored: StoredRecord, fresh: Membership): Membership | '' | undefined {
   if (stored.kind === 'record') return stored.state.Membership || undefined;
-  return stored.kind === 'deleted' ? '' : fresh;
+  // A record that is arriving is not on the roll yet.
+  return ['deleted', 'renamed', 'arriving'].includes(stored.kind) ? '' : fresh;
 }
 
 // Returns the time of the newest registration or decision in a record, or of a deletion, in milliseconds; undefined when it
 // names none, as a record of Bacalhau.
 function timeOf(stored: StoredRecord): number | undefined {
-  if (stored.kind === 'deleted' || stored.kind === 'absent')
+  if (stored.kind === 'deleted' || stored.kind === 'absent' || stored.kind === 'renamed')
     return stored.at === undefined ? undefined : Date.parse(stored.at);
-  if (stored.kind !== 'record') return undefined;
-  const { RegisteredAt, Decision, Former, Changes = [] } = stored.state.Muster ?? {};
+  if (!('state' in stored)) return undefined;
+  const { RegisteredAt, Decision, Former, FormerIDs, Changes = [] } = stored.state.Muster ?? {};
   const times = [
     RegisteredAt,
     Decision?.At,
     Former?.UndeletedAt,
+    FormerIDs?.[0]?.At,
     ...divideChanges(Changes).known.map(({ At }) => At),
   ].flatMap(at => at ?? []);
   return times.length === 0 ? undefined : Math.max(...times.map(at => Date.parse(at)));

@@ -2,6 +2,7 @@
 import type { AnswerCode } from '../../protocol/answers.ts';
 import { reasons } from '../../protocol/answers.ts';
 import type { RegisterRequest, Sender } from '../../protocol/messages.ts';
+import { fingerprint } from '../../protocol/nkey.ts';
 import { type NodeInfo, staticInfo } from '../../protocol/node-info.ts';
 import {
   type Membership,
@@ -56,6 +57,9 @@ export function register(
 ): RequestOutcome {
   if (stored.kind === 'unreadable') return unreadableRecord(Info.NodeID);
   if (stored.kind === 'lost') return lostRecord(Info.NodeID);
+  if (stored.kind === 'arriving') return beingRenamed(Info.NodeID);
+  if (stored.kind === 'renamed' && isSameKey(stored, policy.publicKey))
+    return wasRenamed(Info.NodeID, stored.to);
   if (Info.NodeType !== 'Compute') return refusal('not_compute', reasons.notCompute);
   if (stored.kind === 'record' && stored.state.Info.NodeType === 'Requester') {
     return usesRequesterId(Info.NodeID);
@@ -229,6 +233,19 @@ export const otherSession = (nodeId: string): RequestOutcome =>
 
 const unreadableRecord = (nodeId: string): RequestOutcome =>
   refusal('unavailable', `the record of node ${nodeId} cannot be read; delete it to start anew`);
+
+/** Refuses a node while its id is given to another node, or taken from one. */
+export const beingRenamed = (nodeId: string): RequestOutcome =>
+  refusal('unavailable', `a node is being renamed to or from ${nodeId}; try again`);
+
+// The broker still lets the node speak under its former id for a moment.
+const wasRenamed = (nodeId: string, to: string): RequestOutcome =>
+  refusal('unavailable', `node ${nodeId} was renamed to ${to}`);
+
+const isSameKey = (
+  stored: Extract<StoredRecord, { kind: 'renamed' }>,
+  publicKey: string | undefined,
+): boolean => publicKey !== undefined && fingerprint(publicKey) === stored.fingerprint;
 
 /** Refuses a node while nobody knows whether the store lost its record. */
 export const notComparedYet: RequestOutcome = {

@@ -3,7 +3,7 @@ import type { NodeState } from '../../protocol/node-state.ts';
 import { MusterError } from '../../system/errors.ts';
 import { wholeIdHint } from '../../system/whole-id-hint.ts';
 import { CommonParts } from './common-parts.ts';
-import { notFound } from './decisions.ts';
+import { newIdHint, notFound } from './decisions.ts';
 import { absentRecord, type StoredRecord } from './stored-record.ts';
 
 /** The table for the other parts of the requester. Only `CurrentRecords` writes it. */
@@ -72,7 +72,7 @@ export class RecordTable {
     const exact = this.#records.get(name);
     if (exact && isListed(exact)) return name;
     // The whole id of a deleted node is not a prefix: `delete node-1`, typed twice, must not delete node-10.
-    if (exact) throw notFound(name);
+    if (exact) throw notFound(name, hintOf(exact));
     const matches = this.#startingWith(name);
     const [only, ...more] = matches;
     if (only === undefined) throw notFound(name);
@@ -96,7 +96,7 @@ export class RecordTable {
     const matches = exact ? [] : this.#startingWith(name);
     // A requester is on the roll too, but nobody decides about it.
     const nodes = matches.filter(id => this.get(id)?.Info.NodeType !== 'Requester');
-    throw notFound(name, wholeIdHint(nodes));
+    throw notFound(name, exact ? hintOf(exact) : wholeIdHint(nodes));
   }
 
   /** Returns the ids of the nodes on the roll that begin with `name`, sorted. */
@@ -109,7 +109,7 @@ export class RecordTable {
 
   /** Replaces the record of `id`. Returns the record in the table, which may share parts with other records. */
   set(id: string, stored: StoredRecord): StoredRecord {
-    const kept = stored.kind === 'record' ? { ...stored, state: this.#parts.share(stored.state) } : stored;
+    const kept = 'state' in stored ? { ...stored, state: this.#parts.share(stored.state) } : stored;
     this.#count(this.#records.get(id), -1);
     this.#count(kept, 1);
     this.#records.set(id, kept);
@@ -119,7 +119,8 @@ export class RecordTable {
   /** Notes that the store may no longer have an entry under `id`. */
   forgetRevision(id: string): void {
     const stored = this.#records.get(id);
-    if (stored?.kind === 'lost' || stored?.kind === 'deleted') this.set(id, { ...stored, revision: 0 });
+    if (stored?.kind === 'lost' || stored?.kind === 'deleted' || stored?.kind === 'renamed')
+      this.set(id, { ...stored, revision: 0 });
   }
 
   delete(id: string): void {
@@ -137,3 +138,6 @@ export class RecordTable {
 
 const isListed = ({ kind }: StoredRecord): boolean =>
   kind === 'record' || kind === 'unreadable' || kind === 'lost';
+
+const hintOf = (gone: StoredRecord): string | undefined =>
+  gone.kind === 'renamed' ? newIdHint(gone.to) : undefined;

@@ -1,16 +1,20 @@
 // The record writer changes the record of one node in the store: it reads the record, asks a rule, and writes what it says.
 import type { RecordedChange } from '../../protocol/node-state.ts';
-import { type Remembered, rememberOperation } from '../../protocol/operation.ts';
+import { maxRemembered, rememberOperation } from '../../protocol/operation.ts';
+import { maxFormerIds } from '../../protocol/rename.ts';
 import type { Tombstone } from '../../protocol/tombstone.ts';
 import type { Random } from '../../system/random.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
 import { NodeQueue } from './node-queue.ts';
+import type { RecordChange } from './record-change.ts';
+import { settle } from './rename-rules.ts';
 import type { ChangeAnnouncer } from './roll-observer.ts';
 import {
   keptChangesOf,
   laterChangesOf,
   markerRecord,
   operationOf,
+  readEntry,
   signed,
   type WriteMark,
   type WriteRequest,
@@ -18,7 +22,7 @@ import {
 } from './store.ts';
 import type { StoreFollower } from './store-follower.ts';
 import type { StoreLife } from './store-life.ts';
-import { lastRegistrationOf, operationsOf, type StoredRecord } from './stored-record.ts';
+import { lastRegistrationOf, operationsOf, recordOf, type StoredRecord } from './stored-record.ts';
 import { type KnownBesides, shortTombstone, tombstoneFor, wholeTombstone } from './tombstones.ts';
 
 /** Number of times that a change is tried while others write the same record. */
@@ -39,14 +43,12 @@ export interface RecordWriterOptions {
   watches(): boolean;
 }
 
-/** What a rule says of a change. Without `write`, nothing changes. */
-export interface RecordChange {
-  /** What takes the place of the record. */
-  write?: WriteRequest['state'];
-  /** The change to announce. Without it, no event tells of the write. */
-  change?: RecordedChange;
-  /** The operation that the record remembers, of a write that no event tells of. */
-  remembered?: Remembered;
+/** What was read of a node, and the mark of the write that follows. */
+interface Read {
+  id: string;
+  entry: BucketEntry | undefined;
+  stored: StoredRecord;
+  operation: string;
 }
 
 export class RecordWriter {
@@ -102,6 +104,7 @@ export class RecordWriter {
     const replaced = new Set<number>();
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
       const entry = await bucket.get(id).catch(throwUnwritten);
+      if (entry) follower.applyReads(await this.#readNewIds(entry).catch(throwUnwritten));
       const stored = follower.applyRead(id, entry);
       if (!stored) {
         await follower.compared().catch(throwUnwritten);
@@ -109,17 +112,19 @@ export class RecordWriter {
       }
       // A cluster that chose a leader may refuse a second attempt because of the first one, and carry that out later.
       if (tried && entry && operationOf(entry) === operation) return tried;
+      // What a rename has left to be tidied up comes before all else, so that its event does too.
+      const arrived = this.#settle(id, stored);
+      if (arrived) {
+        const mark = { id, entry, stored, operation: random.uuid() };
+        await this.#store(mark, arrived).catch(throwUnwritten);
+        continue;
+      }
       const outcome = rule(stored);
       if (!outcome.write) return outcome;
       tried = outcome;
-      const { write: state, change } = outcome;
-      const changes = kept(entry, stored, state);
-      const operations = operationsAfter(stored, change, outcome.remembered);
-      const registration = typeof state === 'string' ? lastRegistrationOf(stored) : undefined;
-      const { revision } = stored;
-      const tombstone = this.#tombstone(id, stored, outcome);
-      const request = { id, state, changes, revision, operation, operations, registration, tombstone };
-      const isStored = await this.#write(request, change).catch(error => throwDoubtful(error, attempt));
+      const isStored = await this.#store({ id, entry, stored, operation }, outcome).catch(error =>
+        throwDoubtful(error, attempt),
+      );
       if (isStored) return outcome;
       replaced.add(stored.revision);
     }
@@ -129,6 +134,44 @@ export class RecordWriter {
         ? `an earlier write of the record of node ${id} is not acknowledged`
         : `the record of node ${id} changes faster than it can be written`;
     throw new BrokerError('timeout', why);
+  }
+
+  #settle(id: string, stored: StoredRecord): RecordChange | undefined {
+    const formerId = (stored.kind === 'record' && stored.state.Muster?.FormerIDs?.[0]?.ID) || undefined;
+    if (formerId === undefined) return undefined;
+    const outcome = settle(id, stored, this.#options.follower.records.stored(formerId));
+    return outcome.write ? outcome : undefined;
+  }
+
+  // Writes what a rule said of what was read. Returns false when somebody else wrote first.
+  async #store({ id, entry, stored, operation }: Read, outcome: RecordChange): Promise<boolean> {
+    const { write: state, change } = outcome;
+    if (!state) return false;
+    const changes = kept(entry, stored, state);
+    const operations = operationsAfter(stored, outcome);
+    const registration = typeof state === 'string' ? lastRegistrationOf(stored) : undefined;
+    const { revision } = stored;
+    const tombstone = this.#tombstone(id, stored, outcome);
+    return this.#write(
+      { id, state, changes, revision, operation, operations, registration, tombstone },
+      change,
+    );
+  }
+
+  // Reads the record under the new id of a node that was renamed, unless the watch has brought it: applied alone, the marker
+  // would take the node from the roll for a moment. Of a node that was renamed again, the last one comes first.
+  async #readNewIds(entry: BucketEntry): Promise<BucketEntry[]> {
+    const { bucket, follower } = this.#options;
+    const found: BucketEntry[] = [];
+    let newId = follower.unknownNewId(entry.key, readEntry(entry));
+    while (newId !== undefined && found.length < maxFormerIds) {
+      const newer = await bucket.get(newId);
+      if (!newer) break;
+      found.unshift(newer);
+      const stored = readEntry(newer);
+      newId = stored.kind === 'renamed' ? stored.to : undefined;
+    }
+    return found;
   }
 
   #tombstone(id: string, stored: StoredRecord, { write, change }: RecordChange): Tombstone | undefined {
@@ -150,10 +193,11 @@ export class RecordWriter {
     const changes = [...request.changes, ...announcer.unacknowledgedChanges(id), ...(own ? [own] : [])];
     const revision = await write(bucket, { ...request, ...mark, changes });
     if (revision === undefined) return false;
+    const isWithdrawn = state === 'withdrawn';
     const written: StoredRecord =
       typeof state === 'string'
-        ? markerRecord(revision, { changes, operations, registration, tombstone })
-        : { kind: 'record', revision, state: signed(state, mark) };
+        ? markerRecord(revision, { changes, operations, registration, tombstone, isWithdrawn })
+        : recordOf(revision, signed(state, mark));
     follower.applyWrite(id, written, own && { ...own, Revision: revision });
     return true;
   }
@@ -169,12 +213,12 @@ function kept(entry: BucketEntry | undefined, { kind }: StoredRecord, state: Wri
 // A record keeps the operations of the one that it replaces, so that none is carried out twice.
 function operationsAfter(
   stored: StoredRecord,
-  change: RecordedChange | undefined,
-  untold: Remembered | undefined,
+  { change, remembered, operations = [] }: RecordChange,
 ): readonly string[] {
   const { Kind: kind, Operation: operation, Banned: isBan = false } = change ?? {};
-  const before = operationsOf(stored);
-  if (untold) return rememberOperation(before, untold);
+  const others = operations.filter(text => !operationsOf(stored).includes(text));
+  const before = [...operationsOf(stored), ...others].slice(-maxRemembered);
+  if (remembered) return rememberOperation(before, remembered);
   return kind && operation ? rememberOperation(before, { kind, operation, isBan }) : before;
 }
 

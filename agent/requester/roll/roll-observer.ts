@@ -10,6 +10,8 @@ export interface RollObserver {
   onRecord?(id: string, state: NodeState, before: NodeState | undefined): void;
   /** Called before `onRecord` when the store has the record of a node again that it had lost. No event tells of it. */
   onRestored?(id: string, state: NodeState): void;
+  /** Called when a record waits under `id` to take the place of another, but not while the roll is loaded. */
+  onArriving?(id: string, state: NodeState): void;
   /** Called when a node is no longer on the roll. */
   onRemoved(id: string): void;
   /**

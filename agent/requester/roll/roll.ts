@@ -13,6 +13,7 @@ import { comparing, type Decision, type DecisionRule, isRepeated, notLost } from
 import { ExpiredMarkers } from './expired-markers.ts';
 import { type HeldUpdate, HeldUpdates } from './held-updates.ts';
 import {
+  beingRenamed,
   giveWay,
   type JoinedBy,
   noRoom,
@@ -26,6 +27,7 @@ import {
 } from './membership.ts';
 import { ownRecord } from './own-record.ts';
 import { type ControlPlane, rebuiltRecord } from './rebuilt-record.ts';
+import type { RecordChange } from './record-change.ts';
 import type { Records } from './record-table.ts';
 import { RecordWriter } from './record-writer.ts';
 import { isNodeKey } from './store.ts';
@@ -159,6 +161,7 @@ export class Roll {
       // The node got another key since the broker let this sender speak for it.
       if (publicKeyOf(id) !== publicKey) return otherSession(id);
       const facts = { now: this.#now(), session: session ?? '', joinedBy: joinedBy?.(id), publicKey };
+      if (this.#isLeaving(stored)) return beingRenamed(id);
       const outcome = register(stored, request, { ...policy, ...facts });
       if (!outcome.write) return outcome;
       if (outcome.code === 'registered') {
@@ -219,7 +222,7 @@ export class Roll {
    * events; BrokerError when the store does not answer.
    */
   async decide(name: string, decision: Decision, rule: DecisionRule): Promise<string> {
-    if (this.#follower.isComparing) await this.#compared();
+    if (this.#follower.isComparing) await this.compared();
     if (isNodeKey(name) && !this.records.get(name)) await this.refresh(name);
     const id = this.#decidedBy(name, decision) ?? this.#resolve(name, decision);
     await this.#writer.change(id, stored => rule(stored, name, decision, this.#timeAfterPin(id)));
@@ -231,7 +234,7 @@ export class Roll {
    * `unreachable` as `decide`; BrokerError when the store does not answer.
    */
   async undelete(name: string, decision: Decision, rule: DecisionRule): Promise<string> {
-    if (this.#follower.isComparing) await this.#compared();
+    if (this.#follower.isComparing) await this.compared();
     await this.#writer.change(name, stored => rule(stored, name, decision, this.#timeAfterPin(name)));
     return name;
   }
@@ -311,11 +314,33 @@ export class Roll {
     await this.#writer.change(info.NodeID, stored => ownRecord(stored, info, this.#now()) ?? {});
   }
 
-  // During a comparison, a lost node looks as if it had never been there.
-  async #compared(): Promise<void> {
+  /**
+   * Changes one record by `rule`, as a part of a change of several. @throws BrokerError when the store does not answer; any error
+   * of the rule.
+   */
+  change<T extends RecordChange>(id: string, rule: (stored: StoredRecord) => T): Promise<T> {
+    return this.#writer.change(id, rule);
+  }
+
+  /** Returns the time of a decision about a node that is made now, RFC 3339. */
+  decisionTime(id: string): string {
+    return this.#timeAfterPin(id);
+  }
+
+  /**
+   * Waits until the store was compared with its events: during that, a lost node looks as if it had never been there. @throws
+   * MusterError `unreachable` when it takes too long.
+   */
+  async compared(): Promise<void> {
     await this.#follower.compared().catch(error => {
       throw comparing(error);
     });
+  }
+
+  // The marker of a node is needed until the record under its new id stands without it.
+  #isLeaving(stored: StoredRecord): boolean {
+    const newer = stored.kind === 'renamed' ? this.records.stored(stored.to) : stored;
+    return stored.kind === 'renamed' && 'state' in newer && newer.state.Muster?.Arrival !== undefined;
   }
 
   #resolve(name: string, { isExact }: Decision): string {

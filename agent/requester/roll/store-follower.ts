@@ -5,6 +5,7 @@ import type { Log } from '../../system/log.ts';
 import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port.ts';
 import type { RollPolicy } from './admission.ts';
 import { CurrentRecords, type OnLoaded } from './current-records.ts';
+import { HeldMarkers, unknownNewId } from './held-markers.ts';
 import type { Records } from './record-table.ts';
 import type { ChangeAnnouncer, RollObserver } from './roll-observer.ts';
 import { isNodeKey, readEntry } from './store.ts';
@@ -47,6 +48,8 @@ export class StoreFollower {
   #missing: Set<string> | undefined;
   /** During a pass over a store that was lost, what memory had before; otherwise undefined. */
   #lost: Map<string, StoredRecord> | undefined;
+  /** During a pass, the markers of renamed nodes whose new records have not come. */
+  readonly #held = new HeldMarkers();
   /** During a pass, the ids for which the store has an older revision than memory. */
   readonly #older = new Set<string>();
   /** The newest revision that was seen in this life of the store. */
@@ -169,6 +172,16 @@ export class StoreFollower {
     return this.records.stored(id);
   }
 
+  /** Applies what reads of the store found under several ids, so that no reader sees the one without the other. */
+  applyReads(entries: readonly BucketEntry[]): void {
+    for (const entry of entries) this.applyRead(entry.key, entry);
+  }
+
+  /** Returns the new id of a renamed node that memory knows only under `id`, where the store has `stored`. */
+  unknownNewId(id: string, stored: StoredRecord): string | undefined {
+    return unknownNewId(this.records, id, stored);
+  }
+
   /** Applies a record that this requester wrote, and announces its change. */
   applyWrite(id: string, stored: StoredRecord, change: RecordedChange | undefined): void {
     this.#current.apply(id, stored, change ? [change] : []);
@@ -196,7 +209,24 @@ export class StoreFollower {
       this.#missing !== undefined && former.revision === 0 && entry.revision <= this.#newestBefore;
     if (mayBeOlder && !onFirst) this.#comparison.require();
     if (onFirst) this.#current.load(entry, onFirst);
-    else this.#current.applyEntry(entry, this.#lost?.get(key) ?? former, { mayBeOlder });
+    else this.#applyWatched(entry, { mayBeOlder });
+  }
+
+  #applyWatched(entry: BucketEntry, { mayBeOlder }: { mayBeOlder: boolean }): void {
+    const { key } = entry;
+    const stored = readEntry(entry);
+    const newId = this.#missing && unknownNewId(this.records, key, stored);
+    if (newId !== undefined) this.#held.hold(newId, entry);
+    else this.#current.applyEntry(entry, this.#formerOf(key), { mayBeOlder });
+    this.#applyHeld(this.#held.release(key, stored));
+  }
+
+  #applyHeld(markers: readonly BucketEntry[]): void {
+    for (const marker of markers) this.#current.applyEntry(marker, this.#formerOf(marker.key));
+  }
+
+  #formerOf(id: string): StoredRecord {
+    return this.#lost?.get(id) ?? this.records.stored(id);
   }
 
   // An entry is applied right after it was noted, before anybody who waits goes on.
@@ -231,6 +261,7 @@ export class StoreFollower {
 
   #completePass(): void {
     this.#isReadingAgain = false;
+    this.#applyHeld(this.#held.releaseAll());
     this.#unreadable.endReading();
     const isShort = (this.#missing?.size ?? 0) > 0 || this.#older.size > 0;
     if (isShort) this.#comparison.require();

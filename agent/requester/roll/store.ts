@@ -25,6 +25,7 @@ import {
   absentRecord,
   type LastRegistration,
   operationOf as operationOfRecord,
+  recordOf,
   type StoredRecord,
 } from './stored-record.ts';
 
@@ -40,11 +41,13 @@ const operationHeader = 'Muster-Operation';
 const operationsHeader = 'Muster-Operations';
 const registrationHeader = 'Muster-Registration';
 const tombstoneHeader = 'Muster-Tombstone';
+/** Says that a record was taken back before anybody saw it, so that the id is free. */
+const withdrawnHeader = 'Muster-Withdrawn';
 
 export interface WriteRequest extends WriteMark {
   id: string;
   /** The record to write, or why it is purged. */
-  state: NodeState | 'deleted' | 'forgotten' | 'expired' | 'shortened';
+  state: NodeState | 'deleted' | 'forgotten' | 'expired' | 'shortened' | 'renamed' | 'withdrawn';
   /** What was known of a node that is deleted or forgotten; what stays of that in a marker that is shortened. */
   tombstone?: Tombstone | undefined;
   /** The changes whose events are not acknowledged yet. The last one is this change, which has no revision yet. */
@@ -97,6 +100,7 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
       operations: markerOperations(entry),
       registration: markerRegistration(entry),
       tombstone: markerTombstone(entry),
+      isWithdrawn: entry.headers[withdrawnHeader] !== undefined,
       created: entry.created,
     });
   }
@@ -105,7 +109,7 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
     if (state.Info.NodeID !== entry.key || state.Info.NodeType === '') {
       throw new ProtocolError('invalid_field', 'not the record of this node', 'Info');
     }
-    return { kind: 'record', revision: entry.revision, state };
+    return recordOf(entry.revision, state);
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     return { kind: 'unreadable', revision: entry.revision };
@@ -115,6 +119,8 @@ export function readEntry(entry: BucketEntry | undefined): StoredRecord {
 /** What a marker says of the node that it replaced. */
 export interface MarkerContent
   extends Pick<WriteRequest, 'changes' | 'operations' | 'registration' | 'tombstone'> {
+  /** Whether the record was taken back before anybody saw it. */
+  isWithdrawn?: boolean;
   /** The time of the broker, for a marker that names no change. */
   created?: Date;
 }
@@ -125,7 +131,7 @@ export interface MarkerContent
  */
 export function markerRecord(
   revision: number,
-  { changes, operations = [], registration, tombstone, created }: MarkerContent,
+  { changes, operations = [], registration, tombstone, isWithdrawn = false, created }: MarkerContent,
 ): StoredRecord {
   const last = divideChanges(changes).known.at(-1);
   const at = last?.At ?? created?.toISOString();
@@ -134,7 +140,12 @@ export function markerRecord(
     ...(at ? { at } : {}),
     ...(operations.length > 0 ? { operations } : {}),
   };
-  if (changes.at(-1)?.Kind === 'expired') return { kind: 'absent', revision, ...mark };
+  const isLast = changes.at(-1)?.Kind === last?.Kind;
+  if (isWithdrawn || (last?.Kind === 'expired' && isLast)) return { kind: 'absent', revision, ...mark };
+  if (last?.Kind === 'renamed' && isLast && last.NewID) {
+    const { NewID: to, At, Fingerprint: fingerprint } = last;
+    return { kind: 'renamed', revision, to, ...mark, at: At, ...(fingerprint ? { fingerprint } : {}) };
+  }
   return {
     kind: 'deleted',
     revision,
@@ -175,7 +186,7 @@ export const keptChangesOf = (entry: BucketEntry): StoredChange[] => [
 ];
 
 const storedChanges = (entry: BucketEntry, stored: StoredRecord): readonly StoredChange[] =>
-  (stored.kind === 'record' ? stored.state.Muster?.Changes : markerChanges(entry)) ?? [];
+  ('state' in stored ? stored.state.Muster?.Changes : markerChanges(entry)) ?? [];
 
 /** Returns the record with the mark of this write. */
 export const signed = (
@@ -205,6 +216,7 @@ function encode(state: NodeState, request: WriteRequest): Uint8Array {
 }
 
 function markerHeaders({
+  state,
   changes,
   operation,
   operations = [],
@@ -214,6 +226,7 @@ function markerHeaders({
   // A header is one line of ASCII, so the changes are written in base64: an operator's reason may contain any character.
   const text = Buffer.from(JSON.stringify(newestOf(changes))).toString('base64');
   const headers: Record<string, string> = { [operationHeader]: operation, [changeHeader]: text };
+  if (state === 'withdrawn') headers[withdrawnHeader] = 'true';
   if (operations.length > 0) headers[operationsHeader] = operations.join(', ');
   const last = registration && `${registration.attempt} ${registration.instance}`;
   if (last && registrationPattern.test(last)) headers[registrationHeader] = last;

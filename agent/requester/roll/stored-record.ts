@@ -26,7 +26,22 @@ export type StoredRecord =
       registration?: LastRegistration;
       tombstone?: Tombstone;
     }
+  /**
+   * An operator gave the node another id, `to`, at the time `at` (RFC 3339). Only a marker is left here. `fingerprint` is that
+   * of the key that the node had then.
+   */
+  | {
+      kind: 'renamed';
+      revision: number;
+      to: string;
+      at: string;
+      incarnation?: string;
+      operations?: readonly string[];
+      fingerprint?: string;
+    }
   | { kind: 'record'; revision: number; state: NodeState }
+  /** The record waits to take the place of the one under the node's former id. Until then it is nobody's. */
+  | { kind: 'arriving'; revision: number; state: NodeState }
   /** The record cannot be read. It is not replaced, and the node does not count as new. */
   | { kind: 'unreadable'; revision: number }
   /**
@@ -57,8 +72,23 @@ export interface AnnouncedMembership {
 
 export const absentRecord: StoredRecord = { kind: 'absent', revision: 0 };
 
-/** Returns whether a node has this id. A record that cannot be read, or that the store lost, is one too. */
-export const isTaken = ({ kind }: StoredRecord): boolean => kind !== 'absent' && kind !== 'deleted';
+/** Returns what a record in the store means. */
+export const recordOf = (revision: number, state: NodeState): StoredRecord => ({
+  kind: state.Muster?.Arrival ? 'arriving' : 'record',
+  revision,
+  state,
+});
+
+/** Returns whether a record that was arriving has taken the place of the one under the former id of its node. */
+export function hasArrived(id: string, { Muster }: NodeState, former: StoredRecord): boolean {
+  return former.kind === 'renamed' && former.to === id && former.at === Muster?.FormerIDs?.[0]?.At;
+}
+
+/**
+ * Returns whether a node has this id, or is about to have it. A record that cannot be read, or that the store lost, is one too.
+ */
+export const isTaken = ({ kind }: StoredRecord): boolean =>
+  kind !== 'absent' && kind !== 'deleted' && kind !== 'renamed';
 
 /** Returns the reason of the operator who rejected or deleted the node; undefined when there is none. */
 export function operatorReasonOf(stored: StoredRecord): string | undefined {
@@ -84,20 +114,24 @@ export function lastRegistrationOf(stored: StoredRecord): LastRegistration | und
 
 /** Returns the key that the record says is pinned to the node; undefined when there is none. */
 export const keyOf = (stored: StoredRecord): string | undefined =>
-  stored.kind === 'record' ? stored.state.Muster?.PublicKey : undefined;
+  isState(stored) ? stored.state.Muster?.PublicKey : undefined;
 
 /** Returns the last operations that decided about the node, the latest last, as texts of its record or its marker. */
 export function operationsOf(stored: StoredRecord): readonly string[] {
-  if (stored.kind === 'record') return stored.state.Muster?.Operations ?? [];
-  return stored.kind === 'absent' || stored.kind === 'deleted' ? (stored.operations ?? []) : [];
+  if (isState(stored)) return stored.state.Muster?.Operations ?? [];
+  return isMarker(stored) ? (stored.operations ?? []) : [];
 }
 
 /** Returns the random mark of the write that made the record. */
 export const operationOf = (stored: StoredRecord): string | undefined =>
-  stored.kind === 'record' ? stored.state.Muster?.Operation : undefined;
+  isState(stored) ? stored.state.Muster?.Operation : undefined;
 
 /** Returns the incarnation of the store in which the record or the marker was written; undefined when it names none. */
 export function incarnationOf(stored: StoredRecord): string | undefined {
-  if (stored.kind === 'record') return stored.state.Muster?.Store;
-  return stored.kind === 'absent' || stored.kind === 'deleted' ? stored.incarnation : undefined;
+  if (isState(stored)) return stored.state.Muster?.Store;
+  return isMarker(stored) ? stored.incarnation : undefined;
 }
+
+const isState = (stored: StoredRecord) => stored.kind === 'record' || stored.kind === 'arriving';
+const isMarker = (stored: StoredRecord) =>
+  stored.kind === 'absent' || stored.kind === 'deleted' || stored.kind === 'renamed';

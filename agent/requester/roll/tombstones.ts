@@ -14,6 +14,7 @@ import {
   type Decision,
   type DecisionRule,
   isRepeated,
+  newIdHint,
   notFound,
   nothing,
   readable,
@@ -121,6 +122,7 @@ export const undeleteNode =
   (stored, name, decision, now) => {
     if (isRepeated(stored, name, decision, 'undeleted')) return nothing;
     if (stored.kind === 'absent') throw notFound(name, 'the nodes that are gone: muster node list --deleted');
+    if (stored.kind === 'renamed') throw notFound(name, newIdHint(stored.to));
     if (stored.kind !== 'deleted') throw stillThere(name);
     const { tombstone } = stored;
     if (!tombstone?.Membership) throw nothingKnown(name, tombstone);

@@ -56,7 +56,7 @@ const common: [typed: string, completed: string][] = [
 const lists: [typed: string, words: string][] = [
   [
     'muster node ',
-    'approve bans cordon delete describe drain explain label list prune reject rekey unban uncordon undelete',
+    'approve bans cordon delete describe drain explain label list prune reject rekey rename unban uncordon undelete',
   ],
   ['muster node approve ', 'node-1 node-2 node-3'],
   ['muster node describe ', 'node-0 node-1 node-2 node-3'],

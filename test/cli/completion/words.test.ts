@@ -36,7 +36,7 @@ test('every command is offered word by word, and hidden commands are not', async
   const { words: top } = await after('');
   assert.equal(
     top.find(({ word }) => word === 'node')?.help,
-    'list, describe, explain, approve, reject, delete, rekey, prune, undelete, cordon, drain, uncordon, label, bans, unban',
+    'list, describe, explain, approve, reject, delete, rekey, rename, prune, undelete, cordon, drain, uncordon, label, bans, unban',
   );
   assert.equal(top.find(({ word }) => word === 'version')?.help, 'show the version');
 });

@@ -13,7 +13,7 @@ const wrong: [args: string[], expected: string][] = [
   [[], 'Error: muster needs a command\n'],
   [
     ['node'],
-    'Error: muster node needs a command\nHint:  the commands are list, describe, explain, approve, reject, delete, rekey, prune, undelete, cordon, drain, uncordon, label, bans, unban\n',
+    'Error: muster node needs a command\nHint:  the commands are list, describe, explain, approve, reject, delete, rekey, rename, prune, undelete, cordon, drain, uncordon, label, bans, unban\n',
   ],
   [['nod', 'list'], 'Error: unknown command: nod\nHint:  did you mean "muster node"?\n'],
   [['node', 'lsit'], 'Error: unknown command: node lsit\nHint:  did you mean "muster node list"?\n'],
@@ -21,11 +21,11 @@ const wrong: [args: string[], expected: string][] = [
   [['node-list'], 'Error: unknown command: node-list\nHint:  did you mean "muster node list"?\n'],
   [
     ['node', 'rm'],
-    'Error: unknown command: node rm\nHint:  the commands are list, describe, explain, approve, reject, delete, rekey, prune, undelete, cordon, drain, uncordon, label, bans, unban\n',
+    'Error: unknown command: node rm\nHint:  the commands are list, describe, explain, approve, reject, delete, rekey, rename, prune, undelete, cordon, drain, uncordon, label, bans, unban\n',
   ],
   [
     ['node', 'show'],
-    'Error: unknown command: node show\nHint:  the commands are list, describe, explain, approve, reject, delete, rekey, prune, undelete, cordon, drain, uncordon, label, bans, unban\n',
+    'Error: unknown command: node show\nHint:  the commands are list, describe, explain, approve, reject, delete, rekey, rename, prune, undelete, cordon, drain, uncordon, label, bans, unban\n',
   ],
   [
     ['config', 'set'],

@@ -105,6 +105,10 @@ export class RegistrationBench {
   #isConnected = true;
   readonly #waiting: (() => void)[] = [];
 
+  /** The new ids that the node was told, and whether it takes them. */
+  readonly newIds: string[] = [];
+  takesIds = true;
+
   constructor(
     reply: RegistrationBench['reply'],
     { file, random = steadyRandom(0.5) }: { file?: Sentinel; random?: Random } = {},
@@ -120,6 +124,10 @@ export class RegistrationBench {
       ...common,
       settings: this.settings,
       onReplaced: async () => false,
+      onRenamed: async newId => {
+        this.newIds.push(newId);
+        return this.takesIds;
+      },
       connection: {
         get state(): ConnectionState {
           return bench.#isConnected

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Sentinel } from '../../../agent/compute/registration/sentinel.ts';
 import type { Answer } from '../../../agent/protocol/answers.ts';
-import { fingerprint } from '../../../agent/protocol/nkey.ts';
+import { encodePublicKey, fingerprint } from '../../../agent/protocol/nkey.ts';
+import type { Refusal } from '../../../agent/protocol/refusal.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { BrokerError } from '../../../agent/transport/port.ts';
 import { steadyRandom } from '../../support/steady-random.ts';
@@ -660,5 +661,51 @@ describe('a stop', () => {
     gate.resolve();
     await stopped;
     assert.equal(bench.file?.session, 's-1');
+  });
+});
+
+describe('a node that is told another id', () => {
+  const told = (more: Partial<Refusal> = {}): Refusal => ({
+    code: 'renamed',
+    reason: 'an operator renamed node node-1 to gpu-7',
+    hint: 'h',
+    fingerprint: fingerprint(key),
+    record: { id: 'gpu-7', fingerprint: fingerprint(key) },
+    ...more,
+  });
+
+  async function tell(refusal: Refusal, takesIds = true): Promise<RegistrationBench> {
+    const bench = await started(() => accepted('APPROVED', 's-1'));
+    bench.takesIds = takesIds;
+    bench.refusal = refusal;
+    await bench.registration.onNotPermitted();
+    return bench;
+  }
+
+  test('takes it, and shows no refusal', async () => {
+    const bench = await tell(told());
+    assert.deepEqual([bench.newIds, bench.state.refusal], [['gpu-7'], undefined]);
+    assert.deepEqual([bench.reconnects, bench.standBys], [[], []], 'another agent connects under the new id');
+  });
+
+  test('waits, and shows why, when it cannot take it', async () => {
+    const bench = await tell(told(), false);
+    assert.deepEqual([bench.newIds, bench.state.refusal?.code], [['gpu-7'], 'renamed']);
+    assert.equal(bench.standBys.length, 1);
+  });
+
+  test('takes none that is not meant for its key, or is no id', async () => {
+    const other = fingerprint(encodePublicKey(Buffer.alloc(32, 9)));
+    for (const refusal of [
+      told({ fingerprint: other, record: { id: 'gpu-7', fingerprint: other } }),
+      told({ record: { id: 'gpu-7', fingerprint: other } }),
+      told({ record: { id: '../gpu-7', fingerprint: fingerprint(key) } }),
+      told({ record: undefined }),
+      told({ code: 'conflict' }),
+    ]) {
+      const bench = await tell(refusal);
+      assert.deepEqual(bench.newIds, [], JSON.stringify(refusal));
+      assert.equal(bench.state.refusal?.reason, refusal.reason);
+    }
   });
 });

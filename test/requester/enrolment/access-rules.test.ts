@@ -147,6 +147,42 @@ test('a node whose pin was removed for an earlier deletion, while it registered 
   }
 });
 
+test('a key that comes under a former id of its node is told the new one, whatever else is known of that id', () => {
+  const renamed = { id: 'node-9', key };
+  for (const facts of everything()) {
+    const decision = decideAccess({ ...facts, renamed });
+    assert.ok(decision.kind === 'refuse', JSON.stringify(facts));
+    const { code, record } = decision.refusal;
+    assert.equal(code, facts.ban ? 'banned' : 'renamed');
+    if (!facts.ban) assert.deepEqual(record, { id: 'node-9', fingerprint: fingerprint(key) });
+  }
+});
+
+test('a former key of a node that was renamed is told which one replaced it', () => {
+  const [facts] = everything();
+  const replacedAt = '2026-02-01T00:00:00Z';
+  const decision = decideAccess({
+    ...(facts ?? assert.fail()),
+    renamed: { id: 'node-9', key: otherKey, replacedAt },
+  });
+  assert.ok(decision.kind === 'refuse');
+  const { code, record, replacedAt: at } = decision.refusal;
+  assert.deepEqual(
+    [code, record?.id, record?.fingerprint, at],
+    ['conflict', 'node-9', fingerprint(otherKey), replacedAt],
+  );
+});
+
+test('a node that comes under its new id before its pin does waits, and is no conflict', () => {
+  const [facts] = everything();
+  const record = { key, formerIds: ['node-2'] };
+  const known = { ...(facts ?? assert.fail()), pinnedNode: 'node-2', record };
+  const decision = decideAccess(known);
+  assert.equal(decision.kind === 'refuse' && decision.refusal.code, 'unavailable');
+  const other = decideAccess({ ...known, record: { key: otherKey, formerIds: ['node-2'] } });
+  assert.equal(other.kind === 'refuse' && other.refusal.code, 'conflict');
+});
+
 test('a new node may not have an id that looks like a flag, and one that has it already may go on and come back', () => {
   const code = { kind: 'valid', id: 'c' } as const;
   const unknown = { requesterId: 'node-0', pinnedKey: undefined, pinnedNode: undefined, record: undefined };

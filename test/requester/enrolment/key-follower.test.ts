@@ -223,3 +223,72 @@ test('the key of a node that another requester has deleted since is not pinned a
   await follower.untilFollowed('node-1');
   assert.equal(pins.of('node-1'), undefined);
 });
+
+const renamedTo = (to: string): StoredRecord => ({
+  kind: 'renamed',
+  revision: 2,
+  to,
+  at: '2026-02-01T00:00:00Z',
+});
+const withFormerId = (id: string, PublicKey: string, ID: string): StoredRecord => {
+  const state = record(id, 'APPROVED');
+  const FormerIDs = [{ ID, At: '2026-02-01T00:00:00Z', Actor: 'ann', Reason: '' }];
+  return { kind: 'record', revision: 3, state: { ...state, Muster: { PublicKey, FormerIDs } } };
+};
+
+test('the pin of a renamed node goes with it, whatever write a crash prevents', async () => {
+  for (let crash = 0; crash <= 3; crash++) {
+    const clock = new FakeClock();
+    const broker = new FakeBroker(clock);
+    const records = new Map([['old', withKey('old', one)]]);
+    const { pins, follower, ended, roll, refresh } = await open(broker, clock, records);
+    await pins.add('old', { ...pinOf(one), replaced: [{ key: three, at: '2025-12-01T00:00:00Z' }] });
+    await follower.start(roll, refresh);
+    records.set('old', renamedTo('new'));
+    records.set('new', withFormerId('new', one, 'old'));
+    let writes = 0;
+    broker.storeFault = operation =>
+      (operation === 'put' || operation === 'purge') && writes++ >= crash ? { fault: 'timeout' } : undefined;
+    follower.onRemoved('old');
+    await clock.settle();
+    broker.storeFault = undefined;
+    const again = await open(broker, clock, records);
+    await again.follower.start(again.roll, again.refresh);
+    const after = again.pins.of('new');
+    assert.deepEqual([after?.key, after?.replaced?.map(({ key }) => key)], [one, [three]], `crash ${crash}`);
+    assert.deepEqual([again.pins.of('old'), again.pins.nodeOf(one)], [undefined, 'new']);
+    assert.equal(again.pins.usesOf('c'), 1, 'the use of the code counts once');
+    if (crash === 3) assert.deepEqual(ended, [one, `called new ${one}`]);
+  }
+});
+
+test('the pin of a node that was renamed twice, and deleted since, follows it to its end', async () => {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const records = new Map<string, StoredRecord>();
+  const before = await open(broker, clock, records);
+  await before.pins.add('old', pinOf(one));
+  records.set('old', renamedTo('mid'));
+  records.set('mid', renamedTo('new'));
+  records.set('new', { kind: 'deleted', revision: 9, actor: 'ann', at: '2026-03-01T00:00:00Z' });
+  const { pins, deleted, follower, roll, refresh } = await open(broker, clock, records);
+  await follower.start(roll, refresh);
+  for (const id of ['mid', 'new']) await follower.untilFollowed(id);
+  assert.deepEqual([...pins.ids()], []);
+  assert.equal(deleted.of('new')?.key, one);
+  assert.equal(deleted.of('old'), undefined);
+});
+
+test('a newcomer under the former id of a node keeps its own key', async () => {
+  const clock = new FakeClock();
+  const broker = new FakeBroker(clock);
+  const records = new Map([
+    ['old', renamedTo('new')],
+    ['new', withFormerId('new', one, 'old')],
+  ]);
+  const { pins, follower, roll, refresh } = await open(broker, clock, records);
+  await pins.add('new', pinOf(one));
+  await pins.add('old', pinOf(two, '2026-02-01T00:00:01Z'));
+  await follower.start(roll, refresh);
+  assert.deepEqual([pins.of('old')?.key, pins.of('new')?.key], [two, one]);
+});

@@ -175,3 +175,23 @@ test('a code is revoked once, although a node gives way and two operators revoke
     );
   }
 });
+
+test('two requesters that follow one rename leave the key with the new id, and count its code once', async () => {
+  const { clock, nodes, first, second } = await begin();
+  await first.pins.add('old', pinOf(one, 'c'));
+  await clock.settle();
+  const state = record('new', 'APPROVED');
+  const FormerIDs = [{ ID: 'old', At: '2026-02-01T00:00:00Z', Actor: 'ann', Reason: '' }];
+  nodes.set('old', { kind: 'renamed', revision: 2, to: 'new', at: '2026-02-01T00:00:00Z' });
+  nodes.set('new', {
+    kind: 'record',
+    revision: 3,
+    state: { ...state, Muster: { PublicKey: one, FormerIDs } },
+  });
+  for (const { follower } of [first, second]) follower.onRemoved('old');
+  await clock.advance(30_000);
+  for (const { pins } of [first, second]) {
+    assert.deepEqual([pins.of('new')?.key, pins.of('old'), pins.nodeOf(one)], [one, undefined, 'new']);
+    assert.equal(pins.usesOf('c'), 1);
+  }
+});

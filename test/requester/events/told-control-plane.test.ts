@@ -164,3 +164,32 @@ test('what events claim that no requester has published is left out, or cut', as
   } as unknown as EventStream;
   assert.deepEqual(await readControlPlane(stream, 'node-1', [], undefined), {});
 });
+
+test('what was told of a node under its former ids counts, up to its renames, and not what others did there since', async () => {
+  const events: { node: string; kind: string; data: object }[] = [
+    { node: 'a', kind: 'registered', data: { current: { membership: 'APPROVED' } } },
+    { node: 'a', kind: 'labelled', data: { labels: { rack: 'b7', site: 'fra' } } },
+    { node: 'a', kind: 'renamed', data: { newId: 'b' } },
+    { node: 'b', kind: 'renamed', data: { formerId: 'a' } },
+    { node: 'a', kind: 'registered', data: { current: { membership: 'APPROVED' } } },
+    { node: 'a', kind: 'labelled', data: { labels: { rack: 'other' } } },
+    { node: 'b', kind: 'labelled', data: { labels: { site: 'ber' } } },
+    { node: 'b', kind: 'renamed', data: { newId: 'c' } },
+    { node: 'c', kind: 'renamed', data: { formerId: 'b' } },
+    { node: 'c', kind: 'cordoned', data: { reason: 'disk swap' } },
+  ];
+  const stream: Pick<EventStream, 'follow'> = {
+    follow: async ({ filter }, onMessage) => {
+      for (const [index, { node, kind, data }] of events.entries()) {
+        const subject = eventSubject(node, kind as ChangeEvent['kind']);
+        if (subject !== filter) continue;
+        const text = JSON.stringify({ id: `${node}:s1:${index + 1}`, time: at, data: { node, ...data } });
+        onMessage({ subject, data: Buffer.from(text), sequence: index + 1, time: new Date(at) }, at);
+      }
+      return { ready: Promise.resolve(), stop: () => undefined };
+    },
+  };
+  const { Labels, Cordon } = await readControlPlane(stream, 'c', [], undefined);
+  assert.deepEqual([Labels, Cordon?.Reason], [{ rack: 'b7', site: 'ber' }, 'disk swap']);
+  assert.deepEqual((await readControlPlane(stream, 'a', [], undefined)).Labels, { rack: 'other' });
+});

@@ -5,6 +5,7 @@ import type { RollPolicy } from '../../../agent/requester/roll/admission.ts';
 import { approveNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
 import { unknownNode } from '../../../agent/requester/roll/membership.ts';
 import { Roll, type RollOptions } from '../../../agent/requester/roll/roll.ts';
+import type { RollObserver } from '../../../agent/requester/roll/roll-observer.ts';
 import { nodeBucket } from '../../../agent/requester/roll/store.ts';
 import type { AnnouncedMembership, StoredRecord } from '../../../agent/requester/roll/stored-record.ts';
 import { WaitingList } from '../../../agent/requester/roll/waiting-list.ts';
@@ -36,6 +37,8 @@ export interface OpenRollOptions
   publicKeyOf?(id: string): string | undefined;
   /** Replaces the bucket, or some of its methods. */
   wrap?(bucket: Bucket): Bucket;
+  /** Further observers of the records. */
+  observers?: readonly RollObserver[];
   /** Returns what was announced last of each node; the default is nothing. */
   readAnnounced?(): ReadonlyMap<string, AnnouncedMembership>;
 }
@@ -53,6 +56,7 @@ export async function openRoll(
     log = silentLog,
     publicKeyOf = () => undefined,
     hasPeers = () => false,
+    observers = [],
   } = options;
   const { manualApproval = true, maxPending = 1000 } = options;
   const bucket = wrap(await (await broker.connect().storage()).bucket(nodeBucket));
@@ -92,6 +96,7 @@ export async function openRoll(
         onRecord: (id, state) => void open.present.set(id, state),
         onRemoved: id => void open.present.delete(id),
       },
+      ...observers,
     ],
     onStoreLost: () => void open.storeLosses++,
     readAnnounced: async () => readAnnounced(),

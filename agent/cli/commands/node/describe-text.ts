@@ -6,7 +6,7 @@ import { statusOf } from '../../../protocol/listed-node.ts';
 import type { GpuUsage } from '../../../protocol/messages.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';
 import { cordonText, drainText } from './cordon-text.ts';
-import { formerRows } from './former-text.ts';
+import { formerIdRows, formerRows } from './former-text.ts';
 import { labelRows } from './label-text.ts';
 import { conditionRows, conflictText, decisionRows, optionalTime, row } from './node-rows.ts';
 
@@ -38,6 +38,7 @@ function nodeRows(node: ShownNode, now: Date): Row[] {
     ...row('type', Info.NodeType),
     ...row('approval', Membership === 'PENDING' ? pendingText(Info.NodeID) : Membership),
     ...decisionRows(node, now),
+    ...formerIdRows(node, now),
     ...formerRows(node, now),
     ...row('cordoned', cordonText(node, now)),
     ...row('why', Muster?.Cordon?.Reason),

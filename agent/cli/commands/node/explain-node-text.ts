@@ -9,7 +9,7 @@ import { printable } from '../../../system/printable.ts';
 import { eventTexts } from '../event-texts.ts';
 import type { Advice } from './advice.ts';
 import { cordonText, drainText } from './cordon-text.ts';
-import { formerRows } from './former-text.ts';
+import { formerIdRows, formerRows } from './former-text.ts';
 import { shortOrigin } from './label-text.ts';
 import { conditionRows, conflictText, decisionRows, optionalTime, row } from './node-rows.ts';
 
@@ -58,6 +58,7 @@ function membershipRows(node: ShownNode, now: Date): Row[] {
   return [
     ...row('approval', isWaiting ? 'PENDING: no operator has decided about it' : Membership),
     ...decisionRows(node, now),
+    ...formerIdRows(node, now),
     ...formerRows(node, now),
     ...row('registered', optionalTime(Muster?.RegisteredAt, now)),
     ...row('join code', Muster?.JoinCode ?? (Muster ? 'it came in without one' : undefined)),

@@ -31,9 +31,13 @@ async function whatBecameOf(api: Pick<ApiClient, 'events'>, id: string): Promise
   }
   if (!last) return undefined;
   const { kind, details } = eventTexts(last);
-  const gone = { deleted: 'was deleted', expired: 'gave way while it waited' }[kind];
+  const { node, newId } = last.data;
+  const gone = {
+    deleted: 'was deleted',
+    expired: 'gave way while it waited',
+    ...(newId ? { renamed: `was renamed to ${newId}` } : {}),
+  }[kind];
   if (gone === undefined) return undefined;
-  const { node } = last.data;
   const told = [`${node} ${gone} ${timeText(last.time, systemClock.now())}`, ...details].join(', ');
   return `${told}; what happened before: muster events --node ${node}`;
 }

@@ -24,6 +24,15 @@ export function formerRows({ Muster }: ShownNode, now: Date): Row[] {
   return rows.filter(row => row !== undefined);
 }
 
+/** Returns the rows about the ids that a node had before operators renamed it. */
+export function formerIdRows({ Muster }: ShownNode, now: Date): Row[] {
+  return (Muster?.FormerIDs ?? []).map(({ ID, At, Actor, ClaimedActor, Reason }, index) => {
+    const who = Actor ? ` by ${operatorText(Actor, ClaimedActor)}` : '';
+    const why = Reason ? `, because: ${Reason}` : '';
+    return [index === 0 ? 'former ids' : '', `${ID}, renamed${who}, ${timeText(At, now)}${why}`];
+  });
+}
+
 /** Returns what a node was, such as `approved by ada, 2026-01-31 … (3 days ago)`. */
 function wasText({ Membership, Decision }: ShownTombstone, now: Date): string {
   if (!Decision || Membership === 'PENDING') return (Membership ?? 'unknown').toLowerCase();
