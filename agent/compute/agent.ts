@@ -58,8 +58,13 @@ export interface AgentOptions {
   /** Returns why the figures are not served, although they should be; undefined when they are. */
   metricsFailure?(): MusterError | undefined;
   /**
+   * Whether the agent starts, which brings back a node that was deleted. False when it takes the place of an agent under the former
+   * id of the node, which would not have brought it back.
+   */
+  isStart: boolean;
+  /**
    * Called when an operator gave this node another id. Returns whether the node goes on under it: then another agent takes the
-   * place of this one. Without it, the node takes no other id.
+   * place of this one. Without it, the node takes no other id. @throws MusterError when the id cannot be kept
    */
   onRenamed?(newId: string): Promise<boolean>;
   /** Called when something that `status` shows has changed. */
@@ -114,6 +119,7 @@ export class Agent {
       ...common,
       client,
       sentinel,
+      isStart: options.isStart,
       onReplaced: refusal => rotation.onRefused(refusal),
       onRenamed: async newId => (await options.onRenamed?.(newId)) ?? false,
       get key() {

@@ -15,7 +15,7 @@ import { describeHolder } from './describe-holder.ts';
 import { holdAgentFolder } from './hold-agent-folder.ts';
 import { lifetime } from './lifetime.ts';
 import { createReloader } from './reload.ts';
-import { type RunningNode, runNode } from './run-node.ts';
+import { type RunAs, type RunningNode, runNode } from './run-node.ts';
 import { starting } from './service-state.ts';
 import { startRole } from './start-role.ts';
 
@@ -62,10 +62,10 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
   });
   const life = lifetime(log);
   const common = { first, settings: () => settings, folder, identity, notifier, life, log };
-  for (let node: string | undefined = id; node !== undefined; ) {
-    const newId: string | undefined = await runNode({
+  for (let next: RunAs | undefined = { node: id, isStart: true }; next !== undefined; ) {
+    const renamed: RunAs | undefined = await runNode({
       ...common,
-      node,
+      ...next,
       onRunning: started => {
         running = started;
         ready.resolve(started);
@@ -75,7 +75,7 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     // Until the node runs under its new id, those who ask wait.
     running = undefined;
     ready = Promise.withResolvers();
-    node = newId;
+    next = renamed;
   }
   return 0;
 }

@@ -39,9 +39,13 @@ const stopTimeoutsMs = { agent: 900, connection: 300 };
  */
 const agentPings = { pingIntervalMs: 10_000, maxUnansweredPings: 1 };
 
-export interface NodeRun {
-  /** The id of the node. */
+/** Under which id an agent runs, and whether it starts or goes on (see AgentOptions). */
+export interface RunAs {
   node: string;
+  isStart: boolean;
+}
+
+export interface NodeRun extends RunAs {
   /** The key of the node, which it may exchange while it runs. */
   identity: NodeKey;
   /** The settings at the start of the process, and those after the last reload. */
@@ -65,8 +69,8 @@ export interface RunningNode {
   apply(next: Settings): Promise<void>;
 }
 
-/** Runs the agent. Returns the new id of the node; undefined when the process has to stop. */
-export async function runNode({ node, identity, folder, log, ...run }: NodeRun): Promise<string | undefined> {
+/** Runs the agent. Returns how it goes on under the new id of the node; undefined when the process has to stop. */
+export async function runNode({ node, identity, folder, log, ...run }: NodeRun): Promise<RunAs | undefined> {
   const { first, notifier, life } = run;
   let agent: Agent | undefined;
   let figures: ServedMetrics | undefined;
@@ -76,9 +80,9 @@ export async function runNode({ node, identity, folder, log, ...run }: NodeRun):
   const takesId = first.node.id === undefined;
   const renamed = Promise.withResolvers<string>();
   const onRenamed = async (newId: string) => {
-    const isTaken = await takeNewId({ folder, node, newId, log, limitedLog: limited });
-    if (isTaken) renamed.resolve(newId);
-    return isTaken;
+    await takeNewId({ folder, node, newId, log });
+    renamed.resolve(newId);
+    return true;
   };
   const known = await loadCluster({ folder, join: first.join, clock: systemClock, log });
   const cluster = new ClusterFile({ folder, known, node, limitedLog: limited });
@@ -101,7 +105,7 @@ export async function runNode({ node, identity, folder, log, ...run }: NodeRun):
     },
     ...agentPings,
     name: () => {
-      const intent = (agent?.mayComeBack ?? true) ? ('register' as const) : undefined;
+      const intent = (agent?.mayComeBack ?? run.isStart) ? ('register' as const) : undefined;
       return writeConnectionName({ node, instance, host: hostname(), intent });
     },
     inboxPrefix: () => inboxPrefix(identity.publicKey),
@@ -142,6 +146,7 @@ export async function runNode({ node, identity, folder, log, ...run }: NodeRun):
   const computeSettings = { ...run.settings().compute };
   const running = new Agent({
     node,
+    isStart: run.isStart,
     identity,
     instance,
     connectsByKey,
@@ -196,5 +201,5 @@ export async function runNode({ node, identity, folder, log, ...run }: NodeRun):
     log.warn({ node }, `${folder} does not answer: the last changes were not written`);
   await Promise.all([survey.close(), connection.close(stopTimeoutsMs.connection)]);
   if (newId === undefined) log.info({ node }, 'stopped');
-  return newId;
+  return newId === undefined ? undefined : { node: newId, isStart: running.mayComeBack };
 }

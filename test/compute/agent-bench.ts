@@ -180,6 +180,7 @@ export class AgentBench {
         drop: async () => undefined,
       },
       instance: 'i-1',
+      isStart: true,
       connectsByKey: true,
       folder,
       settings: this.settings,

@@ -110,6 +110,19 @@ describe('a node that is renamed', () => {
     assert.equal(await cluster.node('gpu-6'), undefined);
   });
 
+  it('stays deleted when it is deleted before its agent knows the new id', async () => {
+    const deleted = await cluster.agentOnDisk('n-2');
+    await cluster.decide('n-2', 'approve');
+    await cluster.until('n-2', 'APPROVED HEALTHY');
+    await run('rename', 'n-2', 'gpu-2');
+    await cluster.decide('gpu-2', 'delete');
+    await deleted.untilPrinted(/"node":"gpu-2"[^\n]*this node was deleted by an operator; it is quiet/);
+    assert.equal(await cluster.node('gpu-2'), undefined);
+    assert.equal((await cluster.command('node', 'undelete', 'gpu-2')).code, 0);
+    await cluster.until('gpu-2', 'APPROVED HEALTHY');
+    await deleted.stop();
+  });
+
   it('is let in again when an older backup knows it by its former id, once it is renamed again', async () => {
     const config = ['--config', join(cluster.folder, 'node-0-requester.yaml')];
     const file = join(cluster.folder, 'muster.backup');

@@ -23,6 +23,8 @@ export interface AnswerEffectsOptions {
   state: RegistrationState;
   sentinel: StateFile<Sentinel | undefined>;
   settings: { readonly rejoinAfterDelete: boolean };
+  /** Whether the agent starts, which counts as a registration by hand. */
+  isStart: boolean;
   plan: RequestPlan;
   delays: RetryDelays;
   /** Called after each change of the state. */
@@ -31,13 +33,14 @@ export interface AnswerEffectsOptions {
 
 export class AnswerEffects {
   readonly #options: AnswerEffectsOptions;
-  /** Whether no requester has decided about this node since this process started. A refusal is no decision. */
-  #isStarting = true;
+  /** Whether the agent has started, and no requester has decided about this node since. A refusal is no decision. */
+  #isStarting: boolean;
   /** Whether an operator told this node to register, and no requester has accepted it since. */
   #isByHand = false;
 
   constructor(options: AnswerEffectsOptions) {
     this.#options = options;
+    this.#isStarting = options.isStart;
   }
 
   /** Whether the node may come back although an operator deleted it. */
@@ -75,7 +78,6 @@ export class AnswerEffects {
   /** Applies that an operator deleted this node. */
   onDeleted({ reason, operatorReason }: Extract<AnswerMeaning, { kind: 'deleted' }>): void {
     const { log, node, settings, sentinel } = this.#options;
-    // A start of the agent counts as a registration by hand.
     if (this.#isStarting || settings.rejoinAfterDelete) {
       log.info({ node }, 'this node was deleted by an operator; it registers again');
       this.registerAgain('', this.#options.delays.afterVoidMs());

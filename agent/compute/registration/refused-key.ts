@@ -1,6 +1,7 @@
 // Finds out why the requester does not let in the key of this node, and decides when the node connects again.
 import type { Refusal } from '../../protocol/refusal.ts';
 import { nodeIdPattern } from '../../protocol/schema.ts';
+import { MusterError } from '../../system/errors.ts';
 import type { LimitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { BrokerError, type BrokerFault, type Connection } from '../../transport/port.ts';
@@ -24,7 +25,10 @@ export interface RefusedKeyOptions {
   mayComeBack(): boolean;
   /** Takes the new key of this node when the refusal says that the requester knows it. Returns whether it does. */
   onReplaced(refusal: Refusal): Promise<boolean>;
-  /** Takes the new id of this node. Returns whether the node goes on under it; false when it cannot. */
+  /**
+   * Takes the new id of this node. Returns whether the node goes on under it; false when it takes none. @throws MusterError when
+   * the id cannot be kept
+   */
   onRenamed(newId: string): Promise<boolean>;
   /** Changes the state of the registration. */
   update(change: Pick<RegistrationState, 'isAskingWhy'> | Pick<RegistrationState, 'refusal'>): void;
@@ -126,23 +130,34 @@ export class RefusedKey {
       update({ refusal: undefined });
       return;
     }
-    if (await this.#isTaken(refusal)) return;
-    update({ refusal });
+    const shown = await this.#afterRename(refusal);
+    if (this.#isLeaving) return;
+    update({ refusal: shown });
     const waitMs = delays.whileKeyRefusedMs();
-    const fields = { node, fingerprint: refusal.fingerprint, code: refusal.code };
-    const text = `the requester refuses this node: ${refusal.reason}; ${refusal.hint}`;
-    limitedLog.warn(refusal.reason, fields, text);
+    const fields = { node, fingerprint: shown.fingerprint, code: shown.code };
+    const text = `the requester refuses this node: ${shown.reason}; ${shown.hint}`;
+    limitedLog.warn(shown.reason, fields, text);
     // An operator may give the record to this key, and the requester then ends this link to call the node back.
-    if (['conflict', 'clone', 'renamed'].includes(refusal.code)) connection.standBy(waitMs);
+    if (['conflict', 'clone', 'renamed'].includes(shown.code)) connection.standBy(waitMs);
     else connection.reconnect(waitMs);
   }
 
-  /** Takes the new id that the refusal names, if it is this node that was renamed. Returns whether the node goes on under it. */
-  async #isTaken({ code, record, fingerprint }: Refusal): Promise<boolean> {
-    if (code !== 'renamed' || !record || record.fingerprint !== fingerprint) return false;
-    if (fingerprint !== this.#options.fingerprint() || !nodeIdPattern.test(record.id)) return false;
-    this.#isLeaving = await this.#options.onRenamed(record.id);
-    return this.#isLeaving;
+  /**
+   * Takes the new id that the refusal names, if it is this node that was renamed. Returns the refusal as it is shown, when the
+   * node stays.
+   */
+  async #afterRename(refusal: Refusal): Promise<Refusal> {
+    const { code, record, fingerprint } = refusal;
+    if (code !== 'renamed' || !record || record.fingerprint !== fingerprint) return refusal;
+    if (fingerprint !== this.#options.fingerprint() || !nodeIdPattern.test(record.id)) return refusal;
+    try {
+      this.#isLeaving = await this.#options.onRenamed(record.id);
+      return refusal;
+    } catch (error) {
+      if (!(error instanceof MusterError)) throw error;
+      const reason = `${refusal.reason}, and this node cannot keep its new id: ${error.message}`;
+      return { ...refusal, reason, hint: error.hint ?? 'when that is mended, the node takes it by itself' };
+    }
   }
 
   // The key of a deleted node may only ask why. What it needs is another connection, and that only when it may come back. An

@@ -32,6 +32,8 @@ export interface RegistrationOptions {
   client: Pick<RequesterClient, 'sendInfo' | 'whyRefused'>;
   sentinel: StateFile<Sentinel | undefined>;
   settings: { readonly rejoinAfterDelete: boolean };
+  /** Whether the agent starts; false when it goes on under the new id of its node. */
+  isStart: boolean;
   /** See RefusedKeyOptions. */
   onReplaced(refusal: Refusal): Promise<boolean>;
   onRenamed(newId: string): Promise<boolean>;

@@ -11,6 +11,7 @@ import {
 import { type Answer, type AnswerCode, reasons } from '../../../agent/protocol/answers.ts';
 import type { Membership } from '../../../agent/protocol/node-state.ts';
 import type { Refusal } from '../../../agent/protocol/refusal.ts';
+import type { MusterError } from '../../../agent/system/errors.ts';
 import { limitedLog } from '../../../agent/system/limited-log.ts';
 import type { Random } from '../../../agent/system/random.ts';
 import { BrokerError, type ConnectionState } from '../../../agent/transport/port.ts';
@@ -108,10 +109,16 @@ export class RegistrationBench {
   /** The new ids that the node was told, and whether it takes them. */
   readonly newIds: string[] = [];
   takesIds = true;
+  /** The error with which a new id cannot be kept, while it is set. */
+  idFault: MusterError | undefined;
 
   constructor(
     reply: RegistrationBench['reply'],
-    { file, random = steadyRandom(0.5) }: { file?: Sentinel; random?: Random } = {},
+    {
+      file,
+      random = steadyRandom(0.5),
+      isStart = true,
+    }: { file?: Sentinel; random?: Random; isStart?: boolean } = {},
   ) {
     const { clock, state } = this;
     this.reply = reply;
@@ -123,9 +130,11 @@ export class RegistrationBench {
     this.registration = new Registration({
       ...common,
       settings: this.settings,
+      isStart,
       onReplaced: async () => false,
       onRenamed: async newId => {
         this.newIds.push(newId);
+        if (this.idFault) throw this.idFault;
         return this.takesIds;
       },
       connection: {

@@ -694,6 +694,35 @@ describe('a node that is told another id', () => {
     assert.equal(bench.standBys.length, 1);
   });
 
+  test('waits, and shows what to do, when it cannot keep it', async () => {
+    const bench = await started(() => accepted('APPROVED', 's-1'));
+    bench.idFault = new MusterError('not_writable', 'cannot write node.yaml', { hint: 'make room' });
+    bench.refusal = told();
+    await bench.registration.onNotPermitted();
+    const { reason, hint } = bench.state.refusal ?? assert.fail();
+    assert.match(
+      reason,
+      /renamed node node-1 to gpu-7, and this node cannot keep .*: cannot write node\.yaml$/,
+    );
+    assert.equal(hint, 'make room');
+    assert.equal(bench.standBys.length, 1);
+    bench.idFault = undefined;
+    await bench.registration.onConnectedAgain();
+    assert.deepEqual([bench.newIds, bench.standBys.length], [['gpu-7', 'gpu-7'], 1]);
+  });
+
+  test('does not come back under it by itself when it was deleted meanwhile', async () => {
+    for (const isStart of [false, true]) {
+      const bench = new RegistrationBench(() => new BrokerError('not_permitted', 'no'), { isStart });
+      bench.refusal = { code: 'deleted', reason: 'node gpu-7 was deleted', hint: '', fingerprint: '' };
+      await bench.start();
+      await bench.registration.onNotPermitted();
+      const mayReturn = [bench.registration.mayComeBack, bench.phase, bench.reconnects.length];
+      assert.deepEqual(mayReturn, isStart ? [true, 'registering', 1] : [false, 'deleted', 0]);
+      await bench.stop();
+    }
+  });
+
   test('takes none that is not meant for its key, or is no id', async () => {
     const other = fingerprint(encodePublicKey(Buffer.alloc(32, 9)));
     for (const refusal of [
