@@ -6,7 +6,7 @@ import { eventStreamConfig } from '../../agent/requester/events/stream-config.ts
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeBroker } from '../support/fake-connection.ts';
 import { assertNoDoubles, RequesterFixture, withoutIncarnation } from './requester-fixture.ts';
-import { record } from './samples.ts';
+import { at, record } from './samples.ts';
 
 describe('a cluster of three nodes', () => {
   test('is registered, decided on, and listed with the right approval and status', async () => {
@@ -218,6 +218,36 @@ describe('an operator', () => {
     assert.equal(fixture.table()[1], 'node-1 Compute PENDING UNKNOWN');
     assert.equal(fixture.requester.status().counters.storeFailures, 3);
     await fixture.approve('node-1');
+  });
+
+  test('is told what fills a record that is too large for a decision, and decides when it is smaller', async () => {
+    const fixture = await RequesterFixture.started();
+    const origins = Array.from({ length: 58 }, (_, index) => ({
+      Label: `k${index}`,
+      Reason: 'm'.repeat(1_020),
+      Actor: 'ann',
+      At: at,
+    }));
+    const Labels = Object.fromEntries(origins.map(({ Label }) => [Label, 'v']));
+    const full = record('node-1', 'PENDING', { Muster: { Labels, LabelOrigins: origins } });
+    const storage = await fixture.broker.connect().storage();
+    const bucket = await storage.bucket({ name: 'node_v1', history: 1 });
+    await bucket.put('node-1', Buffer.from(JSON.stringify(full)), 0);
+    await fixture.clock.settle();
+    const { directory } = fixture.requester;
+    const decision = { reason: 'r'.repeat(1_024), actor: 'ann' };
+    await assert.rejects(fixture.finish(directory.approve('node-1', decision)), {
+      code: 'conflict',
+      message:
+        /^nothing was decided about node node-1: the record of node node-1 would take \d+ bytes; allowed: 65536$/,
+      hint: /control plane .* muster node label node-1 key-/,
+    });
+    assert.equal(fixture.table()[1], 'node-1 Compute PENDING UNKNOWN');
+    assert.equal(fixture.requester.status().counters.storeFailures, 0, 'the store works');
+    const labels = Object.fromEntries(origins.slice(0, 10).map(({ Label }) => [Label, null]));
+    await fixture.finish(directory.label('node-1', { ...decision, labels }));
+    await fixture.finish(directory.approve('node-1', decision));
+    assert.equal(fixture.table()[1], 'node-1 Compute APPROVED UNKNOWN');
   });
 
   test('finds the full id of the node in the log', async () => {

@@ -1,6 +1,7 @@
 // The errors for an operator whose request the store did not carry out, or did not answer.
 import { MusterError } from '../../system/errors.ts';
 import { BrokerError, isRefusal } from '../../transport/port.ts';
+import { RecordTooLarge } from '../roll/record-room.ts';
 import { UnwrittenError } from '../roll/record-writer.ts';
 import type { Counters } from '../status/counters.ts';
 import { isKnownToHaveFailed, roomHint, storeFault } from '../status/store-fault.ts';
@@ -23,6 +24,7 @@ export class DirectoryFaults {
    * tells later whether it stands.
    */
   throwUndecided(error: unknown, name: string, findOut: string): never {
+    if (error instanceof RecordTooLarge) throw tooLarge(error, name);
     if (!(error instanceof BrokerError)) throw error;
     this.#options.counters.storeFailures++;
     const fault = storeFault(error);
@@ -57,3 +59,10 @@ export class DirectoryFaults {
       : 'decide again in a moment; muster status says what is wrong';
   }
 }
+
+// The store works, and what fills the record is known.
+const tooLarge = (error: RecordTooLarge, name: string): MusterError =>
+  new MusterError('conflict', `nothing was decided about node ${name}: ${error.message}`, {
+    hint: error.remedy,
+    cause: error,
+  });

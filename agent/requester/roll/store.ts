@@ -21,6 +21,7 @@ import {
   type BucketEntry,
   isRefusal,
 } from '../../transport/port.ts';
+import { RecordTooLarge } from './record-room.ts';
 import {
   absentRecord,
   type LastRegistration,
@@ -212,7 +213,7 @@ function encode(state: NodeState, request: WriteRequest): Uint8Array {
   // A decision is worth more than what a later version wrote.
   const value = Buffer.from(writeJson(record));
   if (value.length <= maxMessageBytes) return value;
-  throw new BrokerError('refused', `the record of node ${id} would take ${value.length} bytes`);
+  throw new RecordTooLarge(id, value.length, record);
 }
 
 function markerHeaders({

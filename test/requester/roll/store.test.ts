@@ -290,7 +290,12 @@ describe('the changes whose events are not acknowledged', () => {
   test('a record that would be too large to be read again is not written', async () => {
     const { bucket, put } = await emptyBucket();
     const large = record('node-1', 'PENDING', { Info: computeInfo('node-1', { a: 'x'.repeat(65_000) }) });
-    await assert.rejects(put(large, 0), { name: 'BrokerError', fault: 'refused', message: /node-1.* bytes/ });
+    await assert.rejects(put(large, 0), {
+      name: 'BrokerError',
+      fault: 'refused',
+      message: /node-1.* bytes; allowed: 65536$/,
+      remedy: /node\.labels/,
+    });
     assert.equal(await bucket.get('node-1'), undefined);
   });
 });
