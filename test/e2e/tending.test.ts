@@ -112,7 +112,7 @@ describe('nodes that two requesters tend', () => {
     // Those that stand are named, and not for another attempt.
     assert.match(
       again.stderr,
-      /^Error: (\d+) of \d+ nodes were not rejected\n {2}\1 × node ID already rejected\n$/m,
+      /^Error: (?:(\d+) of \d+ nodes were not rejected\n {2}\1 × node ID|1 of \d+ nodes was not rejected\n {2}node \S+) already rejected\n$/m,
     );
     assert.doesNotMatch(again.stderr, /try these again/);
     await eventually('each is told of', async () => (await decided('rejected')).length >= all.length);

@@ -137,7 +137,7 @@ function readOperands(
   if (extra !== undefined) {
     const below = commands.map(row => row.path).filter(other => other.startsWith(`${path.join(' ')} `));
     const near = findNearest([...path, extra].join(' '), below);
-    throw new MusterError('usage', `unexpected argument: ${extra}`, {
+    throw new MusterError('usage', `unexpected argument: ${extra || 'an empty text'}`, {
       hint: near ? `did you mean "muster ${near}"?` : switchHint(extra),
     });
   }

@@ -33,7 +33,7 @@ export function readBody<const T extends v.GenericSchema<unknown, { Actor: strin
     const value = validate(schema, sent);
     const [unknown] = unknownNames(schema, sent);
     if (unknown !== undefined)
-      throw new ProtocolError('invalid_field', 'is a member that nobody knows here', printable(unknown, 64));
+      throw new ProtocolError('malformed', `the member ${printable(unknown, 64)} is not known here`);
     if (printable(value.Actor) !== value.Actor)
       throw new ProtocolError('invalid_field', 'holds characters that cannot be printed', 'Actor');
     return value;

@@ -64,6 +64,7 @@ const wrong: [args: string[], expected: string][] = [
     ['agent', 'regster'],
     'Error: unexpected argument: regster\nHint:  did you mean "muster agent register"?\n',
   ],
+  [['node', 'prune', ''], 'Error: unexpected argument: an empty text\n'],
   [['node', 'list', 'extra'], 'Error: unexpected argument: extra\n'],
   [['node', 'describe', 'a', 'b'], 'Error: unexpected argument: b\n'],
   [['node', 'describe'], 'Error: node describe needs the id of a node, or a unique beginning of it\n'],

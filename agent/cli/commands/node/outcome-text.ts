@@ -35,18 +35,24 @@ export function summary(
   const rest = outcomes.filter(({ Result }) => Result !== 'done');
   if (rest.length === 0) return 0;
   const untried = rest.filter(({ Result }) => Result === 'not tried').length;
-  const text = `${rest.length} of ${outcomes.length} nodes were not ${deed.undone ?? deed.done}`;
+  const text = `${howMany(rest.length, outcomes.length)} not ${deed.undone ?? deed.done}`;
   const code = rest.find(({ Code }) => Code === 'unreachable' || Code === 'not_allowed')?.Code ?? 'failed';
   const ids = rest.flatMap(({ NodeID, Code }) => (isFinal(Code) ? [] : NodeID));
-  const these = ids.length < rest.length ? 'the others' : 'these';
+  const these = ids.length < rest.length ? 'the others' : ids.length === 1 ? 'it' : 'these';
   const again = deed.retriedBy ?? commandFor(deed, given, Object.keys(selectionFlags), ids);
-  showMessage('Error', untried > 0 ? `${text}; ${untried} of them were not tried` : text, {
+  showMessage('Error', untried > 0 ? `${text}; ${untriedText(untried, rest.length)}` : text, {
     code,
     more: reasons(rest),
     ...(ids.length > 0 ? { hint: `to try ${these} again:`, command: again } : {}),
   });
   return exitCodes[code];
 }
+
+const howMany = (count: number, all: number): string =>
+  all === 1 ? 'the node was' : `${count} of ${all} nodes ${count === 1 ? 'was' : 'were'}`;
+
+const untriedText = (count: number, rest: number): string =>
+  rest === 1 ? 'it was not tried' : `${count} of them ${count === 1 ? 'was' : 'were'} not tried`;
 
 /** Whether a requester would refuse the same again, such as the approval of an approved node. */
 const isFinal = (code: ErrorCode | undefined): boolean =>
@@ -71,8 +77,10 @@ export function commandFor(
 
 const maxReasons = 5;
 
-/** Returns the reasons with the number of nodes of each, the commonest first. A few failures were just shown. */
+/** Returns the reasons with the number of nodes of each, the commonest first; of a single node its reason as it is. */
 function reasons(rest: readonly Outcome[]): string[] {
+  const [only] = rest;
+  if (only?.Error !== undefined && rest.length === 1) return [printable(only.Error, 512)];
   const counts = new Map<string, number>();
   for (const outcome of rest) {
     if (outcome.Error === undefined) continue;
