@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
 import { ProtocolError } from '../protocol/error.ts';
-import { type DecisionBody, type LostNode, signOfLifeHeader } from '../protocol/http.ts';
+import { type DecisionAction, type DecisionBody, type LostNode, signOfLifeHeader } from '../protocol/http.ts';
 import type { OperationView } from '../protocol/http-operations.ts';
 import { nodeIdPattern } from '../protocol/schema.ts';
 import type { GoneNode } from '../protocol/tombstone.ts';
@@ -52,6 +52,17 @@ export const apiSettings = [
   'api.tls.caFile',
   'api.tls.pin',
 ] as const;
+
+/** What is known of a decision besides itself: its operation, and what a selection has shown of the node. */
+interface DecideOptions {
+  operation?: string | undefined;
+  node?: ShownNode | undefined;
+  /** The shortest silence that the selection asked for, in milliseconds. */
+  silentForMs?: number | undefined;
+}
+
+const changesMembership = (action: DecisionAction): boolean =>
+  ['approve', 'reject', 'delete', 'forget'].includes(action);
 
 type ClientOptions = Pick<ApiServerOptions, 'deadlineMs' | 'doubts'>;
 
@@ -129,21 +140,28 @@ export class ApiClient {
 
   /**
    * Approves, rejects, deletes or rekeys the node with exactly this id. A beginning of an id is `not_found`. An approval
-   * names the key that the node has now, or had in `seen`, so that it counts for no other key. Returns the node as it was, if it
-   * could be read. Many decisions are as many calls, several at once: each has its own rule, operation, event and answer, so a
+   * names the key that the node has now, or had in `node`, so that it counts for no other key. A decision about a `node` that a
+   * selection has shown is refused when it was heard within `silentForMs`, and one about its membership when that is another one by
+   * now. Returns the node as it was, if it could be read. Many decisions are as many calls, several at once: each has its own rule, operation, event and answer, so a
    * request for many would save little and could fail in its middle.
    */
   async decide(
     id: string,
     decision: Omit<DecisionBody, 'Exact'>,
-    { operation, seen }: { operation?: string | undefined; seen?: ShownNode | undefined } = {},
+    { operation, node, silentForMs }: DecideOptions = {},
   ): Promise<ShownNode | undefined> {
     if (decision.Fingerprint !== undefined) requireFingerprint(decision.Fingerprint);
     // A node that a requester of muster has listed needs no question before.
     const isOnRoll = decision.Action !== 'undelete';
-    const found = seen?.Muster || !isOnRoll ? seen : await this.#refuseBeginning(id);
+    const found = node?.Muster || !isOnRoll ? node : await this.#refuseBeginning(id);
     const Fingerprint = decision.Action === 'approve' ? found?.Muster?.Fingerprint : undefined;
-    const body = { ...(Fingerprint ? { Fingerprint } : {}), ...decision, Exact: true };
+    const body = {
+      ...(Fingerprint ? { Fingerprint } : {}),
+      ...(node?.Membership && changesMembership(decision.Action) ? { ShownMembership: node.Membership } : {}),
+      ...(silentForMs ? { ShownSilenceSeconds: Math.floor(silentForMs / 1000) } : {}),
+      ...decision,
+      Exact: true,
+    };
     await this.#requests.decide(nodePath(id), body satisfies DecisionBody, {
       what: `the decision about node ${id}`,
       findOut: id => `muster explain ${id}`,

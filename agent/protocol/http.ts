@@ -6,7 +6,7 @@ import type { LabelChange } from './label.ts';
 import { labelChange, labelOriginMembers } from './label-schema.ts';
 import { usageSchema } from './messages.ts';
 import { goTime } from './node-info.ts';
-import { healths, memberships } from './node-state.ts';
+import { healths, type Membership, memberships } from './node-state.ts';
 import { formerIdsSchema } from './rename.ts';
 import { count, nodeId, strictTextMap, struct, text } from './schema.ts';
 import { goneNodeSchema, shownTombstoneSchema } from './tombstone.ts';
@@ -21,6 +21,9 @@ const seconds = () =>
 
 /** The longest silence that a request can name, in seconds: a hundred years. */
 const maxSilenceSeconds = 100 * 366 * 24 * 3600;
+
+const silenceSeconds = () =>
+  v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxSilenceSeconds)), 0);
 
 /** The decisions that an operator can make about a node. */
 export const decisionActions = [
@@ -48,10 +51,9 @@ export const decisionSchema = struct({
   Ban: v.optional(v.boolean(), false),
   ForSeconds: seconds(),
   DeadlineSeconds: seconds(),
-  SilentForSeconds: v.optional(
-    v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxSilenceSeconds)),
-    0,
-  ),
+  SilentForSeconds: silenceSeconds(),
+  ShownMembership: v.optional(v.picklist(memberships)),
+  ShownSilenceSeconds: silenceSeconds(),
   Labels: v.optional(labelChange(), {}),
   NewID: v.optional(bounded(256), ''),
 });
@@ -81,6 +83,12 @@ export interface DecisionBody {
   DeadlineSeconds?: number;
   /** For `forget`: the shortest silence. A node that was heard since is not forgotten. */
   SilentForSeconds?: number;
+  /**
+   * What a selection showed of the node: its membership, and the shortest silence that was asked for. The decision is refused when
+   * the node is not so any more. An earlier requester does not compare them.
+   */
+  ShownMembership?: Membership;
+  ShownSilenceSeconds?: number;
   /** For `label`: the new values of labels; null removes one, and the node's own value counts again. */
   Labels?: LabelChange;
   /** For `rename`: the id that the node gets. */

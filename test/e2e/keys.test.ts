@@ -145,6 +145,13 @@ describe('the key of a node', () => {
 
   it('is refused for ever once it is banned, until an operator lifts the ban', async () => {
     const banned = await fingerprintOf('node-2');
+    const answer = await fetch(`http://127.0.0.1:${cluster.apiPort}/api/v1/orchestrator/nodes/node-2`, {
+      method: 'PUT',
+      headers: { connection: 'close', authorization: `Bearer ${await cluster.operatorToken()}` },
+      body: JSON.stringify({ Action: 'delete', Ban: true, ShownMembership: 'APPROVED' }),
+    });
+    assert.equal(answer.status, 409, await answer.text());
+    assert.equal((await cluster.command('node', 'unban', banned)).code, 1, 'it bans no key');
     await ok('delete', 'node-2', '--ban', '-m', 'stolen');
     await untilRefused('node-2', new RegExp(`${banned}.*banned by .* at .*: stolen; .*unban ${banned}`));
     await registerByHand('node-2');

@@ -43,6 +43,7 @@ import {
 import { labelNode } from '../../agent/requester/roll/label-rules.ts';
 import { beginRename } from '../../agent/requester/roll/rename-rules.ts';
 import type { ResourceInfo } from '../../agent/requester/roll/resource-store.ts';
+import { onlyAsShown } from '../../agent/requester/roll/shown-rule.ts';
 import { absentRecord, type StoredRecord } from '../../agent/requester/roll/stored-record.ts';
 import { forgetNode, tombstoneFor, undeleteNode } from '../../agent/requester/roll/tombstones.ts';
 import { newCounters } from '../../agent/requester/status/counters.ts';
@@ -341,7 +342,8 @@ export class FakeDirectory implements Directory {
   #decide(name: string, decision: Decision, rule: DecisionRule): void {
     const node = decision.isExact ? (this.nodes.get(name) ?? this.#throwNotExact(name)) : this.#find(name);
     const stored: StoredRecord = { kind: 'record', revision: 1, state: node.state };
-    const { write, change } = rule(stored, name, decision, this.#now);
+    const silenceOf = (id: string) => this.nodes.get(id)?.silence;
+    const { write, change } = onlyAsShown(rule, silenceOf)(stored, name, decision, this.#now);
     if (write === undefined) return;
     if (typeof write === 'object') {
       node.state = write;

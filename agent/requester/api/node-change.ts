@@ -25,6 +25,7 @@ export interface NodeChange {
 export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act): NodeChange {
   const read = readBody(decisionSchema, body);
   const { Action, Message, Actor, Exact, Fingerprint, Ban, Labels, NewID } = read;
+  const { ShownMembership, ShownSilenceSeconds } = read;
   const { ForSeconds, DeadlineSeconds, SilentForSeconds } = read;
   const action = decisionActions.find(name => name === Action);
   if (!action) {
@@ -61,6 +62,13 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
   if (NewID && action !== 'rename') throw new RequestFault(400, 'only the action rename has a NewID');
   if (action === 'rename' && !nodeIdPattern.test(NewID))
     throw new RequestFault(400, `NewID is no id of a node: ${nodeIdRule}`);
+  const isOnRoll = action !== 'undelete' && action !== 'rename';
+  if ((ShownMembership || ShownSilenceSeconds) && !isOnRoll)
+    throw new RequestFault(400, `what was shown is not compared by ${action}`);
+  const shown = {
+    ...(ShownMembership ? { membership: ShownMembership } : {}),
+    ...(ShownSilenceSeconds ? { silentForMs: ShownSilenceSeconds * 1000 } : {}),
+  };
   const decision = {
     reason: Message,
     ...actOf(Actor),
@@ -69,6 +77,7 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
     isBan: Ban,
     labels: Labels,
     newId: NewID,
+    shown,
     ...(ForSeconds ? { forMs: ForSeconds * 1000 } : {}),
     ...(DeadlineSeconds ? { deadlineMs: DeadlineSeconds * 1000 } : {}),
     silentForMs: SilentForSeconds * 1000,

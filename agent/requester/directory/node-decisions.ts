@@ -27,6 +27,7 @@ import {
 import { labelNode } from '../roll/label-rules.ts';
 import { withPinnedKey } from '../roll/node-key.ts';
 import type { Roll } from '../roll/roll.ts';
+import { onlyAsShown } from '../roll/shown-rule.ts';
 import type { StoredRecord } from '../roll/stored-record.ts';
 import { forgetNode, undeleteNode } from '../roll/tombstones.ts';
 import type { Peers } from '../watcher/peers.ts';
@@ -115,10 +116,9 @@ export class NodeDecisions {
   }
 
   forget(name: string, decision: Decision & { silentForMs: number }): Promise<void> {
-    const { clock, parts } = this.#options;
-    const silenceOf = (id: string) => knownSilenceMs(parts().health, id, clock.now());
+    const { parts } = this.#options;
     const isHealthy = (id: string) => parts().health.health(id) === 'HEALTHY';
-    const rule = forgetNode(decision.silentForMs, silenceOf, isHealthy);
+    const rule = forgetNode(decision.silentForMs, this.#silenceOf, isHealthy);
     return this.#noted(name, decision, 'forget', () => this.#decide(name, decision, rule, 'node forgotten'));
   }
 
@@ -178,8 +178,9 @@ export class NodeDecisions {
     const { roll, keys } = parts();
     const keyBefore = keys?.keyOf(name);
     let isRepeated = false;
+    const ruleAsShown = onlyAsShown(rule, this.#silenceOf);
     const ruleWithKey: DecisionRule = (stored, ...rest) => {
-      const outcome = rule(this.#withKey(stored), ...rest);
+      const outcome = ruleAsShown(this.#withKey(stored), ...rest);
       isRepeated = outcome.write === undefined;
       if (!isRepeated && decision.isGivenUp?.()) throw givenUp(name);
       return outcome;
@@ -202,12 +203,18 @@ export class NodeDecisions {
     const { clock, faults, parts } = this.#options;
     const id = this.#resolve(name, decision);
     const at = clock.now().toISOString();
-    deleteNode(this.#withKey(parts().roll.records.stored(id)), name, decision, at);
+    const rule = onlyAsShown(deleteNode, this.#silenceOf);
+    rule(this.#withKey(parts().roll.records.stored(id)), name, decision, at);
     if (decision.isGivenUp?.()) throw givenUp(name);
     await this.#keys()
       .ban(id, decision, at)
       .catch(error => faults.throwUndecided(error, id, findOut(id, decision)));
   }
+
+  readonly #silenceOf = (id: string): number | undefined => {
+    const { clock, parts } = this.#options;
+    return knownSilenceMs(parts().health, id, clock.now());
+  };
 
   #withKey(stored: StoredRecord): StoredRecord {
     const { keys } = this.#options.parts();

@@ -28,8 +28,17 @@ export interface Decision {
    * operator named none.
    */
   fingerprint?: string;
+  /** What the node was when it was shown to the operator, in a selection. `onlyAsShown` compares it. */
+  shown?: Shown;
   /** Whether the key of a node that is deleted is banned too. */
   isBan?: boolean;
+}
+
+/** What a selection of nodes showed of one of them. A decision rests on each member that is there. */
+export interface Shown {
+  membership?: Membership;
+  /** The shortest silence that the selection asked for, in milliseconds. */
+  silentForMs?: number;
 }
 
 /**

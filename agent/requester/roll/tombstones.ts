@@ -20,6 +20,7 @@ import {
   readable,
   refuseForRequester,
 } from './decisions.ts';
+import { heardSince, type SilenceOf } from './shown-rule.ts';
 import type { StoredRecord } from './stored-record.ts';
 
 /** What the requester knows of a node besides its record. */
@@ -91,11 +92,7 @@ export const wholeTombstone = (stored: StoredRecord): Tombstone | undefined =>
  * and so does one that is HEALTHY. It throws as every DecisionRule.
  */
 export const forgetNode =
-  (
-    silentForMs: number,
-    silenceOf: (id: string) => number | undefined,
-    isHealthy: (id: string) => boolean,
-  ): DecisionRule =>
+  (silentForMs: number, silenceOf: SilenceOf, isHealthy: (id: string) => boolean): DecisionRule =>
   (stored, name, decision, now) => {
     if (isRepeated(stored, name, decision, 'deleted')) return nothing;
     const state = readable(stored, name);
@@ -103,7 +100,8 @@ export const forgetNode =
     if (state.Membership === 'REJECTED') throw rejectedStays(name);
     if (isHealthy(state.Info.NodeID)) throw isAlive(name);
     const silence = silenceOf(state.Info.NodeID);
-    if (silence === undefined || silence < silentForMs) throw heardSince(name, silence, silentForMs);
+    if (silence === undefined || silence < silentForMs)
+      throw heardSince(name, silence, silentForMs, toRemove(name));
     const { reason } = bounded(decision);
     const change = changeBy(decision, {
       ...changeIn(state, 'deleted', now),
@@ -174,19 +172,12 @@ const rejectedStays = (name: string): MusterError =>
     hint: `to remove it, and refuse it on: muster node delete ${name}`,
   });
 
+const toRemove = (name: string): string => `to remove it all the same: muster node delete ${name}`;
+
 const isAlive = (name: string): MusterError =>
   new MusterError('conflict', `node ${name} is HEALTHY: it would come back at once`, {
-    hint: `to remove it all the same: muster node delete ${name}`,
+    hint: toRemove(name),
   });
-
-const heardSince = (name: string, silenceMs: number | undefined, wantedMs: number): MusterError =>
-  new MusterError(
-    'conflict',
-    silenceMs === undefined
-      ? `node ${name} was never heard, so nobody knows for how long it has been silent`
-      : `node ${name} was heard ${durationText(silenceMs)} ago, which is less than ${durationText(wantedMs)}`,
-    { hint: `to remove it all the same: muster node delete ${name}` },
-  );
 
 const stillThere = (name: string): MusterError =>
   new MusterError('conflict', `node ${name} is on the roll, so there is nothing to bring back`);

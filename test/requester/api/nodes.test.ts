@@ -263,6 +263,37 @@ test('nodes are approved, rejected and deleted, and a decision may be a conflict
   assert.equal((await put(api, 'node-2', { Action: 'approve' })).status, 404);
 });
 
+test('a decision that rests on what was shown is refused when that is not so any more', async t => {
+  const directory = cluster();
+  const api = await serve(t, directory);
+  const found = directory.nodes.get('node-1') ?? assert.fail();
+  found.silence = 60_000;
+  await put(api, 'node-1', { Action: 'reject', Message: 'malicious node?' });
+  const about = async (body: object) => {
+    const { status, json } = await put(api, 'node-1', body);
+    return status === 200 ? [status] : [status, json().Message];
+  };
+  assert.deepEqual(await about({ Action: 'approve', ShownMembership: 'PENDING' }), [
+    409,
+    'node node-1 was rejected by tester meanwhile',
+  ]);
+  assert.deepEqual(await about({ Action: 'delete', ShownMembership: 'REJECTED', ShownSilenceSeconds: 61 }), [
+    409,
+    'node node-1 was heard within the last 61 s',
+  ]);
+  for (const Action of ['undelete', 'rename'])
+    assert.deepEqual(await about({ Action, NewID: Action === 'rename' ? 'n' : '', ShownSilenceSeconds: 1 }), [
+      400,
+      `what was shown is not compared by ${Action}`,
+    ]);
+  assert.equal((await about({ Action: 'approve', ShownMembership: 'pending' }))[0], 400);
+  assert.equal(directory.get('node-1').Membership, 'REJECTED');
+  assert.deepEqual(
+    await about({ Action: 'delete', ShownMembership: 'REJECTED', ShownSilenceSeconds: 60 }),
+    [200],
+  );
+});
+
 test("the body of a Bacalhau client is read, with any upper and lower case of its members' names", async t => {
   const directory = cluster();
   const api = await serve(t, directory);
@@ -281,7 +312,7 @@ test('a member that nobody knows is refused by its name, and nothing is done', a
   const answer = await put(api, 'node-1', { Action: 'approve', Fingerprnt: 'ABCD-EFGH-IJKL-MNOP' });
   assert.deepEqual(
     [answer.status, answer.json().Message],
-    [400, 'cannot read the request: Fingerprnt: is a member that nobody knows here'],
+    [400, 'cannot read the request: the member Fingerprnt is not known here'],
   );
   assert.equal(directory.get('node-1').Membership, 'PENDING');
 });

@@ -10,6 +10,8 @@ export interface Target {
   id: string;
   /** The node as a selection found it; absent when its id was typed. */
   node?: ShownNode;
+  /** The shortest silence that the selection asked for, in milliseconds. */
+  silentForMs?: number | undefined;
 }
 
 /** What became of the wish about one node, as `-o json` shows it. */

@@ -57,7 +57,9 @@ export async function chooseNodes(argv: ChoosingArgv, deed: Deed, api: ApiClient
   const { chosen, leftOut } = await select(argv, deed, api);
   if (isAsked) await confirm(chosen, leftOut, argv, deed);
   else for (const text of leftOut) note(text);
-  return { targets: chosen.map(node => ({ id: node.Info.NodeID, node })), isSelection: true };
+  const { 'silent-for': silentForMs } = argv.flags;
+  const targets = chosen.map(node => ({ id: node.Info.NodeID, node, silentForMs }));
+  return { targets, isSelection: true };
 }
 
 /** Returns whether flags choose nodes. */

@@ -25,9 +25,9 @@ export function run(argv: Argv<typeof flags>): Promise<number> {
     done: 'cordoned',
     flags,
     takenBackBy: endNewCordons,
-    async act({ id, node: seen }, operation) {
+    async act({ id, ...shown }, operation) {
       const body = { Action: 'cordon', Message: message, Actor: actor(), ...wishOf(argv.flags) } as const;
-      await api.decide(id, body, { operation, seen });
+      await api.decide(id, body, { operation, ...shown });
     },
   }));
 }

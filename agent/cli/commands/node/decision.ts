@@ -62,7 +62,7 @@ export function decision(action: Action): Command {
         ...(ban ? { consequence: 'and refuse the keys for ever' } : {}),
         leaveOut: ({ Membership }) => (isSo[action] === Membership ? `already ${done[action]}` : undefined),
         takenBackBy: takenBackBy[action],
-        async act({ id, node: seen }, operation) {
+        async act({ id, ...shown }, operation) {
           const body = {
             Action: action,
             Message: message,
@@ -71,7 +71,7 @@ export function decision(action: Action): Command {
             ...(fingerprint === undefined ? {} : { Fingerprint: fingerprint }),
             ...(ban ? { Ban: true } : {}),
           };
-          const node = await api.decide(id, body, { operation, seen });
+          const node = await api.decide(id, body, { operation, ...shown });
           if (action === 'approve' && node && isUnverified(node)) unverified.push(id);
         },
       }));

@@ -50,9 +50,10 @@ export async function run(argv: DrainArgv): Promise<number> {
     flags,
     leaveOut: ({ Membership }) => (Membership === 'REJECTED' ? 'REJECTED, so it reports no work' : undefined),
     takenBackBy: endNewCordons,
-    async act({ id, node: seen }, operation) {
+    async act({ id, ...shown }, operation) {
       const body = { Action: 'drain', Message: message, Actor: actor(), ...wishOf(argv.flags) } as const;
-      if (!(await isOnlyAwaited(argv, api, id, seen))) await api.decide(id, body, { operation, seen });
+      if (!(await isOnlyAwaited(argv, api, id, shown.node)))
+        await api.decide(id, body, { operation, ...shown });
       draining.push(id);
     },
   }));

@@ -44,9 +44,9 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
     words,
     leaveOut: node => (isSo(node, labels) ? 'already labelled so' : undefined),
     takenBackBy: targets => takenBackBy(targets, labels),
-    async act({ id, node: seen }, operation) {
+    async act({ id, ...shown }, operation) {
       const body = { Action: 'label', Message: message, Actor: actor(), Labels: labels } as const;
-      await api.decide(id, body, { operation, seen });
+      await api.decide(id, body, { operation, ...shown });
     },
   }));
 }

@@ -50,7 +50,7 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
         Actor: actor(),
         SilentForSeconds: Math.floor(silentForMs / 1000),
       } as const;
-      await api.decide(id, body, { operation, seen: node });
+      await api.decide(id, body, { operation, node });
     },
   }));
 }

@@ -28,8 +28,9 @@ export function run(argv: Argv<typeof flags>): Promise<number> {
     done: 'uncordoned',
     flags,
     leaveOut: ({ Muster }) => (Muster?.Cordon ? undefined : 'not cordoned'),
-    async act({ id, node: seen }, operation) {
-      await api.decide(id, { Action: 'uncordon', Message: message, Actor: actor() }, { operation, seen });
+    async act({ id, ...shown }, operation) {
+      const body = { Action: 'uncordon', Message: message, Actor: actor() } as const;
+      await api.decide(id, body, { operation, ...shown });
     },
   }));
 }

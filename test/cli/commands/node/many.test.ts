@@ -148,6 +148,54 @@ test('a selection decides about all that match, leaves out what needs no decisio
   ]);
 });
 
+test('a node that another operator decided about after the selection was shown stays as it is', async t => {
+  const directory = crowd(20);
+  const approve = directory.approve.bind(directory);
+  directory.approve = async (id, decision) => {
+    if (id === 'n-7' || id === 'n-8') await directory.reject(id, { reason: 'no', actor: 'ada' });
+    await approve(id, decision);
+  };
+  const run = await operator(t, directory);
+  const { code, stderr } = await run('approve', '--filter-approval=pending', '--yes');
+  assert.equal(code, 1);
+  assert.match(stderr, /^Error: node n-7 was rejected by ada meanwhile$/m);
+  assert.match(
+    stderr,
+    /^Error: 2 of 23 nodes were not approved\n {2}2 × node ID was rejected by ada meanwhile$/m,
+  );
+  assert.doesNotMatch(stderr, /try/);
+  const rejected = directory.list().filter(({ Membership }) => Membership === 'REJECTED');
+  assert.deepEqual(
+    rejected.map(({ Info }) => Info.NodeID),
+    ['n-7', 'n-8'],
+  );
+  // Who names a node decides about it as it is.
+  directory.approve = approve;
+  assert.equal((await run('approve', 'n-7')).stdout, 'Ok\n');
+});
+
+test('a node that was heard after it was shown as silent is not deleted', async t => {
+  const directory = rack();
+  const remove = directory.delete.bind(directory);
+  directory.delete = async (id, decision) => {
+    const found = directory.nodes.get(id) ?? assert.fail();
+    found.silence = 20;
+    await remove(id, decision);
+  };
+  const run = await operator(t, directory);
+  const { code, stderr } = await run('delete', '--silent-for=30d', '--yes');
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^Error: the node was not deleted\n {2}node other was heard within the last 30 days\n$/m,
+  );
+  assert.match(
+    stderr,
+    /^Error: node other was heard within the last 30 days\nHint: .* name the node alone: other$/m,
+  );
+  assert.equal((await run('delete', 'other')).stdout, 'Ok\n');
+});
+
 test('on a terminal a selection is shown, and carried out only after y', {
   skip: lacks ?? false,
 }, async t => {

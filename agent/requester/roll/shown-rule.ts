@@ -1,0 +1,70 @@
+// The shown rule refuses a decision about a node that is not any more as it was shown to the operator. It is a pure function.
+
+import { durationText } from '../../output/units.ts';
+import type { Membership, NodeState } from '../../protocol/node-state.ts';
+import { rememberedOperations } from '../../protocol/operation.ts';
+import { MusterError } from '../../system/errors.ts';
+import type { DecisionRule, Shown } from './decisions.ts';
+import { operationsOf } from './stored-record.ts';
+
+/** Returns for how long a node was not heard now, in milliseconds; undefined when nobody knows. */
+export type SilenceOf = (id: string) => number | undefined;
+
+/**
+ * Returns `rule` for a decision that rests on what was shown: it throws MusterError `conflict` when the record is not so any more.
+ * An operation that the record remembers is judged by the rule alone, because it may be what changed the record.
+ */
+export const onlyAsShown =
+  (rule: DecisionRule, silenceOf: SilenceOf): DecisionRule =>
+  (stored, name, decision, now) => {
+    const { shown, operation } = decision;
+    const isRemembered = rememberedOperations(operationsOf(stored)).some(
+      each => each.operation === operation,
+    );
+    if (shown && stored.kind === 'record' && !isRemembered)
+      requireShown(stored.state, name, shown, silenceOf);
+    return rule(stored, name, decision, now);
+  };
+
+function requireShown(
+  state: NodeState,
+  name: string,
+  { membership, silentForMs }: Shown,
+  silenceOf: SilenceOf,
+): void {
+  if (membership !== undefined && membership !== state.Membership)
+    throw changedSince(state, name, membership);
+  if (silentForMs === undefined) return;
+  const silenceMs = silenceOf(state.Info.NodeID);
+  if (silenceMs !== undefined && silenceMs >= silentForMs) return;
+  throw heardSince(name, silenceMs, silentForMs, `to decide all the same, name the node alone: ${name}`);
+}
+
+/** Returns the error for a node that was not silent for as long as is wanted. Its text is the same for all of them. */
+export const heardSince = (
+  name: string,
+  silenceMs: number | undefined,
+  wantedMs: number,
+  hint: string,
+): MusterError =>
+  new MusterError(
+    'conflict',
+    silenceMs === undefined
+      ? `node ${name} was never heard, so nobody knows for how long it has been silent`
+      : `node ${name} was heard within the last ${durationText(wantedMs)}`,
+    { hint },
+  );
+
+const decided: Readonly<Partial<Record<string, Membership>>> = { approve: 'APPROVED', reject: 'REJECTED' };
+
+function changedSince({ Membership, Muster }: NodeState, name: string, shown: Membership): MusterError {
+  const { Action = '', Actor = '' } = Muster?.Decision ?? {};
+  const by = Actor ? ` by ${Actor}` : '';
+  const isDecided = Membership !== '' && decided[Action] === Membership;
+  const text = isDecided
+    ? `node ${name} was ${Membership.toLowerCase()}${by} meanwhile`
+    : `node ${name} is not ${shown} any more`;
+  return new MusterError('conflict', text, {
+    hint: `see why, and decide again: muster node explain ${name}`,
+  });
+}

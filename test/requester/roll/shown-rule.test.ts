@@ -1,0 +1,76 @@
+// Tests the rule that a decision about a selection counts only for nodes that are still as they were shown.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { newOperation } from '../../../agent/protocol/operation.ts';
+import { approveNode, deleteNode, type Shown } from '../../../agent/requester/roll/decisions.ts';
+import { onlyAsShown } from '../../../agent/requester/roll/shown-rule.ts';
+import type { StoredRecord } from '../../../agent/requester/roll/stored-record.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeBroker } from '../../support/fake-connection.ts';
+import { at, computeInfo, record } from '../samples.ts';
+import { openRoll } from './roll-fixture.ts';
+import { storedRecords } from './stored-records.ts';
+
+const monthMs = 30 * 86_400_000;
+
+const decidedBy = (Actor: string): StoredRecord => ({
+  kind: 'record',
+  revision: 8,
+  state: record('node-1', 'REJECTED', {
+    Muster: { Decision: { Action: 'reject', Reason: '', Actor, At: at } },
+  }),
+});
+
+describe('a decision that rests on what was shown', () => {
+  const rows: [
+    name: string,
+    StoredRecord,
+    Shown,
+    silenceMs: number | undefined,
+    error: RegExp | undefined,
+  ][] = [
+    ['as it was', storedRecords.PENDING, { membership: 'PENDING' }, undefined, undefined],
+    [
+      'rejected',
+      decidedBy('ada'),
+      { membership: 'PENDING' },
+      undefined,
+      /^node node-1 was rejected by ada meanwhile$/,
+    ],
+    [
+      'rejected by nobody',
+      decidedBy(''),
+      { membership: 'PENDING' },
+      1,
+      /^node node-1 was rejected meanwhile$/,
+    ],
+    ['new', storedRecords.PENDING, { membership: 'APPROVED' }, 1, /^node node-1 is not APPROVED any more$/],
+    ['of no membership', storedRecords.none, { membership: 'APPROVED' }, 1, /is not APPROVED any more$/],
+    ['silent', storedRecords.PENDING, { silentForMs: monthMs }, monthMs, undefined],
+    ['heard', storedRecords.PENDING, { silentForMs: monthMs }, monthMs - 1, /heard within the last 30 days$/],
+    ['never heard', storedRecords.PENDING, { silentForMs: monthMs }, undefined, /was never heard/],
+    ['unreadable', storedRecords.unreadable, { membership: 'PENDING' }, 1, undefined],
+    ['not shown', decidedBy('ada'), {}, 1, undefined],
+  ];
+  for (const [name, stored, shown, silenceMs, message] of rows)
+    test(`about a node that is ${name}: ${message ? 'refused' : 'carried out'}`, () => {
+      const rule = onlyAsShown(deleteNode, () => silenceMs);
+      const decide = () => rule(stored, 'node-1', { reason: '', actor: 'eve', shown }, at);
+      if (message) assert.throws(decide, { name: 'MusterError', code: 'conflict', message });
+      else assert.equal(decide().write, 'deleted');
+    });
+
+  test('is no conflict with itself when it is repeated', async () => {
+    const clock = new FakeClock();
+    const { roll } = await openRoll(new FakeBroker(clock), clock);
+    await roll.register({ Info: computeInfo('node-1', {}), Muster: { Version: '0.1.0' } });
+    const operation = newOperation(clock.now(), '00000000-0000-4000-8000-000000000001');
+    const decision = { reason: '', actor: 'eve', operation, shown: { membership: 'PENDING' } } as const;
+    const rule = onlyAsShown(approveNode, () => undefined);
+    await roll.decide('node-1', decision, rule);
+    await roll.decide('node-1', decision, rule);
+    await assert.rejects(roll.decide('node-1', { ...decision, operation: undefined }, rule), {
+      message: /^node node-1 was approved by eve meanwhile$/,
+    });
+  });
+});
