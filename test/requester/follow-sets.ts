@@ -1,6 +1,7 @@
 // Lets sets of records follow a bucket of a broker in memory, as the requester does.
 import { type FollowingSet, followRecords } from '../../agent/requester/cluster/record-follower.ts';
 import { Recovery } from '../../agent/requester/cluster/recovery.ts';
+import { noteChange } from '../../agent/requester/operations/note-change.ts';
 import { systemRandom } from '../../agent/system/random.ts';
 import type { Bucket } from '../../agent/transport/port.ts';
 import type { FakeBroker } from '../support/fake-connection.ts';
@@ -28,7 +29,7 @@ export const recoveryOf = (
   onConfirmed?: (revision: number) => void,
 ) =>
   new Recovery({
-    noteConfirmed: async () => undefined,
+    noteConfirmed: (key, act) => noteChange(bucket, key, 'store_confirmed', act),
     bucket,
     lease,
     requesterId: 'r',

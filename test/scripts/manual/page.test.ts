@@ -42,7 +42,7 @@ test('the page names every command, flag, setting and exit code', { skip: noGrof
   for (const row of commands) {
     const { flags } = await row.load();
     assert.equal(
-      new RegExp(`^ {3}muster ${row.path}( \\[?[A-Z]+(\\.\\.\\.)?\\]?)*$`, 'm').test(text),
+      new RegExp(`^ {3}muster ${row.path}( \\[?[A-Z-]+(\\.\\.\\.)?\\]?)*$`, 'm').test(text),
       !row.hidden,
       row.path,
     );
