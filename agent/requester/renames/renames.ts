@@ -75,7 +75,8 @@ export class Renames implements RollObserver {
         if (change.write && decision.isGivenUp?.()) throw givenUp(id);
         return change;
       });
-      if (!(await this.#complete(newId).catch(throwDoubtful))) throw goneMeanwhile(id);
+      if (await this.#complete(newId).catch(throwDoubtful)) return;
+      throw goneMeanwhile(id, newId, roll.records.stored(id));
     } finally {
       this.#busy.delete(newId);
     }

@@ -163,11 +163,15 @@ function refuseTaken(stored: StoredRecord, id: string, newId: string): void {
   }
 }
 
-/** The error for a node that was removed or changed its id while it was being renamed. */
-export const goneMeanwhile = (id: string): MusterError =>
-  new MusterError('conflict', `node ${id} was not renamed: it was removed from the roll meanwhile`, {
-    hint: `see: muster events --node ${id}`,
-  });
+/** The error for a node that was removed or got another id while it was being renamed. `former` is what its id has now. */
+export const goneMeanwhile = (id: string, newId: string, former: StoredRecord): MusterError =>
+  former.kind === 'renamed'
+    ? new MusterError('conflict', `node ${id} was not renamed to ${newId}: it was renamed to ${former.to}`, {
+        hint: `if that is wrong: muster node rename ${former.to} ${newId}`,
+      })
+    : new MusterError('conflict', `node ${id} was not renamed: it was removed from the roll meanwhile`, {
+        hint: `see: muster events --node ${id}`,
+      });
 
 const isSameRename = (stored: StoredRecord, id: string, { operation }: Decision): boolean =>
   'state' in stored &&

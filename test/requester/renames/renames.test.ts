@@ -232,3 +232,18 @@ test('exactly one of both ids is on the roll for each reader, whatever is killed
     { numRuns: 300 },
   );
 });
+
+test('of two renames of one node at the same time one is made, and the other one says which', async () => {
+  const clock = new FakeClock();
+  const open = await openRequester(new FakeBroker(clock), clock, 'a');
+  await register(open, 'old');
+  const results = await Promise.allSettled(
+    ['new', 'other'].map(newId => open.renames.rename('old', newId, by)),
+  );
+  const errors = results.flatMap(result => (result.status === 'rejected' ? [result.reason] : []));
+  assert.equal(errors.length, 1);
+  const [made, refused] = open.roll.records.get('new') ? ['new', 'other'] : ['other', 'new'];
+  assert.ok(open.roll.records.get(made));
+  assert.equal(open.roll.records.stored(refused).kind, 'absent');
+  assert.equal(errors[0].message, `node old was not renamed to ${refused}: it was renamed to ${made}`);
+});

@@ -13,6 +13,7 @@ import { actor } from '../actor.ts';
 import { chosenIds, selectionFlags } from './choose-nodes.ts';
 import { cordonFlags, cordonTime, endNewCordons, wishOf } from './cordon-flags.ts';
 import { decideAbout } from './decide-about.ts';
+import { findNewId } from './find-node.ts';
 import { waitUntilDrained } from './wait-until-drained.ts';
 
 export const settings = apiSettings;
@@ -86,6 +87,7 @@ async function waitFor(
   await waitUntilDrained({
     ids,
     look: each => api.node(each),
+    newIdOf: each => findNewId(api, each),
     events: followEvents(api, query, silentFeed),
     clock: systemClock,
     timeoutMs: given.deadline,

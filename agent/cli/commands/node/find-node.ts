@@ -20,15 +20,26 @@ export async function findNode(api: Pick<ApiClient, 'node' | 'events'>, id: stri
   }
 }
 
-async function whatBecameOf(api: Pick<ApiClient, 'events'>, id: string): Promise<string | undefined> {
+/** Returns the id that an operator gave to a node that has `id` no more; undefined when its events do not tell of one. */
+export async function findNewId(api: Pick<ApiClient, 'events'>, id: string): Promise<string | undefined> {
+  const last = await lastEventOf(api, id);
+  return last?.subject === id ? last.data.newId : undefined;
+}
+
+async function lastEventOf(api: Pick<ApiClient, 'events'>, id: string): Promise<ShownEvent | undefined> {
   let last: ShownEvent | undefined;
   try {
     for await (const event of api.events({ node: id }, { onUnreadable: () => undefined })) last = event;
+    return last;
   } catch (error) {
     // Whoever may see nodes may not be allowed to see events, and an id that nobody ever had is an error there too.
     if (error instanceof MusterError) return undefined;
     throw error;
   }
+}
+
+async function whatBecameOf(api: Pick<ApiClient, 'events'>, id: string): Promise<string | undefined> {
+  const last = await lastEventOf(api, id);
   if (!last) return undefined;
   const { kind, details } = eventTexts(last);
   const { node, newId } = last.data;

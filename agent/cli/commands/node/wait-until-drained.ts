@@ -9,6 +9,8 @@ export interface DrainWaitOptions {
   ids: readonly string[];
   /** Returns a node as the requester shows it. @throws MusterError */
   look(id: string): Promise<ShownNode>;
+  /** Returns the id that an operator gave to a node that has this one no more; undefined when nobody did, as far as is known. */
+  newIdOf(id: string): Promise<string | undefined>;
   /** The events of these nodes from now on, without end, and perhaps of others. */
   events: AsyncIterable<ShownEvent>;
   clock: Clock;
@@ -29,6 +31,7 @@ const maxNamed = 20;
 type Step =
   | { kind: 'done' }
   | { kind: 'wait'; text: string; began: string }
+  | { kind: 'renamed'; newId: string }
   | { kind: 'ended'; text: string };
 
 interface Awaited {
@@ -41,7 +44,7 @@ interface Awaited {
  * over, with what still runs; any error of the requester that a later request cannot change.
  */
 export async function waitUntilDrained(options: DrainWaitOptions): Promise<void> {
-  const { ids, look, events, clock, timeoutMs, tell, onDrained } = options;
+  const { ids, events, clock, timeoutMs, tell, onDrained } = options;
   const startMs = clock.monotonic();
   const endMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : startMs + timeoutMs;
   const news = new News(events);
@@ -59,7 +62,7 @@ export async function waitUntilDrained(options: DrainWaitOptions): Promise<void>
       [...awaited].filter(([id]) => isRound || fresh.has(id)),
       looks.atOnce,
       async ([id, known]) => {
-        const step = await judge(look, id, known, news);
+        const step = await judge(options, id, known, news);
         if (step.kind === 'wait') {
           if (step.text !== known.text && !isCrowd) tell(step.text);
           awaited.set(id, { text: step.text, began: step.began || known.began });
@@ -67,7 +70,11 @@ export async function waitUntilDrained(options: DrainWaitOptions): Promise<void>
         }
         awaited.delete(id);
         if (step.kind === 'done') onDrained(id);
-        else ended.push(step.text);
+        else if (step.kind === 'ended') ended.push(step.text);
+        else {
+          tell(`${id} was renamed to ${step.newId}: the drain goes on there`);
+          awaited.set(step.newId, { text: '', began: known.began });
+        }
       },
     );
     if (awaited.size === 0) break;
@@ -93,14 +100,11 @@ const firstOf = (texts: readonly string[]): string[] =>
     ? [...texts]
     : [...texts.slice(0, maxNamed), `… and ${texts.length - maxNamed} more`];
 
-async function judge(
-  look: DrainWaitOptions['look'],
-  id: string,
-  { began }: Awaited,
-  news: News,
-): Promise<Step> {
+async function judge(options: DrainWaitOptions, id: string, { began }: Awaited, news: News): Promise<Step> {
   try {
-    const node = await look(id);
+    const node = await options.look(id);
+    // The requester takes the beginning of an id for it, when only one node has that.
+    if (node.Info.NodeID !== id) return await goneFrom(id, options);
     const { Drain } = node.Muster?.Cordon ?? {};
     if (Drain?.DrainedAt) return { kind: 'done' };
     if (Drain && node.Membership === 'REJECTED') return { kind: 'ended', text: runningText(node) };
@@ -110,12 +114,17 @@ async function judge(
     return { kind: 'ended', text: `the drain of ${id} was ended: it may have work again` };
   } catch (error) {
     if (!(error instanceof MusterError)) throw error;
-    if (error.code === 'not_found')
-      return { kind: 'ended', text: `${id} is not on the roll any more: nobody knows what it runs` };
+    if (error.code === 'not_found') return await goneFrom(id, options);
     // A requester that is away for a moment does not end the wait.
     if (error.code !== 'unreachable') throw error;
     return { kind: 'wait', text: error.message, began: '' };
   }
+}
+
+async function goneFrom(id: string, { newIdOf }: DrainWaitOptions): Promise<Step> {
+  const newId = await newIdOf(id);
+  if (newId !== undefined) return { kind: 'renamed', newId };
+  return { kind: 'ended', text: `${id} is not on the roll any more: nobody knows what it runs` };
 }
 
 function tooLate(texts: readonly string[]): MusterError {
@@ -155,7 +164,7 @@ class News {
 
   async #follow(events: AsyncIterable<ShownEvent>): Promise<void> {
     for await (const { type, time, subject } of events) {
-      if (!/\.(cordoned|uncordoned|drained|rejected|deleted)$/.test(type)) continue;
+      if (!/\.(cordoned|uncordoned|drained|rejected|deleted|renamed)$/.test(type)) continue;
       if (type.endsWith('.drained')) this.drainedAt.set(subject, time);
       this.#fresh.add(subject);
       this.#next.resolve();

@@ -1,7 +1,7 @@
 // Tests how the wait for drained nodes ends, and how often it asks, with a clock that the test advances.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readNode, type ShownEvent } from '../../../../agent/api/answers.ts';
+import { readNode, type ShownEvent, type ShownNode } from '../../../../agent/api/answers.ts';
 import { waitUntilDrained } from '../../../../agent/cli/commands/node/wait-until-drained.ts';
 import { sleep } from '../../../../agent/system/clock.ts';
 import { MusterError } from '../../../../agent/system/errors.ts';
@@ -17,6 +17,7 @@ class Waiting {
   /** What each node runs; undefined for one that is deleted. */
   readonly running = new Map<string, number | undefined>();
   readonly rejected = new Set<string>();
+  readonly newIds = new Map<string, string>();
   readonly drained: string[] = [];
   readonly told: string[] = [];
   looks = 0;
@@ -36,6 +37,7 @@ class Waiting {
         if (this.lookMs > 0) await sleep(this.clock, this.lookMs);
         return this.#look(id);
       },
+      newIdOf: async id => this.newIds.get(id),
       events: this.#follow(),
       clock: this.clock,
       timeoutMs,
@@ -55,11 +57,15 @@ class Waiting {
     await this.clock.settle();
   }
 
-  #look(id: string) {
+  #look(id: string): ShownNode {
     this.looks++;
     if (this.failure) throw this.failure;
     const running = this.running.get(id);
-    if (running === undefined) throw new MusterError('not_found', `node not found: ${id}`);
+    if (running === undefined) {
+      const longer = [...this.running.keys()].filter(each => each.startsWith(id) && each !== id);
+      if (longer[0] !== undefined && longer.length === 1) return this.#look(longer[0]);
+      throw new MusterError('not_found', `node not found: ${id}`);
+    }
     const Drain = { At: at, ...(running === 0 ? { DrainedAt: later } : {}) };
     return readNode({
       Info: computeInfo(id),
@@ -93,6 +99,31 @@ test('a node that is rejected or deleted meanwhile ends its part of the wait, an
   assert.deepEqual(waiting.drained, ['n-2']);
   assert.equal(error?.message, 'n-0 is REJECTED, so it does not report what it runs');
   assert.deepEqual(error?.details, ['n-1 is not on the roll any more: nobody knows what it runs']);
+});
+
+test('a node that is renamed meanwhile is awaited under its new id', async () => {
+  const waiting = new Waiting(2);
+  await waiting.clock.advance(0);
+  waiting.running.set('n-0', undefined);
+  waiting.running.set('gpu-7', 1);
+  waiting.newIds.set('n-0', 'gpu-7');
+  await waiting.clock.advance(5_000);
+  assert.equal(
+    waiting.told.filter(text => text === 'n-0 was renamed to gpu-7: the drain goes on there').length,
+    1,
+  );
+  for (const id of ['gpu-7', 'n-1']) waiting.running.set(id, 0);
+  await waiting.clock.advance(5_000);
+  assert.equal(await waiting.end, undefined);
+  assert.deepEqual(waiting.drained.sort(), ['gpu-7', 'n-1']);
+});
+
+test('another node whose id begins with that of one that is deleted is not taken for it', async () => {
+  const waiting = new Waiting(1, 2_000);
+  waiting.running.set('n-0', undefined);
+  waiting.running.set('n-01', 1);
+  await waiting.clock.advance(5_000);
+  assert.match((await waiting.end)?.message ?? '', /^n-0 is not on the roll any more/);
 });
 
 test('a requester that is away ends no wait, and one that refuses ends it', async () => {
