@@ -150,7 +150,10 @@ describe("an operator's decision", () => {
   it('leaves events, and those of an id that nobody has are an error', async () => {
     const unknown = await cluster.command('events', '--node', 'nobody-has-this');
     assert.equal(unknown.code, 1);
-    assert.match(unknown.stderr, /^Error: node not found: nobody-has-this\n/);
+    assert.match(
+      unknown.stderr,
+      /^Error: node not found: nobody-has-this is not on the roll, and no event of it is kept\n/,
+    );
   });
 
   it('is not undone by heartbeats of an unknown node, which are only counted', async () => {
