@@ -67,7 +67,7 @@ describe('root', needsRoot, () => {
       ]);
       assert.match(stdout, /nats\.conf +.*a (symbolic|hard) link, which is not followed/);
       const { stdout: content } = await promisify(execFile)('tar', ['-xzOf', archive]);
-      assert.match(content, /"version"/);
+      assert.match(content, /"Version"/);
       assert.doesNotMatch(content, /a-hash-of-root/);
       await rm(planted);
     }
