@@ -23,7 +23,9 @@ export const nodeFolderPattern = /^(node|requester)-\d+$/;
 
 const nodeIn = (folder: string, id: string): DevNode => ({ id, folder: join(folder, id) });
 
-export const nodeFlags = ({ id, folder }: DevNode): string[] => ['--data-dir', folder, '--node-id', id];
+export const nodeFlags = ({ id, folder }: DevNode): string[] => [...folderFlags({ folder }), '--node-id', id];
+
+export const folderFlags = ({ folder }: Pick<DevNode, 'folder'>): string[] => ['--data-dir', folder];
 
 export const configFlags = (configFile: string | undefined): string[] =>
   configFile === undefined ? [] : ['--config', configFile];

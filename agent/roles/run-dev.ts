@@ -9,7 +9,15 @@ import { MusterError } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
 import { holdFolder } from '../system/role-socket.ts';
 import { describeHolder } from './describe-holder.ts';
-import { agentNodes, configFlags, nodeFlags, nodeFolderPattern, requesterNodes } from './dev-nodes.ts';
+import { giveDevIds } from './dev-ids.ts';
+import {
+  agentNodes,
+  configFlags,
+  folderFlags,
+  nodeFlags,
+  nodeFolderPattern,
+  requesterNodes,
+} from './dev-nodes.ts';
 import { type DevProcess, stopProcess, supervise } from './dev-process.ts';
 import { runOneRequester, runSeveralRequesters } from './dev-requesters.ts';
 import { lifetime } from './lifetime.ts';
@@ -87,18 +95,25 @@ export async function runDev(
     const { giveDevCodes } = await import('./dev-codes.ts');
     await giveDevCodes({ folders: nodes.map(node => node.folder), cluster: cluster.cluster, load });
   }
-  const supervised = nodes.map(node =>
-    supervise({
-      args: ['agent', ...configFlags(configFile), ...nodeFlags(node), ...brokerFlags],
+  await giveDevIds(nodes);
+  // A setting would be the same for all of them.
+  const flagsOf = settings.node.id === undefined ? folderFlags : nodeFlags;
+  const supervised = nodes.map(node => {
+    let { id } = node;
+    return supervise({
+      args: ['agent', ...configFlags(configFile), ...flagsOf(node), ...brokerFlags],
       running: agents,
       life,
-      onReady: () => print(`${node.id}  agent is up\n`),
+      onReady: ready => {
+        id = ready.node;
+        print(`${id}  agent is up\n`);
+      },
       onEnd: how => {
-        print(`${node.id}  agent ended (${how}): starting it again\n`);
+        print(`${id}  agent ended (${how}): starting it again\n`);
         return restartDelayMs;
       },
-    }),
-  );
+    });
+  });
   const failed = Promise.race([requesters.ended, ...supervised.map(agent => agent.failed)]);
   const up = Promise.all(supervised.map(agent => agent.up)).then(() => 'up' as const);
   if ((await Promise.race([up, failed, life.stopRequested])) === 'up')

@@ -94,6 +94,22 @@ describe('muster dev', () => {
     await stop(fresh);
   });
 
+  it('lets an operator rename a node, which keeps its id over a restart', async () => {
+    const dev = await start('--fresh', '--nodes', '1');
+    await eventually('it waits', async () => /node-1 +Compute +PENDING +HEALTHY/.test(await list()));
+    const { code, stderr } = await command('node', 'rename', 'node-1', 'gpu-7');
+    assert.equal(code, 0, stderr);
+    await eventually('it is renamed', async () => /gpu-7 +Compute +PENDING +HEALTHY/.test(await list()));
+    await stop(dev);
+    const again = await start('--nodes', '1');
+    assert.match(again.stdout, /^gpu-7 {2}agent is up$/m);
+    assert.doesNotMatch(await list(), /node-1/);
+    // The tests that follow begin with what this one leaves.
+    assert.equal((await command('node', 'rename', 'gpu-7', 'node-1')).code, 0);
+    await eventually('it is back', async () => /node-1 +Compute +PENDING +HEALTHY/.test(await list()));
+    await stop(again);
+  });
+
   it('is refused while another one uses the folder, and the error names the process id of the other', async () => {
     const dev = await start();
     const { code, stderr } = await run(['dev', ...ports]).finished;
