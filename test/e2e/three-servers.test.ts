@@ -22,6 +22,9 @@ describe('a requester on three NATS servers', () => {
   });
   after(() => started?.release());
 
+  /** What the last decision was refused with. */
+  let refusedWith = '';
+
   /** Decides the opposite of the last decision. Returns whether that was acknowledged. */
   async function decide(): Promise<boolean> {
     const action = decided === 'APPROVED' ? 'reject' : 'approve';
@@ -29,7 +32,8 @@ describe('a requester on three NATS servers', () => {
       await cluster.decide('node-1', action);
     } catch (error) {
       // An earlier attempt whose answer was lost may stand.
-      if (!/has been (approved|rejected)|already/i.test(String(error))) return false;
+      refusedWith = String(error);
+      if (!/has been (approved|rejected)|already/i.test(refusedWith)) return false;
     }
     decided = action === 'approve' ? 'APPROVED' : 'REJECTED';
     return true;
@@ -114,7 +118,10 @@ describe('a requester on three NATS servers', () => {
     assert.match(list.stderr, /what is shown is as of \d{4}-/);
     assert.match(list.stdout, /^node-1 /m);
     await nats.server(away[0] ?? 0).start();
-    await eventually('a decision is made again', decide, 60_000);
+    // The two may stand for leader at the same time, so the choice can take several rounds.
+    await eventually('a decision is made again', decide, 120_000).catch(error =>
+      assert.fail(`${error}: ${refusedWith}`),
+    );
     assert.equal(await membership(), decided);
     await nats.server(away[1] ?? 0).start();
     // The server that has just come back may be the one that is asked for the events, before it has all of them.

@@ -6,13 +6,14 @@ import { MusterError } from '../../../system/errors.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { actor } from '../actor.ts';
+import { messageFlag } from './message-flag.ts';
 
 export const settings = apiSettings;
 
 export const operands = { id: 'the whole id of a node', 'new-id': 'the id that it gets' };
 
 export const flags = {
-  message: { value: 'TEXT', short: 'm', help: 'the reason; at most 1024 characters' },
+  message: messageFlag,
 } satisfies FlagTable;
 
 export const examples: readonly Example[] = [
