@@ -1,5 +1,6 @@
 // The operations that a record of the cluster remembers, so that an operator can ask later what became of one, and none is
 // carried out twice. The marker of a removed record has them in a header.
+import type { RequesterEventKind } from '../../protocol/events.ts';
 import { rememberedOperations, rememberOperation } from '../../protocol/operation.ts';
 import type { Bucket, BucketEntry } from '../../transport/port.ts';
 
@@ -8,18 +9,9 @@ const operationsHeader = 'Muster-Operations';
 /** The header of a marker with the operator who removed the record. */
 const actorHeader = 'Muster-Actor';
 
-/** What operators do to the records of the cluster. The events of the requester have the same kinds, except the last one. */
+/** What operators do to the records of the cluster. No event tells of the last kind; no record names the kinds left out. */
 export type ChangeKind =
-  | 'operator_created'
-  | 'operator_revoked'
-  | 'listener_created'
-  | 'listener_revoked'
-  | 'join_code_created'
-  | 'join_code_revoked'
-  | 'banned'
-  | 'unbanned'
-  | 'ca_rotated'
-  | 'ca_forgotten'
+  | Exclude<RequesterEventKind, 'degraded' | 'recovered' | 'certificate_renewed'>
   | 'store_confirmed';
 
 /** Returns the member of a record for an operation that comes after those of `texts`. */

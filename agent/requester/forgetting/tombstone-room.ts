@@ -1,10 +1,11 @@
 // Keeps the tombstones of nodes that are gone within bounds. The requester that watches shortens the oldest ones, some at a time.
 import { type Tombstone, tombstoneLimits } from '../../protocol/tombstone.ts';
-import type { Clock, Timer } from '../../system/clock.ts';
+import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { inGroups } from '../../system/in-groups.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
+import { Rounds } from '../../system/rounds.ts';
 import { BrokerError } from '../../transport/port.ts';
 import type { Roll } from '../roll/roll.ts';
 import type { StoredRecord } from '../roll/stored-record.ts';
@@ -30,35 +31,18 @@ export interface TombstoneRoomOptions {
 export class TombstoneRoom {
   readonly #options: TombstoneRoomOptions;
   readonly #limitedLog: LimitedLog;
-  #timer: Timer | undefined;
-  #watches = false;
+  readonly #rounds: Rounds;
 
   constructor(options: TombstoneRoomOptions) {
     this.#options = options;
     this.#limitedLog = limitedLog(options.log, options.clock);
+    this.#rounds = new Rounds({ clock: options.clock, pauseMs: lookMs, work: () => this.#look() });
   }
 
   /** Begins to make room, because this requester begins to watch. Returns what ends that. */
   begin(): { stop(): void } {
-    this.#watches = true;
-    this.#plan();
-    return {
-      stop: () => {
-        this.#watches = false;
-        this.#timer?.cancel();
-        this.#timer = undefined;
-      },
-    };
-  }
-
-  #plan(): void {
-    if (!this.#watches || this.#timer) return;
-    this.#timer = this.#options.clock.after(lookMs, () => {
-      void this.#look().finally(() => {
-        this.#timer = undefined;
-        this.#plan();
-      });
-    });
+    this.#rounds.start();
+    return this.#rounds;
   }
 
   async #look(): Promise<void> {
@@ -76,7 +60,7 @@ export class TombstoneRoom {
   }
 
   async #shorten(id: string): Promise<boolean> {
-    if (!this.#watches) return false;
+    if (!this.#rounds.isOn) return false;
     try {
       await this.#options.roll.shortenTombstone(id);
       return true;

@@ -98,6 +98,30 @@ describe('the requester that watches', () => {
     await clock.advance(60_000);
     assert.deepEqual(surplus(entries, { number: 0, bytes: 0 }), ['node-1200', 'node-1201', 'node-1202']);
   });
+
+  test('looks once at a time also when it stopped and begins again during a look', async () => {
+    const clock = new FakeClock();
+    const entries = new Map([['node-1', goneWith(tombstone(1))]]);
+    const answer = Promise.withResolvers<void>();
+    let looks = 0;
+    const records = {
+      entries: () => {
+        looks++;
+        return entries.entries();
+      },
+    };
+    const roll = { records, shortenTombstone: () => answer.promise };
+    const room = new TombstoneRoom({ clock, log: recordLog().log, roll, limits: { number: 0, bytes: 0 } });
+    const watch = room.begin();
+    await clock.advance(10_000);
+    watch.stop();
+    room.begin();
+    answer.resolve();
+    await clock.settle();
+    looks = 0;
+    await clock.advance(30_000);
+    assert.equal(looks, 3);
+  });
 });
 
 describe('a node whose tombstone was shortened', () => {
