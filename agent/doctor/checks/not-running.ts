@@ -23,9 +23,9 @@ export async function notRunning(context: Context, role: Role): Promise<Finding>
   return warning(`it was never set up here (searched: ${data})`, `start it: ${start}`);
 }
 
-/** Returns the data folder of a role that `muster dev` made, if there is one. */
+/** Returns the data folder of a role that `muster dev` made, if there is one. The checkout's comes first, as in `searchedFolders`. */
 async function findDevNode({ data, settings }: Context, role: Role): Promise<string | undefined> {
-  for (const folder of new Set([join(data, 'dev'), await devFolder(settings)])) {
+  for (const folder of new Set([await devFolder(settings), join(data, 'dev')])) {
     const names = await readdir(folder).catch(() => []);
     const agent = names.sort().find(name => /^node-[1-9]\d*$/.test(name));
     if (agent) return join(folder, role === 'agent' ? agent : 'node-0');
