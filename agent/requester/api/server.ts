@@ -9,6 +9,7 @@ import type { Directory } from '../directory/directory.ts';
 import { limitConnections } from './connection-limits.ts';
 import { EventStreams } from './event-streams.ts';
 import { apiRoutes, type RoutesOptions } from './routes.ts';
+import { boundUnanswered } from './unanswered-requests.ts';
 
 export interface ApiOptions {
   directory: Directory;
@@ -88,7 +89,7 @@ export async function startApi({
     isOwnHost,
     clock,
   });
-  const listener = getRequestListener(app.fetch);
+  const listener = boundUnanswered(getRequestListener(app.fetch), log);
   const server = tls
     ? createTlsServer({ ...limits, cert: tls.cert, key: tls.key, handshakeTimeout }, listener)
     : createServer(limits, listener);
