@@ -2,6 +2,7 @@
 // exchange the key.
 import type * as v from 'valibot';
 import { reasons } from '../../protocol/answers.ts';
+import { releaseOfNode } from '../../protocol/bacalhau-releases.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import { type RotateKeyRequest, rotateKeyRequestSchema } from '../../protocol/key-rotation.ts';
 import {
@@ -156,9 +157,14 @@ export class RequestHandler {
     return this.#answers.membership(asker, outcome, arrival);
   }
 
-  async #updateInfo({ Info, Muster }: RegisterRequest, arrival: number): Promise<RequestResult> {
+  async #updateInfo(request: RegisterRequest, arrival: number): Promise<RequestResult> {
+    const { Info, Muster } = request;
     const asker = { id: Info.NodeID, sender: Muster };
     const refusal = await this.#refusalOf(asker, Info.Hostname);
+    // Such a node never registers again by itself, and this request has all that a registration has.
+    const isRegistration =
+      !Muster && !this.#options.roll.records.get(asker.id) && releaseOfNode(Info).registersOnce;
+    if (refusal && isRegistration) return this.#register(request, arrival);
     if (refusal) return this.#answers.refuse(asker, refusal);
     const outcome = this.#unlessGone(asker.id, await this.#options.roll.updateInfo(Info));
     if (outcome.code === 'handshake_required' || outcome.code === 'deleted') {

@@ -70,6 +70,31 @@ describe("a Bacalhau node gets Bacalhau's answers, byte for byte,", () => {
     );
   });
 
+  test('and is registered by its information where it registers only once in its life', async () => {
+    const { asked, ask, roll } = await begin();
+    const info = (GitVersion: string, SupportedProtocols: string[] | undefined) => ({
+      Info: {
+        ...computeInfo(id),
+        SupportedProtocols,
+        BacalhauVersion: { ...computeInfo(id).BacalhauVersion, GitVersion },
+      },
+    });
+    const both = ['bprotocol/v2', 'ncl/v1'];
+    const unknown = { error: `node ${id} not connected - handshake required`, value: null };
+    assert.deepEqual(await asked(id, 'UpdateNodeInfo/v1', info('v1.6.0', both)), unknown);
+    assert.equal(roll.records.get(id), undefined);
+    for (const once of [info('', undefined), info('v1.5.2', both)]) {
+      const accepted = '{"value":{"Accepted":true,"Reason":"node registered"}}';
+      assert.equal(await ask(id, 'UpdateNodeInfo/v1', once), accepted);
+      assert.equal(roll.records.get(id)?.Membership, 'PENDING');
+      await roll.decide(id, decision, rejectNode);
+      assert.deepEqual(await asked(id, 'UpdateNodeInfo/v1', once), {
+        value: { Accepted: false, Reason: 'node registration rejected' },
+      });
+      await roll.decide(id, decision, deleteNode);
+    }
+  });
+
   test('to lists in another order, for which nothing is written or announced', async () => {
     const { send, broker, open } = await begin();
     await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1'));

@@ -1,4 +1,5 @@
 // Writes the configuration of a Bacalhau compute node, and what to do with it.
+import { bacalhauReleases } from '../../../protocol/bacalhau-releases.ts';
 import type { BacalhauAccess } from '../../../protocol/http-bacalhau.ts';
 import { printable } from '../../../system/printable.ts';
 import { localOnlyText } from '../local-only-text.ts';
@@ -7,7 +8,7 @@ export type Release = '1.5' | '1.4';
 
 /** Returns the configuration in YAML. `caFile` is the path of the CA on the node. */
 export function bacalhauConfig(access: BacalhauAccess, release: Release, caFile: string): string {
-  const lines = release === '1.4' ? olderConfig(access) : newerConfig(access, caFile);
+  const lines = isOlder(release) ? olderConfig(access) : newerConfig(access, caFile);
   return `${lines.join('\n')}\n`;
 }
 
@@ -45,11 +46,13 @@ export function bacalhauNotes(access: BacalhauAccess, release: Release, caFile: 
   ];
   const newer = [`Save what "muster broker bacalhau -o ca" prints as ${caFile} on the node.`];
   return [
-    ...(access.CA === '' ? [] : release === '1.4' ? older : newer),
+    ...(access.CA === '' ? [] : isOlder(release) ? older : newer),
     ...(access.LocalOnly ? localOnlyText(access.Servers) : []),
     'A node that comes in with it has no key: it shows "unverified", and whoever has the token can speak for it.',
   ];
 }
+
+const isOlder = (release: Release): boolean => bacalhauReleases[release].configuration === 'older';
 
 // With a CA, the node uses TLS whatever the address says. Without one, the scheme of the address decides.
 const serversOf = ({ Servers, CA }: BacalhauAccess): string[] =>
