@@ -59,6 +59,8 @@ interface DecideOptions {
   node?: ShownNode | undefined;
   /** The shortest silence that the selection asked for, in milliseconds. */
   silentForMs?: number | undefined;
+  /** The parameters of the list for the other filters of the selection, but for that of the membership. */
+  filter?: Readonly<Record<string, string>> | undefined;
 }
 
 const changesMembership = (action: DecisionAction): boolean =>
@@ -141,14 +143,14 @@ export class ApiClient {
   /**
    * Approves, rejects, deletes or rekeys the node with exactly this id. A beginning of an id is `not_found`. An approval
    * names the key that the node has now, or had in `node`, so that it counts for no other key. A decision about a `node` that a
-   * selection has shown is refused when it was heard within `silentForMs`, and one about its membership when that is another one by
-   * now. Returns the node as it was, if it could be read. Many decisions are as many calls, several at once: each has its own rule, operation, event and answer, so a
+   * selection has shown is refused when it was heard within `silentForMs` or does not match `filter` any more, and one about its
+   * membership when that is another one by now. Returns the node as it was, if it could be read. Many decisions are as many calls, several at once: each has its own rule, operation, event and answer, so a
    * request for many would save little and could fail in its middle.
    */
   async decide(
     id: string,
     decision: Omit<DecisionBody, 'Exact'>,
-    { operation, node, silentForMs }: DecideOptions = {},
+    { operation, node, silentForMs, filter }: DecideOptions = {},
   ): Promise<ShownNode | undefined> {
     if (decision.Fingerprint !== undefined) requireFingerprint(decision.Fingerprint);
     // A node that a requester of muster has listed needs no question before.
@@ -159,6 +161,9 @@ export class ApiClient {
       ...(Fingerprint ? { Fingerprint } : {}),
       ...(node?.Membership && changesMembership(decision.Action) ? { ShownMembership: node.Membership } : {}),
       ...(silentForMs ? { ShownSilenceSeconds: Math.floor(silentForMs / 1000) } : {}),
+      ...(filter && Object.keys(filter).length > 0
+        ? { ShownFilter: String(new URLSearchParams(filter)) }
+        : {}),
       ...decision,
       Exact: true,
     };

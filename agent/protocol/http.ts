@@ -54,6 +54,7 @@ export const decisionSchema = struct({
   SilentForSeconds: silenceSeconds(),
   ShownMembership: v.optional(v.picklist(memberships)),
   ShownSilenceSeconds: silenceSeconds(),
+  ShownFilter: v.optional(bounded(4096), ''),
   Labels: v.optional(labelChange(), {}),
   NewID: v.optional(bounded(256), ''),
 });
@@ -84,11 +85,13 @@ export interface DecisionBody {
   /** For `forget`: the shortest silence. A node that was heard since is not forgotten. */
   SilentForSeconds?: number;
   /**
-   * What a selection showed of the node: its membership, and the shortest silence that was asked for. The decision is refused when
-   * the node is not so any more. An earlier requester does not compare them.
+   * What a selection showed of the node: its membership, the shortest silence that was asked for, and the filters of status,
+   * conditions and labels, as the list takes them in its address. The decision is refused when the node is not so any more. An
+   * earlier requester does not compare them.
    */
   ShownMembership?: Membership;
   ShownSilenceSeconds?: number;
+  ShownFilter?: string;
   /** For `label`: the new values of labels; null removes one, and the node's own value counts again. */
   Labels?: LabelChange;
   /** For `rename`: the id that the node gets. */

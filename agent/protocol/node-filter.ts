@@ -18,9 +18,15 @@ export interface FilteredNode {
   Membership: string;
   Connection: string;
   ConnectionState?: { LastHeartbeat: string } | undefined;
-  Info: { Conditions?: readonly { Type: string }[] | undefined };
+  Info: {
+    Conditions?: readonly { Type: string }[] | undefined;
+    Labels?: Readonly<Record<string, string>> | null | undefined;
+  };
   Muster?: { Health: string; Silence?: number | undefined } | undefined;
 }
+
+/** Says whether a selection chooses a node at the time `now`. */
+export type ChoosesNode = (node: FilteredNode, now: Date) => boolean;
 
 /**
  * Returns whether the filter chooses the node at the time `now`. Upper and lower case are the same. An unknown value chooses

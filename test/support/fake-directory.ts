@@ -342,8 +342,11 @@ export class FakeDirectory implements Directory {
   #decide(name: string, decision: Decision, rule: DecisionRule): void {
     const node = decision.isExact ? (this.nodes.get(name) ?? this.#throwNotExact(name)) : this.#find(name);
     const stored: StoredRecord = { kind: 'record', revision: 1, state: node.state };
-    const silenceOf = (id: string) => this.nodes.get(id)?.silence;
-    const { write, change } = onlyAsShown(rule, silenceOf)(stored, name, decision, this.#now);
+    const hearing = {
+      silenceOf: (id: string) => this.nodes.get(id)?.silence,
+      healthOf: (id: string) => this.nodes.get(id)?.health ?? 'UNKNOWN',
+    };
+    const { write, change } = onlyAsShown(rule, hearing)(stored, name, decision, this.#now);
     if (write === undefined) return;
     if (typeof write === 'object') {
       node.state = write;

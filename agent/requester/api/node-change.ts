@@ -7,6 +7,7 @@ import { printable } from '../../system/printable.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { CordonWish } from '../roll/cordon-rules.ts';
 import type { Decision } from '../roll/decisions.ts';
+import { readFilter } from './node-query.ts';
 import { RequestFault } from './problem.ts';
 import { readBody } from './read-body.ts';
 
@@ -25,7 +26,7 @@ export interface NodeChange {
 export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act): NodeChange {
   const read = readBody(decisionSchema, body);
   const { Action, Message, Actor, Exact, Fingerprint, Ban, Labels, NewID } = read;
-  const { ShownMembership, ShownSilenceSeconds } = read;
+  const { ShownMembership, ShownSilenceSeconds, ShownFilter } = read;
   const { ForSeconds, DeadlineSeconds, SilentForSeconds } = read;
   const action = decisionActions.find(name => name === Action);
   if (!action) {
@@ -63,11 +64,12 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
   if (action === 'rename' && !nodeIdPattern.test(NewID))
     throw new RequestFault(400, `NewID is no id of a node: ${nodeIdRule}`);
   const isOnRoll = action !== 'undelete' && action !== 'rename';
-  if ((ShownMembership || ShownSilenceSeconds) && !isOnRoll)
+  if ((ShownMembership || ShownSilenceSeconds || ShownFilter) && !isOnRoll)
     throw new RequestFault(400, `what was shown is not compared by ${action}`);
   const shown = {
     ...(ShownMembership ? { membership: ShownMembership } : {}),
     ...(ShownSilenceSeconds ? { silentForMs: ShownSilenceSeconds * 1000 } : {}),
+    ...(ShownFilter ? { isChosen: readFilter(new URLSearchParams(ShownFilter)) } : {}),
   };
   const decision = {
     reason: Message,

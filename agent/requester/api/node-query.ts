@@ -1,7 +1,7 @@
 // Filters and sorts a list of nodes by query parameters: those of Bacalhau's API, and `condition` and `silent-for`.
 import { parseDuration } from '../../config/units.ts';
 import { type NodeOrder, nodeOrders } from '../../protocol/http.ts';
-import { isChosen, type NodeFilter } from '../../protocol/node-filter.ts';
+import { type ChoosesNode, isChosen, type NodeFilter } from '../../protocol/node-filter.ts';
 import { healths } from '../../protocol/node-state.ts';
 import type { Resources } from '../../protocol/resources.ts';
 import type { NodeView } from '../directory/node-view.ts';
@@ -13,16 +13,22 @@ import { RequestFault } from './problem.ts';
  * the order of `views`. An unknown filter value matches nothing, as in Bacalhau. @throws RequestFault 400
  */
 export function queryNodes(views: readonly NodeView[], parameters: URLSearchParams, now: Date): NodeView[] {
-  const filter = filterOf(parameters);
-  const selects = parseSelector(parameters.getAll('labels').filter(Boolean).join(','));
+  const isWanted = readFilter(parameters);
   const order = orderOf(parameters.get('order_by') || 'id');
   const sign = flagOf(parameters, 'reverse') ? -1 : 1;
   const limit = limitOf(parameters.get('limit') || '0');
-  const shown = views
-    .filter(view => isChosen(view, filter, now))
-    .filter(view => selects(view.Info.Labels ?? {}))
-    .sort((a, b) => sign * order(a, b));
+  const shown = views.filter(view => isWanted(view, now)).sort((a, b) => sign * order(a, b));
   return limit === 0 ? shown : shown.slice(0, limit);
+}
+
+/**
+ * Returns the function that says whether the filters in `parameters` choose a node at a time: by membership, status, conditions,
+ * silence and labels. @throws RequestFault 400
+ */
+export function readFilter(parameters: URLSearchParams): ChoosesNode {
+  const filter = filterOf(parameters);
+  const selects = parseSelector(parameters.getAll('labels').filter(Boolean).join(','));
+  return (node, now) => isChosen(node, filter, now) && selects(node.Info.Labels ?? {});
 }
 
 /**

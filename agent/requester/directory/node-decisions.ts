@@ -27,7 +27,7 @@ import {
 import { labelNode } from '../roll/label-rules.ts';
 import { withPinnedKey } from '../roll/node-key.ts';
 import type { Roll } from '../roll/roll.ts';
-import { onlyAsShown } from '../roll/shown-rule.ts';
+import { type Hearing, onlyAsShown } from '../roll/shown-rule.ts';
 import type { StoredRecord } from '../roll/stored-record.ts';
 import { forgetNode, undeleteNode } from '../roll/tombstones.ts';
 import type { Peers } from '../watcher/peers.ts';
@@ -178,7 +178,7 @@ export class NodeDecisions {
     const { roll, keys } = parts();
     const keyBefore = keys?.keyOf(name);
     let isRepeated = false;
-    const ruleAsShown = onlyAsShown(rule, this.#silenceOf);
+    const ruleAsShown = onlyAsShown(rule, this.#hearing);
     const ruleWithKey: DecisionRule = (stored, ...rest) => {
       const outcome = ruleAsShown(this.#withKey(stored), ...rest);
       isRepeated = outcome.write === undefined;
@@ -203,7 +203,7 @@ export class NodeDecisions {
     const { clock, faults, parts } = this.#options;
     const id = this.#resolve(name, decision);
     const at = clock.now().toISOString();
-    const rule = onlyAsShown(deleteNode, this.#silenceOf);
+    const rule = onlyAsShown(deleteNode, this.#hearing);
     rule(this.#withKey(parts().roll.records.stored(id)), name, decision, at);
     if (decision.isGivenUp?.()) throw givenUp(name);
     await this.#keys()
@@ -214,6 +214,11 @@ export class NodeDecisions {
   readonly #silenceOf = (id: string): number | undefined => {
     const { clock, parts } = this.#options;
     return knownSilenceMs(parts().health, id, clock.now());
+  };
+
+  readonly #hearing: Hearing = {
+    silenceOf: this.#silenceOf,
+    healthOf: id => this.#options.parts().health.health(id),
   };
 
   #withKey(stored: StoredRecord): StoredRecord {

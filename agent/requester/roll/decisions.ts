@@ -1,6 +1,7 @@
 // The decision rules say what an operator's approve, reject or delete changes in a node's record. They are pure functions.
 
 import { fingerprint } from '../../protocol/nkey.ts';
+import type { ChoosesNode } from '../../protocol/node-filter.ts';
 import type { Membership, NodeState, RecordedChange } from '../../protocol/node-state.ts';
 import { rememberedOperations } from '../../protocol/operation.ts';
 import { MusterError } from '../../system/errors.ts';
@@ -39,6 +40,8 @@ export interface Shown {
   membership?: Membership;
   /** The shortest silence that the selection asked for, in milliseconds. */
   silentForMs?: number;
+  /** The other filters of the selection. */
+  isChosen?: ChoosesNode;
 }
 
 /**

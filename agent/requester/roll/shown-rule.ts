@@ -1,7 +1,12 @@
 // The shown rule refuses a decision about a node that is not any more as it was shown to the operator. It is a pure function.
 
 import { durationText } from '../../output/units.ts';
-import type { Membership, NodeState } from '../../protocol/node-state.ts';
+import {
+  connectionStatusOf,
+  type Health,
+  type Membership,
+  type NodeState,
+} from '../../protocol/node-state.ts';
 import { rememberedOperations } from '../../protocol/operation.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { DecisionRule, Shown } from './decisions.ts';
@@ -10,19 +15,27 @@ import { operationsOf } from './stored-record.ts';
 /** Returns for how long a node was not heard now, in milliseconds; undefined when nobody knows. */
 export type SilenceOf = (id: string) => number | undefined;
 
+/** What is known of a node beside its record. */
+export interface Hearing {
+  silenceOf: SilenceOf;
+  healthOf(id: string): Health;
+}
+
 /**
  * Returns `rule` for a decision that rests on what was shown: it throws MusterError `conflict` when the record is not so any more.
  * An operation that the record remembers is judged by the rule alone, because it may be what changed the record.
  */
 export const onlyAsShown =
-  (rule: DecisionRule, silenceOf: SilenceOf): DecisionRule =>
+  (rule: DecisionRule, hearing: Hearing): DecisionRule =>
   (stored, name, decision, now) => {
     const { shown, operation } = decision;
     const isRemembered = rememberedOperations(operationsOf(stored)).some(
       each => each.operation === operation,
     );
-    if (shown && stored.kind === 'record' && !isRemembered)
-      requireShown(stored.state, name, shown, silenceOf);
+    if (shown && stored.kind === 'record' && !isRemembered) {
+      requireShown(stored.state, name, shown, hearing.silenceOf);
+      requireChosen(stored.state, name, shown, hearing.healthOf, now);
+    }
     return rule(stored, name, decision, now);
   };
 
@@ -38,6 +51,27 @@ function requireShown(
   const silenceMs = silenceOf(state.Info.NodeID);
   if (silenceMs !== undefined && silenceMs >= silentForMs) return;
   throw heardSince(name, silenceMs, silentForMs, `to decide all the same, name the node alone: ${name}`);
+}
+
+function requireChosen(
+  state: NodeState,
+  name: string,
+  { isChosen }: Shown,
+  healthOf: Hearing['healthOf'],
+  now: string,
+): void {
+  const Health = healthOf(state.Info.NodeID);
+  const Labels = { ...state.Info.Labels, ...state.Muster?.Labels };
+  const node = {
+    Membership: state.Membership,
+    Connection: connectionStatusOf(Health),
+    Info: { Conditions: state.Info.Conditions, Labels },
+    Muster: { Health },
+  };
+  if (isChosen === undefined || isChosen(node, new Date(now))) return;
+  throw new MusterError('conflict', `node ${name} does not match the selection any more`, {
+    hint: `see what changed, and decide again: muster node describe ${name}`,
+  });
 }
 
 /** Returns the error for a node that was not silent for as long as is wanted. Its text is the same for all of them. */

@@ -281,6 +281,15 @@ test('a decision that rests on what was shown is refused when that is not so any
     409,
     'node node-1 was heard within the last 61 s',
   ]);
+  assert.deepEqual(await about({ Action: 'delete', ShownFilter: 'filter-status=unknown' }), [
+    409,
+    'node node-1 does not match the selection any more',
+  ]);
+  const unreadable = await call(api, '/api/v1/orchestrator/nodes?labels=%21');
+  assert.deepEqual(await about({ Action: 'delete', ShownFilter: 'labels=%21' }), [
+    400,
+    unreadable.json().Message,
+  ]);
   for (const Action of ['undelete', 'rename'])
     assert.deepEqual(await about({ Action, NewID: Action === 'rename' ? 'n' : '', ShownSilenceSeconds: 1 }), [
       400,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { newOperation } from '../../../agent/protocol/operation.ts';
+import { readFilter } from '../../../agent/requester/api/node-query.ts';
 import { approveNode, deleteNode, type Shown } from '../../../agent/requester/roll/decisions.ts';
 import { onlyAsShown } from '../../../agent/requester/roll/shown-rule.ts';
 import type { StoredRecord } from '../../../agent/requester/roll/stored-record.ts';
@@ -20,6 +21,14 @@ const decidedBy = (Actor: string): StoredRecord => ({
     Muster: { Decision: { Action: 'reject', Reason: '', Actor, At: at } },
   }),
 });
+
+const chosenBy = (parameters: string) => readFilter(new URLSearchParams(parameters));
+
+const labelled: StoredRecord = {
+  kind: 'record',
+  revision: 8,
+  state: record('node-1', 'PENDING', { Muster: { Labels: { rack: 'b7' } } }),
+};
 
 describe('a decision that rests on what was shown', () => {
   const rows: [
@@ -49,12 +58,29 @@ describe('a decision that rests on what was shown', () => {
     ['silent', storedRecords.PENDING, { silentForMs: monthMs }, monthMs, undefined],
     ['heard', storedRecords.PENDING, { silentForMs: monthMs }, monthMs - 1, /heard within the last 30 days$/],
     ['never heard', storedRecords.PENDING, { silentForMs: monthMs }, undefined, /was never heard/],
+    [
+      'chosen by its health',
+      storedRecords.PENDING,
+      { isChosen: chosenBy('filter-status=unknown') },
+      1,
+      undefined,
+    ],
+    [
+      'chosen by the other health',
+      storedRecords.PENDING,
+      { isChosen: chosenBy('filter-status=unhealthy') },
+      1,
+      /^node node-1 does not match the selection any more$/,
+    ],
+    ['chosen by its label', labelled, { isChosen: chosenBy('labels=rack%3Db7') }, 1, undefined],
+    ['of another label', labelled, { isChosen: chosenBy('labels=rack%3Db8') }, 1, /does not match/],
+    ['in good condition', labelled, { isChosen: chosenBy('condition=disk-full') }, 1, /does not match/],
     ['unreadable', storedRecords.unreadable, { membership: 'PENDING' }, 1, undefined],
     ['not shown', decidedBy('ada'), {}, 1, undefined],
   ];
   for (const [name, stored, shown, silenceMs, message] of rows)
     test(`about a node that is ${name}: ${message ? 'refused' : 'carried out'}`, () => {
-      const rule = onlyAsShown(deleteNode, () => silenceMs);
+      const rule = onlyAsShown(deleteNode, { silenceOf: () => silenceMs, healthOf: () => 'UNKNOWN' });
       const decide = () => rule(stored, 'node-1', { reason: '', actor: 'eve', shown }, at);
       if (message) assert.throws(decide, { name: 'MusterError', code: 'conflict', message });
       else assert.equal(decide().write, 'deleted');
@@ -66,7 +92,7 @@ describe('a decision that rests on what was shown', () => {
     await roll.register({ Info: computeInfo('node-1', {}), Muster: { Version: '0.1.0' } });
     const operation = newOperation(clock.now(), '00000000-0000-4000-8000-000000000001');
     const decision = { reason: '', actor: 'eve', operation, shown: { membership: 'PENDING' } } as const;
-    const rule = onlyAsShown(approveNode, () => undefined);
+    const rule = onlyAsShown(approveNode, { silenceOf: () => undefined, healthOf: () => 'HEALTHY' });
     await roll.decide('node-1', decision, rule);
     await roll.decide('node-1', decision, rule);
     await assert.rejects(roll.decide('node-1', { ...decision, operation: undefined }, rule), {

@@ -12,6 +12,8 @@ export interface Target {
   node?: ShownNode;
   /** The shortest silence that the selection asked for, in milliseconds. */
   silentForMs?: number | undefined;
+  /** The parameters of the other filters of the selection, which the node has to match when it is decided about. */
+  filter?: Readonly<Record<string, string>>;
 }
 
 /** What became of the wish about one node, as `-o json` shows it. */

@@ -58,7 +58,9 @@ export async function chooseNodes(argv: ChoosingArgv, deed: Deed, api: ApiClient
   if (isAsked) await confirm(chosen, leftOut, argv, deed);
   else for (const text of leftOut) note(text);
   const { 'silent-for': silentForMs } = argv.flags;
-  const targets = chosen.map(node => ({ id: node.Info.NodeID, node, silentForMs }));
+  // The membership and the silence of each node are compared apart: their errors say what happened meanwhile.
+  const { 'filter-approval': _approval, 'silent-for': _silence, ...filter } = parametersOf(argv.flags);
+  const targets = chosen.map(node => ({ id: node.Info.NodeID, node, silentForMs, filter }));
   return { targets, isSelection: true };
 }
 

@@ -148,6 +148,22 @@ test('a selection decides about all that match, leaves out what needs no decisio
   ]);
 });
 
+test('a node that came back after the selection was shown stays as it is', async t => {
+  const directory = crowd(20);
+  const remove = directory.delete.bind(directory);
+  directory.delete = async (id, decision) => {
+    const back = directory.nodes.get('n-7');
+    if (back) back.health = 'HEALTHY';
+    await remove(id, decision);
+  };
+  const run = await operator(t, directory);
+  const { code, stderr } = await run('delete', '--filter-status=unknown', '--yes');
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /^Error: node n-7 does not match the selection any more$/m);
+  const left = directory.list().map(({ Info }) => Info.NodeID);
+  assert.ok(left.includes('n-7') && !left.includes('n-8'), left.join());
+});
+
 test('a node that another operator decided about after the selection was shown stays as it is', async t => {
   const directory = crowd(20);
   const approve = directory.approve.bind(directory);
