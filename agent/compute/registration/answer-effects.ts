@@ -169,7 +169,7 @@ export class AnswerEffects {
   }
 
   #onRejected(meaning: Extract<AnswerMeaning, { kind: 'rejected' }>): void {
-    const { reason, operatorReason, session } = meaning;
+    const { reason, operatorReason, session, isBacalhau } = meaning;
     const { log, node, state, sentinel } = this.#options;
     if (state.phase !== 'rejected') {
       const text = 'this node was rejected by an operator; it keeps asking, in case that changes';
@@ -185,8 +185,9 @@ export class AnswerEffects {
       session: session || state.session,
     });
     this.#followCordon(meaning.cordon);
-    // It confirms and does not register, because a registration would bring back a node that was deleted in the meantime.
-    this.#options.plan.planIn('confirm', this.#options.delays.whileRejectedMs());
+    // It confirms and does not register, because a registration would bring back a node that was deleted in the meantime. But an
+    // orchestrator of Bacalhau from 1.6 on takes the information of a node that is rejected, and refuses only its registration.
+    this.#options.plan.planIn(isBacalhau ? 'register' : 'confirm', this.#options.delays.whileRejectedMs());
   }
 
   // Each answer brings the cordon anew, so what it says is compared.

@@ -20,8 +20,18 @@ export type AnswerMeaning =
   | { kind: 'unknown'; reason: string }
   /** An operator deleted this node. `operatorReason` is empty when the operator gave none, or the requester keeps none. */
   | { kind: 'deleted'; reason: string; operatorReason: string }
-  /** An operator rejected this node. It continues to send heartbeats under `session`, to show that it is alive. */
-  | { kind: 'rejected'; reason: string; operatorReason: string; session: string; cordon?: Cordon }
+  /**
+   * An operator rejected this node. It continues to send heartbeats under `session`, to show that it is alive. `isBacalhau` says
+   * whether the requester is one of Bacalhau, which knows no sessions.
+   */
+  | {
+      kind: 'rejected';
+      reason: string;
+      operatorReason: string;
+      session: string;
+      isBacalhau: boolean;
+      cordon?: Cordon;
+    }
   /** The request was refused, for now or for ever. An agent can only ask again. */
   | { kind: 'refused'; reason: string };
 
@@ -41,7 +51,8 @@ export function interpretAnswer(answer: Answer, cluster: string): AnswerMeaning 
     const membership = muster?.Membership ?? '';
     // The node may have been rejected after its request was carried out and before the answer was written.
     if (membership === 'REJECTED') {
-      return { kind: 'rejected', reason: reasons.rejected, operatorReason, session: '', ...cordon };
+      const reason = reasons.rejected;
+      return { kind: 'rejected', reason, operatorReason, session: '', isBacalhau: false, ...cordon };
     }
     return {
       kind: 'accepted',
@@ -56,7 +67,8 @@ export function interpretAnswer(answer: Answer, cluster: string): AnswerMeaning 
   if (muster?.Code ? muster.Code === 'deleted' : reason === reasons.deleted)
     return { kind: 'deleted', reason, operatorReason };
   if (muster?.Code ? muster.Code === 'rejected' : meansRejected(reason)) {
-    return { kind: 'rejected', reason, operatorReason, session: muster?.Session ?? '', ...cordon };
+    const session = muster?.Session ?? '';
+    return { kind: 'rejected', reason, operatorReason, session, isBacalhau: muster === undefined, ...cordon };
   }
   if (muster?.Code ? muster.Code === 'handshake_required' : meansUnknown(reason)) {
     return { kind: 'unknown', reason };

@@ -160,5 +160,6 @@ export class Reports {
 export function reportsIn(state: Readonly<RegistrationState>): 'all' | 'heartbeats' | 'none' {
   if (isShutOut(state)) return 'none';
   if (isAccepted(state.phase)) return 'all';
-  return state.phase === 'rejected' ? 'heartbeats' : 'none';
+  // An orchestrator of Bacalhau gives no session, and logs an error for each heartbeat of a node that is rejected.
+  return state.phase === 'rejected' && state.session ? 'heartbeats' : 'none';
 }

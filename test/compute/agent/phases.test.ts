@@ -1,8 +1,8 @@
 // Tests which reports an agent sends in each phase of its registration.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { encodeRegisterResponse } from '../../../agent/protocol/answers.ts';
-import { accepting, answeringRequester, bacalhau, type Reply, refusing } from '../agent-bench.ts';
+import { encodeErrorResponse, encodeRegisterResponse, reasons } from '../../../agent/protocol/answers.ts';
+import { accepting, answeringRequester, bacalhau, node, type Reply, refusing } from '../agent-bench.ts';
 import { startedTo } from './started.ts';
 
 const hour = 3_600_000;
@@ -62,6 +62,32 @@ describe('in each phase', () => {
     assert.equal(bench.agent.status().state, 'approved');
     assert.equal(bench.beats.at(-1)?.session, 's-1');
     assert.ok(bench.count('UpdateResources/v1') > 0);
+    await bench.agent.stop();
+  });
+
+  test('a node that an orchestrator of Bacalhau from 1.6 on rejected stays rejected, asks by registering, and comes back', async () => {
+    const bench = await startedTo('registered', bacalhau);
+    // Such an orchestrator takes the information also of a rejected node.
+    const rejecting: Reply = request => {
+      if (request.method === 'RegisterNode/v1') return encodeRegisterResponse(false, reasons.rejected);
+      if (request.method === 'UpdateNodeInfo/v1') return bacalhau(request);
+      return encodeErrorResponse(reasons.handshakeRequired(node));
+    };
+    bench.reply = rejecting;
+    await bench.clock.advance(31_000);
+    await bench.until('rejected', () => bench.agent.status().state === 'rejected');
+    bench.forget();
+    for (let minute = 0; minute < 10; minute++) {
+      await bench.clock.advance(60_000);
+      assert.equal(bench.agent.status().state, 'rejected');
+    }
+    assert.match(bench.asked, /^(RegisterNode ?)+$/);
+    assert.ok(bench.requests.length < 20, bench.asked);
+    assert.deepEqual([bench.beats, bench.messages('warn'), bench.messages('info')], [[], [], []]);
+    bench.reply = bacalhau;
+    await bench.clock.advance(120_000);
+    assert.equal(bench.agent.status().state, 'registered');
+    assert.ok(bench.beats.length > 0);
     await bench.agent.stop();
   });
 

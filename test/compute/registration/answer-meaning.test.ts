@@ -160,9 +160,9 @@ describe('muster', () => {
     const rejected = { kind: 'rejected', reason: reasons.rejected, operatorReason: '' };
     const Code = 'rejected';
     const text = encodeRegisterResponse(false, reasons.rejected, { ...answerer, Code });
-    assert.deepEqual(interpretAnswer(read(text), ''), { ...rejected, session: 's-1' });
+    assert.deepEqual(interpretAnswer(read(text), ''), { ...rejected, session: 's-1', isBacalhau: false });
     const bacalhau = encodeRegisterResponse(false, reasons.rejected);
-    assert.deepEqual(interpretAnswer(read(bacalhau), ''), { ...rejected, session: '' });
+    assert.deepEqual(interpretAnswer(read(bacalhau), ''), { ...rejected, session: '', isBacalhau: true });
   });
 
   test("a rejection and a deletion carry the operator's reason", () => {
@@ -181,6 +181,7 @@ describe('muster', () => {
       reason: reasons.rejected,
       operatorReason: '',
       session: '',
+      isBacalhau: false,
     });
   });
 
