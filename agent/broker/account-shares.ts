@@ -1,11 +1,11 @@
 // Says what the accounts on a broker share with each other, and how much each may use. The configuration of nats-server and the
 // accounts of a NATS with an operator are both made from it.
+import { unverifiedHeartbeats } from '../protocol/bacalhau-releases.ts';
 import { listenersAccount, liveAccount, nodesAccount, unverifiedAccount } from '../protocol/callout.ts';
 import { maxListenerConnections, maxListeners } from '../protocol/listener.ts';
 import {
   ackWildcard,
   controlWildcard,
-  heartbeatWildcard,
   jobMessageWildcard,
   managementWildcard,
   nodeEventsWildcard,
@@ -126,12 +126,14 @@ export function unverifiedShares({ heartbeatTopic }: UnverifiedAccess): Share[] 
         local,
       }),
     ),
-    {
-      kind: 'stream',
-      from: unverifiedAccount,
-      to: nodesAccount,
-      subject: heartbeatWildcard(heartbeatTopic),
-      prefix: unverifiedPrefix,
-    },
+    ...unverifiedHeartbeats(heartbeatTopic).map(
+      (subject): Share => ({
+        kind: 'stream',
+        from: unverifiedAccount,
+        to: nodesAccount,
+        subject,
+        prefix: unverifiedPrefix,
+      }),
+    ),
   ];
 }

@@ -1,25 +1,40 @@
 // The releases of Bacalhau that differ, and what each does. No other file compares versions of Bacalhau.
 import type { NodeInfo } from './node-info.ts';
+import { defaultHeartbeatTopic, heartbeatWildcard, plainHeartbeatTopic } from './subjects.ts';
 
 export interface BacalhauRelease {
   /** The versions that do this, for people. */
   versions: string;
   /** The form of its configuration. The older one has no setting for a CA. */
   configuration: 'older' | 'newer';
-  /**
-   * Whether a node registers once in its life: a file in its data folder keeps it from doing so again, also when the requester
-   * does not know it any more.
-   */
-  registersOnce: boolean;
+  /** The topics on which a node sends each of its heartbeats. */
+  heartbeatTopics: readonly string[];
 }
 
 export type BacalhauReleaseName = '1.4' | '1.5' | '1.6';
 
 export const bacalhauReleases: Readonly<Record<BacalhauReleaseName, BacalhauRelease>> = {
-  '1.4': { versions: 'up to 1.4', configuration: 'older', registersOnce: true },
-  '1.5': { versions: '1.5', configuration: 'newer', registersOnce: true },
-  '1.6': { versions: 'from 1.6 on', configuration: 'newer', registersOnce: false },
+  '1.4': { versions: 'up to 1.4', configuration: 'older', heartbeatTopics: [plainHeartbeatTopic] },
+  '1.5': {
+    versions: '1.5',
+    configuration: 'newer',
+    heartbeatTopics: [defaultHeartbeatTopic, plainHeartbeatTopic],
+  },
+  '1.6': { versions: 'from 1.6 on', configuration: 'newer', heartbeatTopics: [defaultHeartbeatTopic] },
 };
+
+/** The topics of the heartbeats of all releases. */
+export const bacalhauHeartbeatTopics: readonly string[] = [
+  ...new Set(Object.values(bacalhauReleases).flatMap(({ heartbeatTopics }) => heartbeatTopics)),
+];
+
+/**
+ * Returns the subjects of the heartbeats of nodes without a key, which send on the topics of their release and cannot know that of
+ * the settings; `topic` is that.
+ */
+export const unverifiedHeartbeats = (topic: string): string[] => [
+  ...new Set([...bacalhauHeartbeatTopics, topic].map(heartbeatWildcard)),
+];
 
 /** Returns the release of a version such as `v1.6.5`. A build without a version counts as the newest. */
 export function releaseOf(gitVersion: string): BacalhauRelease {

@@ -25,6 +25,7 @@ export const metadataKeys = {
   oldEncoding: 'PayloadEncoding',
   errorCode: 'Bacalhau-ErrorCode',
   statusCode: 'Bacalhau-StatusCode',
+  messageId: 'Bacalhau-MessageID',
   session: 'Muster-Session',
 } as const;
 
@@ -32,9 +33,18 @@ const versionJson = 1;
 const versionProtobuf = 2;
 const headerBytes = 5;
 
-/** Returns the metadata of a message of `type` from `source`. `at` is the wall time of sending. */
-export function messageMetadata(type: string, source: string, at: Date): Record<string, string> {
+/**
+ * Returns the metadata of a message of `type` from `source`. `at` is the wall time of sending. `messageId` is left out when it is
+ * empty.
+ */
+export function messageMetadata(
+  type: string,
+  source: string,
+  at: Date,
+  messageId = '',
+): Record<string, string> {
   return {
+    ...(messageId === '' ? {} : { [metadataKeys.messageId]: messageId }),
     [metadataKeys.eventTime]: `${at.getTime()}000000`,
     [metadataKeys.encoding]: 'json',
     [metadataKeys.source]: source,
@@ -63,6 +73,13 @@ export function encodeEnvelope(envelope: Envelope): Buffer {
 
 /** Reads an envelope of version 1 or 2 with a JSON payload. @throws ProtocolError, with Bacalhau's text if it has one. */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  const envelope = openEnvelope(bytes);
+  requireJsonPayload(envelope);
+  return envelope;
+}
+
+/** Reads an envelope, whatever it says that its payload is. @throws ProtocolError as `decodeEnvelope` */
+export function openEnvelope(bytes: Uint8Array): Envelope {
   if (bytes.length === 0) throw new ProtocolError('malformed', 'empty data');
   if (bytes.length < headerBytes) throw new ProtocolError('malformed', 'bad message: too short');
   if (bytes.length > maxMessageBytes) {
@@ -77,13 +94,16 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   if (crc32(body) !== view.readUInt32BE(1)) {
     throw new ProtocolError('malformed', 'bad message: CRC check failed');
   }
-  const envelope = version === versionJson ? readJsonEnvelope(body) : readProtobufEnvelope(body);
+  return version === versionJson ? readJsonEnvelope(body) : readProtobufEnvelope(body);
+}
+
+/** Refuses an envelope that does not say that its payload is JSON. @throws ProtocolError */
+export function requireJsonPayload(envelope: Envelope): void {
   const encoding =
     envelope.metadata[metadataKeys.encoding] ?? envelope.metadata[metadataKeys.oldEncoding] ?? '';
   if (encoding !== 'json') {
     throw new ProtocolError('malformed', `unsupported encoding: ${encoding.slice(0, 32)}`);
   }
-  return envelope;
 }
 
 const envelopeSchema = struct({ metadata: strictTextMap(64, 512, 512), payload: v.unknown() });

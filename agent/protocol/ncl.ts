@@ -1,14 +1,15 @@
 // Reads and writes the control messages of Bacalhau's newer protocol (ncl/v1), which its nodes from 1.6 on speak.
 import * as v from 'valibot';
 import {
-  decodeEnvelope,
-  type Envelope,
   encodeEnvelope,
   envelopeType,
   messageMetadata,
-  metadataKeys,
+  openEnvelope,
+  requireJsonPayload,
 } from './envelope.ts';
 import { ProtocolError } from './error.ts';
+import { ControlError, controlSource } from './ncl-error.ts';
+import { goTime } from './node-info.ts';
 import { count, struct, validate } from './schema.ts';
 import type { ManagementMethod } from './subjects.ts';
 
@@ -29,11 +30,6 @@ export interface ControlOutcome {
   reason: string;
 }
 
-/** The sender that Bacalhau's orchestrators name. Nodes do not compare it. */
-const source = 'orchestrator-control';
-/** The time that Bacalhau writes into errors. It has no meaning. */
-const noTime = '-6795364578871345152';
-
 interface Kind {
   method: ManagementMethod;
   answer: string;
@@ -43,7 +39,12 @@ interface Kind {
   payload(outcome: ControlOutcome, request: ControlRequest): object;
 }
 
-const payloadSchema = struct({ NodeInfo: v.unknown(), LastOrchestratorSeqNum: count() });
+const payloadSchema = struct({
+  NodeInfo: v.unknown(),
+  /** When the node's process began to connect. Bacalhau does not use it, but refuses a text that is no time. */
+  StartTime: v.optional(goTime()),
+  LastOrchestratorSeqNum: count(),
+});
 type Payload = v.InferOutput<typeof payloadSchema>;
 
 const information = ({ NodeInfo }: Payload) => ({ Info: NodeInfo });
@@ -96,13 +97,27 @@ const kinds: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ],
 ]);
 
-/** Reads a control request. @throws ProtocolError for anything else */
+/** The types of the other messages of this protocol, which a node sends elsewhere or only receives. */
+const otherTypes: ReadonlySet<string> = new Set([
+  ...[...kinds.values()].map(({ answer }) => answer),
+  ...['AskForBid', 'BidAccepted', 'BidRejected', 'CancelExecution', 'BidResult', 'RunResult', 'ComputeError'],
+  ...['managedPublisher.PreSignURLRequest', 'managedPublisher.PreSignURLResponse', 'BacError'],
+]);
+
+/** Reads a control request. @throws ControlError for anything else, with Bacalhau's text */
 export function readControlRequest(bytes: Uint8Array): ControlRequest {
-  const envelope = readEnvelope(bytes);
+  const envelope = orRefuse('failed to deserialize message envelope: ', () => openEnvelope(bytes));
+  orRefuse('failed to deserialize message payload: ', () => requireJsonPayload(envelope));
   const type = envelopeType(envelope);
   const kind = kinds.get(type);
-  if (!kind) throw new ProtocolError('malformed', `no handler found for message type: ${type.slice(0, 64)}`);
-  const payload = validate(payloadSchema, envelope.payload);
+  const named = type.slice(0, 64);
+  if (otherTypes.has(type))
+    throw new ControlError(`no handler found for message type: ${named}`, 'no_handler');
+  if (!kind)
+    throw new ControlError(
+      `${unread}failed to deserialize message payload: unsupported message type: ${named}`,
+    );
+  const payload = orRefuse(misfit, () => validate(payloadSchema, envelope.payload));
   return {
     type,
     method: kind.method,
@@ -111,48 +126,39 @@ export function readControlRequest(bytes: Uint8Array): ControlRequest {
   };
 }
 
-function readEnvelope(bytes: Uint8Array): Envelope {
+const unread = 'failed to deserialize request: ';
+const misfit = 'failed to deserialize message payload: failed to deserialize with encoding json: ';
+
+/** Returns the text for a request whose content does not fit its type. `detail` says what does not. */
+export const misfitText = (detail: string): string => `${unread}${misfit}${detail}`;
+
+/** Returns the text for a request that was understood and could not be carried out. */
+export const failedText = (reason: string): string => `failed to process request: ${reason}`;
+
+function orRefuse<T>(what: string, read: () => T): T {
   try {
-    return decodeEnvelope(bytes);
+    return read();
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
-    throw new ProtocolError(error.fault, `failed to deserialize request: ${error.message}`);
+    throw new ControlError(`${unread}${what}${error.message}`);
   }
 }
 
-/** Writes the answer to a request that was carried out or refused by a rule. `at` is the wall time of sending. */
-export function encodeControlAnswer(request: ControlRequest, outcome: ControlOutcome, at: Date): Buffer {
+/**
+ * Writes the answer to a request that was carried out or refused by a rule. `at` is the wall time of sending, `messageId` the id
+ * that the request had; empty when it had none.
+ */
+export function encodeControlAnswer(
+  request: ControlRequest,
+  outcome: ControlOutcome,
+  at: Date,
+  messageId = '',
+): Buffer {
   const kind = kinds.get(request.type);
   if (!kind) throw new Error(`no answer to ${request.type}`);
   return encodeEnvelope({
-    metadata: messageMetadata(kind.answer, source, at),
+    metadata: messageMetadata(kind.answer, controlSource, at, messageId),
     payload: kind.payload(outcome, request),
-  });
-}
-
-/**
- * Writes the answer to a request that failed. `mustRegister` makes the node shake hands again, which is how it registers;
- * without it, the node sends its next request as usual.
- */
-export function encodeControlError(cause: string, mustRegister: boolean): Buffer {
-  const [code, status] = mustRegister ? ['HandshakeRequired', 428] : ['', 0];
-  return encodeEnvelope({
-    metadata: {
-      ...messageMetadata('BacError', source, new Date(0)),
-      [metadataKeys.eventTime]: noTime,
-      [metadataKeys.errorCode]: code,
-      [metadataKeys.statusCode]: String(status || 500),
-    },
-    payload: {
-      Cause: cause,
-      Hint: '',
-      Retryable: mustRegister,
-      FailsExecution: false,
-      Component: mustRegister ? 'ConnectionManager' : 'Bacalhau',
-      HTTPStatusCode: status,
-      Details: null,
-      Code: code,
-    },
   });
 }
 

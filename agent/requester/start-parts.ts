@@ -56,7 +56,9 @@ export async function startParts(
   const { roll, health, lastSeen, enrolment, listeners } = made;
   const topic = settings.heartbeatTopic;
   const hasUnverified = options.tokens?.unverified !== undefined;
-  const common = { ...options, ...made, requesterId: self.NodeID, hasUnverified };
+  // Where the broker checks no keys.
+  const isShared = made.enrolment === undefined;
+  const common = { ...options, ...made, requesterId: self.NodeID, hasUnverified, isShared };
   const requests = answerNodeRequests({
     ...common,
     ...settings,
@@ -66,7 +68,6 @@ export async function startParts(
     rotations: enrolment && new KeyRotations({ ...common, pins: enrolment.pins, bans: enrolment.bans }),
     // Where the broker checks no keys, anybody may pretend to be another requester.
     othersAuthorities: () => (enrolment && authorityMaker(peers.list())?.authorities) ?? [],
-    isShared: enrolment === undefined,
     quorumFault: () => options.replicaWatch?.lastingFault,
     mayAnswer: (id, reply, isVerified) => enrolment?.mayAnswer(id, reply, isVerified) ?? true,
   });

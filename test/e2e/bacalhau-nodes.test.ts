@@ -48,13 +48,12 @@ describe('nodes of Bacalhau', () => {
   it('its compute node registers, reports and is healthy, with the same answers as from its own orchestrator', async () => {
     cluster = await Cluster.create({ servers: broker.url });
     await startRequester();
-    assert.equal(await ask('bprotocol/UpdateNodeInfo/v1'), replaced('legacy update before register'));
     assert.equal(await ask('bprotocol/UpdateResources/v1'), replaced('legacy resources before register'));
     assert.equal(
       await ask('bprotocol/RegisterNode/v1'),
       '{"value":{"Accepted":true,"Reason":"node registered"}}',
     );
-    await cluster.until(node, 'PENDING UNKNOWN');
+    await cluster.until(node, 'PENDING HEALTHY');
     const { subject, bytes } = capture('bprotocol/heartbeat');
     peer.publish(subject, bytes);
     await cluster.until(node, 'PENDING HEALTHY');

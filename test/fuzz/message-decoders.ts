@@ -275,7 +275,10 @@ export const messageDecoders: readonly Decoder[] = [
       })),
     wrap: content => envelopeOf(content),
     read: input => {
-      const { method, encode } = ncl.read('bacalhau.global.compute.node-1.out.ctrl', input as Buffer);
+      const { method, encode } = ncl.read('bacalhau.global.compute.node-1.out.ctrl', {
+        data: input as Buffer,
+        header: () => '',
+      });
       // What was read can be answered.
       for (const form of ['error', 'empty', 'answer'] as const)
         decodeEnvelope(Buffer.from(encode({ form, accepted: true, reason: 'x' } as never, new Date(0))));

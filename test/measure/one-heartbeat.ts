@@ -48,6 +48,7 @@ subscribeToHeartbeats({
   connection,
   topic: defaultHeartbeatTopic,
   hasUnverified: false,
+  isShared: false,
   counters,
   records,
   health,

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decodeEnvelope, type Envelope } from '../../agent/protocol/envelope.ts';
-import { ProtocolError } from '../../agent/protocol/error.ts';
-import { encodeControlAnswer, encodeControlError, readControlRequest } from '../../agent/protocol/ncl.ts';
+import { encodeControlAnswer, readControlRequest } from '../../agent/protocol/ncl.ts';
+import { ControlError, encodeControlError } from '../../agent/protocol/ncl-error.ts';
 import { capture, envelopeOf } from '../support/captures.ts';
 
 const id = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
@@ -52,7 +52,7 @@ describe('a control request', () => {
   });
 
   test('of a node that is not known gets the recorded error, byte for byte', () => {
-    const error = encodeControlError(`node ${id} not connected - handshake required`, true);
+    const error = encodeControlError(`node ${id} not connected - handshake required`, 'handshake_required');
     assert.equal(error.toString('hex'), capture('ncl/BacError').bytes.toString('hex'));
   });
 
@@ -71,9 +71,12 @@ describe('a control request', () => {
     const refused = (bytes: Uint8Array, text: RegExp) =>
       assert.throws(
         () => readControlRequest(bytes),
-        (error: unknown) => error instanceof ProtocolError && text.test(error.message),
+        (error: unknown) => error instanceof ControlError && text.test(error.message),
       );
-    refused(Buffer.alloc(0), /^failed to deserialize request: empty data$/);
+    refused(
+      Buffer.alloc(0),
+      /^failed to deserialize request: failed to deserialize message envelope: empty data$/,
+    );
     refused(envelopeOf('{}'), /^failed to deserialize request: /);
     refused(capture('ncl/BidResult').bytes, /^no handler found for message type: BidResult$/);
     const payloads = fc.jsonValue().map(payload => {
@@ -93,7 +96,7 @@ describe('a control request', () => {
         try {
           readControlRequest(bytes);
         } catch (error) {
-          assert.ok(error instanceof ProtocolError);
+          assert.ok(error instanceof ControlError);
         }
       }),
     );

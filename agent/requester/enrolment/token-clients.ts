@@ -1,5 +1,7 @@
 // Lets in whoever shows the token of Bacalhau's nodes, which have no keys of ours. Nobody knows which of them speaks, so
 // they may do little.
+
+import { unverifiedHeartbeats } from '../../protocol/bacalhau-releases.ts';
 import {
   type CalloutAnswer,
   type CalloutQuestion,
@@ -9,12 +11,9 @@ import {
 import { hashToken, isSame } from '../../protocol/secret-hash.ts';
 import {
   controlWildcard,
-  defaultHeartbeatTopic,
-  heartbeatWildcard,
   jobMessageWildcard,
   type ManagementMethod,
   managementSubject,
-  plainHeartbeatTopic,
 } from '../../protocol/subjects.ts';
 
 /** The tokens; undefined for a kind that is not let in. */
@@ -46,8 +45,7 @@ const unverifiedPermissions = (heartbeatTopic: string): Permissions => ({
     ...bacalhauMethods.map(method => managementSubject('*', method)),
     controlWildcard,
     jobMessageWildcard,
-    // Each version sends its heartbeats on its own topics, whichever of them the requester listens on.
-    ...new Set([defaultHeartbeatTopic, plainHeartbeatTopic, heartbeatTopic].map(heartbeatWildcard)),
+    ...unverifiedHeartbeats(heartbeatTopic),
   ],
   subscribe: ['_INBOX.*.*', 'node.compute.*.>', 'bacalhau.global.compute.*.in.msgs'],
   mayAnswer: false,

@@ -1,4 +1,5 @@
 // Receives the heartbeats of all nodes. This code runs most often of all, so an ignored heartbeat leaves nothing in memory.
+import { bacalhauHeartbeatTopics } from '../../protocol/bacalhau-releases.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import { decodeHeartbeat } from '../../protocol/heartbeat.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
@@ -28,6 +29,8 @@ export interface HeartbeatsOptions {
   waiting: { markHeard(id: string): void };
   /** Whether nodes without a key are let in, whose heartbeats come on subjects of their own. */
   hasUnverified: boolean;
+  /** Whether the broker is another one than the requester's own, on which nodes of Bacalhau need no subjects of their own. */
+  isShared: boolean;
   /** Returns whether a node has a key. Then only the heartbeats that its key sends count. */
   hasKey?(id: string): boolean;
 }
@@ -35,15 +38,12 @@ export interface HeartbeatsOptions {
 /** Subscribes to the heartbeats of all nodes. */
 export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription {
   const { counters, records, health, conflicts, waiting } = options;
-  const nodeIdOf = heartbeatNodeIdReader(options.topic);
-  // A topic without a place for the node id carries plain heartbeats, which contain no session.
-  const namesSession = isEnveloped(options.topic);
   const limited = limitedLog(options.log, options.clock);
   const ignore = (reason: string, node: string | undefined, message: Message, err?: ProtocolError) => {
     const fields = { node, subject: message.subject, ...(err ? { err } : {}) };
     limited.warn(reason, fields, `heartbeat ignored: ${reason}`);
   };
-  const receive = (message: Message, inSubject: string | undefined, isVerified: boolean) => {
+  const receive = (message: Message, inSubject: string | undefined, { isVerified, namesSession }: Sent) => {
     counters.heartbeats++;
     try {
       const heartbeat = decodeHeartbeat(message.data);
@@ -74,15 +74,30 @@ export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription 
       ignore('it cannot be read', inSubject, message, error);
     }
   };
-  const wildcard = heartbeatWildcard(options.topic);
-  const { connection, hasUnverified } = options;
+  const { connection, hasUnverified, isShared } = options;
+  const subscribe = (topic: string, prefix: string, sent: Sent): Subscription => {
+    const nodeIdOf = heartbeatNodeIdReader(topic);
+    return connection.subscribe(`${prefix}${heartbeatWildcard(topic)}`, message =>
+      receive(message, nodeIdOf(message.subject.slice(prefix.length)), sent),
+    );
+  };
+  // Agents of muster send on the topic of the settings, which has no session where it has no place for the node id.
+  const own = { isVerified: true, namesSession: isEnveloped(options.topic) };
+  const foreign = bacalhauHeartbeatTopics.filter(topic => topic !== options.topic);
   const subscriptions = [
-    connection.subscribe(wildcard, message => receive(message, nodeIdOf(message.subject), true)),
+    subscribe(options.topic, '', own),
+    ...(isShared ? foreign.map(topic => subscribe(topic, '', { isVerified: true, namesSession: true })) : []),
+    ...(hasUnverified
+      ? [options.topic, ...foreign].map(topic =>
+          subscribe(topic, unverifiedPrefix, { isVerified: false, namesSession: true }),
+        )
+      : []),
   ];
-  if (hasUnverified) {
-    const receiveUnverified = (message: Message) =>
-      receive(message, nodeIdOf(message.subject.slice(unverifiedPrefix.length)), false);
-    subscriptions.push(connection.subscribe(`${unverifiedPrefix}${wildcard}`, receiveUnverified));
-  }
   return { unsubscribe: () => subscriptions.forEach(subscription => void subscription.unsubscribe()) };
+}
+
+/** How a heartbeat was sent: with a key that the broker checked, and so that it would name a session if there was one. */
+interface Sent {
+  isVerified: boolean;
+  namesSession: boolean;
 }

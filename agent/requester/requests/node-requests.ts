@@ -11,6 +11,7 @@ import { MusterError } from '../../system/errors.ts';
 import { limitedLog } from '../../system/limited-log.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
+import { Turns } from '../enrolment/turns.ts';
 import type { Peers } from '../watcher/peers.ts';
 import { RequestHandler, type RequestHandlerOptions } from './request-handler.ts';
 import { bprotocol, confirmationSubject, ncl, type RequestProtocol } from './request-protocols.ts';
@@ -64,6 +65,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
   const limited = limitedLog(log, clock);
   const handler = new RequestHandler(options);
   const atOnce = { verified: 0, unverified: 0 };
+  const turns = new Turns();
   let arrivals = 0;
   let refreshing = 0;
   const refreshes = new TokenBuckets(refreshLimits, () => clock.monotonic());
@@ -90,7 +92,8 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
       limited.warn('reply', fields, 'a request wants its answer elsewhere than at its node; it is ignored');
     } else {
       limited.warn('key', fields, 'a sender without a key names a node that has one; it is refused');
-      message.respond(protocol.encodeError(`node ${node} has a key, and only that key speaks for it`));
+      const text = `node ${node} has a key, and only that key speaks for it`;
+      message.respond(protocol.encodeError(text, message));
     }
   };
 
@@ -111,13 +114,16 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     const kind = isVerified ? 'verified' : 'unverified';
     if (atOnce[kind] >= maxAtOnce[kind]) {
       counters.requestsRefused++;
-      message.respond(protocol.encodeError('the requester is busy; try again'));
+      message.respond(protocol.encodeError('the requester is busy; try again', message));
       return;
     }
     atOnce[kind]++;
     try {
-      const { method, body, encode } = protocol.read(subject, message.data);
-      const result = await handler.handle({ method, nodeId, body, hasSender: isVerified, arrival });
+      const { method, body, encode } = protocol.read(subject, message);
+      const { isOrdered, registersAgain } = protocol;
+      const asked = { method, nodeId, body, hasSender: isVerified, registersAgain, arrival };
+      const handle = () => handler.handle(asked);
+      const result = await (isOrdered ? turns.run([nodeId], handle) : handle());
       message.respond(encode(result, clock.now()));
     } catch (error) {
       if (error instanceof ProtocolError) counters.requestsMalformed++;
@@ -125,7 +131,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
       const key = error instanceof ProtocolError ? 'malformed' : 'failed';
       const fields = { node: nodeId, subject: message.subject, err: error };
       limited.warn(key, fields, 'a request of a node was refused');
-      message.respond(protocol.encodeError(textOf(error)));
+      message.respond(protocol.encodeError(textOf(error), message, error));
     } finally {
       atOnce[kind]--;
     }
@@ -142,7 +148,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     const nodeId = protocol.nodeIn(subject);
     if (nodeId === undefined || !mayAnswer(nodeId, message.reply, isVerified)) return;
     try {
-      const { method, body } = protocol.read(subject, message.data);
+      const { method, body } = protocol.read(subject, message);
       handler.note({ method, nodeId, body, hasSender: isVerified, arrival: ++arrivals });
     } catch (error) {
       // The requester that answers counts it, and logs it.

@@ -36,6 +36,8 @@ export interface RequestResult {
   accepted: boolean;
   code: AnswerCode;
   reason: string;
+  /** Whether it failed only because others wrote the same record, so that it may be asked again at once. */
+  isConcurrent?: boolean;
   /** What the requester says of itself; undefined for a node of Bacalhau. */
   muster: AnsweringRequester | undefined;
 }
@@ -93,7 +95,8 @@ export class RequestAnswers {
     this.#countRefusal(refusal);
     const muster = this.#requester(asker, refusal.code);
     const cause = error.fault === 'no_quorum' ? { Cause: noQuorum } : {};
-    return resultOf('error', refusal, muster && { ...muster, ...cause });
+    const isConcurrent = error.fault === 'revision_conflict' || error.fault === 'write_under_way';
+    return { ...resultOf('error', refusal, muster && { ...muster, ...cause }), isConcurrent };
   }
 
   // A node on the roll tells which CAs it keeps, and is told which are valid.

@@ -14,6 +14,7 @@ import {
   type UpdateResourcesRequest,
   updateResourcesRequestSchema,
 } from '../../protocol/messages.ts';
+import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import { validate } from '../../protocol/schema.ts';
 import type { ManagementMethod } from '../../protocol/subjects.ts';
@@ -63,9 +64,17 @@ export interface NodeRequest {
    * session of another such node, or get it the reason of an operator.
    */
   hasSender: boolean;
+  /**
+   * Whether its sender registers again when it is told that it must. A node of Bacalhau that speaks the older protocol does not,
+   * but its information has all that a registration has.
+   */
+  registersAgain: boolean;
   /** The number of the request among all that this requester has received: a request may be carried out after a later one. */
   arrival: number;
 }
+
+/** A request that another requester answers. */
+type NotedRequest = Omit<NodeRequest, 'registersAgain'>;
 
 type NodeMessage = ({ NodeID: string } | { Info: { NodeID: string } }) & { Muster?: Sender | undefined };
 
@@ -102,7 +111,8 @@ export class RequestHandler {
       }
       case 'UpdateNodeInfo/v1': {
         const request = read(registerRequestSchema);
-        return orRefuse(request, this.#updateInfo(request, asked.arrival));
+        const registers = !request.Muster && !asked.registersAgain;
+        return orRefuse(request, this.#updateInfo(request, asked.arrival, registers));
       }
       case 'UpdateResources/v1': {
         const request = read(updateResourcesRequestSchema);
@@ -124,7 +134,7 @@ export class RequestHandler {
    * CAs it keeps.
    * @throws ProtocolError as `handle`
    */
-  note(asked: NodeRequest): void {
+  note(asked: NotedRequest): void {
     if (asked.method === 'UpdateResources/v1') {
       const update = readBody(asked, updateResourcesRequestSchema);
       if (this.#isCurrent(asked.nodeId, update.Muster)) this.#noteResources(update);
@@ -154,17 +164,28 @@ export class RequestHandler {
     // Bacalhau's nodes try again after an error, but not after a refusal by a rule.
     if (outcome.code === 'unavailable') return this.#answers.refuse(asker, outcome);
     if (outcome.accepted) this.#onExecutions(asker.id, executionsIn(Info, this.#options.clock.now()));
+    if (outcome.accepted && !Muster) this.#onConnected(Info);
     return this.#answers.membership(asker, outcome, arrival);
   }
 
-  async #updateInfo(request: RegisterRequest, arrival: number): Promise<RequestResult> {
+  // A node of Bacalhau may send its first heartbeat, or what it has free, as late as half a minute after this.
+  #onConnected({ NodeID: id, ComputeNodeInfo }: NodeInfo): void {
+    const { resources, health, clock } = this.#options;
+    const { AvailableCapacity: available, QueueCapacity: queued } = ComputeNodeInfo;
+    resources.set(id, { available, queued, usage: undefined, at: clock.now() });
+    health.markAlive(id);
+  }
+
+  // `registers` tells whether this is the only way in which a node that is not on the roll comes back.
+  async #updateInfo(request: RegisterRequest, arrival: number, registers: boolean): Promise<RequestResult> {
     const { Info, Muster } = request;
     const asker = { id: Info.NodeID, sender: Muster };
     const refusal = await this.#refusalOf(asker, Info.Hostname);
-    // Such a node never registers again by itself, and this request has all that a registration has.
-    const isRegistration =
-      !Muster && !this.#options.roll.records.get(asker.id) && releaseOfNode(Info).registersOnce;
-    if (refusal && isRegistration) return this.#register(request, arrival);
+    if (refusal && registers && !this.#options.roll.records.get(asker.id)) {
+      const fields = { node: asker.id, bacalhau: releaseOfNode(Info).versions };
+      this.#options.log.debug(fields, 'a node that is not on the roll is registered by its information');
+      return this.#register(request, arrival);
+    }
     if (refusal) return this.#answers.refuse(asker, refusal);
     const outcome = this.#unlessGone(asker.id, await this.#options.roll.updateInfo(Info));
     if (outcome.code === 'handshake_required' || outcome.code === 'deleted') {
@@ -274,7 +295,7 @@ const agentOf = ({ sender }: Asker, host: string | undefined): MessageSender => 
 
 // Reads the body of a request. What a client without a key says of itself does not count.
 function readBody<T extends NodeMessage>(
-  { nodeId, body, hasSender }: NodeRequest,
+  { nodeId, body, hasSender }: NotedRequest,
   schema: v.GenericSchema<unknown, T>,
 ): T {
   const message = ofNode(nodeId, validate(schema, body));

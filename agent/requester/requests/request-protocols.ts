@@ -1,15 +1,30 @@
 // The two protocols in which nodes ask: bprotocol, which muster and every Bacalhau speak, and ncl, which Bacalhau's nodes
 // from 1.6 on speak when nobody answered the first. Both lead to the same requests.
-import { encodeEmptyResponse, encodeErrorResponse, encodeRegisterResponse } from '../../protocol/answers.ts';
+import {
+  encodeEmptyResponse,
+  encodeErrorResponse,
+  encodeRegisterResponse,
+  reasons,
+} from '../../protocol/answers.ts';
+import { metadataKeys } from '../../protocol/envelope.ts';
+import { ProtocolError } from '../../protocol/error.ts';
 import { parseJson } from '../../protocol/json.ts';
-import { encodeControlAnswer, encodeControlError, readControlRequest } from '../../protocol/ncl.ts';
+import { encodeControlAnswer, failedText, misfitText, readControlRequest } from '../../protocol/ncl.ts';
+import {
+  ControlError,
+  type ControlFault,
+  concurrentUpdate,
+  encodeControlError,
+} from '../../protocol/ncl-error.ts';
 import {
   controlWildcard,
+  type ManagementMethod,
   managementSubject,
   managementWildcard,
   nodeInOutSubject,
   parseManagementSubject,
 } from '../../protocol/subjects.ts';
+import type { Message } from '../../transport/port.ts';
 import type { RequestResult } from './request-answers.ts';
 import type { NodeRequest } from './request-handler.ts';
 
@@ -19,6 +34,9 @@ export interface ReadRequest extends Pick<NodeRequest, 'method' | 'body'> {
   encode(result: RequestResult, at: Date): string | Uint8Array;
 }
 
+/** What is read of the message of a request. */
+export type RequestMessage = Pick<Message, 'data' | 'header'>;
+
 export interface RequestProtocol {
   /** The subject of the requests of all nodes. */
   readonly wildcard: string;
@@ -26,17 +44,23 @@ export interface RequestProtocol {
   readonly toAll: readonly string[];
   /** Returns the node in the subject of a request; undefined when it is the subject of another program. */
   nodeIn(subject: string): string | undefined;
+  /** Whether the requests of a node are carried out one after the other, in the order in which they came. */
+  readonly isOrdered: boolean;
+  /** Whether a node of Bacalhau registers again when it is told that it must. */
+  readonly registersAgain: boolean;
   /** Reads a request, on a subject that names a node. @throws ProtocolError */
-  read(subject: string, data: Uint8Array): ReadRequest;
-  /** Writes the answer to a request that failed. `text` must not be empty. */
-  encodeError(text: string): string | Uint8Array;
+  read(subject: string, message: RequestMessage): ReadRequest;
+  /** Writes the answer to a request that failed. `text` must not be empty; `error` is what was thrown, if anything was. */
+  encodeError(text: string, message: RequestMessage, error?: unknown): string | Uint8Array;
 }
 
 export const bprotocol: RequestProtocol = {
   wildcard: managementWildcard,
   toAll: [managementSubject('*', 'UpdateResources/v1'), managementSubject('*', 'Leave/v1')],
   nodeIn: subject => parseManagementSubject(subject)?.nodeId,
-  read(subject, data) {
+  isOrdered: false,
+  registersAgain: false,
+  read(subject, { data }) {
     const target = parseManagementSubject(subject);
     if (!target) throw new Error(`${subject} is the subject of no request`);
     return { method: target.method, body: parseJson(data), encode: encodeAnswer };
@@ -54,15 +78,23 @@ export const ncl: RequestProtocol = {
   wildcard: controlWildcard,
   toAll: [controlWildcard],
   nodeIn: nodeInOutSubject,
-  read(_subject, data) {
-    const request = readControlRequest(data);
-    const encode: ReadRequest['encode'] = (result, at) =>
-      result.form === 'error'
-        ? encodeControlError(result.reason, mustShakeHands.has(result.code))
-        : encodeControlAnswer(request, result, at);
+  isOrdered: true,
+  registersAgain: true,
+  read(subject, message) {
+    const request = readControlRequest(message.data);
+    const encode: ReadRequest['encode'] = (result, at) => {
+      const fault = controlFault(request.method, result);
+      if (!fault) return encodeControlAnswer(request, result, at, messageIdOf(message));
+      const cause = controlCause(fault, result.reason, nodeInOutSubject(subject));
+      return encodeControlError(cause, fault, messageIdOf(message));
+    };
     return { method: request.method, body: request.body, encode };
   },
-  encodeError: text => encodeControlError(text, false),
+  encodeError(text, message, error) {
+    if (error instanceof ControlError) return encodeControlError(text, error.control, messageIdOf(message));
+    const cause = error instanceof ProtocolError ? misfitText(text) : failedText(text);
+    return encodeControlError(cause, 'other', messageIdOf(message));
+  },
 };
 
 /** The refusals after which a node has to register again, or has to hear that it may not. */
@@ -71,6 +103,31 @@ const mustShakeHands: ReadonlySet<RequestResult['code']> = new Set([
   'deleted',
   'rejected',
 ]);
+
+/** Returns the error with which a result is answered; undefined for an answer that is none. */
+function controlFault(
+  method: ManagementMethod,
+  { form, code, isConcurrent }: RequestResult,
+): ControlFault | undefined {
+  // Only the answer to a handshake tells a node that it was rejected.
+  const isRejected = code === 'rejected' && method !== 'RegisterNode/v1';
+  if (form !== 'error' && !isRejected) return undefined;
+  if (mustShakeHands.has(code)) return 'handshake_required';
+  return isConcurrent ? 'concurrent_update' : 'other';
+}
+
+function controlCause(fault: ControlFault, reason: string, nodeId: string): string {
+  if (fault === 'handshake_required') return reasons.handshakeRequired(nodeId);
+  return fault === 'concurrent_update' ? concurrentUpdate : failedText(reason);
+}
+
+/** The longest id of a message that is given back. Those of Bacalhau have up to 24 characters. */
+const maxMessageIdLength = 128;
+
+function messageIdOf(message: RequestMessage): string {
+  const id = message.header(metadataKeys.messageId);
+  return id.length > maxMessageIdLength ? '' : id;
+}
 
 function encodeAnswer({ form, accepted, reason, muster }: RequestResult): string {
   if (form === 'error') return encodeErrorResponse(reason, muster);

@@ -14,7 +14,7 @@ import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
 import { record, requesterNode } from '../samples.ts';
 
-function begin(topic = defaultHeartbeatTopic) {
+function begin(topic = defaultHeartbeatTopic, among: { hasUnverified?: boolean; isShared?: boolean } = {}) {
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   const { log, lines } = recordLog();
@@ -34,6 +34,8 @@ function begin(topic = defaultHeartbeatTopic) {
     log,
     topic,
     hasUnverified: false,
+    isShared: false,
+    ...among,
     counters,
     records,
     health: { markAlive: (id, sequence) => void calls.push(`${id} ${sequence}`) },
@@ -66,6 +68,25 @@ describe('a heartbeat', () => {
     assert.deepEqual(heard, ['node-1']);
     assert.equal(counters.heartbeats, 3);
     assert.deepEqual(lines, []);
+  });
+
+  test('of a Bacalhau node counts on the topics of all its releases, where such nodes are let in', async () => {
+    const plain = encodePlainHeartbeat({ NodeID: 'bacalhau-1', Sequence: 1 });
+    const shared = begin(defaultHeartbeatTopic, { isShared: true });
+    await shared.send('heartbeat', plain);
+    const unverified = begin('own.{nodeId}.topic', { hasUnverified: true });
+    await unverified.send('unverified.heartbeat', plain);
+    const enveloped = encodeHeartbeat({ NodeID: 'bacalhau-1', Sequence: 2 }, undefined, shared.clock.now());
+    await unverified.send(`unverified.${subjectOf('bacalhau-1')}`, enveloped);
+    const keyed = begin();
+    await keyed.send('heartbeat', plain);
+    assert.deepEqual(
+      [shared.calls, unverified.calls, keyed.calls],
+      [['bacalhau-1 1'], ['bacalhau-1 1', 'bacalhau-1 2'], []],
+    );
+    // An agent of muster names its session there, or does not count.
+    await shared.send('heartbeat', encodePlainHeartbeat({ NodeID: 'node-1', Sequence: 1 }));
+    assert.deepEqual(shared.calls, ['bacalhau-1 1', 'other session node-1']);
   });
 
   test("counts as a Bacalhau node sends it, and in plain JSON on the node's subject", async () => {

@@ -27,13 +27,12 @@ describe("a Bacalhau node gets Bacalhau's answers, byte for byte,", () => {
     );
     assert.equal(roll.records.get(id)?.Muster?.Session, undefined);
     assert.equal(resources.get(id)?.available.CPU, 6.4);
-    assert.deepEqual(calls, [`alive ${id}`]);
+    assert.deepEqual(calls, [`alive ${id}`, `alive ${id}`]);
   });
 
   test('in refusals too, without a member of muster', async () => {
     const { send, broker, clock, roll } = await begin();
     const handshake = `{"error":"node ${id} not connected - handshake required","value":null}`;
-    assert.equal(await send(subject('UpdateNodeInfo/v1'), asRecorded('UpdateNodeInfo/v1')), handshake);
     assert.equal(await send(subject('UpdateResources/v1'), asRecorded('UpdateResources/v1')), handshake);
     await send(subject('RegisterNode/v1'), asRecorded('RegisterNode/v1'));
     assert.equal(
@@ -70,29 +69,19 @@ describe("a Bacalhau node gets Bacalhau's answers, byte for byte,", () => {
     );
   });
 
-  test('and is registered by its information where it registers only once in its life', async () => {
-    const { asked, ask, roll } = await begin();
-    const info = (GitVersion: string, SupportedProtocols: string[] | undefined) => ({
-      Info: {
-        ...computeInfo(id),
-        SupportedProtocols,
-        BacalhauVersion: { ...computeInfo(id).BacalhauVersion, GitVersion },
-      },
-    });
-    const both = ['bprotocol/v2', 'ncl/v1'];
-    const unknown = { error: `node ${id} not connected - handshake required`, value: null };
-    assert.deepEqual(await asked(id, 'UpdateNodeInfo/v1', info('v1.6.0', both)), unknown);
-    assert.equal(roll.records.get(id), undefined);
-    for (const once of [info('', undefined), info('v1.5.2', both)]) {
-      const accepted = '{"value":{"Accepted":true,"Reason":"node registered"}}';
-      assert.equal(await ask(id, 'UpdateNodeInfo/v1', once), accepted);
-      assert.equal(roll.records.get(id)?.Membership, 'PENDING');
-      await roll.decide(id, decision, rejectNode);
-      assert.deepEqual(await asked(id, 'UpdateNodeInfo/v1', once), {
-        value: { Accepted: false, Reason: 'node registration rejected' },
-      });
-      await roll.decide(id, decision, deleteNode);
-    }
+  test('and is registered by its information, because by this protocol it registers only at its start', async () => {
+    const { send, roll, calls, resources } = await begin();
+    const tell = () => send(subject('UpdateNodeInfo/v1'), asRecorded('UpdateNodeInfo/v1'));
+    const registered = '{"value":{"Accepted":true,"Reason":"node registered"}}';
+    assert.equal(await tell(), registered);
+    assert.equal(roll.records.get(id)?.Membership, 'PENDING');
+    assert.deepEqual(calls, [`alive ${id}`]);
+    assert.equal(resources.get(id)?.available.CPU, 6.4);
+    await roll.decide(id, decision, rejectNode);
+    assert.equal(await tell(), '{"value":{"Accepted":false,"Reason":"node registration rejected"}}');
+    await roll.decide(id, decision, deleteNode);
+    assert.equal(await tell(), registered);
+    assert.equal(roll.records.get(id)?.Membership, 'PENDING');
   });
 
   test('to lists in another order, for which nothing is written or announced', async () => {
