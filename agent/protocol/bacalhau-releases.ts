@@ -9,18 +9,31 @@ export interface BacalhauRelease {
   configuration: 'older' | 'newer';
   /** The topics on which a node sends each of its heartbeats. */
   heartbeatTopics: readonly string[];
+  /** What its command line expects of `agent/node`: the information of the node, or the record with the information in it. */
+  agentNode: 'info' | 'state';
 }
 
 export type BacalhauReleaseName = '1.4' | '1.5' | '1.6';
 
 export const bacalhauReleases: Readonly<Record<BacalhauReleaseName, BacalhauRelease>> = {
-  '1.4': { versions: 'up to 1.4', configuration: 'older', heartbeatTopics: [plainHeartbeatTopic] },
+  '1.4': {
+    versions: 'up to 1.4',
+    configuration: 'older',
+    heartbeatTopics: [plainHeartbeatTopic],
+    agentNode: 'state',
+  },
   '1.5': {
     versions: '1.5',
     configuration: 'newer',
     heartbeatTopics: [defaultHeartbeatTopic, plainHeartbeatTopic],
+    agentNode: 'info',
   },
-  '1.6': { versions: 'from 1.6 on', configuration: 'newer', heartbeatTopics: [defaultHeartbeatTopic] },
+  '1.6': {
+    versions: 'from 1.6 on',
+    configuration: 'newer',
+    heartbeatTopics: [defaultHeartbeatTopic],
+    agentNode: 'info',
+  },
 };
 
 /** The topics of the heartbeats of all releases. */
@@ -50,4 +63,22 @@ export function releaseOfNode(
 ): BacalhauRelease {
   const { GitVersion } = info.BacalhauVersion;
   return GitVersion === '' && !info.SupportedProtocols ? bacalhauReleases['1.4'] : releaseOf(GitVersion);
+}
+
+/** The oldest version of a client that Bacalhau's servers answer. */
+export const oldestClient = '1.4.0';
+
+/** Builds that say that they have no version. */
+const unnumbered: readonly string[] = ['', 'v0.0.0', 'v0.0.0-xxxxxxx'];
+
+/** Returns whether a client with this version is served, as Bacalhau's servers decide it. */
+export function clientAge(gitVersion: string): 'served' | 'too_old' | 'unreadable' {
+  if (unnumbered.includes(gitVersion)) return 'served';
+  const numbers = /^v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(-[\w.-]+)?(?:\+[\w.-]+)?$/.exec(gitVersion);
+  if (!numbers) return 'unreadable';
+  const [, major = 0, minor = 0, patch = 0, preview] = numbers;
+  const [version, oldest] = [[major, minor, patch].map(Number), oldestClient.split('.').map(Number)];
+  const first = version.findIndex((number, index) => number !== oldest[index]);
+  const isOlder = first < 0 ? preview !== undefined : (version[first] ?? 0) < (oldest[first] ?? 0);
+  return isOlder ? 'too_old' : 'served';
 }

@@ -14,6 +14,7 @@ export const problemStatus = {
   PayloadTooLarge: 413,
   TooManyRequests: 429,
   InternalError: 500,
+  NotImplemented: 501,
   ServiceUnavailable: 503,
   NoQuorum: 503,
 } as const;

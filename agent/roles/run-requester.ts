@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { accountKeys } from '../broker/account-keys.ts';
 import type { Broker } from '../broker/broker.ts';
+import { bacalhauConfig } from '../config/bacalhau/shown-config.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { operatorTokenFile, roleFolder } from '../config/paths.ts';
 import { readHostFacts } from '../host/host-facts.ts';
@@ -201,7 +202,9 @@ async function serveNodes(
   connection.onState(() => notifier.update());
   const tls = await apiCertificate(settings, folder, log, made => certificates.onMade(made));
   const { host, port, openReads } = settings.api;
-  const api = await startApi({ directory: requester.directory, host, port, openReads, tls, log });
+  let latest = settings;
+  const config = () => bacalhauConfig(settings, latest);
+  const api = await startApi({ directory: requester.directory, host, port, openReads, tls, log, config });
   cleanup.defer(() => api.stop());
   cleanup.defer(() => notifier.stopping());
   const reloadCredentials = createCredentialReloader(settings.nats, connection, log);
@@ -211,6 +214,7 @@ async function serveNodes(
       log,
       notifier,
       apply: async next => {
+        latest = next;
         requester.reload(next.requester);
         if (!broker) await reloadCredentials();
       },

@@ -29,10 +29,21 @@ function wrongNames(value: unknown, at = ''): string[] {
   });
 }
 
-/** What others say the names of: CloudEvents, the discovery of Prometheus, and the JSON Schema in how one logs in. */
+/**
+ * What others say the names of: CloudEvents, the discovery of Prometheus, the JSON Schema in how one logs in, and Bacalhau for the
+ * configuration of a server. Two of its former routes answer with text.
+ */
 const standards = {
   commands: ['events'],
-  routes: ['orchestrator/events', 'sd/prometheus', 'v1/auth', `auth/${loginMethod}`],
+  routes: [
+    'orchestrator/events',
+    'sd/prometheus',
+    'v1/auth',
+    `auth/${loginMethod}`,
+    'agent/config',
+    'v1/livez',
+    'v1/id',
+  ],
 };
 
 describe('the names in JSON', () => {

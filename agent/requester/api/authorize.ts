@@ -29,7 +29,11 @@ export interface AuthorizationOptions {
 }
 
 /** The paths that never need a token: they say how to get one. */
-const isLogin = (path: string): boolean => path === '/api/v1/auth' || path.startsWith('/api/v1/auth/');
+const isLogin = (path: string): boolean =>
+  path === '/api/v1/auth' || path.startsWith('/api/v1/auth/') || path === '/api/v1/agent/authconfig';
+/** A POST that changes nothing: Bacalhau's command line up to 1.4 asks so for the version of the server. */
+const isRead = (method: string, path: string): boolean =>
+  method === 'GET' || method === 'HEAD' || (method === 'POST' && path === '/api/v1/version');
 /** The paths whose reads always need a token: they name the operators, and the durables of listeners. */
 const isPrivate = (path: string): boolean =>
   /^\/api\/v1\/orchestrator\/(operators|listeners)(\/|$)/.test(path);
@@ -37,7 +41,7 @@ const isPrivate = (path: string): boolean =>
 /** Returns what a call needs. Everything but a read is a change, so that a new route is never open by mistake. */
 function needOf(method: string, path: string, openReads: boolean): 'nothing' | 'read' | 'change' {
   if (isLogin(path)) return 'nothing';
-  if (method !== 'GET' && method !== 'HEAD') return 'change';
+  if (!isRead(method, path)) return 'change';
   return openReads && !isPrivate(path) ? 'nothing' : 'read';
 }
 
@@ -57,8 +61,11 @@ export function authorization(options: AuthorizationOptions): MiddlewareHandler<
 function authorizer({ directory, log, isLocal }: AuthorizationOptions) {
   const refused = refusedTokenLog(log);
   return (call: Call, need: 'read' | 'change'): Caller => {
-    const token = bearerOf(call.req.header('authorization'));
-    if (token === undefined) throw noToken(need, isLocal ? directory.tokenFile : undefined);
+    const header = call.req.header('authorization');
+    if (header !== undefined && /^basic /i.test(header)) throw noPasswords();
+    const token = bearerOf(header);
+    if (token === undefined)
+      throw noToken(need, isLocal ? directory.tokenFile : undefined, isEmptyBearer(header) ? 403 : 401);
     const checked = directory.operators.check(token);
     if (checked.kind === 'valid') {
       if (need === 'change' && checked.caller.readOnly) throw readOnly(checked.caller.name);
@@ -92,13 +99,23 @@ function bearerOf(header: string | undefined): string | undefined {
   return /^bearer +(\S{1,512})$/i.exec(header ?? '')?.[1];
 }
 
-function noToken(need: 'read' | 'change', file: string | undefined): RequestFault {
+/** Whether a client of Bacalhau shows that it logged in without a token. It tells its user nothing of an answer with status 401. */
+const isEmptyBearer = (header: string | undefined): boolean => /^bearer *$/i.test(header ?? '');
+
+function noToken(need: 'read' | 'change', file: string | undefined, status: 401 | 403): RequestFault {
   const where = file
     ? `the one of this machine is in ${file}, for its user and root`
     : 'muster operator create NAME makes one';
-  return new RequestFault(401, `this ${need} needs an operator's token`, where);
+  return new RequestFault(status, `this ${need} needs an operator's token`, where);
 }
 
+// Bacalhau's command line shows nothing of an answer with status 401, so this one has another.
+const noPasswords = (): RequestFault =>
+  new RequestFault(
+    403,
+    'muster knows no user names and passwords',
+    "show an operator's token as a bearer token; Bacalhau from 1.7 on takes it from BACALHAU_API_KEY",
+  );
 const unknownToken = (): RequestFault =>
   new RequestFault(401, "this is no operator's token that the requester knows", newTokenHint);
 const expired = ({ name, at }: { name: string; at: string }): RequestFault =>

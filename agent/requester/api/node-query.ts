@@ -71,7 +71,7 @@ const orders: Readonly<Record<NodeOrder, Order>> = {
   available_disk: largest('Disk'),
   available_gpu: largest('GPU'),
   approval: by(view => view.Membership),
-  // Bacalhau uses the name `status` for the membership.
+  // In Bacalhau this sorts by the membership, as `approval` does.
   status: by(view => healths.indexOf(view.Muster.Health)),
 };
 

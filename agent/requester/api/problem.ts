@@ -24,6 +24,7 @@ const faultCodes = {
   404: 'NotFound',
   413: 'PayloadTooLarge',
   429: 'TooManyRequests',
+  501: 'NotImplemented',
 } as const satisfies Record<number, ProblemCode>;
 
 const codes: Partial<Record<ErrorCode, ProblemCode>> = problemCodes;

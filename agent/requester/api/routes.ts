@@ -16,12 +16,15 @@ import type { Log } from '../../system/log.ts';
 import { printable } from '../../system/printable.ts';
 import type { Directory } from '../directory/directory.ts';
 import { notFound } from '../roll/decisions.ts';
+import { type AgentRoutesOptions, agentRoutes, shownBuild } from './agent-routes.ts';
 import { answer, parameters } from './answer.ts';
 import { authorityRoutes } from './authority-routes.ts';
 import { type ApiEnvironment, actOf, authorization, type Call } from './authorize.ts';
+import { bacalhauClients, requestIdOf, requestIds } from './bacalhau-clients.ts';
 import { addBacalhauRoutes } from './bacalhau-routes.ts';
 import { callerWaits } from './caller-wait.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
+import { jobRoutes } from './job-routes.ts';
 import { addJoinCodeRoutes } from './join-code-routes.ts';
 import { listenerRoutes } from './listener-routes.ts';
 import { loginRoutes } from './login.ts';
@@ -47,6 +50,8 @@ export interface RoutesOptions {
   openReads: boolean;
   /** The clock by which the waiting of callers is judged; that of the system by default. */
   clock?: Pick<Clock, 'monotonic' | 'now'> | undefined;
+  /** See AgentRoutesOptions; nothing by default. */
+  config?: AgentRoutesOptions['config'] | undefined;
 }
 
 export function apiRoutes({
@@ -57,28 +62,29 @@ export function apiRoutes({
   isOwnHost,
   openReads,
   clock,
+  config = () => ({}),
 }: RoutesOptions): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
   const nodeStreams = new NodeStreams();
 
+  app.use(requestIds());
   app.use(async (call, next) => {
     if (isOwnHost(hostOf(call.req.header('host')))) return next();
     const others = isLocal ? 'localhost, 127.0.0.1 or [::1]' : 'a name of its certificate';
     throw new RequestFault(403, `the Host header must name this machine: ${others}`);
   });
   app.use(authorization({ directory, log, isLocal, openReads }));
+  app.use(bacalhauClients(() => shownBuild(directory)));
   app.use(operations());
   app.use(callerWaits(clock));
-  app.route('/api/v1/auth', loginRoutes({ directory, log, isLocal }));
+  app.route('/api/v1/auth', loginRoutes({ directory, log, isLocal, openReads }));
   app.route('/api/v1/orchestrator/operators', operatorRoutes(directory));
   app.route('/api/v1/orchestrator/listeners', listenerRoutes(directory));
   app.route('/api/v1/orchestrator/authorities', authorityRoutes(directory));
   app.route('/api/v1/orchestrator/operations', operationRoutes(directory));
+  app.route('/api/v1/orchestrator/jobs', jobRoutes());
   app.route('/', monitoringRoutes(directory));
-
-  app.get('/api/v1/agent/alive', call => answer(call, { Status: 'OK' }));
-  app.get('/api/v1/agent/version', call => answer(call, directory.self.BacalhauVersion));
-  app.get('/api/v1/agent/node', call => answer(call, directory.self));
+  app.route('/', agentRoutes({ directory, config }));
 
   app.get('/api/v1/orchestrator/nodes', call => {
     const nodes = queryNodes(directory.list(), parameters(call), (clock ?? systemClock).now());
@@ -134,16 +140,16 @@ export function apiRoutes({
 
   app.notFound(call => {
     const route = printable(`${call.req.method} ${call.req.path}`, 200);
-    throw new RequestFault(404, `there is nothing at ${route}`);
+    throw new RequestFault(404, `there is nothing at ${route}`, 'docs/messages.md lists what there is');
   });
   app.onError((error, call) => {
     const { method, path } = call.req;
-    const problem = problemOf(error, requestId(call));
+    const problem = problemOf(error, requestIdOf(call));
     // Only the path is logged, because a query may contain private text, and the body of a PUT contains the caller's token.
     if (problem) log.debug({ method, path, status: problem.Status, err: error }, 'request refused');
     else if (isCutShort(call)) log.debug({ method, path, err: error }, 'the caller went away in its request');
     else log.error({ method, path, err: error }, 'request failed unexpectedly');
-    const shown = problem ?? unexpectedProblem(requestId(call));
+    const shown = problem ?? unexpectedProblem(requestIdOf(call));
     return answer(call, shown, shown.Status);
   });
   return app;
@@ -193,9 +199,4 @@ function timeOf(since: string | undefined): Date | undefined {
     if (!(error instanceof ProtocolError)) throw error;
     throw new RequestFault(400, 'since is not an RFC 3339 time such as 2026-01-31T12:00:00Z');
   }
-}
-
-function requestId(call: Call): string {
-  const id = call.req.header('x-request-id') ?? '';
-  return /^[\x21-\x7e]{1,128}$/.test(id) ? id : '';
 }

@@ -29,6 +29,7 @@ export interface ApiOptions {
   readTimeoutMs?: number;
   /** See RoutesOptions. */
   clock?: RoutesOptions['clock'];
+  config?: RoutesOptions['config'];
 }
 
 /** The certificate of the API. */
@@ -74,6 +75,7 @@ export async function startApi({
   tls,
   readTimeoutMs,
   clock,
+  config,
   ...more
 }: ApiOptions): Promise<Api> {
   const isLocal = isLoopback(host);
@@ -88,6 +90,7 @@ export async function startApi({
     openReads: isLocal && openReads,
     isOwnHost,
     clock,
+    config,
   });
   const listener = boundUnanswered(getRequestListener(app.fetch), log);
   const server = tls

@@ -5,6 +5,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
 import { withShownNames } from '../../../agent/output/member-names.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
+import { version } from '../../../agent/system/version.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';
 import { computeInfo, record, requesterNode } from '../samples.ts';
@@ -374,7 +375,10 @@ test('the API shows that the requester is alive, its version, its node and its s
   const api = await serve(t, directory);
   const get = async (path: string) => (await call(api, path)).json();
   assert.deepEqual(await get('/api/v1/agent/alive'), { Status: 'OK' });
-  assert.deepEqual(await get('/api/v1/agent/version'), directory.self.BacalhauVersion);
+  assert.deepEqual(await get('/api/v1/agent/version'), {
+    ...directory.self.BacalhauVersion,
+    GitVersion: `muster-${version}`,
+  });
   assert.deepEqual(await get('/api/v1/agent/node'), directory.self);
   assert.deepEqual(
     await get('/api/v1/orchestrator/status'),

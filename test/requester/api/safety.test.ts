@@ -127,7 +127,6 @@ for (const name of strangeNames) {
 }
 
 const strangePaths = [
-  '/',
   '/api',
   '/api/v1/orchestrator',
   `${nodes}/`,
