@@ -212,9 +212,20 @@ async function beginRestore(
   connection: StorageConnection,
   { stream, config, state }: StreamCopy,
 ): Promise<string> {
-  const { deliver_subject: to } = await callApi(connection, `STREAM.RESTORE.${stream}`, { config, state });
+  const request = { config: withoutServerNotes(config), state };
+  const { deliver_subject: to } = await callApi(connection, `STREAM.RESTORE.${stream}`, request);
   if (typeof to !== 'string' || !to.startsWith('$JS.SNAPSHOT.RESTORE.')) throw notUnderstood(stream);
   return to;
+}
+
+/**
+ * Returns the configuration without what a server from 2.11 on noted in it about itself. Each such server notes it anew. To an
+ * earlier one it would be metadata of the stream, and a program that opens the stream by its usual configuration is refused.
+ */
+function withoutServerNotes({ metadata, ...config }: StreamCopy['config']): StreamCopy['config'] {
+  if (!isRecord(metadata)) return config;
+  const own = Object.entries(metadata).filter(([name]) => !name.startsWith('_nats.'));
+  return own.length === 0 ? config : { ...config, metadata: Object.fromEntries(own) };
 }
 
 async function sendChunks(

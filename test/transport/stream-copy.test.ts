@@ -58,6 +58,21 @@ async function fill(connection: CopyingConnection, name: string, count: number):
 const storageOf = (connection: CopyingConnection) => connection as unknown as StorageConnection;
 
 describe('a copy of a stream', () => {
+  test('has the metadata of the stream, and not what the former server noted there', async () => {
+    const from = await connectTo(server);
+    await (await from.storage()).bucket({ name: 'noted', history: 1 });
+    const copies = await from.copies();
+    const { copy, chunks } = await take(copies, 'KV_noted');
+    await copies.remove('KV_noted');
+    const metadata = { '_nats.made.by': 'another version', owner: 'ops' };
+    await copies.restore({ ...copy, config: { ...copy.config, metadata } }, each(chunks));
+    const { config } = (await copies.snapshot('KV_noted', async () => undefined)) as {
+      config: { metadata?: Record<string, string> };
+    };
+    assert.equal(config.metadata?.owner, 'ops');
+    assert.ok(!Object.keys(config.metadata ?? {}).includes('_nats.made.by'));
+  });
+
   test('brings messages, sequences, time of creation and durables to another server', async () => {
     const from = await connectTo(server);
     const bucket = await (await from.storage()).bucket({ name: 'copied', history: 1 });
