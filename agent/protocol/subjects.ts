@@ -39,6 +39,9 @@ export const jobMessageWildcard = 'bacalhau.global.compute.*.out.msgs';
 /** Returns the node in a subject of one of these two kinds. */
 export const nodeInOutSubject = (subject: string): string => subject.split('.')[3] ?? '';
 
+/** A subject on which the orchestrator of Bacalhau with this id listens. It ignores the method, which it does not know. */
+export const orchestratorSubject = (id: string): string => `node.orchestrator.${id}.AreYouThere/v1`;
+
 /** The default topic of heartbeats. Bacalhau from 1.5 on receives them there. */
 export const defaultHeartbeatTopic = 'bacalhau.global.compute.{nodeId}.out.heartbeat';
 

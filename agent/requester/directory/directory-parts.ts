@@ -43,7 +43,7 @@ export interface DirectoryParts {
   cluster: Pick<Bucket, 'watch'>;
   operators: Operators;
   /** The other requesters of the roll. */
-  peers: Pick<Peers, 'list' | 'areThere' | 'askSilent'>;
+  peers: Pick<Peers, 'list' | 'isThere' | 'areThere' | 'askSilent'>;
   /** Who watches over the roll. */
   lease: Pick<Lease, 'holder'>;
   /** Tells the other requesters what an operator confirmed. */

@@ -7,6 +7,7 @@ import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { printable } from '../../system/printable.ts';
+import { BrokerError } from '../../transport/port.ts';
 import type { KeyDecisions } from '../enrolment/key-decisions.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
@@ -26,6 +27,7 @@ import {
 } from '../roll/decisions.ts';
 import { labelNode } from '../roll/label-rules.ts';
 import { withPinnedKey } from '../roll/node-key.ts';
+import { UnwrittenError } from '../roll/record-writer.ts';
 import type { Roll } from '../roll/roll.ts';
 import { type Hearing, onlyAsShown } from '../roll/shown-rule.ts';
 import type { StoredRecord } from '../roll/stored-record.ts';
@@ -41,7 +43,7 @@ export interface NodeDecisionsOptions {
   parts(): {
     roll: Roll;
     keys: KeyDecisions | undefined;
-    peers: Pick<Peers, 'list'>;
+    peers: Pick<Peers, 'isThere'>;
     health: Pick<HealthWatch, 'silenceMs' | 'liveness' | 'health'>;
     renames: Pick<Renames, 'rename'>;
   };
@@ -74,17 +76,22 @@ export class NodeDecisions {
     return this.#noted(name, decision, 'delete', async () => {
       if (decision.isBan && !(await this.#hasDecided(name, decision, 'deleted')))
         await this.#ban(name, decision);
-      const rule = this.#isGoneRequester(name) ? deleteRequester : deleteNode;
+      const rule = (await this.#isGoneRequester(name, decision)) ? deleteRequester : deleteNode;
       await this.#decide(name, decision, rule, 'node deleted');
     });
   }
 
-  /** Returns whether this is the id of another requester that is not heard. */
-  #isGoneRequester(id: string): boolean {
-    const { self, parts } = this.#options;
+  /** Returns whether an operator means another requester, and that one does not run. */
+  async #isGoneRequester(name: string, decision: Decision): Promise<boolean> {
+    const { self, parts, faults } = this.#options;
     const { roll, peers } = parts();
-    const isOther = roll.records.get(id)?.Info.NodeType === 'Requester' && id !== self.NodeID;
-    return isOther && !peers.list().some(({ requester }) => requester === id);
+    const id = decision.isExact ? name : roll.records.find(name);
+    if (id === undefined || id === self.NodeID) return false;
+    if (roll.records.get(id)?.Info.NodeType !== 'Requester') return false;
+    const isThere = await peers
+      .isThere(id)
+      .catch(error => faults.throwUndecided(unwritten(error), name, findOut(name, decision)));
+    return !isThere;
   }
 
   rekey(name: string, decision: Decision): Promise<void> {
@@ -243,6 +250,9 @@ export class NodeDecisions {
     );
   }
 }
+
+const unwritten = (error: unknown): unknown =>
+  error instanceof BrokerError ? new UnwrittenError(error.fault, error.message, { cause: error }) : error;
 
 const findOut = (node: string, { operation }: Decision): string =>
   operation ? `muster explain ${operation}` : `muster node describe ${node}`;

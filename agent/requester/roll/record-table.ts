@@ -63,6 +63,14 @@ export class RecordTable {
     return this.#pending;
   }
 
+  /** Returns what `resolve` returns; undefined where it throws. */
+  find(name: string): string | undefined {
+    const exact = this.#records.get(name);
+    if (exact) return isListed(exact) ? name : undefined;
+    const matches = this.#startingWith(name);
+    return matches.length === 1 ? matches[0] : undefined;
+  }
+
   /**
    * Returns the id of the node that an operator means: the node with exactly this id, otherwise the only node whose id
    * begins with it. A record that cannot be read counts too. @throws MusterError `not_found`, or `ambiguous` with the ids

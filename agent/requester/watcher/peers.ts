@@ -1,5 +1,5 @@
 // The peers are the other requesters of the same roll. Each tells the others every few seconds that it is there.
-import { peersSubject } from '../../protocol/subjects.ts';
+import { orchestratorSubject, peersSubject } from '../../protocol/subjects.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
@@ -14,10 +14,17 @@ import { differingSettings, type SharedSettings } from './shared-settings.ts';
 
 /**
  * Times in milliseconds: how often each requester tells that it is there; the silence after which it counts as gone; how
- * long a start waits for the first and for each further answer; and how long a peer that has gone may still have written
- * what this requester has not heard of.
+ * long a start waits for the first and for each further answer; how long a peer that has gone may still have written what this
+ * requester has not heard of; and how long the broker has to say that no orchestrator of Bacalhau listens.
  */
-const timesMs = { tell: 2_000, gone: 7_000, firstAnswer: 1_000, nextAnswer: 200, late: 30_000 };
+const timesMs = {
+  tell: 2_000,
+  gone: 7_000,
+  firstAnswer: 1_000,
+  nextAnswer: 200,
+  late: 30_000,
+  orchestrator: 1_000,
+};
 /** Largest number of peers that are remembered. On a NATS of one's own anybody may pretend to be one. */
 const maxPeers = 32;
 /** How many comings and goings of peers are logged at `info`. */
@@ -132,6 +139,21 @@ export class Peers {
     return [...this.#peers.values()]
       .map(({ peer }) => peer)
       .sort((a, b) => (a.requester < b.requester ? -1 : 1));
+  }
+
+  /**
+   * Returns whether a requester runs: another one of this roll, or an orchestrator of Bacalhau on the same NATS, which answers
+   * nothing, but listens. @throws BrokerError when the connection is lost
+   */
+  async isThere(requester: string): Promise<boolean> {
+    if (this.list().some(peer => peer.requester === requester)) return true;
+    try {
+      await this.#options.connection.request(orchestratorSubject(requester), '', timesMs.orchestrator);
+      return true;
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.fault === 'disconnected') throw error;
+      return error.fault === 'timeout';
+    }
   }
 
   /**
