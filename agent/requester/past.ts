@@ -5,7 +5,8 @@ import type { Storage } from '../transport/port.ts';
 import { type EventHistory, isBefore, readEventHistory, unannouncedChanges } from './events/event-history.ts';
 import type { EventPublisher } from './events/event-publisher.ts';
 import { eventStreamConfig } from './events/stream-config.ts';
-import { type HealthWatch, heardBefore } from './health/health-watch.ts';
+import type { HealthWatch } from './health/health-watch.ts';
+import { heardBefore } from './health/heard-before.ts';
 import type { StoredLastSeen } from './health/last-seen-store.ts';
 import type { OnLoaded } from './roll/current-records.ts';
 import type { AnnouncedMembership, StoredRecord } from './roll/stored-record.ts';
@@ -46,7 +47,7 @@ export function catchUp({ history, lastSeen, incarnation }: Past, parts: CatchUp
     for (const change of due) events.announceEarlierChange(id, change);
     const isNew = due.some(({ Kind }) => Kind === 'registered');
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {
-      const seenAt = isNew ? undefined : (lastSeen.times.get(id) ?? heardBefore(stored.state));
+      const seenAt = isNew ? undefined : latest(lastSeen.times.get(id), heardBefore(stored.state, now));
       health.add(id, isNew ? 'UNKNOWN' : history.health(id), seenAt);
       if (stored.state.Membership === 'PENDING') waiting.add(id, seenAt !== undefined);
     }
@@ -70,3 +71,6 @@ export function announcedReader(
     return memberships.nodes;
   };
 }
+
+const latest = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);

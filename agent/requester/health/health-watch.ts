@@ -4,6 +4,7 @@ import type { Health, NodeState } from '../../protocol/node-state.ts';
 import type { WaitingVerdicts } from './doubt.ts';
 import { type Liveness, LivenessTable } from './health.ts';
 import { HealthAnnouncements, type HealthAnnouncer } from './health-announcements.ts';
+import { heardBefore } from './heard-before.ts';
 import { type Outlook, outlookOf } from './outlook.ts';
 import { SilenceTrust, type SilenceTrustOptions } from './silence-trust.ts';
 
@@ -69,7 +70,8 @@ export class HealthWatch {
 
   /** Watches a compute node that has a new record. */
   onRecord(id: string, state: NodeState): void {
-    if (state.Info.NodeType === 'Compute') this.#nodes.add(id, undefined, heardBefore(state));
+    if (state.Info.NodeType === 'Compute')
+      this.#nodes.add(id, undefined, heardBefore(state, this.#options.clock.now()));
   }
 
   /**
@@ -241,11 +243,4 @@ export class HealthWatch {
   #announce(node: Liveness, current: Health, rule: string): void {
     if (this.#graceOver && this.#isAnnouncing) this.#announcements.announce(node, current, rule);
   }
-}
-
-/** Returns when a node was last heard before it was renamed, or went and was brought back; undefined for any other. */
-export function heardBefore({ Muster }: NodeState): number | undefined {
-  const { LastSeenAt, UndeletedAt } = Muster?.Former ?? {};
-  const at = Muster?.FormerIDs?.[0]?.LastSeenAt ?? (UndeletedAt && LastSeenAt);
-  return at ? Date.parse(at) : undefined;
 }
