@@ -197,6 +197,7 @@ export class StoreFollower {
     this.#noteWatched(entry.revision);
     if (!isNodeKey(key)) {
       if (this.#missing) this.#otherKeys++;
+      if (!entry.marker) this.#unreadable.addForeign(key);
       return;
     }
     this.#missing?.delete(key);
