@@ -1,16 +1,28 @@
-// The store that muster and Bacalhau share.
+// The store that muster and Bacalhau share: each opens what the other wrote, and a cluster moves from one to the other and back.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Connection } from '../../agent/transport/port.ts';
-import { capture } from '../support/captures.ts';
+import {
+  bucketConfig,
+  listAs,
+  putRecord,
+  recordsOf,
+  storedReleases,
+  writeBucket,
+  writeRecordedFolder,
+} from '../support/bacalhau/stored-bucket.ts';
+import { capture, envelopeOf } from '../support/captures.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
-import { openConnection } from '../support/open-connection.ts';
+import { makeNatsServer, type NatsServer, startNatsServer } from '../support/nats-server.ts';
+import { openConnection, startConnection } from '../support/open-connection.ts';
+import { muster } from '../support/program.ts';
 
 const node = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
 
-describe('the store of Bacalhau', () => {
+describe('the store that muster shares with Bacalhau', () => {
   let broker: NatsServer;
   let peer: Connection;
   let cluster: Cluster;
@@ -39,6 +51,123 @@ describe('the store of Bacalhau', () => {
     );
   };
 
+  for (const release of storedReleases) {
+    it(`a store of ${release} is opened with what it has of each node, and ${release} lists what was decided since`, async () => {
+      await writeBucket(peer, release);
+      const config = await bucketConfig(peer);
+      cluster = await Cluster.create({ servers: broker.url });
+      await cluster.requester();
+      const found = new Map((await cluster.nodes()).map(view => [view.Info.NodeID, view]));
+      for (const { Info, Membership, ConnectionState } of recordsOf(release)) {
+        const view = found.get(Info.NodeID);
+        assert.equal(view?.Membership, Membership, Info.NodeID);
+        assert.equal(view.Info.NodeType, Info.NodeType);
+        assert.deepEqual(view.Info.Labels, Info.Labels);
+        assert.equal(view.Info.BacalhauVersion.GitVersion, Info.BacalhauVersion.GitVersion);
+        assert.deepEqual(
+          view.Info.ComputeNodeInfo.MaxCapacity,
+          Info.ComputeNodeInfo?.MaxCapacity ?? {},
+          Info.NodeID,
+        );
+        // Only of a node that was not connected at the end does the record say when it was last heard.
+        const hasEnded = Info.NodeType === 'Compute' && ConnectionState?.Status === 'DISCONNECTED';
+        const heard = hasEnded
+          ? Date.parse(ConnectionState.LastHeartbeat)
+          : Date.parse('0001-01-01T00:00:00Z');
+        assert.equal(Date.parse(view.ConnectionState.LastHeartbeat), heard, Info.NodeID);
+      }
+      await cluster.decide('n-rejected', 'approve');
+      await cluster.decide('n-pending', 'delete');
+      await cluster.decide('n-orchestrator', 'delete');
+      await cluster.output('node', 'cordon', 'n-approved', '-m', 'a new disk');
+      assert.deepEqual(await bucketConfig(peer), config);
+      const listed = await listAs(peer, release);
+      assert.deepEqual([...listed.keys()], ['n-approved', 'n-rejected', 'node-0']);
+      assert.equal(listed.get('n-rejected')?.Membership, 'APPROVED');
+      const before = recordsOf(release).find(({ Info }) => Info.NodeID === 'n-approved');
+      assert.deepEqual(listed.get('n-approved')?.ConnectionState, before?.ConnectionState);
+    });
+  }
+
+  it('one bad record never breaks the list, and it can be deleted', async () => {
+    await writeBucket(peer, '1.9.3');
+    const good = recordsOf('1.9.3').find(({ Info }) => Info.NodeID === 'n-approved');
+    assert.ok(good);
+    const bad: Record<string, unknown> = {
+      'n-other-id': good,
+      'n-no-type': { ...good, Info: { ...good.Info, NodeID: 'n-no-type', NodeType: 'nodeTypeUndefined' } },
+      'n-many-labels': {
+        ...good,
+        Info: {
+          ...good.Info,
+          NodeID: 'n-many-labels',
+          Labels: Object.fromEntries(
+            Array.from({ length: 5_000 }, (_, at) => [`label-${at}`, 'x'.repeat(100)]),
+          ),
+        },
+      },
+      'n-wrong-types': { ...good, Info: { ...good.Info, NodeID: 'n-wrong-types', Labels: ['a'] } },
+      'n-a-list': [],
+    };
+    for (const [id, record] of Object.entries(bad)) await putRecord(peer, id, JSON.stringify(record));
+    await putRecord(peer, 'n-cut-off', '{"Info":{');
+    const odd: Record<string, unknown> = {
+      'n-no-labels': { ...good, Info: { ...good.Info, NodeID: 'n-no-labels', Labels: null } },
+      'n-no-membership': { Info: { ...good.Info, NodeID: 'n-no-membership' } },
+      'n-strange-words': {
+        Info: { ...good.Info, NodeID: 'n-strange-words' },
+        Membership: 'BANNED',
+        Connection: 'LOST',
+        ConnectionState: { Status: 'LOST', LastHeartbeat: '9999-01-01T00:00:00Z' },
+      },
+    };
+    for (const [id, record] of Object.entries(odd)) await putRecord(peer, id, JSON.stringify(record));
+    // Bacalhau allows ids that muster does not.
+    await putRecord(
+      peer,
+      'n=odd/id.eu',
+      JSON.stringify({ ...good, Info: { ...good.Info, NodeID: 'n=odd/id.eu' } }),
+    );
+    cluster = await Cluster.create({ servers: broker.url });
+    const requester = await cluster.requester();
+    const ids = (await cluster.nodes()).map(({ Info }) => Info.NodeID);
+    const usual = recordsOf('1.9.3').map(({ Info }) => Info.NodeID);
+    assert.deepEqual(ids, [...usual, ...Object.keys(odd), 'node-0'].sort());
+    assert.equal((await cluster.node('n-no-membership'))?.Membership, '');
+    assert.equal(
+      Date.parse((await cluster.node('n-strange-words'))?.ConnectionState.LastHeartbeat ?? ''),
+      Date.parse('0001-01-01T00:00:00Z'),
+    );
+    assert.match(
+      requester.stdout + requester.stderr,
+      /"records":6,.*the records of these nodes cannot be read/,
+    );
+    assert.match(requester.stdout + requester.stderr, /n=odd\/id.eu/);
+    for (const id of [...Object.keys(bad), 'n-cut-off']) await cluster.decide(id, 'delete');
+    await cluster.decide('n-no-membership', 'approve');
+    await cluster.decide('n-strange-words', 'approve');
+    assert.equal((await listAs(peer, '1.9.3')).get('n-strange-words')?.Membership, 'APPROVED');
+  });
+
+  it('an orchestrator that is gone is taken off the list for good, and one that runs stays', async () => {
+    await writeBucket(peer, '1.9.3');
+    cluster = await Cluster.create({ servers: broker.url });
+    await cluster.requester();
+    // What an orchestrator listens to, whatever its release.
+    const running = peer.subscribe('node.orchestrator.n-orchestrator.>', () => undefined);
+    await peer.flush(5_000);
+    const refused = await cluster.command('node', 'delete', 'n-orchestrator');
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /node n-orchestrator is a requester: it cannot be deleted while it runs/);
+    running.unsubscribe();
+    await peer.flush(5_000);
+    assert.equal(await cluster.output('node', 'delete', 'n-orchestrator', '-m', 'we moved'), 'Ok\n');
+    assert.equal(await cluster.node('n-orchestrator'), undefined);
+    assert.doesNotMatch(await cluster.output('node', 'list', '--deleted'), /n-orchestrator/);
+    const own = await cluster.command('node', 'delete', 'node-0');
+    assert.match(own.stderr, /node node-0 is a requester: it cannot be deleted while it runs/);
+  });
+
   it("our store has its node state, in Bacalhau's own bucket", async () => {
     cluster = await Cluster.create({ servers: broker.url });
     await startRequester();
@@ -58,5 +187,94 @@ describe('the store of Bacalhau', () => {
     });
     assert.equal(state.Connection, 'DISCONNECTED');
     assert.equal(state.ConnectionState.Status, 'DISCONNECTED');
+  });
+});
+
+describe('a cluster of Bacalhau on its own data', () => {
+  const token = 'the-token-of-all-nodes';
+  let data: NatsServer;
+  let shared: Cluster;
+  let own: Cluster;
+
+  before(async () => {
+    data = await makeNatsServer({ config: `authorization { token: "${token}" }` });
+    await writeRecordedFolder(data.folder);
+    await data.start();
+    shared = await Cluster.create({ servers: data.url, settings: { 'nats.token': token } });
+    own = await Cluster.create({ settings: { 'requester.unverifiedNodes': true } });
+  });
+
+  after(async () => {
+    await shared.release();
+    await own.release();
+    await data.release();
+  });
+
+  const backup = () => join(shared.folder, 'muster.backup');
+  const configOf = ({ folder }: Cluster) => join(folder, 'node-0-requester.yaml');
+
+  const open = async (url: string): Promise<Connection> => {
+    const connection = startConnection(url, { credentials: () => ({ token }) });
+    await connection.connected();
+    return connection;
+  };
+
+  // Sends what a node of Bacalhau sends when it has another connection: it was not told that this is another program.
+  const goesOn = async (url: string, id: string): Promise<string> => {
+    const connection = await open(url);
+    const send = async (name: string): Promise<string> => {
+      const { subject, bytes } = capture(`ncl/${name}`);
+      const message = envelopeOf(bytes.toString('utf8', 5).replaceAll(node, id));
+      const answer = await connection.request(subject.replace(node, id), message, 5_000);
+      return Buffer.from(answer.data).toString();
+    };
+    try {
+      const answer = await send('transport.HeartbeatRequest');
+      return /HandshakeRequired/.test(answer) ? await send('transport.HandshakeRequest') : answer;
+    } finally {
+      await connection.close();
+    }
+  };
+
+  it('is kept by muster, whose nodes come back by themselves', async () => {
+    await shared.requester();
+    assert.match(await goesOn(data.url, 'n-c1'), /HeartbeatResponse/);
+    assert.match(await goesOn(data.url, 'n-c2'), /"reason":"node has been rejected"/);
+    assert.match(await goesOn(data.url, 'n-c3'), /HeartbeatResponse/);
+    assert.deepEqual(
+      (await shared.nodes()).map(({ Info, Membership }) => `${Info.NodeID} ${Membership}`),
+      ['n-c1 APPROVED', 'n-c2 REJECTED', 'n-c3 PENDING', 'n-orch-1 APPROVED', 'node-0 APPROVED'],
+    );
+    await shared.decide('n-c3', 'approve');
+    await shared.decide('n-orch-1', 'delete');
+  });
+
+  it('goes on in the broker of the requester, where each node can have a key', async () => {
+    const made = await muster(['backup', backup(), '--config', configOf(shared)]);
+    assert.equal(made.code, 0, made.stderr);
+    const idle = await own.requester({}, { wait: false });
+    await idle.kill();
+    const restored = await muster(['restore', backup(), '--config', configOf(own)]);
+    assert.equal(restored.code, 0, restored.stderr);
+    await writeFile(join(own.folderOf('node-0'), 'requester', 'bacalhau.token'), token, { mode: 0o600 });
+    await own.requester();
+    assert.match(await goesOn(own.servers, 'n-c1'), /HeartbeatResponse/);
+    assert.match(await goesOn(own.servers, 'n-c2'), /"reason":"node has been rejected"/);
+    assert.match(await goesOn(own.servers, 'n-new'), /"reason":"node registered"/);
+    assert.deepEqual(
+      (await own.nodes()).map(({ Info, Membership }) => `${Info.NodeID} ${Membership}`),
+      ['n-c1 APPROVED', 'n-c2 REJECTED', 'n-c3 APPROVED', 'n-new PENDING', 'node-0 APPROVED'],
+    );
+  });
+
+  it('goes back to an orchestrator with what was decided', async () => {
+    await shared.release();
+    const orchestrator = await open(data.url);
+    const nodes = await listAs(orchestrator, '1.9.3');
+    await orchestrator.close();
+    assert.deepEqual(
+      [...nodes].map(([id, { Membership }]) => `${id} ${Membership}`),
+      ['n-c1 APPROVED', 'n-c2 REJECTED', 'n-c3 APPROVED', 'node-0 APPROVED'],
+    );
   });
 });

@@ -35,8 +35,7 @@ export interface Outcome {
 const atOnce = 16;
 
 /** The errors after which no other node can have more success. */
-const isHopeless = ({ code }: MusterError): boolean =>
-  /^(unreachable|not_allowed|no_quorum|unsupported)$/.test(code);
+const isHopeless = ({ code }: MusterError): boolean => /^(unreachable|not_allowed|no_quorum)$/.test(code);
 
 /**
  * Calls `act` for each target, with an operation of its own. After an error that would meet all others too, and when `stopped`

@@ -1,0 +1,142 @@
+// Plays the store of Bacalhau on a real broker: writes the bucket as a release of it does, and reads it as strictly as that.
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Connection } from '../../../agent/transport/port.ts';
+
+export const storedReleases = ['1.4.0', '1.5.2', '1.6.5', '1.9.3'] as const;
+export type StoredRelease = (typeof storedReleases)[number];
+
+/** A record as Bacalhau has it: its names, and what a test looks at. */
+export interface StoredNode {
+  Info: {
+    NodeID: string;
+    NodeType: string;
+    Labels: Record<string, string> | null;
+    ComputeNodeInfo?: { MaxCapacity: Record<string, number> };
+    BacalhauVersion: { GitVersion: string };
+  };
+  Membership: string;
+  Connection?: string;
+  ConnectionState?: {
+    Status: string;
+    LastHeartbeat: string;
+    ConnectedSince?: string;
+    DisconnectedSince?: string;
+    LastError?: string;
+  };
+}
+
+const read = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../../fixtures/bacalhau/${name}.json`, import.meta.url), 'utf8'));
+
+/** Returns the records of a recorded store. */
+export const recordsOf = (release: StoredRelease): StoredNode[] => read(`store-${release}`).records;
+
+const stream = 'KV_node_v1';
+
+/** Returns how a release makes its bucket. Up to 1.4 the oldest record would give way when the bucket is full. */
+const configOf = (release: StoredRelease) => ({
+  name: stream,
+  subjects: ['$KV.node_v1.>'],
+  retention: 'limits',
+  max_consumers: -1,
+  max_msgs: -1,
+  max_bytes: -1,
+  max_age: 0,
+  max_msgs_per_subject: 1,
+  max_msg_size: -1,
+  discard: read(`store-${release}`).discard,
+  storage: 'file',
+  num_replicas: 1,
+  duplicate_window: 120_000_000_000,
+  deny_delete: true,
+  deny_purge: false,
+  allow_rollup_hdrs: true,
+  allow_direct: true,
+});
+
+/** Makes the bucket, or opens it if it is exactly as the release makes it. @throws Error with the broker's refusal */
+const openAs = (peer: Connection, release: StoredRelease) =>
+  call(peer, `STREAM.CREATE.${stream}`, configOf(release));
+
+/** Removes everything that is stored on the broker, and writes the bucket of a release with its recorded records. */
+export async function writeBucket(peer: Connection, release: StoredRelease): Promise<void> {
+  const { streams } = (await call(peer, 'STREAM.NAMES', {})) as { streams: string[] | null };
+  for (const name of streams ?? []) await call(peer, `STREAM.DELETE.${name}`, {});
+  await openAs(peer, release);
+  for (const record of recordsOf(release)) await putRecord(peer, record.Info.NodeID, JSON.stringify(record));
+}
+
+/** Writes one record as it is. */
+export async function putRecord(peer: Connection, key: string, value: string): Promise<void> {
+  refused(await peer.request(`$KV.node_v1.${key}`, value, 5_000));
+}
+
+/** Returns the configuration of the bucket, without what the server notes in it. */
+export async function bucketConfig(peer: Connection): Promise<unknown> {
+  const { config } = (await call(peer, `STREAM.INFO.${stream}`, {})) as { config: Record<string, unknown> };
+  const { metadata: _notes, ...rest } = config;
+  return rest;
+}
+
+/**
+ * Returns the nodes that a release lists. It opens the bucket, asks for the keys, and reads each record; the first that it
+ * cannot read breaks the whole list. @throws Error
+ */
+export async function listAs(peer: Connection, release: StoredRelease): Promise<Map<string, StoredNode>> {
+  await openAs(peer, release);
+  const { state } = (await call(peer, `STREAM.INFO.${stream}`, { subjects_filter: '$KV.node_v1.>' })) as {
+    state: { subjects?: Record<string, number> };
+  };
+  const nodes = new Map<string, StoredNode>();
+  for (const subject of Object.keys(state.subjects ?? {}).sort()) {
+    const message = await peer.request(
+      `$JS.API.DIRECT.GET.${stream}`,
+      JSON.stringify({ last_by_subj: subject }),
+      5_000,
+    );
+    if (message.header('KV-Operation') !== '') continue;
+    const record = JSON.parse(Buffer.from(message.data).toString());
+    refuseUnreadable(record);
+    nodes.set(subject.slice('$KV.node_v1.'.length), record);
+  }
+  return nodes;
+}
+
+/** Writes a recorded folder of JetStream into the folder of a server that does not run. */
+export async function writeRecordedFolder(serverFolder: string): Promise<void> {
+  const files: Record<string, string> = read('store-folder-1.9.3');
+  for (const [name, data] of Object.entries(files)) {
+    const path = join(serverFolder, 'store', 'jetstream', '$G', 'streams', name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, Buffer.from(data, 'base64'));
+  }
+}
+
+async function call(peer: Connection, method: string, body: unknown): Promise<unknown> {
+  return refused(await peer.request(`$JS.API.${method}`, JSON.stringify(body), 5_000));
+}
+
+function refused({ data }: { data: Uint8Array }): unknown {
+  const answer = JSON.parse(Buffer.from(data).toString());
+  if (answer.error) throw new Error(`${answer.error.err_code} ${answer.error.description}`);
+  return answer;
+}
+
+const isText = (value: unknown): boolean => value === undefined || typeof value === 'string';
+const isTime = (value: unknown): boolean =>
+  value === undefined ||
+  (typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value));
+
+// Go refuses a value of another type, a time in another form, and Bacalhau any type of node but two. It ignores members that
+// it does not know.
+function refuseUnreadable({ Info, Membership, Connection, ConnectionState }: StoredNode): void {
+  const type = Info.NodeType;
+  if (!/^(compute|requester)$/i.test(type)) throw new Error(`invalid node type: ${type}`);
+  const state = ConnectionState;
+  const texts = [Info.NodeID, Membership, Connection, state?.Status, state?.LastError];
+  const times = [state?.LastHeartbeat, state?.ConnectedSince, state?.DisconnectedSince];
+  if (![...texts, ...Object.values(Info.Labels ?? {})].every(isText) || !times.every(isTime))
+    throw new Error(`the record of ${Info.NodeID} cannot be read`);
+}
