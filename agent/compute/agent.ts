@@ -10,11 +10,13 @@ import type { StateFile } from '../system/state-file.ts';
 import type { Connection, Subscription } from '../transport/port.ts';
 import { agentMetrics } from './agent-metrics.ts';
 import { type AgentStatus, agentStatus, type BrokerAddresses } from './agent-status.ts';
+import { JobRefusals } from './orchestrator/job-refusals.ts';
+import { Orchestrator } from './orchestrator/orchestrator.ts';
 import { OwnSubjects } from './own-subjects.ts';
 import { KeyRotation, type RotationProgress } from './registration/key-rotation.ts';
 import type { NodeKey } from './registration/node-key.ts';
 import { Registration } from './registration/registration.ts';
-import { type KeptAuthorities, RequesterClient } from './registration/requester-client.ts';
+import { type KeptAuthorities, leaveTimeoutMs, RequesterClient } from './registration/requester-client.ts';
 import { sentinelFile } from './registration/sentinel-file.ts';
 import { initialState, isAccepted, type RegistrationState } from './registration/state.ts';
 import { FewerServers } from './reports/fewer-servers.ts';
@@ -84,6 +86,8 @@ export class Agent {
   readonly #fewer: FewerServers;
   readonly #scans: ScanSchedule;
   readonly #subjects: OwnSubjects;
+  readonly #orchestrator: Orchestrator;
+  readonly #jobs: JobRefusals;
   #stateSubscription: Subscription | undefined;
   #wasConnected = false;
   /** When the drain began that the requester told of last; undefined when it told of none. */
@@ -104,8 +108,11 @@ export class Agent {
     };
     const sentinel = sentinelFile({ ...common, folder, key: identity.publicKey });
     const busyFile = new BusyFile({ settings, clock });
+    const orchestrator = new Orchestrator({ ...common, survey });
+    const jobs = new JobRefusals(common);
     const client = new RequesterClient({
       ...common,
+      orchestrator,
       busyFile,
       instance,
       survey,
@@ -126,13 +133,16 @@ export class Agent {
         return identity.publicKey;
       },
     });
-    const heartbeat = new Heartbeat({ ...common, topic: settings.heartbeatTopic });
+    const heartbeat = new Heartbeat({ ...common, orchestrator, topic: settings.heartbeatTopic });
     const reports = new Reports({ ...common, heartbeat, client, registration });
     const fewer = new FewerServers({ ...common, ask: () => reports.sendResourcesNow() });
     const scans = new ScanSchedule({ survey, clock, log });
     const subjects = new OwnSubjects(options);
 
     subjects.onDecision = () => registration.confirm();
+    orchestrator.onPresence = () => {
+      if (this.#stateSubscription) jobs.listen(orchestrator.isPresent);
+    };
     client.onAuthoritiesKept = () => registration.confirm();
     client.onNotPermitted = () => void registration.onNotPermitted();
     rotation.onChanged = () => registration.onKeyChanged();
@@ -164,6 +174,8 @@ export class Agent {
     this.#fewer = fewer;
     this.#scans = scans;
     this.#subjects = subjects;
+    this.#orchestrator = orchestrator;
+    this.#jobs = jobs;
   }
 
   start(): void {
@@ -193,12 +205,13 @@ export class Agent {
     this.#stateSubscription?.unsubscribe();
     this.#stateSubscription = undefined;
     this.#subjects.stop();
+    this.#jobs.listen(false);
     const saved = this.#registration.stop();
     this.#rotation.stop();
     this.#fewer.stop();
     this.#reports.stop();
     this.#scans.stop();
-    if (leaves && this.#client.isMuster && reports !== 'none') await this.#leave();
+    if (leaves && reports !== 'none') await this.#leave();
     await saved;
   }
 
@@ -292,7 +305,8 @@ export class Agent {
     const { node, connection, log } = this.#options;
     if (connection.state.kind !== 'connected') return;
     try {
-      await this.#client.leave('the agent was stopped');
+      if (this.#client.isMuster) await this.#client.leave('the agent was stopped');
+      else await this.#orchestrator.sayGoodbye(leaveTimeoutMs);
     } catch (error) {
       log.debug({ node, err: error }, 'the leave request was not answered');
     }

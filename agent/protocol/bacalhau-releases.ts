@@ -7,10 +7,14 @@ export interface BacalhauRelease {
   versions: string;
   /** The form of its configuration. The older one has no setting for a CA. */
   configuration: 'older' | 'newer';
-  /** The topics on which a node sends each of its heartbeats. */
+  /** The topics on which a node sends each of its heartbeats. Its orchestrator hears them there. */
   heartbeatTopics: readonly string[];
   /** What its command line expects of `agent/node`: the information of the node, or the record with the information in it. */
   agentNode: 'info' | 'state';
+  /** What its orchestrator says when it accepts a registration: of a new node, and of a known one. */
+  acceptances: readonly [newNode: string, knownNode: string];
+  /** Whether its orchestrator answers requests of the newer protocol, `ncl/v1`. */
+  speaksNewerProtocol: boolean;
 }
 
 export type BacalhauReleaseName = '1.4' | '1.5' | '1.6';
@@ -21,18 +25,24 @@ export const bacalhauReleases: Readonly<Record<BacalhauReleaseName, BacalhauRele
     configuration: 'older',
     heartbeatTopics: [plainHeartbeatTopic],
     agentNode: 'state',
+    acceptances: ['', 'node already registered'],
+    speaksNewerProtocol: false,
   },
   '1.5': {
     versions: '1.5',
     configuration: 'newer',
     heartbeatTopics: [defaultHeartbeatTopic, plainHeartbeatTopic],
     agentNode: 'info',
+    acceptances: ['', 'node already registered'],
+    speaksNewerProtocol: false,
   },
   '1.6': {
     versions: 'from 1.6 on',
     configuration: 'newer',
     heartbeatTopics: [defaultHeartbeatTopic],
     agentNode: 'info',
+    acceptances: ['node registered', 'node reconnected'],
+    speaksNewerProtocol: true,
   },
 };
 
@@ -82,3 +92,10 @@ export function clientAge(gitVersion: string): 'served' | 'too_old' | 'unreadabl
   const isOlder = first < 0 ? preview !== undefined : (version[first] ?? 0) < (oldest[first] ?? 0);
   return isOlder ? 'too_old' : 'served';
 }
+
+/**
+ * Returns the release of an orchestrator that accepted a registration with this reason; undefined when it has none of its reasons.
+ * The releases up to 1.5 answer alike, and the later of them is returned.
+ */
+export const releaseOfOrchestrator = (reason: string): BacalhauRelease | undefined =>
+  Object.values(bacalhauReleases).findLast(({ acceptances }) => acceptances.includes(reason));

@@ -9,7 +9,7 @@ import {
 } from './envelope.ts';
 import { ProtocolError } from './error.ts';
 import { ControlError, controlSource } from './ncl-error.ts';
-import { goTime } from './node-info.ts';
+import { goTime, type NodeInfo } from './node-info.ts';
 import { count, struct, validate } from './schema.ts';
 import type { ManagementMethod } from './subjects.ts';
 
@@ -52,6 +52,7 @@ const whole = (_payload: Payload, all: unknown) => all;
 const reasoned = ({ accepted, reason }: ControlOutcome) => ({ accepted, ...(reason ? { reason } : {}) });
 // There are no jobs, so no message about them was processed.
 const nothingProcessed = { LastComputeSeqNum: 0 };
+const nothingReceived = { LastOrchestratorSeqNum: 0 };
 
 const kinds: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   [
@@ -161,6 +162,20 @@ export function encodeControlAnswer(
     payload: kind.payload(outcome, request),
   });
 }
+
+/** Writes a node's handshake. `at` is the wall time of sending. */
+export const encodeHandshake = (info: NodeInfo, at: Date): Buffer =>
+  encodeEnvelope({
+    metadata: messageMetadata('transport.HandshakeRequest', info.NodeID, at),
+    payload: { NodeInfo: info, StartTime: at.toISOString(), ...nothingReceived },
+  });
+
+/** Writes a node's notice that it stops. `at` is the wall time of sending. */
+export const encodeShutdownNotice = (nodeId: string, at: Date): Buffer =>
+  encodeEnvelope({
+    metadata: messageMetadata('transport.ShutdownNoticeRequest', nodeId, at),
+    payload: { NodeID: nodeId, ...nothingReceived },
+  });
 
 /** The acknowledgement of a message about jobs. Without one, a node sends the same again for ever. */
 export const jobMessageReceived = '{}';

@@ -36,6 +36,9 @@ export function parseManagementSubject(
 export const controlWildcard = 'bacalhau.global.compute.*.out.ctrl';
 export const jobMessageWildcard = 'bacalhau.global.compute.*.out.msgs';
 
+/** Returns the subject on which one node asks by the newer protocol. */
+export const controlSubject = (nodeId: string): string => `bacalhau.global.compute.${nodeId}.out.ctrl`;
+
 /** Returns the node in a subject of one of these two kinds. */
 export const nodeInOutSubject = (subject: string): string => subject.split('.')[3] ?? '';
 

@@ -107,7 +107,9 @@ export const refusing =
 
 /** Bacalhau ≥ 1.6 accepts every node, and its answer contains nothing else. */
 export const bacalhau: Reply = ({ method }) =>
-  method === 'UpdateResources/v1' ? encodeEmptyResponse() : encodeRegisterResponse(true, '');
+  method === 'UpdateResources/v1'
+    ? encodeEmptyResponse()
+    : encodeRegisterResponse(true, method === 'RegisterNode/v1' ? reasons.registered : '');
 
 export const silent: Reply = () => undefined;
 

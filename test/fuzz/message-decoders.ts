@@ -8,6 +8,7 @@ import { decodeEnvelope, type Envelope, encodeEnvelope } from '../../agent/proto
 import { readProtobufEnvelope } from '../../agent/protocol/envelope-protobuf.ts';
 import { eventCursor, readEventCursor } from '../../agent/protocol/event-cursor.ts';
 import { decodeHeartbeat, type ReceivedHeartbeat } from '../../agent/protocol/heartbeat.ts';
+import { type JobRequest, readJobRequest } from '../../agent/protocol/job-requests.ts';
 import { parseJson, writeJson } from '../../agent/protocol/json.ts';
 import {
   heartbeatSchema,
@@ -81,6 +82,28 @@ const answers = fc.oneof(
     ),
   }),
 );
+
+const jobRequests = fc.oneof(
+  fc.record({
+    SourcePeerID: fc.constant('n-1'),
+    TargetPeerID: fc.constant('node-1'),
+    Execution: fc.record({
+      ID: fc.uuid(),
+      JobID: fc.uuid(),
+      JobVersion: fc.nat(9),
+      Job: fc.record({ ID: fc.uuid(), Tasks: fc.constant([{ Name: 'main' }]) }),
+    }),
+    WaitForApproval: fc.boolean(),
+  }),
+  fc.record({ SourcePeerID: fc.constant('n-1'), ExecutionID: fc.uuid(), Justification: fc.string() }),
+);
+
+const checkJobRequest = (value: unknown) => {
+  const { orchestrator, execution, job } = value as JobRequest;
+  // The id of the orchestrator becomes a part of a subject.
+  assert.match(orchestrator, /^[A-Za-z0-9_/=-]{1,128}$/);
+  assert.ok(execution.length <= 256 && job.length <= 256);
+};
 
 const envelopes = fc.oneof(
   recorded('envelope-json-v1'),
@@ -284,6 +307,14 @@ export const messageDecoders: readonly Decoder[] = [
         decodeEnvelope(Buffer.from(encode({ form, accepted: true, reason: 'x' } as never, new Date(0))));
       return method;
     },
+  },
+  {
+    what: 'a request about jobs',
+    covers: ['protocol/job-requests.ts readJobRequest'],
+    form: 'json',
+    valid: jobRequests,
+    read: input => readJobRequest(input as Buffer),
+    check: checkJobRequest,
   },
   {
     what: 'what a server of NATS encrypted',

@@ -11,6 +11,7 @@ import {
 } from '../../agent/protocol/caller-wait.ts';
 import { readConnectionName, writeConnectionName } from '../../agent/protocol/connection-name.ts';
 import { parseRevisionEventId, revisionEventId } from '../../agent/protocol/events.ts';
+import { jobMethods, parseJobSubject } from '../../agent/protocol/job-requests.ts';
 import {
   codeIdOf,
   encodeJoinCode,
@@ -242,6 +243,13 @@ export const nameDecoders: readonly Decoder[] = [
         assert.ok(managementMethods.includes(method) && nodeId.length > 0 && !nodeId.includes('.'));
       },
     },
+  ),
+  text(
+    'the subject of a request about jobs',
+    'protocol/job-requests.ts parseJobSubject',
+    fc.constantFrom(...jobMethods).map(method => `node.compute.node-1.${method}/v1`),
+    parseJobSubject,
+    { check: value => assert.ok((jobMethods as readonly unknown[]).includes(value)) },
   ),
   text(
     'the subject of a heartbeat',

@@ -16,6 +16,7 @@ import type { Log } from '../../system/log.ts';
 import type { Random } from '../../system/random.ts';
 import { version } from '../../system/version.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
+import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { MachineSurvey } from '../survey/survey.ts';
 import { OtherBroker } from './other-broker.ts';
 import type { RegistrationState } from './state.ts';
@@ -38,6 +39,7 @@ export interface RequesterClientOptions {
   busyFile: { look(): Promise<number | undefined> };
   connection: Pick<Connection, 'request' | 'moveOn'>;
   state: Readonly<RegistrationState>;
+  orchestrator: Pick<Orchestrator, 'onAnswer' | 'onConnectionLost'>;
   settings: HeartbeatSettings;
   clock: Clock;
   random: Random;
@@ -66,7 +68,7 @@ const defaultAllowedSilenceMs = 45_000;
 /**
  * Time that the answer to a leave request may take, in milliseconds. It is a part of the time that an agent has to stop.
  */
-const leaveTimeoutMs = 700;
+export const leaveTimeoutMs = 700;
 
 /**
  * Sends the requests. Each method throws BrokerError when no answer comes in time, and ProtocolError when the answer
@@ -117,6 +119,7 @@ export class RequesterClient {
   /** Notes that the connection was lost. The agent calls it. */
   onConnectionLost(): void {
     this.#hasAnswered = false;
+    this.#options.orchestrator.onConnectionLost();
   }
 
   /** Time since the last answer, in milliseconds, and why the last request got none; undefined when it got one. */
@@ -196,7 +199,7 @@ export class RequesterClient {
   }
 
   async #request(method: ManagementMethod, body: unknown, timeoutMs = answerTimeoutMs): Promise<Answer> {
-    const { connection, node, clock } = this.#options;
+    const { connection, node, clock, orchestrator } = this.#options;
     const answer = await connection
       .request(managementSubject(node, method), writeJson(body), timeoutMs)
       .then(({ data }) => validate(answerSchema, parseJson(data)))
@@ -208,6 +211,7 @@ export class RequesterClient {
       });
     this.restartSilence();
     this.#otherBroker.onAnswer(answer);
+    orchestrator.onAnswer(method, answer);
     this.#hasAnswered = true;
     // Both kinds of requester can refuse without the member `Muster`, so such a refusal does not show the kind.
     if (answer.accepted || answer.muster) this.#isMuster = answer.muster !== undefined;

@@ -1,8 +1,9 @@
 // The heartbeat is the message that shows that this node is alive.
 import { encodeHeartbeat, encodePlainHeartbeat } from '../../protocol/heartbeat.ts';
-import { heartbeatSubject, isEnveloped } from '../../protocol/subjects.ts';
+import { heartbeatSubject, isEnveloped, plainHeartbeatTopic } from '../../protocol/subjects.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Connection } from '../../transport/port.ts';
+import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { RegistrationState } from '../registration/state.ts';
 import type { Report } from './report-schedule.ts';
 
@@ -12,6 +13,7 @@ export interface HeartbeatOptions {
   topic: string;
   connection: Pick<Connection, 'publish'>;
   state: Readonly<RegistrationState>;
+  orchestrator: Pick<Orchestrator, 'readsPlainHeartbeats'>;
   clock: Clock;
 }
 
@@ -40,15 +42,20 @@ export class Heartbeat implements Report {
     return this.#lastSent;
   }
 
-  /** Publishes a heartbeat. It is not counted when the broker cannot take it. */
+  /**
+   * Publishes a heartbeat. It is not counted when the broker cannot take it. For an orchestrator of Bacalhau that may be an early
+   * one, it is published on that one's subject as well.
+   */
   send(): void {
-    const { connection, node, state, clock } = this.#options;
+    const { connection, node, state, clock, orchestrator } = this.#options;
     const at = clock.now();
     const beat = { NodeID: node, Sequence: this.#count + 1 };
     const data = this.#isEnveloped
       ? encodeHeartbeat(beat, state.session || undefined, at)
       : encodePlainHeartbeat(beat);
     if (!connection.publish(this.#subject, data)) return;
+    if (this.#isEnveloped && orchestrator.readsPlainHeartbeats)
+      connection.publish(plainHeartbeatTopic, encodePlainHeartbeat(beat));
     this.#count++;
     this.#lastSent = at;
     if (this.#count === 1) this.onFirst();
