@@ -49,4 +49,5 @@ const withShortTimeout = (connection: StorageConnection): StorageConnection => (
   },
   onLink: fn => connection.onLink(fn),
   requestRaw: (...request) => connection.requestRaw(...request),
+  hurry: () => connection.hurry(),
 });

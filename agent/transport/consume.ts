@@ -206,6 +206,7 @@ async function consume(
   };
   const receive = (message: Msg) => {
     heard = true;
+    if (!current) connection.hurry();
     const { data } = message;
     // What the broker itself says has no data. To read the headers of each message would take as long as all the rest.
     if (data.length === 0) {

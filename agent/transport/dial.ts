@@ -5,6 +5,7 @@ import { printable } from '../system/printable.ts';
 import { type Credentials, type LoadedCredentials, readCredentials } from './credentials.ts';
 import { type Attempt, explainFailure, type ServerGreeting } from './failure.ts';
 import { NatsConnectionImpl, setTransportFactory } from './nats-internals.ts';
+import type { ReadingPace } from './reading-pace.ts';
 import type { Server } from './server.ts';
 import { type DialOptions, SocketTransport } from './socket.ts';
 import { readTls, type TlsFiles } from './tls.ts';
@@ -22,6 +23,8 @@ export interface DialSettings {
   pingIntervalMs: number;
   /** Number of pings that may be unanswered; 2 by default. The link is lost when the next one is due. */
   maxUnansweredPings?: number;
+  /** Says when the link is read; by default it is read at once. */
+  pace?: ReadingPace | undefined;
   /** Returns the wall time, for messages about the dates of a certificate. */
   now: () => Date;
   /** Called with what the server says of itself, before anything is shown to it. */
@@ -93,6 +96,7 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
       secure: wantsTls ? await readTls(tls) : undefined,
       onCa,
       pingAgain: () => pings?.start(),
+      pace: settings.pace,
       signal,
     };
     const link = await NatsConnectionImpl.connect(options);

@@ -16,6 +16,8 @@ export interface LinkQuestionsOptions {
   /** Returns the beginning of the subjects of answers as it is now; undefined for the usual one. */
   inboxPrefix(): string | undefined;
   clock: Clock;
+  /** Called before somebody waits for an answer. */
+  hurry(): void;
 }
 
 export class LinkQuestions {
@@ -31,6 +33,7 @@ export class LinkQuestions {
     const link = this.#options.link();
     if (!link) throw disconnectedError();
     if (!isSubject(subject)) throw new BrokerError('refused', 'the subject is empty or holds blanks');
+    this.#options.hurry();
     try {
       return await link.request(subject, data, options);
     } catch (error) {
@@ -49,6 +52,7 @@ export class LinkQuestions {
       const { clock, onLink, disconnectedError, inboxPrefix } = this.#options;
       const link = this.#options.link();
       if (!link) return reject(disconnectedError());
+      this.#options.hurry();
       const inbox = createInbox(inboxPrefix());
       const settle = (error?: BrokerError) => {
         timer.cancel();
@@ -86,6 +90,7 @@ export class LinkQuestions {
       const { clock, onLink, disconnectedError } = this.#options;
       const link = this.#options.link();
       if (!link) return reject(disconnectedError());
+      this.#options.hurry();
       const finish = (error?: BrokerError) => {
         timer.cancel();
         linkListener.unsubscribe();

@@ -14,6 +14,7 @@ import { ConnectFailure } from './failure.ts';
 import { type NamedServers, readNamedServers } from './named-servers.ts';
 import type { Pause } from './pause.ts';
 import type { ConnectionState } from './port.ts';
+import type { ReadingPace } from './reading-pace.ts';
 import type { Server } from './server.ts';
 import type { ServerTurns } from './server-turns.ts';
 import type { TlsFiles } from './tls.ts';
@@ -59,6 +60,7 @@ export async function maintainLink(
   turns: ServerTurns,
   callbacks: LinkCallbacks,
   pause: Pause,
+  pace: ReadingPace,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, random, firstWaitMs = 200 } = options;
@@ -68,7 +70,7 @@ export async function maintainLink(
     const server = turns.next();
     if (!server) return;
     const began = clock.monotonic();
-    const wasUp = await connectOnce(server, options, outage, pause, signal);
+    const wasUp = await connectOnce(server, options, outage, pause, pace, signal);
     // When the broker closes a link soon after the connection, this counts as a failure. Otherwise the loop would run
     // without a wait.
     if (wasUp && clock.monotonic() - began > maxWaitMs) failures = 0;
@@ -83,6 +85,7 @@ async function connectOnce(
   options: LinkOptions,
   outage: Outage,
   pause: Pause,
+  pace: ReadingPace,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { name, inboxPrefix, credentials, tls, clock } = options;
@@ -98,6 +101,7 @@ async function connectOnce(
       timeoutMs,
       pingIntervalMs,
       maxUnansweredPings,
+      pace,
       now: () => clock.now(),
     };
     const { link, lost, isEncrypted, localAddress } = await dial(server, settings, signal);

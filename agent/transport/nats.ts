@@ -18,6 +18,7 @@ import {
   type StreamCopies,
   type Subscription,
 } from './port.ts';
+import { ReadingPace } from './reading-pace.ts';
 import { RoleSubscriptions } from './role-subscriptions.ts';
 import { ServerTurns } from './server-turns.ts';
 
@@ -52,6 +53,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
   readonly #questions: LinkQuestions;
   readonly #limitedLog: LimitedLog;
   readonly #pause: Pause;
+  readonly #pace: ReadingPace;
   readonly #turns: ServerTurns;
   // This is done for each message, so the functions are made once.
   readonly #answer = (subject: string, data: Uint8Array | string): boolean => this.publish(subject, data);
@@ -68,19 +70,21 @@ class NatsConnection implements CopyingConnection, StorageConnection {
     this.storeTimeoutMs = options.storeTimeoutMs ?? 5_000;
     this.#limitedLog = limitedLog(options.log, options.clock);
     this.#subscriptions = new RoleSubscriptions(this.#toMessage, this.#limitedLog);
+    this.#pace = new ReadingPace(options.clock);
     this.#questions = new LinkQuestions({
       link: () => this.link,
       onLink: fn => this.onLink(fn),
       disconnectedError: () => this.#disconnectedError(),
       inboxPrefix: () => prefixOf(options.inboxPrefix),
       clock: options.clock,
+      hurry: () => this.hurry(),
     });
     const callbacks = {
       onUp: (link: Link, state: ConnectionState) => this.#useLink(link, state),
       onDown: (state: ConnectionState) => this.#setState(state, undefined),
     };
     this.#pause = new Pause(options.clock, this.#closing.signal);
-    void maintainLink(options, turns, callbacks, this.#pause, this.#closing.signal);
+    void maintainLink(options, turns, callbacks, this.#pause, this.#pace, this.#closing.signal);
   }
 
   get state(): ConnectionState {
@@ -167,6 +171,10 @@ class NatsConnection implements CopyingConnection, StorageConnection {
   subscribe(subject: string, handler: (message: Message) => void, queue?: string): Subscription {
     if (!isSubject(subject)) throw new BrokerError('refused', 'the subject is empty or holds blanks');
     return this.#subscriptions.add({ subject, handler, queue }, this.link);
+  }
+
+  hurry(): void {
+    this.#pace.hurry();
   }
 
   flush(timeoutMs: number): Promise<void> {

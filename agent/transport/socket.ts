@@ -2,7 +2,7 @@
 // leaks the socket of an attempt that timed out, it checks the certificate of an IP address against "localhost", and it does
 // not say how far an attempt came.
 import { once } from 'node:events';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import {
   connect as connectTls,
   type SecureContextOptions,
@@ -12,6 +12,7 @@ import type { ConnectionOptions } from 'nats';
 import { type Attempt, ConnectFailure, explainCertificate, type ServerGreeting } from './failure.ts';
 import type { Transport } from './nats-internals.ts';
 import { findPinned, type PeerCertificates, readPeer } from './peer-certificate.ts';
+import type { ReadingPace } from './reading-pace.ts';
 
 /**
  * The client's options, and the data that the transport needs. The client passes its options to the transport that it
@@ -25,6 +26,8 @@ export interface DialOptions extends ConnectionOptions {
   onCa: ((ca: string) => void) | undefined;
   /** Lets the client ping again, which it ends when its pings were not answered. */
   pingAgain(): void;
+  /** Says when the link is read; by default it is read at once. */
+  pace?: ReadingPace | undefined;
   /** Ends the attempt, or the link. */
   signal: AbortSignal;
 }
@@ -43,6 +46,9 @@ export class SocketTransport implements Transport {
   #socket: Socket | undefined;
   #attempt: Attempt | undefined;
   #pingAgain: () => void = () => undefined;
+  #pace: ReadingPace | undefined;
+  /** Frames that are written together as soon as what runs now has ended. */
+  #frames: Uint8Array[] = [];
   /** Number of chunks that arrived. */
   #received = 0;
   #encrypted = false;
@@ -53,8 +59,9 @@ export class SocketTransport implements Transport {
   readonly #lost = Promise.withResolvers<Error | undefined>();
 
   async connect(_server: unknown, options: ConnectionOptions): Promise<void> {
-    const { attempt, secure, onCa, pingAgain, signal } = options as DialOptions;
+    const { attempt, secure, onCa, pingAgain, pace, signal } = options as DialOptions;
     this.#attempt = attempt;
+    this.#pace = pace;
     this.#pingAgain = pingAgain;
     signal.throwIfAborted();
     const abort = () => this.#finish(new Error('closing'));
@@ -91,8 +98,9 @@ export class SocketTransport implements Transport {
   }
 
   send(frame: Uint8Array): void {
-    // A failed write becomes visible later, as an error of the socket or as unanswered pings.
-    if (!this.isClosed) this.#socket?.write(frame);
+    if (this.isClosed) return;
+    // A write costs far more than a frame, and the answers to one piece of data come one after the other.
+    if (this.#frames.push(frame) === 1) process.nextTick(() => this.#write());
   }
 
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
@@ -145,7 +153,9 @@ export class SocketTransport implements Transport {
   }
 
   async #open({ host, port }: Attempt): Promise<Socket> {
-    const socket = this.#useSocket(connectTcp({ host, port, noDelay: true }));
+    const socket = this.#useSocket(
+      connectTcp({ host, port, noDelay: true, readableHighWaterMark: 1 } as NetConnectOpts),
+    );
     await once(socket, 'connect');
     if (this.#attempt) this.#attempt.localAddress = socket.localAddress;
     return socket;
@@ -205,7 +215,10 @@ export class SocketTransport implements Transport {
     read.forEach(chunk => {
       this.#receive(chunk);
     });
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      this.#receive(chunk);
+      this.#pace?.onPiece(chunk.length, socket);
+    });
     socket.on('close', () => this.#finish(undefined));
     socket.resume();
   }
@@ -216,8 +229,18 @@ export class SocketTransport implements Transport {
     this.#arrival.resolve();
   }
 
+  // A failed write becomes visible later, as an error of the socket or as unanswered pings.
+  #write(): void {
+    const frames = this.#frames;
+    this.#frames = [];
+    this.#socket?.cork();
+    for (const frame of frames) this.#socket?.write(frame);
+    this.#socket?.uncork();
+  }
+
   #finish(error: Error | undefined): void {
     if (this.isClosed) return;
+    this.#write();
     this.isClosed = true;
     if (error) this.closeError = error;
     this.#socket?.destroy(error);

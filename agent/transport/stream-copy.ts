@@ -101,7 +101,10 @@ async function takeSnapshot(options: SnapshotOptions): Promise<StreamCopy> {
   const { link } = connection;
   if (!link) throw new BrokerError('disconnected', 'not connected to the broker');
   const inbox = createInbox();
-  const receiver = new SnapshotReceiver(options, reply => link.publish(reply));
+  const receiver = new SnapshotReceiver(options, reply => {
+    connection.hurry();
+    link.publish(reply);
+  });
   const subscription = link.subscribe(inbox, {
     callback: (error, message) => (error ? receiver.fail(error) : receiver.add(message)),
   });

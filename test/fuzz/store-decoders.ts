@@ -118,6 +118,7 @@ const storage = (data: Uint8Array): StorageConnection => ({
   closed: false,
   onLink: () => ({ unsubscribe: () => undefined }),
   requestRaw: () => Promise.resolve({ data } as Msg),
+  hurry: () => undefined,
 });
 
 const pin = fc.record(

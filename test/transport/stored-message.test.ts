@@ -14,6 +14,7 @@ const answering = (answer: unknown): StorageConnection => ({
   closed: false,
   onLink: () => ({ unsubscribe: () => undefined }),
   requestRaw: async () => ({ data: Buffer.from(JSON.stringify(answer)) }) as unknown as Msg,
+  hurry: () => undefined,
 });
 
 describe('a stored message', () => {

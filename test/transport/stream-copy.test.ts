@@ -264,6 +264,7 @@ describe('a copy of a stream', () => {
       link: storage.link,
       closed: false,
       onLink: fn => storage.onLink(fn),
+      hurry: () => storage.hurry(),
       requestRaw: (subject, data, timeoutMs) => {
         const { deliver_subject: inbox } = JSON.parse(String(data));
         storage.link?.publish(inbox, bytes('chunk'), { reply: '$JS.SNAPSHOT.ACK.KV_gap.x.5.9' });
