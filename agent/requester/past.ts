@@ -47,7 +47,7 @@ export function catchUp({ history, lastSeen, incarnation }: Past, parts: CatchUp
     for (const change of due) events.announceEarlierChange(id, change);
     const isNew = due.some(({ Kind }) => Kind === 'registered');
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {
-      const seenAt = isNew ? undefined : latest(lastSeen.times.get(id), heardBefore(stored.state, now));
+      const seenAt = isNew ? undefined : heardBefore(stored.state, now, lastSeen.times.get(id));
       health.add(id, isNew ? 'UNKNOWN' : history.health(id), seenAt);
       if (stored.state.Membership === 'PENDING') waiting.add(id, seenAt !== undefined);
     }
@@ -71,6 +71,3 @@ export function announcedReader(
     return memberships.nodes;
   };
 }
-
-const latest = (a: number | undefined, b: number | undefined): number | undefined =>
-  a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
