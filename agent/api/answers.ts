@@ -25,7 +25,7 @@ import {
   proofSchema,
   tokenFileSchema,
 } from '../protocol/http-operators.ts';
-import { problemSchema } from '../protocol/http-problems.ts';
+import { orchestratorProblemSchema, problemSchema } from '../protocol/http-problems.ts';
 import { labelChange } from '../protocol/label-schema.ts';
 import { goTime } from '../protocol/node-info.ts';
 import { nodeStateSchema } from '../protocol/node-state.ts';
@@ -83,6 +83,8 @@ export const readNewToken = (value: unknown) => validate(newTokenSchema, value).
 export const readTokenFile = (value: unknown) => validate(tokenFileSchema, value);
 /** Reads the proof that the requester knows a token. @throws ProtocolError */
 export const readProof = (value: unknown) => validate(proofSchema, value);
+/** Reads the body of a refusal of an orchestrator of Bacalhau. @throws ProtocolError */
+export const readOrchestratorProblem = (value: unknown) => validate(orchestratorProblemSchema, value);
 /** Reads the body of a refusal. @throws ProtocolError */
 export const readProblem = (value: unknown) => validate(problemSchema, value);
 

@@ -5,7 +5,6 @@ import type { Settings } from '../config/settings.ts';
 import { ProtocolError } from '../protocol/error.ts';
 import { type DecisionAction, type DecisionBody, type LostNode, signOfLifeHeader } from '../protocol/http.ts';
 import type { OperationView } from '../protocol/http-operations.ts';
-import { nodeIdPattern } from '../protocol/schema.ts';
 import type { GoneNode } from '../protocol/tombstone.ts';
 import { errnoOf, MusterError } from '../system/errors.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
@@ -29,8 +28,10 @@ import { tokenSource } from './find-token.ts';
 import { JoinCodeCalls } from './join-codes.ts';
 import { ListenerCalls } from './listeners.ts';
 import { type NodeListing, openNodeList } from './node-list.ts';
+import { findByName, nodeNotFound, nodePath } from './node-names.ts';
 import type { ApiServerOptions } from './one-server.ts';
 import { OperatorCalls } from './operators.ts';
+import { type Orchestrator, requireKnown } from './orchestrator.ts';
 import { parseJson, readLines } from './read-response.ts';
 import { ApiRequests, withQuery } from './requests.ts';
 import { trustedAuthorities } from './trusted-authorities.ts';
@@ -125,6 +126,11 @@ export class ApiClient {
     return this.#requests.url;
   }
 
+  /** The orchestrator of Bacalhau that answered last; undefined when a requester of muster did, or nothing has answered yet. */
+  get orchestrator(): Orchestrator | undefined {
+    return this.#requests.orchestrator;
+  }
+
   /** Returns the nodes that match `query`, which has the parameters of the API. */
   nodes(query: Readonly<Record<string, string>>): Promise<ShownNode[]> {
     return this.#requests.ask(readNodes, 'GET', withQuery('/orchestrator/nodes', query));
@@ -136,8 +142,15 @@ export class ApiClient {
   }
 
   /** Returns the node with this id, or with this unique beginning of an id. */
-  node(name: string): Promise<ShownNode> {
-    return this.#requests.ask(readOneNode, 'GET', nodePath(name));
+  async node(name: string): Promise<ShownNode> {
+    try {
+      return await this.#requests.ask(readOneNode, 'GET', nodePath(name));
+    } catch (error) {
+      // An orchestrator of Bacalhau does not prefer a whole id to the beginning of others, and up to 1.5 does not say why it fails.
+      const isOdd = error instanceof MusterError && /^(failed|ambiguous|not_found)$/.test(error.code);
+      if (!isOdd || !this.orchestrator) throw error;
+      return findByName(name, await this.nodes({}));
+    }
   }
 
   /**
@@ -156,6 +169,7 @@ export class ApiClient {
     // A node that a requester of muster has listed needs no question before.
     const isOnRoll = decision.Action !== 'undelete';
     const found = node?.Muster || !isOnRoll ? node : await this.#refuseBeginning(id);
+    if (this.orchestrator) requireKnown(this.orchestrator, decision);
     const Fingerprint = decision.Action === 'approve' ? found?.Muster?.Fingerprint : undefined;
     const body = {
       ...(Fingerprint ? { Fingerprint } : {}),
@@ -167,11 +181,16 @@ export class ApiClient {
       ...decision,
       Exact: true,
     };
-    await this.#requests.decide(nodePath(id), body satisfies DecisionBody, {
+    const change = {
       what: `the decision about node ${id}`,
-      findOut: id => `muster explain ${id}`,
+      findOut: (id: string) => `muster explain ${id}`,
       isRemembered: true,
       operation,
+    };
+    await this.#requests.decide(nodePath(id), body satisfies DecisionBody, change).catch(error => {
+      // Nothing was asked before about a node that is gone.
+      if (this.orchestrator) requireKnown(this.orchestrator, decision);
+      throw error;
     });
     return found;
   }
@@ -246,23 +265,14 @@ export class ApiClient {
   // it is asked first which node it would take.
   async #refuseBeginning(id: string): Promise<ShownNode | undefined> {
     const found = await this.node(id).catch((error: MusterError) => {
-      if (error.code === 'unreachable') throw error;
+      if (error.code === 'ambiguous' && this.orchestrator) throw nodeNotFound(id, error.hint);
+      if (error.code === 'unreachable' || this.orchestrator) throw error;
       return undefined;
     });
     const { NodeID } = found?.Info ?? { NodeID: id };
     if (NodeID !== id) throw nodeNotFound(id, wholeIdHint([NodeID]));
     return found;
   }
-}
-
-function nodePath(name: string): string {
-  // A name with other characters could change the path of the request. No node has such an id.
-  if (!nodeIdPattern.test(name)) throw nodeNotFound(name);
-  return `/orchestrator/nodes/${name}`;
-}
-
-function nodeNotFound(name: string, hint?: string): MusterError {
-  return new MusterError('not_found', `node not found: ${name}`, hint ? { hint } : {});
 }
 
 /** Number of signs of life that may be missing before a requester counts as one that hangs. */

@@ -37,6 +37,7 @@ export function tokenSource(settings: Pick<Settings, 'api' | 'dataDir'>): TokenS
   return {
     async here() {
       if (token !== undefined) return { tokens: [given(token, 'api.token')], missed: [], isGiven: true };
+      if (tokenFile === noTokenFile) return { tokens: [], missed: [], isGiven: true };
       if (tokenFile !== undefined) return { tokens: [await readGiven(tokenFile)], missed: [], isGiven: true };
       const folder = await dataFolder(settings).catch(() => undefined);
       return folder === undefined ? nowhere : readFirst(operatorTokenFile(folder));
@@ -44,6 +45,9 @@ export function tokenSource(settings: Pick<Settings, 'api' | 'dataDir'>): TokenS
     in: readFirst,
   };
 }
+
+/** The file that means that no token is shown, for an orchestrator of Bacalhau on a machine that has a token. */
+export const noTokenFile = '/dev/null';
 
 const nowhere: FoundTokens = { tokens: [], missed: [], isGiven: false };
 

@@ -5,6 +5,7 @@ import { type ApiAddress, urlOf } from './address.ts';
 import { type Asked, explain, refusalOf, timeoutError, tokenWanted } from './explain.ts';
 import type { TokenSource } from './find-token.ts';
 import { KeptConnections } from './kept-connections.ts';
+import { type Orchestrator, orchestratorRefusal, orchestratorVersion, withoutProof } from './orchestrator.ts';
 import { parseJson, readBody } from './read-response.ts';
 import { ApiConnection, type OutgoingRequest, type Target } from './send-request.ts';
 import { SignedIn } from './signed-in.ts';
@@ -44,6 +45,8 @@ export class OneServer {
   readonly #options: ApiServerOptions & Required<Pick<ApiServerOptions, 'doubts' | 'isTls'>>;
   /** Whether a read shows the token too: beyond the loopback, and where the requester wants it. */
   #readsSignedIn: boolean;
+  /** The version of the orchestrator of Bacalhau that answered last; undefined when none did. */
+  #bacalhau: string | undefined;
   readonly #kept = new KeptConnections();
   #ca: readonly string[] | undefined;
 
@@ -52,6 +55,11 @@ export class OneServer {
     this.deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
     this.#readsSignedIn = this.#options.isTls;
     this.url = urlOf(this.#options);
+  }
+
+  /** The orchestrator of Bacalhau that answers here; undefined when a requester of muster does, or nothing has answered yet. */
+  get orchestrator(): Orchestrator | undefined {
+    return this.#bacalhau === undefined ? undefined : { url: this.url, version: this.#bacalhau };
   }
 
   /**
@@ -64,16 +72,20 @@ export class OneServer {
     const { tokens } = this.#options;
     if (outgoing.method === 'GET' && !this.#readsSignedIn) {
       const response = await send(target, last);
-      if (response.statusCode !== 401 || !tokens) return accepted(response);
+      if (response.statusCode !== 401 || !tokens) return this.#accepted(response, outgoing);
       response.destroy();
       this.#readsSignedIn = true;
     }
-    if (!tokens) return accepted(await send(target, last));
+    if (!tokens) return this.#accepted(await send(target, last), outgoing);
     const { answerMs } = attempt;
-    const signedIn = this.#kept.take(answerMs) ?? (await SignedIn.open(target, tokens, outgoing.signal));
+    const signedIn =
+      this.#kept.take(answerMs) ??
+      (await SignedIn.open(target, tokens, outgoing.signal).catch((error: unknown) => {
+        throw this.orchestrator ? withoutProof(this.orchestrator, error) : error;
+      }));
     const { response } = await signedIn.send(last);
     this.#kept.keepAfter(response, signedIn, answerMs);
-    return accepted(response, signedIn.withoutToken);
+    return this.#accepted(response, outgoing, signedIn.withoutToken);
   }
 
   /** Returns the error for an operator. `answerMs` is the time that ran out, if one did. */
@@ -96,6 +108,24 @@ export class OneServer {
     this.#ca ??= typeof ca === 'function' ? await ca(connectMs ?? answerMs) : ca;
     return { host, port, isTls, ca: this.#ca, deadlineMs: answerMs, connectMs };
   }
+
+  /**
+   * Returns the response when it is no refusal. When no token was shown, `withoutToken` says of each place why it has none.
+   * @throws MusterError for a refusal; ProtocolError for a response that a requester does not give.
+   */
+  async #accepted(
+    response: IncomingMessage,
+    { path }: OutgoingRequest,
+    withoutToken?: readonly string[],
+  ): Promise<IncomingMessage> {
+    const { statusCode: status = 0 } = response;
+    this.#bacalhau = orchestratorVersion(response);
+    if (status === 200) return response;
+    const text = await readBody(response);
+    if (this.orchestrator) throw orchestratorRefusal(this.orchestrator, { path, status, text });
+    const refusal = refusalOf(status, parseJson(text));
+    throw status === 401 && withoutToken ? tokenWanted(refusal, withoutToken) : refusal;
+  }
 }
 
 async function send(target: Target, outgoing: OutgoingRequest): Promise<IncomingMessage> {
@@ -108,18 +138,4 @@ async function send(target: Target, outgoing: OutgoingRequest): Promise<Incoming
     connection.close();
     throw error;
   }
-}
-
-/**
- * Returns the response when it is no refusal. When no token was shown, `withoutToken` says of each place why it has none.
- * @throws MusterError for a refusal; ProtocolError for a response that a requester does not give.
- */
-async function accepted(
-  response: IncomingMessage,
-  withoutToken?: readonly string[],
-): Promise<IncomingMessage> {
-  const { statusCode = 0 } = response;
-  if (statusCode === 200) return response;
-  const refusal = refusalOf(statusCode, parseJson(await readBody(response)));
-  throw statusCode === 401 && withoutToken ? tokenWanted(refusal, withoutToken) : refusal;
 }

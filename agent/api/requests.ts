@@ -8,6 +8,7 @@ import { systemRandom } from '../system/random.ts';
 import { readDecisionAnswer } from './answers.ts';
 import { type AskedChange, findOutHint, isStartOrName, mayStandText, timeoutError } from './explain.ts';
 import { type ApiServerOptions, type Attempt, OneServer } from './one-server.ts';
+import { type Orchestrator, refusedByText } from './orchestrator.ts';
 import { parseJson, readBody } from './read-response.ts';
 
 /**
@@ -59,11 +60,18 @@ export class ApiRequests {
     return this.#latest.url;
   }
 
+  /** The orchestrator of Bacalhau that answered last; undefined when a requester of muster did. */
+  get orchestrator(): Orchestrator | undefined {
+    return this.#latest.orchestrator;
+  }
+
   /** Sends a decision. @throws MusterError also when the requester refuses it in its answer. */
   async decide(path: string, decision: object, change: Change): Promise<void> {
     const body = JSON.stringify(decision);
     const { Success, Error: reason } = await this.ask(readDecisionAnswer, 'PUT', path, body, change);
-    if (!Success) throw new MusterError('failed', reason || `the requester at ${this.url} refused`);
+    if (Success) return;
+    if (this.orchestrator) throw refusedByText(this.orchestrator, path, reason);
+    throw new MusterError('failed', reason || `the requester at ${this.url} refused`);
   }
 
   /** Sends a request and reads its answer. A request that changes something is an operation of its own. */

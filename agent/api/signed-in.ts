@@ -126,6 +126,7 @@ async function provenToken(
     const proven = await prove(connection, token, signal);
     if (proven) return { token, proven, missed };
   }
+  if (isGiven && tokens.length === 0) return { token: undefined, missed };
   if (isGiven) throw notProven(tokens);
   const file = await askTokenFile(connection, signal);
   const named = file === undefined ? undefined : await source.in(file);

@@ -45,7 +45,7 @@ export const apiSettings = {
     type: path,
     reload: false,
     roles: 'commands',
-    help: "file that holds the operator's token; by default the requester's own on its machine",
+    help: "file that holds the operator's token; the requester's own by default, none with /dev/null",
   },
   'api.tls.certFile': {
     type: path,

@@ -4,6 +4,8 @@ import { tableLine, widthOf } from './table.ts';
 
 /** A column of rows of type `Row`. See FittedColumn for `rank` and `least`. */
 export interface PrintedColumn<Row> extends Pick<FittedColumn, 'title' | 'rank' | 'least'> {
+  /** Whether the column is left out when none of the measured rows says anything in it. */
+  readonly isOptional?: boolean | undefined;
   cell(row: Row): string;
   /** The width that the cells need; measured in the first rows when absent. 0 leaves out a column with a rank. */
   readonly width?: number | undefined;
@@ -49,7 +51,10 @@ export class ColumnPrinter<Row> {
   }
 
   #begin(rows: readonly Row[]): string {
-    const { columns, total = Number.POSITIVE_INFINITY, hasHeader } = this.#options;
+    const { total = Number.POSITIVE_INFINITY, hasHeader } = this.#options;
+    const columns = this.#options.columns.filter(
+      ({ isOptional, cell }) => !isOptional || rows.some(row => cell(row) !== ''),
+    );
     const fitted = columns.map(column => ({ ...column, width: neededBy(column, rows) }));
     const { widths, leftOut } = fitColumns(fitted, total);
     this.#shown = columns.filter(({ title }) => widths.has(title));

@@ -1,7 +1,8 @@
 // The note of a node says in a few words what is wrong with it, or what its operator should know of it.
 import { type Cordon, isDraining } from '../protocol/cordon.ts';
-import { isUnverified, type ListedNode } from '../protocol/listed-node.ts';
+import { isAlive, isUnverified, type ListedNode } from '../protocol/listed-node.ts';
 import { zeroTime } from '../protocol/node-info.ts';
+import { isNeverHeard, silenceOf } from '../protocol/node-silence.ts';
 import { printable } from '../system/printable.ts';
 import { shortDuration } from './units.ts';
 
@@ -68,16 +69,16 @@ function cordonNotes(cordon: Cordon | undefined, now: Date): Note[] {
 const leftError = 'graceful shutdown';
 
 // A node that was rejected sends nothing, so its silence is no news.
-function silenceNotes({ Membership, ConnectionState, Muster }: ListedNode, now: Date): Note[] {
-  if (!Muster || Muster.Health === 'HEALTHY' || Membership === 'REJECTED') return [];
-  const heardAt = timeIn(ConnectionState?.LastHeartbeat);
+function silenceNotes(node: ListedNode, now: Date): Note[] {
+  const { Membership, ConnectionState } = node;
+  if (isAlive(node) || Membership === 'REJECTED') return [];
   if (ConnectionState?.LastError === leftError) {
-    const leftAt = timeIn(ConnectionState.DisconnectedSince) ?? heardAt;
+    const leftAt = timeIn(ConnectionState.DisconnectedSince) ?? timeIn(ConnectionState.LastHeartbeat);
     const ago = leftAt === undefined ? '' : ` ${shortDuration(now.getTime() - leftAt)} ago`;
     return [{ what: 'left', text: `left${ago}` }];
   }
-  const silentMs = Muster.Silence ?? (heardAt === undefined ? undefined : now.getTime() - heardAt);
-  if (silentMs === undefined) return noted('never heard');
+  const silentMs = silenceOf(node, now);
+  if (silentMs === undefined) return noted(isNeverHeard(node) ? 'never heard' : undefined);
   return [{ what: 'silent', text: `silent for ${shortDuration(silentMs)}` }];
 }
 

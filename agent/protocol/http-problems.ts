@@ -43,6 +43,9 @@ export interface Problem {
   NothingDone?: true;
 }
 
+/** What a client reads of a refusal of Bacalhau. Up to 1.4 the reason of a failure is in `error`, and `message` says less. */
+export const orchestratorProblemSchema = struct({ Message: text(4096), Error: text(4096) });
+
 /** The members of a problem that a client reads. */
 export const problemSchema = struct({
   Message: v.pipe(v.string(), v.minLength(1), v.maxLength(4096)),

@@ -271,6 +271,9 @@ export const requesterStateSchema = struct({
   Reason: text(1024),
 });
 
+/** The header by which a requester of muster says what it is, because it answers much as an orchestrator of Bacalhau. */
+export const serverHeader = { name: 'Server', value: 'muster' } as const;
+
 /**
  * The header of a stream of events that goes on: the time in milliseconds after which an empty line comes at the latest when no
  * event does. A requester that hears no events sends none.

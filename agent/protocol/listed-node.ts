@@ -8,9 +8,19 @@ export interface ListedNode
   Muster?: MusterView | undefined;
 }
 
-/** Returns HEALTHY, UNHEALTHY or UNKNOWN. A Bacalhau orchestrator only knows CONNECTED and DISCONNECTED. */
-export const statusOf = ({ Muster, Connection }: ListedNode): string => Muster?.Health ?? Connection;
+/**
+ * Returns HEALTHY, UNHEALTHY or UNKNOWN. A Bacalhau orchestrator only knows CONNECTED and DISCONNECTED. Up to 1.4 it calls itself
+ * DISCONNECTED, because it hears no heartbeats of its own; then nothing is returned.
+ */
+export function statusOf({ Info, Muster, Connection }: ListedNode): string {
+  if (!Muster && Info.NodeType === 'Requester' && Connection === 'DISCONNECTED') return '';
+  return Muster?.Health ?? Connection;
+}
 
 /** Returns whether a requester of muster checks no key of this node. A Bacalhau orchestrator does not tell. */
 export const isUnverified = ({ Info, Muster }: ListedNode): boolean =>
   Info.NodeType !== 'Requester' && Muster !== undefined && !Muster.Fingerprint;
+
+/** Whether a node was heard as it should be. */
+export const isAlive = ({ Muster, Connection }: ListedNode): boolean =>
+  Muster ? Muster.Health === 'HEALTHY' : Connection === 'CONNECTED';

@@ -1,6 +1,6 @@
 // Says which nodes a filter chooses. The requester chooses by it, and so do the commands again: a server that does not know a
 // filter leaves it out, and would name every node.
-import { zeroTime } from './node-info.ts';
+import { silenceOf } from './node-silence.ts';
 
 /** A filter of nodes. A node must meet every member; of a list one value is enough, and an empty list asks for nothing. */
 export interface NodeFilter {
@@ -19,6 +19,7 @@ export interface FilteredNode {
   Connection: string;
   ConnectionState?: { LastHeartbeat: string } | undefined;
   Info: {
+    NodeType?: string;
     Conditions?: readonly { Type: string }[] | undefined;
     Labels?: Readonly<Record<string, string>> | null | undefined;
   };
@@ -37,7 +38,7 @@ export function isChosen(node: FilteredNode, filter: NodeFilter, now: Date): boo
   const types = Info.Conditions?.map(({ Type }) => Type) ?? [];
   return (
     meets(filter.approvals, [Membership]) &&
-    meets(filter.statuses, [Connection, Muster?.Health ?? '']) &&
+    meets(filter.statuses, [Connection, Muster?.Health ?? healthIn(Connection)]) &&
     meets(filter.conditions, types) &&
     (filter.silentForMs === undefined || isSilentFor(silenceOf(node, now), filter.silentForMs))
   );
@@ -54,17 +55,13 @@ export function filterParameters(filter: NodeFilter): Record<string, string> {
   };
 }
 
+/** The health of a node by the word of an orchestrator of Bacalhau, which does not tell a silent node from a lost one. */
+const healthIn = (connection: string): string => (connection === 'CONNECTED' ? 'HEALTHY' : '');
+
 function meets(wanted: readonly string[], found: readonly string[]): boolean {
   if (wanted.length === 0) return true;
   const upper = found.map(word => word.toUpperCase());
   return wanted.some(word => upper.includes(word.toUpperCase()));
-}
-
-// A silence that began before the start of the requester is known by the wall clock alone, and so is that of a node that left.
-function silenceOf({ Muster, ConnectionState }: FilteredNode, now: Date): number | undefined {
-  if (Muster?.Silence !== undefined) return Muster.Silence;
-  const heard = ConnectionState?.LastHeartbeat;
-  return heard === undefined || heard === zeroTime ? undefined : now.getTime() - Date.parse(heard);
 }
 
 // A node that was never heard is not chosen, because nobody knows for how long it has been silent.

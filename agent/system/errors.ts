@@ -9,6 +9,7 @@ export const exitCodes = {
   in_use: 1,
   not_writable: 1,
   bad_state: 1,
+  unsupported: 1,
   gone: 1,
   no_quorum: 1,
   usage: 64,

@@ -16,11 +16,13 @@ import {
   readOneNode,
   readOperationView,
   readOperators,
+  readOrchestratorProblem,
   readProblem,
   readProof,
   readRequesterState,
   readTokenFile,
 } from '../../agent/api/answers.ts';
+import { orchestratorRefusal } from '../../agent/api/orchestrator.ts';
 import { parseJson } from '../../agent/api/read-response.ts';
 import { decisionActions, rebuildSchema } from '../../agent/protocol/http.ts';
 import { joinCodeChangeSchema, joinCodeOrderSchema } from '../../agent/protocol/http-join-codes.ts';
@@ -37,6 +39,7 @@ import { validate } from '../../agent/protocol/schema.ts';
 import { readNodeChange } from '../../agent/requester/api/node-change.ts';
 import { RequestFault } from '../../agent/requester/api/problem.ts';
 import { readBody } from '../../agent/requester/api/read-body.ts';
+import { MusterError } from '../../agent/system/errors.ts';
 import { printable } from '../../agent/system/printable.ts';
 import { nodeStates, times } from '../support/messages.ts';
 import type { Decoder } from './decoder.ts';
@@ -259,6 +262,24 @@ export const apiDecoders: readonly Decoder[] = [
   answer('a new token', readNewToken, member('Token', word)),
   answer('the place of a token', readTokenFile, member('Path', word)),
   answer('a proof', readProof, fc.constant({ Proof: 'A'.repeat(43) })),
+  answer(
+    'a problem of Bacalhau',
+    readOrchestratorProblem,
+    word.map(message => ({ message, error: 'why' })),
+  ),
+  {
+    what: 'a refusal of Bacalhau',
+    covers: ['api/orchestrator.ts orchestratorRefusal'],
+    form: 'text',
+    valid: word.map(message => JSON.stringify({ message, error: 'why' })),
+    read: input => {
+      const orchestrator = { url: 'http://a', version: 'v1.4.0' };
+      const asked = { path: '/orchestrator/nodes/n-1', status: 500, text: String(input) };
+      return orchestratorRefusal(orchestrator, asked);
+    },
+    check: value => assert.ok(value instanceof MusterError && value.message !== ''),
+    share: 0.3,
+  },
   answer(
     'a problem',
     readProblem,

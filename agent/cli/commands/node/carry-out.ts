@@ -35,7 +35,8 @@ export interface Outcome {
 const atOnce = 16;
 
 /** The errors after which no other node can have more success. */
-const isHopeless = ({ code }: MusterError): boolean => /^(unreachable|not_allowed|no_quorum)$/.test(code);
+const isHopeless = ({ code }: MusterError): boolean =>
+  /^(unreachable|not_allowed|no_quorum|unsupported)$/.test(code);
 
 /**
  * Calls `act` for each target, with an operation of its own. After an error that would meet all others too, and when `stopped`

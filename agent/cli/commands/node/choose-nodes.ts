@@ -2,6 +2,7 @@
 // agrees.
 import type { ShownNode } from '../../../api/answers.ts';
 import type { ApiClient } from '../../../api/client.ts';
+import { requireKnown } from '../../../api/orchestrator.ts';
 import { askYes, isAtTerminal } from '../../../output/ask-yes.ts';
 import { factsOf } from '../../../output/node-columns.ts';
 import { shellLine } from '../../../output/shell-word.ts';
@@ -79,15 +80,16 @@ export interface Selection {
 
 /**
  * Returns the nodes that the filter in the flags chooses, without those that are left out. @throws MusterError `not_found`,
- * `conflict`
+ * `conflict`, `unsupported`
  */
 export async function select(
   { flags }: ChoosingArgv,
-  deed: Pick<Deed, 'done' | 'undone' | 'leaveOut'>,
+  deed: Pick<Deed, 'asks' | 'done' | 'undone' | 'leaveOut'>,
   api: ApiClient,
 ): Promise<Selection> {
   const { nodes, doubt } = await openList(api, parametersOf(flags), filterOf(flags));
   if (doubt) warn(doubt);
+  if (api.orchestrator) requireKnown(api.orchestrator, deed.asks);
   const found = await Array.fromAsync(nodes);
   if (found.length === 0) throw nothingChosen();
   const chosen: ShownNode[] = [];

@@ -21,6 +21,7 @@ export function run(argv: Argv<typeof flags>): Promise<number> {
   const { message = '' } = argv.flags;
   return decideAbout(argv, api => ({
     path: 'node cordon',
+    asks: { Action: 'cordon' },
     verb: 'cordon',
     done: 'cordoned',
     flags,

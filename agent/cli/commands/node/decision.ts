@@ -1,7 +1,8 @@
 // `muster node approve`, `reject` and `delete` send an operator's decision about one node, or about many.
 import type { ShownNode } from '../../../api/answers.ts';
 import { apiSettings } from '../../../api/client.ts';
-import { showMessage } from '../../../output/terminal.ts';
+import type { Orchestrator } from '../../../api/orchestrator.ts';
+import { showMessage, warn } from '../../../output/terminal.ts';
 import { isUnverified } from '../../../protocol/listed-node.ts';
 import { MusterError } from '../../../system/errors.ts';
 import type { Argv, Command, Example, FlagTable } from '../../line/command.ts';
@@ -54,8 +55,10 @@ export function decision(action: Action): Command {
       const { message = '', fingerprint, ban } = argv.flags;
       refuseFingerprintOfMany(argv);
       const unverified: string[] = [];
+      let forgetful: Orchestrator | undefined;
       const code = await decideAbout(argv, api => ({
         path: `node ${action}`,
+        asks: { Action: action, ...(ban ? { Ban: true } : {}) },
         verb: action,
         done: done[action],
         flags,
@@ -73,9 +76,11 @@ export function decision(action: Action): Command {
           };
           const node = await api.decide(id, body, { operation, ...shown });
           if (action === 'approve' && node && isUnverified(node)) unverified.push(id);
+          if (message !== '') forgetful = api.orchestrator;
         },
       }));
       if (unverified.length > 0) warnOfUnverified(unverified);
+      if (forgetful) warn(`Bacalhau ${forgetful.version} keeps no reason of a decision`);
       return code;
     },
   };
@@ -95,7 +100,11 @@ const takenBackBy: Readonly<Record<Action, Deed['takenBackBy']>> = {
     path: 'node approve',
     ids: targets.flatMap(({ id, node }) => (node?.Membership === 'APPROVED' ? id : [])),
   }),
-  delete: targets => ({ path: 'node undelete', ids: targets.map(({ id }) => id) }),
+  // An orchestrator of Bacalhau keeps nothing of a deleted node.
+  delete: targets => ({
+    path: 'node undelete',
+    ids: targets.flatMap(({ id, node }) => (node?.Muster ? id : [])),
+  }),
 };
 
 function refuseFingerprintOfMany({ flags: { fingerprint }, rest, given }: Argv<typeof common>): void {

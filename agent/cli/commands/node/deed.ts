@@ -1,11 +1,14 @@
 // Describes what a command does to nodes, for the code that does it to many.
 import type { ShownNode } from '../../../api/answers.ts';
+import type { ActionAsked } from '../../../api/orchestrator.ts';
 import type { FlagTable } from '../../line/command.ts';
 import type { Target } from './carry-out.ts';
 
 export interface Deed {
   /** The words of the command, such as `node approve`. */
   path: string;
+  /** What it asks the requester for. */
+  asks: ActionAsked;
   /** What it does and has done, such as `approve` and `approved`. */
   verb: string;
   done: string;

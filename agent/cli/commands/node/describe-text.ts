@@ -1,9 +1,10 @@
 // Describes a node for people: sections with aligned names and readable units. Rows without a value are left out.
 import type { ShownNode } from '../../../api/answers.ts';
 import { type Row, type Section, sectionsText } from '../../../output/sections.ts';
-import { durationText, sizeText } from '../../../output/units.ts';
+import { agoText, durationText, sizeText } from '../../../output/units.ts';
 import { statusOf } from '../../../protocol/listed-node.ts';
 import type { GpuUsage } from '../../../protocol/messages.ts';
+import { isNeverHeard, silenceOf } from '../../../protocol/node-silence.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';
 import { cordonText, drainText } from './cordon-text.ts';
 import { formerIdRows, formerRows } from './former-text.ts';
@@ -23,7 +24,7 @@ export function describeText(node: ShownNode, now: Date, columns = 80): string {
     { title: 'capacity', rows: capacityRows(node) },
     { title: 'in use', rows: usageRows(node, now) },
     { title: 'GPUs', rows: gpuRows(node) },
-    { title: 'executions', rows: executionRows(node) },
+    { title: 'executions', rows: executionRows(node, now) },
   ];
   // Names of labels may be long, so they do not change the width of the column in the other sections.
   const labels = { title: 'labels', rows: labelRows(node, now) };
@@ -43,7 +44,7 @@ function nodeRows(node: ShownNode, now: Date): Row[] {
     ...row('cordoned', cordonText(node, now)),
     ...row('why', Muster?.Cordon?.Reason),
     ...row('drain', drainText(node, now)),
-    ['status', statusText(node, now)],
+    ...row('status', statusText(node, now)),
     ...row('fingerprint', fingerprintText(node)),
     ...row('conflict', conflictText(node, now)),
     ...row(connected ? 'connected' : 'disconnected', optionalTime(since, now)),
@@ -62,13 +63,12 @@ function fingerprintText({ Info, Muster }: ShownNode): string | undefined {
 }
 
 function statusText(node: ShownNode, now: Date): string {
-  const { Info, ConnectionState, Muster } = node;
   const status = statusOf(node);
-  if (Info.NodeType === 'Requester') return `${status}, because a requester sends no heartbeats`;
-  if (Muster?.Silence !== undefined) return `${status}, last heard ${durationText(Muster.Silence)} ago`;
-  const last = optionalTime(ConnectionState?.LastHeartbeat, now);
-  if (last) return `${status}, last heard ${last}`;
-  return Muster ? `${status}, never heard` : status;
+  if (node.Info.NodeType === 'Requester')
+    return node.Muster ? `${status}, because a requester sends no heartbeats` : status;
+  const silenceMs = silenceOf(node, now);
+  if (silenceMs !== undefined) return `${status}, last heard ${durationText(silenceMs)} ago`;
+  return isNeverHeard(node) ? `${status}, never heard` : status;
 }
 
 function versionText({ Info }: ShownNode): string | undefined {
@@ -105,10 +105,12 @@ const quantities = [
 /** Returns what the node offers, and how much of it is available. For a silent node the available part is unknown. */
 function capacityRows({ Info, Connection }: ShownNode): Row[] {
   const { MaxCapacity, AvailableCapacity, QueueCapacity, MaxJobRequirements } = Info.ComputeNodeInfo;
+  // Zero amounts are left out, but some disk is always free.
+  const isAvailableKnown = Object.keys(AvailableCapacity).length > 0;
   const rows = quantities.flatMap(([label, name, format]): Row[] => {
     const offered = MaxCapacity[name];
     if (!offered) return [];
-    if (Connection !== 'CONNECTED') return [[label, format(offered)]];
+    if (Connection !== 'CONNECTED' || !isAvailableKnown) return [[label, format(offered)]];
     return [[label, `${partText(AvailableCapacity[name] ?? 0, offered, format)} available`]];
   });
   const limit = resourcesText(MaxJobRequirements);
@@ -181,15 +183,19 @@ function gpuUsageText({ Memory, Utilisation, Temperature, Power }: GpuUsage): st
 const gibibytes = (mebibytes: number): string => `${(mebibytes / 1024).toFixed(1)} GiB`;
 
 /** Returns the rows that only nodes of Bacalhau have: what they can execute, and what they execute now. */
-function executionRows({ Info }: ShownNode): Row[] {
+function executionRows({ Info, Muster }: ShownNode, now: Date): Row[] {
   const { ExecutionEngines, Publishers, StorageSources, RunningExecutions, EnqueuedExecutions, address } =
     Info.ComputeNodeInfo;
+  const { At } = Muster?.Executions ?? {};
+  const isTold = At !== undefined || (ExecutionEngines?.length ?? 0) > 0;
+  const counted = (count: number) =>
+    [String(count), At && `as it said ${agoText(At, now)}`].filter(Boolean).join(', ');
   return [
     ...row('engines', ExecutionEngines?.join(', ')),
     ...row('publishers', Publishers?.join(', ')),
     ...row('sources', StorageSources?.join(', ')),
-    ...row('running', RunningExecutions ? String(RunningExecutions) : undefined),
-    ...row('waiting', EnqueuedExecutions ? String(EnqueuedExecutions) : undefined),
+    ...row('running', isTold ? counted(RunningExecutions) : undefined),
+    ...row('waiting', isTold ? String(EnqueuedExecutions) : undefined),
     ...row('address', address),
   ];
 }

@@ -45,6 +45,7 @@ export async function run(argv: DrainArgv): Promise<number> {
   const draining: string[] = [];
   const code = await decideAbout(argv, api => ({
     path: 'node drain',
+    asks: { Action: 'drain' },
     verb: 'drain',
     done: wait ? 'draining' : 'cordoned, to be drained',
     undone: 'drained',

@@ -4,7 +4,7 @@ import { breakLines } from '../../../output/break-lines.ts';
 import { type Row, type Section, sectionsText } from '../../../output/sections.ts';
 import { durationText } from '../../../output/units.ts';
 import { statusOf } from '../../../protocol/listed-node.ts';
-import { zeroTime } from '../../../protocol/node-info.ts';
+import { isNeverHeard, silenceOf } from '../../../protocol/node-silence.ts';
 import { printable } from '../../../system/printable.ts';
 import { eventTexts } from '../event-texts.ts';
 import type { Advice } from './advice.ts';
@@ -66,15 +66,15 @@ function membershipRows(node: ShownNode, now: Date): Row[] {
   ];
 }
 
-function healthRows({ Info, Muster, ConnectionState, Connection }: ShownNode, now: Date): Row[] {
+function healthRows(node: ShownNode, now: Date): Row[] {
+  const { Info, Muster } = node;
   if (Info.NodeType === 'Requester') return [];
   const { Outlook } = Muster ?? {};
-  const heardAt = ConnectionState?.LastHeartbeat;
-  const heard = Muster?.Silence === undefined ? undefined : `${durationText(Muster.Silence)} ago`;
-  const never = heardAt === undefined || heardAt === zeroTime ? 'never' : undefined;
+  const silenceMs = silenceOf(node, now);
+  const heard = silenceMs === undefined ? undefined : `${durationText(silenceMs)} ago`;
   return [
-    ['status', Muster?.Health ?? Connection],
-    ...row('last heard', heard ?? optionalTime(heardAt, now) ?? never),
+    ['status', statusOf(node)],
+    ...row('last heard', heard ?? (isNeverHeard(node) ? 'never' : undefined)),
     ...row('because', Outlook?.Rule),
     ...row('next', nextText(Outlook, now)),
     ...row('waits', Outlook?.Waits),

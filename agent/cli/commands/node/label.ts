@@ -38,6 +38,7 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
   const { message = '' } = argv.flags;
   return decideAbout({ ...argv, rest: ids }, api => ({
     path: 'node label',
+    asks: { Action: 'label' },
     verb: `set ${words.join(' ')} of`,
     done: 'labelled',
     flags,

@@ -30,7 +30,7 @@ const note = { ...noteColumn, rank: 0, least: 10 };
 const host = { ...hostColumn, rank: 1, least: 10 };
 
 function printed(
-  { cell, ...column }: NodeColumn & Pick<PrintedColumn<ListedNode>, 'rank' | 'least'>,
+  { cell, ...column }: NodeColumn & Pick<PrintedColumn<ListedNode>, 'rank' | 'least' | 'isOptional'>,
   facts: ListFacts,
   { isWide, total }: TableLook,
 ): PrintedColumn<ListedNode> {

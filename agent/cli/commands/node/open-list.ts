@@ -5,6 +5,7 @@ import { factsOf, type ListFacts } from '../../../output/node-columns.ts';
 import { isChosen, type NodeFilter } from '../../../protocol/node-filter.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { printable } from '../../../system/printable.ts';
+import { listOfOrchestrator } from './orchestrator-list.ts';
 
 export interface OpenedList {
   nodes: AsyncIterable<ShownNode>;
@@ -25,10 +26,12 @@ export async function openList(
     const { At, Requesters: requesters, Widths: widths, State, Reason } = head;
     return { nodes, facts: { now: new Date(At), requesters, widths }, doubt: doubtAbout(State, Reason) };
   }
-  const all: ShownNode[] = [];
-  for await (const node of nodes) all.push(node);
-  // The requester that gave the list is asked, which may be another one than the first. A Bacalhau orchestrator does not have
-  // this status.
+  if (api.orchestrator) {
+    const all = await listOfOrchestrator(api, api.orchestrator, await Array.fromAsync(listed), query, filter);
+    return { nodes: inTurn(all), facts: factsOf(all, systemClock.now()), doubt: undefined };
+  }
+  const all = await Array.fromAsync(nodes);
+  // The requester that gave the list is asked, which may be another one than the first.
   const status = await api.status().catch(() => undefined);
   return {
     nodes: inTurn(all),

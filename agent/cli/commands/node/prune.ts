@@ -33,6 +33,7 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
   if (silentForMs === undefined) throw needsSilence();
   const deed: Omit<Deed, 'act'> = {
     path: 'node prune',
+    asks: { Action: 'forget' },
     verb: 'forget',
     done: 'forgotten',
     flags,

@@ -24,6 +24,7 @@ export function run(argv: Argv<typeof flags>): Promise<number> {
   const { message = '' } = argv.flags;
   return decideAbout(argv, api => ({
     path: 'node uncordon',
+    asks: { Action: 'uncordon' },
     verb: 'uncordon',
     done: 'uncordoned',
     flags,

@@ -54,6 +54,7 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
     argv,
     api => ({
       path: 'node undelete',
+      asks: { Action: 'undelete' },
       verb: 'bring back',
       done: 'brought back',
       flags,

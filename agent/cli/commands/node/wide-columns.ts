@@ -4,11 +4,11 @@ import type { PrintedColumn } from '../../../output/column-printer.ts';
 import type { NodeColumn } from '../../../output/node-columns.ts';
 import { shortDuration, sizeText } from '../../../output/units.ts';
 import type { ListedNode } from '../../../protocol/listed-node.ts';
-import { zeroTime } from '../../../protocol/node-info.ts';
+import { isNeverHeard, silenceOf } from '../../../protocol/node-silence.ts';
 import type { Resources } from '../../../protocol/resources.ts';
 import { printable } from '../../../system/printable.ts';
 
-type WideColumn = NodeColumn & Pick<PrintedColumn<ListedNode>, 'rank' | 'least'>;
+type WideColumn = NodeColumn & Pick<PrintedColumn<ListedNode>, 'rank' | 'least' | 'isOptional'>;
 
 /** The columns between the host and the note. */
 export const middleColumns: readonly WideColumn[] = [
@@ -19,6 +19,10 @@ export const middleColumns: readonly WideColumn[] = [
   { title: 'VERSION', cell: versionOf, rank: 6, least: 10 },
   { title: 'LAST HEARD', cell: (node, { now }) => lastSeen(node, now), rank: 3 },
   { title: 'FINGERPRINT', cell: fingerprintCell, rank: 9 },
+  { title: 'RUNNING', cell: running, rank: 10, isOptional: true },
+  { title: 'ENGINES', cell: listed('ExecutionEngines'), rank: 11, isOptional: true },
+  { title: 'PUBLISHERS', cell: listed('Publishers'), rank: 12, isOptional: true },
+  { title: 'SOURCES', cell: listed('StorageSources'), rank: 13, isOptional: true },
 ];
 
 /** The labels are last, because long labels would hide the columns after them. */
@@ -45,17 +49,29 @@ export function versionOf({ Info }: ListedNode): string {
   return printable(Info.Agent?.Version || Info.BacalhauVersion.GitVersion);
 }
 
-function lastSeen({ Info, ConnectionState, Muster }: ListedNode, now: Date): string {
-  if (Info.NodeType === 'Requester') return '';
-  if (Muster?.Silence !== undefined) return `${shortDuration(Muster.Silence)} ago`;
-  const time = ConnectionState?.LastHeartbeat;
-  return time && time !== zeroTime ? `${shortDuration(now.getTime() - Date.parse(time))} ago` : 'never';
+function lastSeen(node: ListedNode, now: Date): string {
+  const silenceMs = silenceOf(node, now);
+  if (silenceMs !== undefined) return `${shortDuration(silenceMs)} ago`;
+  return node.Info.NodeType !== 'Requester' && isNeverHeard(node) ? 'never' : '';
 }
 
-/** Returns the fingerprint of the key by which alone the node may connect. A requester has none. */
+/** Returns the fingerprint of the key by which alone the node may connect. A requester has none, and an orchestrator of Bacalhau checks none. */
 function fingerprintCell({ Info, Muster }: ListedNode): string {
-  if (Info.NodeType === 'Requester') return '';
-  return printable(Muster?.Fingerprint ?? '') || 'unverified';
+  if (Info.NodeType === 'Requester' || !Muster) return '';
+  return printable(Muster.Fingerprint ?? '') || 'unverified';
+}
+
+/** Returns a function for a cell with what a node of Bacalhau has; the agents of muster have none of it. */
+function listed(name: 'ExecutionEngines' | 'Publishers' | 'StorageSources') {
+  return ({ Info }: ListedNode): string =>
+    printable([...(Info.ComputeNodeInfo[name] ?? [])].sort().join(' '));
+}
+
+/** Returns how many executions run on a node of Bacalhau, and how many wait for their turn there. */
+function running({ Info }: ListedNode): string {
+  const { ExecutionEngines, RunningExecutions, EnqueuedExecutions } = Info.ComputeNodeInfo;
+  if (!ExecutionEngines?.length) return '';
+  return EnqueuedExecutions > 0 ? `${RunningExecutions} + ${EnqueuedExecutions}` : String(RunningExecutions);
 }
 
 function labels({ Info }: ListedNode): string {

@@ -251,7 +251,7 @@ machine
     ...record('n-1', 'APPROVED'),
     ConnectionState: { ...state, ConnectedSince: zeroTime, DisconnectedSince: '2026-01-01T11:51:00Z' },
   });
-  assert.match(text, /^ {2}status +DISCONNECTED, last heard 2026-01-01 11:50:00 UTC \(10 min ago\)$/m);
+  assert.match(text, /^ {2}status +DISCONNECTED, last heard 10 min ago$/m);
   assert.match(text, /^ {2}disconnected +2026-01-01 11:51:00 UTC \(9 min ago\)$/m);
   assert.match(text, /^ {2}last error +heartbeat timeout$/m);
   assert.match(text, /^ {2}engines +docker, wasm$/m);
