@@ -68,8 +68,11 @@ function requesterTrouble(sources: AgentTroubleSources): Trouble | undefined {
   };
 }
 
+/** An operator deletes a node seldom, and an orchestrator of Bacalhau from 1.6 on forgets it at a restart: once, and not in a row. */
+const forgottenTooOften = 3;
+
 function registrationTrouble({ node, state }: AgentTroubleSources): Trouble | undefined {
-  const { phase, reason, operatorReason, refused, refusal } = state;
+  const { phase, reason, operatorReason, refused, refusal, forgotten, cluster } = state;
   if (refusal) {
     const why = refusal.operatorReason ? `: ${refusal.operatorReason}` : '';
     const text = `the requester refuses the key of this node (${refusal.fingerprint}): ${refusal.reason}${why}`;
@@ -88,6 +91,13 @@ function registrationTrouble({ node, state }: AgentTroubleSources): Trouble | un
       code: 'deleted',
       text: `an operator deleted this node${why}`,
       hint: 'to register it again, run on this machine: muster agent register',
+    };
+  }
+  if (forgotten >= forgottenTooOften && cluster === '') {
+    return {
+      code: 'not_kept',
+      text: `the orchestrator does not keep this node: it was registered there ${forgotten} times`,
+      hint: 'one of Bacalhau up to 1.5 may not take a deleted id back: give the node another one (node.id), and restart the agent',
     };
   }
   if (!refused) return undefined;

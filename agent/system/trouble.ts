@@ -11,6 +11,7 @@ export const troubleCodes = [
   'deleted',
   'refused',
   'key_refused',
+  'not_kept',
   'folder_not_writable',
   'busy_unknown',
   'no_metrics',

@@ -140,7 +140,18 @@ export class AnswerEffects {
     // A refusal stands until a request of the same kind is carried out: a requester may take the resources of a node whose
     // information it refuses.
     const refusal = state.refused && state.refused !== kind ? {} : ({ refused: '', reason: '' } as const);
-    this.update({ phase, session, cluster, requester, operatorReason: '', refusal: undefined, ...refusal });
+    // A registration says nothing about what the requester keeps, nor do the resources at an early orchestrator of Bacalhau.
+    const forgotten = isNew || kind === 'resources' ? state.forgotten : 0;
+    this.update({
+      phase,
+      session,
+      cluster,
+      requester,
+      forgotten,
+      operatorReason: '',
+      refusal: undefined,
+      ...refusal,
+    });
     this.#followCordon(meaning.cordon);
 
     const now = clock.now().toISOString();
@@ -204,7 +215,8 @@ export class AnswerEffects {
   }
 
   #onUnknown(reason: string): void {
-    const { log, node } = this.#options;
+    const { log, node, state } = this.#options;
+    this.update({ forgotten: state.forgotten + 1 });
     log.info({ node, reason }, 'the requester does not know this registration; registering again');
     this.registerAgain(reason, this.#options.delays.afterVoidMs());
   }

@@ -32,6 +32,8 @@ export interface RegistrationState {
    * request is carried out.
    */
   refused: '' | RequestKind;
+  /** How often in a row the requester did not know this node any more before it took its information. */
+  forgotten: number;
   /** Why the requester does not let the key of this node in; undefined while it does. */
   refusal: Refusal | undefined;
   /** What keeps new work away from this node, as the requester said last; undefined when it said of none. */
@@ -51,6 +53,7 @@ export const initialState = (): RegistrationState => ({
   reason: '',
   operatorReason: '',
   refused: '',
+  forgotten: 0,
   refusal: undefined,
   isAskingWhy: false,
 });

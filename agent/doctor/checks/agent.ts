@@ -100,7 +100,7 @@ export function isSilent(status: AgentStatus, { settings }: Context): boolean {
 /** Returns the troubles that lie in the agent itself. The other findings tell the troubles with broker and requester. */
 function ownFindings({ troubles = [] }: AgentStatus): Finding[] {
   return troubles
-    .filter(({ code }) => /^(folder_not_writable|busy_unknown|no_metrics|stalled)$/.test(code))
+    .filter(({ code }) => /^(not_kept|folder_not_writable|busy_unknown|no_metrics|stalled)$/.test(code))
     .map(({ text, hint }) => failed(text, hint));
 }
 

@@ -1,7 +1,7 @@
 // Tests what an agent does under an orchestrator of Bacalhau, and that it does none of it under a requester of muster.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { encodeRegisterResponse } from '../../../agent/protocol/answers.ts';
+import { encodeErrorResponse, encodeRegisterResponse } from '../../../agent/protocol/answers.ts';
 import { noJobs } from '../../../agent/protocol/job-requests.ts';
 import { readControlRequest } from '../../../agent/protocol/ncl.ts';
 import type { Message } from '../../../agent/transport/port.ts';
@@ -158,6 +158,46 @@ describe('at a stop', () => {
     const stop = bench.agent.stop();
     await bench.clock.advance(1_000);
     await stop;
+  });
+});
+
+describe('an orchestrator that forgets each registration', () => {
+  const keeping = withReason('');
+  const forgetting: Reply = request => {
+    if (request.method !== 'UpdateNodeInfo/v1') return keeping(request);
+    return encodeErrorResponse(`failed to get nodestate: nodeInfo not found for nodeID: ${node}`);
+  };
+
+  test('is a trouble, is asked seldom, and is none any more when it keeps the node', async () => {
+    const bench = await startedTo('registered', forgetting);
+    await bench.clock.advance(600_000);
+    assert.deepEqual(
+      bench.agent.status().troubles?.map(({ code }) => code),
+      ['not_kept'],
+    );
+    bench.forget();
+    await bench.clock.advance(600_000);
+    const registrations = bench.count('RegisterNode/v1');
+    assert.ok(registrations > 0 && registrations < 8, bench.asked);
+    bench.reply = keeping;
+    await bench.clock.advance(300_000);
+    assert.equal(bench.agent.status().troubles, undefined);
+    await bench.agent.stop();
+  });
+
+  test('is none when an operator deleted the node once', async () => {
+    const bench = await startedTo('registered', keeping);
+    let isDeleted = true;
+    bench.reply = request => {
+      if (request.method === 'RegisterNode/v1') isDeleted = false;
+      return isDeleted ? forgetting(request) : keeping(request);
+    };
+    for (let second = 0; second < 120; second++) {
+      await bench.clock.advance(1_000);
+      assert.equal(bench.agent.status().troubles, undefined);
+    }
+    assert.equal(isDeleted, false);
+    await bench.agent.stop();
   });
 });
 

@@ -55,6 +55,7 @@ describe('without a sentinel', () => {
       reason: '',
       operatorReason: '',
       refused: '',
+      forgotten: 0,
       refusal: undefined,
       isAskingWhy: false,
     });
@@ -91,6 +92,7 @@ describe('without a sentinel', () => {
       reason: '',
       operatorReason: '',
       refused: '',
+      forgotten: 0,
       refusal: undefined,
       isAskingWhy: false,
     });
