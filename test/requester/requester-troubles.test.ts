@@ -200,3 +200,17 @@ test('while verdicts wait, the status says on how many nodes, until when, and wh
   await fixture.live(5_000, []);
   assert.equal(codes(fixture), undefined);
 });
+
+test('a decision stands although its event cannot be published, and the event is told once when it can', async () => {
+  const fixture = await RequesterFixture.started();
+  await fixture.register('node-1');
+  fixture.broker.storeFault = operation => (operation === 'publish' ? { fault: 'timeout' } : undefined);
+  await fixture.finish(fixture.requester.directory.approve('node-1', { reason: '', actor: 'ann' }));
+  assert.equal(fixture.requester.directory.get('node-1').Membership, 'APPROVED');
+  await fixture.live(6_000, []);
+  const approvals = () => fixture.events().filter(({ type }) => type === 'org.muster.node.approved').length;
+  assert.equal(approvals(), 0);
+  fixture.broker.storeFault = undefined;
+  await fixture.live(30_000, []);
+  assert.equal(approvals(), 1);
+});

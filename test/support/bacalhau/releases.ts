@@ -6,6 +6,7 @@ export type Release = (typeof releases)[number];
 
 interface ReleaseFacts {
   api: ApiFacts;
+  commandLine: CommandLineFacts;
 }
 
 /** How its HTTP API answers. */
@@ -26,6 +27,37 @@ export interface ApiFacts {
   noRoute: { Message: string; Code: string; Hint?: string };
 }
 
+/** What its command line sends, and what it does with the answers. */
+export interface CommandLineFacts {
+  /** What it does with a token that is refused. */
+  onRefusedToken: 'asks again' | 'fails';
+  /** Whether it shows the message and the hint of a refusal, or the whole body. */
+  showsRefusal: 'message' | 'body';
+  /** How it asks for the version of the server in the command `version`. */
+  versionRequest: 'GET /api/v1/agent/version' | 'POST /api/v1/version';
+  /** The commands for which it never logs in, and whether it shows the token there that it kept. */
+  withoutLogin: { commands: readonly string[]; showsToken: boolean };
+  /** Whether it takes a token, or a name and a password, from its environment. */
+  readsEnvironment: boolean;
+  /** What it reads as the answer to `agent node`. */
+  agentNode: 'node information' | 'node state';
+  /** Whether it has `agent config`. */
+  hasAgentConfig: boolean;
+  /** Whether it reads when a node was heard. */
+  hasConnectionState: boolean;
+}
+
+const commandLineSince16: CommandLineFacts = {
+  onRefusedToken: 'fails',
+  showsRefusal: 'message',
+  versionRequest: 'GET /api/v1/agent/version',
+  withoutLogin: { commands: [], showsToken: false },
+  readsEnvironment: false,
+  agentNode: 'node information',
+  hasAgentConfig: true,
+  hasConnectionState: true,
+};
+
 const plainNoRoute = { Message: 'Not Found', Code: 'InternalError' };
 
 export const facts: Readonly<Record<Release, ReleaseFacts>> = {
@@ -39,6 +71,16 @@ export const facts: Readonly<Record<Release, ReleaseFacts>> = {
       isAloofFromItself: true,
       noRoute: plainNoRoute,
     },
+    commandLine: {
+      ...commandLineSince16,
+      onRefusedToken: 'asks again',
+      showsRefusal: 'body',
+      versionRequest: 'POST /api/v1/version',
+      withoutLogin: { commands: ['version'], showsToken: true },
+      agentNode: 'node state',
+      hasAgentConfig: false,
+      hasConnectionState: false,
+    },
   },
   '1.5.2': {
     api: {
@@ -50,6 +92,7 @@ export const facts: Readonly<Record<Release, ReleaseFacts>> = {
       isAloofFromItself: false,
       noRoute: plainNoRoute,
     },
+    commandLine: { ...commandLineSince16, hasConnectionState: false },
   },
   '1.6.5': {
     api: {
@@ -61,6 +104,7 @@ export const facts: Readonly<Record<Release, ReleaseFacts>> = {
       isAloofFromItself: false,
       noRoute: plainNoRoute,
     },
+    commandLine: commandLineSince16,
   },
   '1.9.3': {
     api: {
@@ -75,6 +119,11 @@ export const facts: Readonly<Record<Release, ReleaseFacts>> = {
         Code: 'NotFound',
         Hint: 'The server version may be older than this CLI version and does not support the endpoint yet.',
       },
+    },
+    commandLine: {
+      ...commandLineSince16,
+      withoutLogin: { commands: ['agent alive', 'agent version', 'version'], showsToken: false },
+      readsEnvironment: true,
     },
   },
 };
