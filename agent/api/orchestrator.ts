@@ -75,6 +75,7 @@ const unknownPaths: readonly (readonly [path: string, why: string])[] = [
   ['/orchestrator/operations', 'remembers no operations'],
   ['/orchestrator/bacalhau', 'tells nobody the token of its nodes'],
   ['/orchestrator/store', 'cannot mend its store'],
+  ['/orchestrator/status', 'does not tell its state'],
 ];
 
 /** Returns its refusal of a request as the error for an operator. `text` is the body that it sent, which may be no JSON. */

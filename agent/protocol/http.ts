@@ -199,6 +199,8 @@ export const musterViewSchema = struct({
   ),
   Usage: v.optional(usageSchema),
   ResourcesAt: v.optional(goTime()),
+  /** The protocol in which they came: `bprotocol/v2`, or `ncl/v1` of a node of Bacalhau. */
+  Protocol: v.optional(v.pipe(v.string(), v.maxLength(64))),
   /** True for the requester that watches over the roll, when it is known; absent for all others. */
   Watches: v.optional(v.boolean()),
 });

@@ -1,12 +1,13 @@
 // The client asks orchestrators of Bacalhau, each release with its own refusals and gaps: a call works, or says in one sentence
 // what that orchestrator cannot do.
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, test } from 'node:test';
 import { ApiClient } from '../../agent/api/client.ts';
 import { openList } from '../../agent/cli/commands/node/open-list.ts';
 import { noteOf } from '../../agent/output/node-note.ts';
 import { type DecisionAction, decisionActions } from '../../agent/protocol/http.ts';
 import type { NodeFilter } from '../../agent/protocol/node-filter.ts';
+import { cluster, serve } from '../requester/api/api-fixture.ts';
 import { ApiPeer } from '../support/bacalhau/api-peer.ts';
 import { facts, releases } from '../support/bacalhau/releases.ts';
 import { refusal } from './answering-server.ts';
@@ -151,3 +152,16 @@ for (const release of releases) {
     });
   });
 }
+
+test("a requester of muster is not taken for an orchestrator, although it sends Bacalhau's headers", async t => {
+  const { port } = await serve(t, cluster());
+  const client = new ApiClient({ host: '127.0.0.1', port });
+  await client.nodes({});
+  assert.equal(client.orchestrator, undefined);
+  await openList(client, {}, everyone);
+  assert.equal(client.orchestrator, undefined);
+  assert.deepEqual((await refusal(client.node('nobody'))).code, 'not_found');
+  assert.equal(client.orchestrator, undefined);
+  await Array.fromAsync(client.events({}, { onUnreadable: () => undefined }));
+  assert.equal(client.orchestrator, undefined);
+});

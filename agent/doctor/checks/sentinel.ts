@@ -31,7 +31,9 @@ async function checkSentinel(folder: string, node: string, key: string): Promise
     return [warning(text, 'nothing to do: at its next start the agent sets the file aside, and registers')];
   }
   const { cluster, requester, membership, registeredAt } = result.sentinel;
-  const where = cluster ? `cluster ${cluster} of requester ${requester}` : `requester ${requester}`;
+  // An orchestrator of Bacalhau tells neither.
+  const by = requester || 'an orchestrator of Bacalhau';
+  const where = cluster ? `cluster ${cluster} of requester ${by}` : `requester ${by}`;
   const state = membership ? `, ${membership}` : '';
   const info = (await readOwnFile(path))?.info;
   return [

@@ -1,6 +1,5 @@
 // Writes the answers of the API, and reads the parameters of a call.
 import type { Context } from 'hono';
-import { serverHeader } from '../../protocol/http.ts';
 
 /** Returns JSON on one line, or indented when the query contains `pretty`. */
 export function answer(call: Context, value: unknown, status = 200): Response {
@@ -11,7 +10,6 @@ export function answer(call: Context, value: unknown, status = 200): Response {
       'Content-Type': 'application/json',
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
-      [serverHeader.name]: serverHeader.value,
       ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
     },
   });

@@ -1,6 +1,7 @@
 // Tells Bacalhau's clients who answers, by the headers that its servers send, and refuses the clients that are too old.
 import type { MiddlewareHandler } from 'hono';
 import { clientAge, oldestClient } from '../../protocol/bacalhau-releases.ts';
+import { serverHeader } from '../../protocol/http.ts';
 import type { BuildVersion } from '../../protocol/node-info.ts';
 import { printable } from '../../system/printable.ts';
 import { systemRandom } from '../../system/random.ts';
@@ -32,6 +33,7 @@ export function bacalhauClients(build: () => BuildVersion): MiddlewareHandler<Ap
     const refusal = refuseClient(call, GitVersion);
     if (refusal) call.res = refusal;
     else await next();
+    call.res.headers.set(serverHeader.name, serverHeader.value);
     call.res.headers.set('X-Bacalhau-Git-Version', GitVersion);
     call.res.headers.set('X-Bacalhau-Build-OS', GOOS);
     call.res.headers.set('X-Bacalhau-Arch', GOARCH);

@@ -1,6 +1,5 @@
 // Answers with a list of nodes line by line, as fast as the caller reads.
 import { factsOf } from '../../output/node-columns.ts';
-import { serverHeader } from '../../protocol/http.ts';
 import { type NodeStreamHead, nodeStreamType } from '../../protocol/http-node-stream.ts';
 import { systemClock } from '../../system/clock.ts';
 import type { NodeView } from '../directory/node-view.ts';
@@ -49,7 +48,6 @@ export class NodeStreams {
       { highWaterMark: 1 },
     );
     const headers = {
-      [serverHeader.name]: serverHeader.value,
       'Content-Type': nodeStreamType,
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',

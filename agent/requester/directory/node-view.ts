@@ -85,7 +85,7 @@ export function nodeView(
       ...(pinnedKey ? { PublicKey: pinnedKey, Fingerprint: fingerprint(pinnedKey) } : {}),
       ...(conflict ? { Conflict: conflictView(conflict) } : {}),
       ...(watches ? { Watches: true } : {}),
-      ...(resources ? { Usage: resources.usage, ResourcesAt: resources.at.toISOString() } : {}),
+      ...(resources ? resourcesView(resources) : {}),
     },
   };
 }
@@ -106,6 +106,12 @@ function labelOrigins({ Info, Muster }: NodeState): Pick<MusterView, 'LabelOrigi
     });
   return origins.length > 0 ? { LabelOrigins: origins } : {};
 }
+
+const resourcesView = ({ usage, at, protocol }: ResourceInfo): Partial<MusterView> => ({
+  Usage: usage,
+  ResourcesAt: at.toISOString(),
+  ...(protocol ? { Protocol: protocol } : {}),
+});
 
 const executionsView = ({ running, waiting, at }: ExecutionCounts): MusterView['Executions'] => ({
   Running: running,

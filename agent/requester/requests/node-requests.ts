@@ -120,8 +120,8 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     atOnce[kind]++;
     try {
       const { method, body, encode } = protocol.read(subject, message);
-      const { isOrdered, registersAgain } = protocol;
-      const asked = { method, nodeId, body, hasSender: isVerified, registersAgain, arrival };
+      const { name, isOrdered, registersAgain } = protocol;
+      const asked = { method, nodeId, protocol: name, body, hasSender: isVerified, registersAgain, arrival };
       const handle = () => handler.handle(asked);
       const result = await (isOrdered ? turns.run([nodeId], handle) : handle());
       message.respond(encode(result, clock.now()));
@@ -149,7 +149,8 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     if (nodeId === undefined || !mayAnswer(nodeId, message.reply, isVerified)) return;
     try {
       const { method, body } = protocol.read(subject, message);
-      handler.note({ method, nodeId, body, hasSender: isVerified, arrival: ++arrivals });
+      const hasSender = isVerified;
+      handler.note({ method, nodeId, protocol: protocol.name, body, hasSender, arrival: ++arrivals });
     } catch (error) {
       // The requester that answers counts it, and logs it.
       if (!(error instanceof ProtocolError)) throw error;

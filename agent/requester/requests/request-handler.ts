@@ -57,6 +57,8 @@ export interface NodeRequest {
   method: ManagementMethod;
   /** The node that the subject names. */
   nodeId: string;
+  /** The name of the protocol, as nodes list it in their information. */
+  protocol: string;
   /** The body, not yet validated. */
   body: unknown;
   /**
@@ -107,16 +109,16 @@ export class RequestHandler {
     switch (method) {
       case 'RegisterNode/v1': {
         const request = read(registerRequestSchema);
-        return orRefuse(request, this.#register(request, asked.arrival));
+        return orRefuse(request, this.#register(request, asked));
       }
       case 'UpdateNodeInfo/v1': {
         const request = read(registerRequestSchema);
         const registers = !request.Muster && !asked.registersAgain;
-        return orRefuse(request, this.#updateInfo(request, asked.arrival, registers));
+        return orRefuse(request, this.#updateInfo(request, asked, registers));
       }
       case 'UpdateResources/v1': {
         const request = read(updateResourcesRequestSchema);
-        return orRefuse(request, this.#updateResources(request));
+        return orRefuse(request, this.#updateResources(request, asked.protocol));
       }
       case 'Leave/v1': {
         const request = read(leaveRequestSchema);
@@ -137,7 +139,7 @@ export class RequestHandler {
   note(asked: NotedRequest): void {
     if (asked.method === 'UpdateResources/v1') {
       const update = readBody(asked, updateResourcesRequestSchema);
-      if (this.#isCurrent(asked.nodeId, update.Muster)) this.#noteResources(update);
+      if (this.#isCurrent(asked.nodeId, update.Muster)) this.#noteResources(update, asked.protocol);
     } else if (asked.method === 'Leave/v1') {
       const { Reason: reason, Muster: sender } = readBody(asked, leaveRequestSchema);
       if (this.#isCurrent(asked.nodeId, sender)) this.#options.health.markLeft(asked.nodeId, reason);
@@ -148,7 +150,7 @@ export class RequestHandler {
     }
   }
 
-  async #register(request: RegisterRequest, arrival: number): Promise<RequestResult> {
+  async #register(request: RegisterRequest, { arrival, protocol }: NodeRequest): Promise<RequestResult> {
     const { roll, requesterId, conflicts, counters } = this.#options;
     const { Info, Muster } = request;
     const asker = { id: Info.NodeID, sender: Muster };
@@ -164,27 +166,31 @@ export class RequestHandler {
     // Bacalhau's nodes try again after an error, but not after a refusal by a rule.
     if (outcome.code === 'unavailable') return this.#answers.refuse(asker, outcome);
     if (outcome.accepted) this.#onExecutions(asker.id, executionsIn(Info, this.#options.clock.now()));
-    if (outcome.accepted && !Muster) this.#onConnected(Info);
+    if (outcome.accepted && !Muster) this.#onConnected(Info, protocol);
     return this.#answers.membership(asker, outcome, arrival);
   }
 
   // A node of Bacalhau may send its first heartbeat, or what it has free, as late as half a minute after this.
-  #onConnected({ NodeID: id, ComputeNodeInfo }: NodeInfo): void {
+  #onConnected({ NodeID: id, ComputeNodeInfo }: NodeInfo, protocol: string): void {
     const { resources, health, clock } = this.#options;
     const { AvailableCapacity: available, QueueCapacity: queued } = ComputeNodeInfo;
-    resources.set(id, { available, queued, usage: undefined, at: clock.now() });
+    resources.set(id, { available, queued, usage: undefined, at: clock.now(), protocol });
     health.markAlive(id);
   }
 
   // `registers` tells whether this is the only way in which a node that is not on the roll comes back.
-  async #updateInfo(request: RegisterRequest, arrival: number, registers: boolean): Promise<RequestResult> {
+  async #updateInfo(
+    request: RegisterRequest,
+    asked: NodeRequest,
+    registers: boolean,
+  ): Promise<RequestResult> {
     const { Info, Muster } = request;
     const asker = { id: Info.NodeID, sender: Muster };
     const refusal = await this.#refusalOf(asker, Info.Hostname);
     if (refusal && registers && !this.#options.roll.records.get(asker.id)) {
       const fields = { node: asker.id, bacalhau: releaseOfNode(Info).versions };
       this.#options.log.debug(fields, 'a node that is not on the roll is registered by its information');
-      return this.#register(request, arrival);
+      return this.#register(request, asked);
     }
     if (refusal) return this.#answers.refuse(asker, refusal);
     const outcome = this.#unlessGone(asker.id, await this.#options.roll.updateInfo(Info));
@@ -195,10 +201,10 @@ export class RequestHandler {
       this.#options.waiting.markHeard(asker.id);
       this.#onExecutions(asker.id, executionsIn(Info, this.#options.clock.now()));
     }
-    return this.#answers.membership(asker, outcome, arrival);
+    return this.#answers.membership(asker, outcome, asked.arrival);
   }
 
-  async #updateResources(update: UpdateResourcesRequest): Promise<RequestResult> {
+  async #updateResources(update: UpdateResourcesRequest, protocol: string): Promise<RequestResult> {
     const asker = { id: update.NodeID, sender: update.Muster };
     const { roll } = this.#options;
     const refusal = await this.#refusalOf(asker);
@@ -210,16 +216,16 @@ export class RequestHandler {
         reason: reasons.updateRejected,
       });
     }
-    this.#noteResources(update);
+    this.#noteResources(update, protocol);
     this.#onExecutions(asker.id, executionsOf(update, this.#options.clock.now()));
     return this.#answers.done(asker, 'known');
   }
 
-  #noteResources(update: UpdateResourcesRequest): void {
+  #noteResources(update: UpdateResourcesRequest, protocol: string): void {
     const { NodeID: id, AvailableCapacity: available, QueueUsedCapacity: queued, Usage: usage } = update;
     const { resources, executions, health, waiting, clock } = this.#options;
     const said = executionsOf(update, clock.now());
-    resources.set(id, { available, queued, usage, at: clock.now() });
+    resources.set(id, { available, queued, usage, at: clock.now(), protocol });
     // A node of Bacalhau says in its information what it runs.
     if (said || update.Muster) executions.set(id, said);
     health.markAlive(id);

@@ -38,6 +38,8 @@ export interface ReadRequest extends Pick<NodeRequest, 'method' | 'body'> {
 export type RequestMessage = Pick<Message, 'data' | 'header'>;
 
 export interface RequestProtocol {
+  /** Its name, as nodes list it in their information. */
+  readonly name: string;
   /** The subject of the requests of all nodes. */
   readonly wildcard: string;
   /** The subjects of the requests that every requester has to hear, although one answers: a sign of life, and a stop. */
@@ -55,6 +57,7 @@ export interface RequestProtocol {
 }
 
 export const bprotocol: RequestProtocol = {
+  name: 'bprotocol/v2',
   wildcard: managementWildcard,
   toAll: [managementSubject('*', 'UpdateResources/v1'), managementSubject('*', 'Leave/v1')],
   nodeIn: subject => parseManagementSubject(subject)?.nodeId,
@@ -75,6 +78,7 @@ export const bprotocol: RequestProtocol = {
 export const confirmationSubject = managementSubject('*', 'UpdateNodeInfo/v1');
 
 export const ncl: RequestProtocol = {
+  name: 'ncl/v1',
   wildcard: controlWildcard,
   toAll: [controlWildcard],
   nodeIn: nodeInOutSubject,

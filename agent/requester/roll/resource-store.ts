@@ -9,6 +9,8 @@ export interface ResourceInfo {
   usage: Usage | undefined;
   /** Time when the report was received, on the wall clock. */
   at: Date;
+  /** The protocol in which it came. */
+  protocol: string;
 }
 
 export class ResourceStore {

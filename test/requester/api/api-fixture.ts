@@ -36,7 +36,15 @@ export function node(
     health: 'HEALTHY',
     ...(cpu === undefined
       ? {}
-      : { resources: { available: { CPU: cpu }, queued: {}, usage: undefined, at: new Date(0) } }),
+      : {
+          resources: {
+            available: { CPU: cpu },
+            queued: {},
+            usage: undefined,
+            at: new Date(0),
+            protocol: 'bprotocol/v2',
+          },
+        }),
     ...rest,
   } satisfies FakeNode;
 }

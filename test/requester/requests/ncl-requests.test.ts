@@ -122,6 +122,16 @@ describe('what a requester answers to a control request', () => {
     assert.deepEqual(calls, [`alive ${id}`, `alive ${id}`, `left ${id}: `, `alive ${id}`]);
   });
 
+  test('the protocol that a node spoke last is noted, whichever it was', async () => {
+    const { ask, send, resources } = await shaken();
+    await ask(handshake(node));
+    assert.equal(resources.get(id)?.protocol, 'ncl/v1');
+    await send(`node.management.${id}.UpdateResources/v1`, JSON.stringify({ NodeID: id }));
+    assert.equal(resources.get(id)?.protocol, 'bprotocol/v2');
+    await ask(beat());
+    assert.equal(resources.get(id)?.protocol, 'ncl/v1');
+  });
+
   test('a message without metadata, or with null there, is refused politely', async () => {
     const { ask } = await shaken();
     for (const body of ['{"payload":{}}', '{"metadata":null,"payload":{}}', '{"metadata":[],"payload":{}}'])

@@ -52,6 +52,8 @@ function nodeRows(node: ShownNode, now: Date): Row[] {
     ...row('registered', optionalTime(Muster?.RegisteredAt, now)),
     ...row('join code', Muster?.JoinCode),
     ...row('version', versionText(node)),
+    // The agents of muster speak one protocol.
+    ...row('protocol', Info.Agent ? undefined : Muster?.Protocol),
   ];
 }
 

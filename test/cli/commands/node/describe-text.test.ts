@@ -255,6 +255,19 @@ machine
   assert.match(text, /^ {2}disconnected +2026-01-01 11:51:00 UTC \(9 min ago\)$/m);
   assert.match(text, /^ {2}last error +heartbeat timeout$/m);
   assert.match(text, /^ {2}engines +docker, wasm$/m);
+  const Executions = { Running: 2, Waiting: 0, At: '2026-01-01T11:59:00Z' };
+  const Muster = { Health: 'HEALTHY', Silence: 4_000, Protocol: 'ncl/v1', Executions };
+  const heard = described({ ...record('n-1', 'APPROVED', { Connection: 'CONNECTED' }), Muster });
+  assert.match(heard, /^ {2}status +HEALTHY, last heard 4 s ago$/m);
+  assert.match(heard, /^ {2}protocol +ncl\/v1$/m);
+  assert.match(heard, /^ {2}running +2, as it said 60 s ago$/m);
+});
+
+test('what is free is left out until the node says it', () => {
+  const Info = computeInfo('n-1');
+  const ComputeNodeInfo = { ...Info.ComputeNodeInfo, AvailableCapacity: {} };
+  const silent = record('n-1', 'APPROVED', { Connection: 'CONNECTED', Info: { ...Info, ComputeNodeInfo } });
+  assert.match(described({ ...silent, Muster: { Health: 'HEALTHY' } }), /^ {2}CPU +4$/m);
 });
 
 test('text with words of ordinary length stays within 80 columns', () => {

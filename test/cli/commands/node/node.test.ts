@@ -108,6 +108,7 @@ function colourful(): FakeDirectory {
       resources: {
         available: { CPU: 1, Memory: 1500, Disk: 9.96e9, GPU: 1 },
         queued: {},
+        protocol: 'bprotocol/v2',
         usage: { CPU: 0.5, Memory: 7e9, Disk: 1e9, Load: 1.25 },
         at: new Date('2026-01-01T12:00:00Z'),
       },
