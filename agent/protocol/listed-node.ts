@@ -24,3 +24,18 @@ export const isUnverified = ({ Info, Muster }: ListedNode): boolean =>
 /** Whether a node was heard as it should be. */
 export const isAlive = ({ Muster, Connection }: ListedNode): boolean =>
   Muster ? Muster.Health === 'HEALTHY' : Connection === 'CONNECTED';
+
+/** How much a node runs, and when it said so; the time is not known from a Bacalhau orchestrator. */
+export interface ListedExecutions {
+  running: number;
+  waiting: number;
+  at: string | undefined;
+}
+
+/** Returns what a node said last that it runs; undefined when it has not said it, as soon after the start of the requester. */
+export function executionsOf({ Info, Muster }: ListedNode): ListedExecutions | undefined {
+  const { ExecutionEngines, RunningExecutions: running, EnqueuedExecutions: waiting } = Info.ComputeNodeInfo;
+  const at = Muster?.Executions?.At;
+  const isTold = Muster ? at !== undefined : (ExecutionEngines?.length ?? 0) > 0;
+  return isTold ? { running, waiting, at } : undefined;
+}

@@ -2,7 +2,7 @@
 import type { ShownNode } from '../../../api/answers.ts';
 import { type Row, type Section, sectionsText } from '../../../output/sections.ts';
 import { agoText, durationText, sizeText } from '../../../output/units.ts';
-import { statusOf } from '../../../protocol/listed-node.ts';
+import { executionsOf, statusOf } from '../../../protocol/listed-node.ts';
 import type { GpuUsage } from '../../../protocol/messages.ts';
 import { isNeverHeard, silenceOf } from '../../../protocol/node-silence.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';
@@ -185,19 +185,16 @@ function gpuUsageText({ Memory, Utilisation, Temperature, Power }: GpuUsage): st
 const gibibytes = (mebibytes: number): string => `${(mebibytes / 1024).toFixed(1)} GiB`;
 
 /** Returns the rows that only nodes of Bacalhau have: what they can execute, and what they execute now. */
-function executionRows({ Info, Muster }: ShownNode, now: Date): Row[] {
-  const { ExecutionEngines, Publishers, StorageSources, RunningExecutions, EnqueuedExecutions, address } =
-    Info.ComputeNodeInfo;
-  const { At } = Muster?.Executions ?? {};
-  const isTold = At !== undefined || (ExecutionEngines?.length ?? 0) > 0;
-  const counted = (count: number) =>
-    [String(count), At && `as it said ${agoText(At, now)}`].filter(Boolean).join(', ');
+function executionRows(node: ShownNode, now: Date): Row[] {
+  const { ExecutionEngines, Publishers, StorageSources, address } = node.Info.ComputeNodeInfo;
+  const { running, waiting, at } = executionsOf(node) ?? {};
+  const runningText = [String(running), at && `as it said ${agoText(at, now)}`].filter(Boolean).join(', ');
   return [
     ...row('engines', ExecutionEngines?.join(', ')),
     ...row('publishers', Publishers?.join(', ')),
     ...row('sources', StorageSources?.join(', ')),
-    ...row('running', isTold ? counted(RunningExecutions) : undefined),
-    ...row('waiting', isTold ? String(EnqueuedExecutions) : undefined),
+    ...row('running', running === undefined ? undefined : runningText),
+    ...row('waiting', waiting?.toString()),
     ...row('address', address),
   ];
 }

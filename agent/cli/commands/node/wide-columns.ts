@@ -3,7 +3,7 @@
 import type { PrintedColumn } from '../../../output/column-printer.ts';
 import type { NodeColumn } from '../../../output/node-columns.ts';
 import { shortDuration, sizeText } from '../../../output/units.ts';
-import type { ListedNode } from '../../../protocol/listed-node.ts';
+import { executionsOf, type ListedNode } from '../../../protocol/listed-node.ts';
 import { isNeverHeard, silenceOf } from '../../../protocol/node-silence.ts';
 import type { Resources } from '../../../protocol/resources.ts';
 import { printable } from '../../../system/printable.ts';
@@ -67,11 +67,11 @@ function listed(name: 'ExecutionEngines' | 'Publishers' | 'StorageSources') {
     printable([...(Info.ComputeNodeInfo[name] ?? [])].sort().join(' '));
 }
 
-/** Returns how many executions run on a node of Bacalhau, and how many wait for their turn there. */
-function running({ Info }: ListedNode): string {
-  const { ExecutionEngines, RunningExecutions, EnqueuedExecutions } = Info.ComputeNodeInfo;
-  if (!ExecutionEngines?.length) return '';
-  return EnqueuedExecutions > 0 ? `${RunningExecutions} + ${EnqueuedExecutions}` : String(RunningExecutions);
+/** Returns how much a node runs, and how much waits for its turn there, as far as it says it. */
+function running(node: ListedNode): string {
+  const said = executionsOf(node);
+  if (!said) return '';
+  return said.waiting > 0 ? `${said.running} + ${said.waiting}` : String(said.running);
 }
 
 function labels({ Info }: ListedNode): string {

@@ -121,11 +121,11 @@ function colourful(): FakeDirectory {
 test('-o wide adds capacity, version, hostname, last heard, conditions, labels and what nodes of Bacalhau have', async t => {
   const api = await serve(t, colourful());
   const run = (...args: string[]) => muster(t, ['node', 'list', '--api-port', String(api.port), ...args]);
-  const table = `ID      TYPE       APPROVAL  STATUS     HOST    CPU        MEMORY          DISK           GPU    VERSION  LAST HEARD  FINGERPRINT  RUNNING  ENGINES      NOTE                       LABELS
-gpu-1   Compute    APPROVED  HEALTHY    rack-7  1.0 / 3.2  1.5 kB / 12 GB  10 GB / 77 GB  1 / 2  0.1.0    1s ago      unverified   -        -            GpuMissing, unverified     env=prod zone=eu
-never   Compute    PENDING   UNKNOWN    -       - / 4.0    - / 8.0 GB      - / 0 B        - / 0  v1.0.0   never       unverified   0        docker wasm  never heard, unverified    note=a\\u001b[31m\\u202eb
-node-0  Requester  APPROVED  UNKNOWN    head    -          -               -              -      v1.0.0   -           -            -        -            -                          -
-old     Compute    APPROVED  UNHEALTHY  -       - / 4.0    - / 8.0 GB      - / 0 B        - / 0  v1.0.0   4h ago      unverified   0        docker wasm  silent for 4h, unverified  -
+  const table = `ID      TYPE       APPROVAL  STATUS     HOST    CPU        MEMORY          DISK           GPU    VERSION  LAST HEARD  FINGERPRINT  ENGINES      NOTE                       LABELS
+gpu-1   Compute    APPROVED  HEALTHY    rack-7  1.0 / 3.2  1.5 kB / 12 GB  10 GB / 77 GB  1 / 2  0.1.0    1s ago      unverified   -            GpuMissing, unverified     env=prod zone=eu
+never   Compute    PENDING   UNKNOWN    -       - / 4.0    - / 8.0 GB      - / 0 B        - / 0  v1.0.0   never       unverified   docker wasm  never heard, unverified    note=a\\u001b[31m\\u202eb
+node-0  Requester  APPROVED  UNKNOWN    head    -          -               -              -      v1.0.0   -           -            -            -                          -
+old     Compute    APPROVED  UNHEALTHY  -       - / 4.0    - / 8.0 GB      - / 0 B        - / 0  v1.0.0   4h ago      unverified   docker wasm  silent for 4h, unverified  -
 `;
   assert.deepEqual(await run('-o', 'wide'), ok(table));
   const bare = await run('-o', 'wide', '--hide-header');
