@@ -5,8 +5,29 @@ export const releases = ['1.4.0', '1.5.2', '1.6.5', '1.9.3'] as const;
 export type Release = (typeof releases)[number];
 
 interface ReleaseFacts {
+  node: NodeFacts;
   api: ApiFacts;
   commandLine: CommandLineFacts;
+}
+
+/** How its compute nodes join a requester. */
+export interface NodeFacts {
+  /** What a node says of its version. */
+  gitVersion: string;
+  /** The protocols that it lists; undefined when it sends no such member. */
+  protocols: readonly string[] | undefined;
+  /** Whether its information has the member `address`. */
+  hasAddress: boolean;
+  /** Whether it keeps on its disk that it is registered, never registers again, and ends when it is refused. */
+  registersOnce: boolean;
+  /** Whether it tries the newer protocol when the older one does not let it in. */
+  speaksNewer: boolean;
+  /** Where it sends its heartbeats. */
+  heartbeats: readonly ('plain' | 'enveloped')[];
+  /** Whether its metadata have the keys without prefix besides. */
+  writesOldKeys: boolean;
+  /** The labels that it gives itself. */
+  labels(id: string): Record<string, string>;
 }
 
 /** How its HTTP API answers. */
@@ -47,6 +68,26 @@ export interface CommandLineFacts {
   hasConnectionState: boolean;
 }
 
+const node15: NodeFacts = {
+  gitVersion: 'v1.5.2',
+  protocols: ['bprotocol/v2', 'ncl/v1'],
+  hasAddress: false,
+  registersOnce: true,
+  speaksNewer: false,
+  heartbeats: ['enveloped', 'plain'],
+  writesOldKeys: false,
+  labels: () => ({ Architecture: 'amd64', 'Operating-System': 'linux' }),
+};
+const node16: NodeFacts = {
+  ...node15,
+  gitVersion: 'v1.6.5',
+  hasAddress: true,
+  registersOnce: false,
+  speaksNewer: true,
+  heartbeats: ['enveloped'],
+  writesOldKeys: true,
+};
+
 const commandLineSince16: CommandLineFacts = {
   onRefusedToken: 'fails',
   showsRefusal: 'message',
@@ -62,6 +103,7 @@ const plainNoRoute = { Message: 'Not Found', Code: 'InternalError' };
 
 export const facts: Readonly<Record<Release, ReleaseFacts>> = {
   '1.4.0': {
+    node: { ...node15, gitVersion: '', protocols: undefined, heartbeats: ['plain'] },
     api: {
       refusal: 'message',
       refusesBy: 'success',
@@ -83,6 +125,7 @@ export const facts: Readonly<Record<Release, ReleaseFacts>> = {
     },
   },
   '1.5.2': {
+    node: node15,
     api: {
       refusal: 'envelope',
       refusesBy: 'success',
@@ -95,6 +138,7 @@ export const facts: Readonly<Record<Release, ReleaseFacts>> = {
     commandLine: { ...commandLineSince16, hasConnectionState: false },
   },
   '1.6.5': {
+    node: node16,
     api: {
       refusal: 'envelope',
       refusesBy: 'status',
@@ -107,6 +151,11 @@ export const facts: Readonly<Record<Release, ReleaseFacts>> = {
     commandLine: commandLineSince16,
   },
   '1.9.3': {
+    node: {
+      ...node16,
+      gitVersion: 'v1.9.3',
+      labels: id => ({ name: id, os_arch: 'amd64', os_type: 'linux' }),
+    },
     api: {
       refusal: 'envelope',
       refusesBy: 'status',
