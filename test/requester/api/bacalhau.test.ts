@@ -1,5 +1,7 @@
 // Tests over real HTTP what Bacalhau's clients find beside the nodes: who answers, the former routes, and that no jobs are run.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
 import { test } from 'node:test';
 import { loginMethod } from '../../../agent/protocol/http-operators.ts';
 import { version } from '../../../agent/system/version.ts';
@@ -89,6 +91,45 @@ test('there are no jobs: the list is empty, none is found, and none is taken', a
     const { Message, Code } = answer.json();
     assert.deepEqual([answer.status, Message, Code], [501, 'muster runs no jobs', 'NotImplemented'], path);
     assert.equal((await call(api, `${jobs}${path}`, { method, token: '' })).status, 401);
+  }
+});
+
+test('who follows the log of a job on a WebSocket is told there that none are run, and a stranger is not let on it', async t => {
+  const open = await serve(t, cluster());
+  const closed = await serve(t, cluster(), { openReads: false });
+  const ask = (api: typeof open, job: string, key = 'dGhlIHNhbXBsZSBub25jZQ==') => {
+    const headers = { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Key': key };
+    const path = `${jobs}/${job}/logs?follow=true`;
+    return request({ host: '127.0.0.1', port: api.port, path, headers, agent: false }).end();
+  };
+  for (const [job, headBytes] of [
+    ['x', 2],
+    ['x'.repeat(100), 4],
+  ] as const) {
+    const [answer, socket, first] = await once(ask(open, job), 'upgrade');
+    // The answer to this key stands in RFC 6455, section 1.3.
+    assert.equal(answer.headers['sec-websocket-accept'], 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
+    const chunks: Buffer[] = [first];
+    for await (const chunk of socket) chunks.push(chunk);
+    const frames = Buffer.concat(chunks);
+    const close = frames.length - 4;
+    assert.deepEqual([...frames.subarray(close)], [0x88, 2, 0x03, 0xe8]);
+    const length = headBytes === 2 ? frames.readUInt8(1) : frames.readUInt16BE(2);
+    assert.deepEqual([frames[0], length], [0x81, close - headBytes]);
+    if (headBytes === 4) assert.equal(frames[1], 126);
+    const { error } = JSON.parse(frames.toString('utf8', headBytes, close));
+    assert.ok(
+      error.startsWith(`job not found: ${job}; muster keeps the roll of nodes and runs no jobs`),
+      error,
+    );
+  }
+  for (const [refused, status] of [
+    [ask(closed, 'x'), 401],
+    [ask(open, 'x', 'short'), 404],
+  ] as const) {
+    const [response] = await once(refused, 'response');
+    assert.equal(response.statusCode, status);
+    response.destroy();
   }
 });
 
