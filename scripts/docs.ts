@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { commands } from '../agent/cli/commands.ts';
 import { type CommandRow, type Flag, shownOperands } from '../agent/cli/line/command.ts';
 import { settingsTable } from '../agent/config/show.ts';
+import { bacalhauReleases } from '../agent/protocol/bacalhau-releases.ts';
 import { floors } from './arrows/rules.ts';
 import { exitTexts } from './manual/page.ts';
 
@@ -25,6 +26,7 @@ const generators: Readonly<Record<string, () => string | Promise<string>>> = {
   commands: commandsMarkdown,
   'exit codes': exitCodesMarkdown,
   arrows: arrowsMarkdown,
+  'bacalhau releases': bacalhauMarkdown,
 };
 
 /** Returns `text` with the generated parts as the program has them now. */
@@ -70,6 +72,24 @@ function exitCodesMarkdown(): string {
 
 function arrowsMarkdown(): string {
   return `\`\`\`text\n${floors.map(floor => floor.join(' | ')).join(' → ')}\n\`\`\`\n`;
+}
+
+function bacalhauMarkdown(): string {
+  const rows = Object.entries(bacalhauReleases).map(
+    ([name, { versions, configuration, heartbeatTopics, speaksNewerProtocol }]) => [
+      versions,
+      speaksNewerProtocol ? `${code('bprotocol/v2')} and ${code('ncl/v1')}` : code('bprotocol/v2'),
+      heartbeatTopics.map(code).join(' and '),
+      code(`muster broker bacalhau${configuration === 'older' ? ` --release ${name}` : ''}`),
+    ],
+  );
+  const titles = [
+    'Bacalhau',
+    'what it speaks',
+    'subject of its heartbeats',
+    'configuration of its nodes here',
+  ];
+  return table(titles, rows);
 }
 
 function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
