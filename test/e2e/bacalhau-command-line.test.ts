@@ -12,6 +12,7 @@ import {
 import { facts, releases } from '../support/bacalhau/releases.ts';
 import { capture, envelopeOf } from '../support/captures.ts';
 import { Cluster } from '../support/cluster.ts';
+import { freePort } from '../support/listener.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { openConnection } from '../support/open-connection.ts';
 
@@ -228,4 +229,33 @@ describe('the command line of Bacalhau', () => {
         });
     });
   }
+
+  describe('where reading needs a token', () => {
+    let port: number;
+
+    before(async () => {
+      port = await freePort();
+      await cluster.requester({ 'api.port': port, 'api.openReads': false }, { id: 'node-closed' });
+    });
+
+    for (const release of releases) {
+      const { onRefusedToken, withoutLogin } = facts[release].commandLine;
+      const refused = { message: onRefusedToken === 'asks again' ? 'invalid token' : 'unauthorized' };
+      const commands = (types: string) => new CommandLinePeer(release, `http://127.0.0.1:${port}`, { types });
+
+      it(`${release} reads with one and not without, and what never shows one is refused`, async () => {
+        await assert.rejects(commands('').list(), refused);
+        const peer = commands(token);
+        assert.ok((await peer.list()).length > 0);
+        for (const [name, ask] of [
+          ['agent alive', () => peer.agentAlive()],
+          ['agent version', () => peer.agentVersion()],
+          ['version', () => peer.version()],
+        ] as const) {
+          const showsToken = !withoutLogin.commands.includes(name) || withoutLogin.showsToken;
+          await (showsToken ? ask() : assert.rejects(ask(), refused));
+        }
+      });
+    }
+  });
 });

@@ -29,14 +29,17 @@ export function requestIds(): MiddlewareHandler<ApiEnvironment> {
 /** Returns the handler that runs once the caller is known: who may ask is settled first, as in Bacalhau. */
 export function bacalhauClients(build: () => BuildVersion): MiddlewareHandler<ApiEnvironment> {
   return async (call, next) => {
-    const { GitVersion, GOOS, GOARCH } = build();
+    const { GitVersion, GitCommit, BuildDate, GOOS, GOARCH } = build();
     const refusal = refuseClient(call, GitVersion);
     if (refusal) call.res = refusal;
     else await next();
     call.res.headers.set(serverHeader.name, serverHeader.value);
-    call.res.headers.set('X-Bacalhau-Git-Version', GitVersion);
-    call.res.headers.set('X-Bacalhau-Build-OS', GOOS);
-    call.res.headers.set('X-Bacalhau-Arch', GOARCH);
+    const { headers } = call.res;
+    headers.set('X-Bacalhau-Git-Version', GitVersion);
+    headers.set('X-Bacalhau-Git-Commit', GitCommit);
+    headers.set('X-Bacalhau-Build-Date', BuildDate);
+    headers.set('X-Bacalhau-Build-OS', GOOS);
+    headers.set('X-Bacalhau-Arch', GOARCH);
   };
 }
 
