@@ -1,75 +1,209 @@
-// Our agent under orchestrators of Bacalhau.
+// Our agent under the orchestrators of Bacalhau's releases: it joins each, stays, comes back, and says that it runs no jobs.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
-import type { Connection, Message } from '../../agent/transport/port.ts';
+import { after, before, describe, it } from 'node:test';
+import type { AgentStatus } from '../../agent/compute/agent-status.ts';
+import type { TroubleCode } from '../../agent/system/trouble.ts';
+import type { Connection } from '../../agent/transport/port.ts';
+import { OrchestratorPeer } from '../support/bacalhau/orchestrator-peer.ts';
+import { releases } from '../support/bacalhau/releases.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
-import { openConnection } from '../support/open-connection.ts';
+import { startConnection } from '../support/open-connection.ts';
+import { muster, type Program } from '../support/program.ts';
+import { readShown } from '../support/read-shown.ts';
+import { type RecordingProxy, startProxy } from '../support/recording-proxy.ts';
 
-describe('orchestrators of Bacalhau', () => {
-  let broker: NatsServer;
-  let peer: Connection;
-  let cluster: Cluster;
+const token = 'the-token-of-the-orchestrator';
 
-  before(async () => {
-    broker = await startNatsServer();
-    peer = await openConnection(broker.url);
-  });
+// Each has a broker of its own, so they run beside each other: most of the time, an agent waits before it asks again.
+describe('under an orchestrator of Bacalhau', { concurrency: true }, () => {
+  for (const release of releases) {
+    describe(release, { concurrency: 1 }, () => {
+      const id = `node-${release.replaceAll('.', '')}`;
+      let broker: NatsServer;
+      let connection: Connection;
+      let proxy: RecordingProxy;
+      let cluster: Cluster;
+      let orchestrator: OrchestratorPeer;
+      let agent: Program;
 
-  afterEach(() => cluster.release());
-
-  after(async () => {
-    await peer.close();
-    await broker.release();
-  });
-
-  const orchestrators: [string, Record<string, (id: string) => string>][] = [
-    ['1.5.2', { unknown: () => '{"value":{"Accepted":false,"Reason":"node not yet registered"}}' }],
-    [
-      '1.6 to 1.9',
-      { unknown: id => `{"error":"node ${id} not connected - handshake required","value":null}` },
-    ],
-  ];
-  for (const [version, { unknown }] of orchestrators) {
-    it(`our agent joins an orchestrator of ${version}, and registers again when it is no longer known`, async () => {
-      cluster = await Cluster.create({ servers: broker.url });
-      const id = `joins-${version.replace(/\W/g, '')}`;
-      const asked: string[] = [];
-      let known = false;
-      const answer = (message: Message, text: string) => message.respond(text);
-      const methods: Record<string, (message: Message) => void> = {
-        'RegisterNode/v1': message => {
-          const { Info } = JSON.parse(Buffer.from(message.data).toString());
-          // From 1.6 on, Bacalhau never accepts a node that lists its newer protocol here.
-          assert.ok(!Info.SupportedProtocols.includes('ncl/v1'));
-          known = true;
-          answer(message, '{"value":{"Accepted":true,"Reason":"node registered"}}');
-        },
-        'UpdateNodeInfo/v1': message =>
-          answer(message, known ? '{"value":{"Accepted":true,"Reason":""}}' : (unknown?.(id) ?? '')),
-        'UpdateResources/v1': message => answer(message, known ? '{"value":{}}' : (unknown?.(id) ?? '')),
+      const until = (state: string | undefined) =>
+        eventually(`${id} is ${state}`, () => orchestrator.stateOf(id) === state).catch(cause => {
+          throw new Error(`${id} is ${orchestrator.stateOf(id)} and not ${state}:\n${agent.stderr}`, {
+            cause,
+          });
+        });
+      const status = async () => {
+        const { code, stdout } = await muster(['status', '-o', 'json', '--data-dir', cluster.folderOf(id)]);
+        const { state, troubles = [] } = readShown<AgentStatus[]>(stdout)[0] ?? assert.fail(stdout);
+        return { code, state, troubles };
       };
-      const listening = [
-        peer.subscribe(`node.management.${id}.>`, message => {
-          const method = message.subject.split('.').slice(3).join('.');
-          asked.push(method);
-          methods[method]?.(message);
-        }),
-        peer.subscribe(`bacalhau.global.compute.${id}.out.heartbeat`, () => asked.push('heartbeat')),
-      ];
-      const agent = await cluster.agent(id);
-      await eventually('its reports', () =>
-        ['heartbeat', 'UpdateResources/v1', 'UpdateNodeInfo/v1'].every(kind => asked.includes(kind)),
-      );
-      assert.equal((await cluster.sentinel(id))?.cluster, '');
-      asked.length = 0;
-      known = false;
-      await eventually('it registers again', () => asked.includes('RegisterNode/v1'));
-      asked.length = 0;
-      assert.equal((await agent.stop()).code, 0);
-      assert.ok(!asked.includes('Leave/v1'), 'Bacalhau knows no Leave');
-      for (const one of listening) one.unsubscribe();
+      const hasTrouble = async (wanted: TroubleCode) =>
+        (await status()).troubles.some(({ code }) => code === wanted);
+      const untilLogged = (message: string, count = 1) =>
+        eventually(message, () => agent.logged(message).length >= count);
+
+      before(async () => {
+        broker = await startNatsServer({ config: `authorization { token: "${token}" }` });
+        connection = startConnection(broker.url, { credentials: () => ({ token }) });
+        await connection.connected();
+        proxy = await startProxy({ to: broker.port });
+        cluster = await Cluster.create({
+          servers: `nats://127.0.0.1:${proxy.port}`,
+          settings: { 'nats.token': token, 'node.labels.zone': 'one' },
+        });
+        orchestrator = new OrchestratorPeer({ connection, release, disconnectAfterMs: 1_500 });
+        agent = await cluster.agent(id);
+      });
+
+      after(async () => {
+        await cluster.release();
+        await proxy.close();
+        await connection.close();
+        await broker.release();
+      });
+
+      it('it connects with the token, with headers and with the answer for nobody, and its name begins with its id', () => {
+        const [options = ''] =
+          /CONNECT (\{.*?\})\r\n/.exec(proxy.seen().slice(proxy.seen().lastIndexOf('CONNECT')))?.slice(1) ??
+          [];
+        const { auth_token, headers, no_responders, name } = JSON.parse(options);
+        assert.deepEqual([auth_token, headers, no_responders, name.split(' ')[0]], [token, true, true, id]);
+      });
+
+      it('it registers by the older protocol, with its labels and its capacity, and without engines', async () => {
+        await until('APPROVED CONNECTED');
+        const info = orchestrator.info(id);
+        assert.equal(info?.Labels.zone, 'one');
+        // From 1.6 on, Bacalhau accepts no node here that lists its newer protocol, and numbers no messages for one that does not.
+        assert.deepEqual(info?.SupportedProtocols, ['bprotocol/v2']);
+        assert.ok(
+          (info?.ComputeNodeInfo.MaxCapacity.CPU ?? 0) > 0 &&
+            (info?.ComputeNodeInfo.MaxCapacity.Memory ?? 0) > 0,
+        );
+        assert.equal(info?.ComputeNodeInfo.ExecutionEngines, null);
+        assert.equal((await cluster.sentinel(id))?.cluster, '');
+      });
+
+      it('it reports what is free, and stays CONNECTED by the signs of life that this release counts', async () => {
+        orchestrator.signs = 0;
+        await eventually('ten signs of life', () => orchestrator.signs >= 10);
+        await eventually('what is free', () => (orchestrator.available(id)?.Memory ?? 0) > 0);
+        await until('APPROVED CONNECTED');
+      });
+
+      it('a change of its labels is told in its information', async () => {
+        await cluster.rewrite('agent', id, { 'node.labels.zone': 'two' });
+        agent.signal('SIGHUP');
+        await eventually('the new label', () => orchestrator.info(id)?.Labels.zone === 'two');
+      });
+
+      it('asked for a bid, it answers at once and bids for nothing', async () => {
+        const execution = `e-${release}`;
+        const metadata = { ExecutionID: execution, JobID: `j-${execution}` };
+        const versioned = orchestrator.rules.hasJobVersion ? { ...metadata, JobVersion: 1 } : metadata;
+        assert.deepEqual(await orchestrator.offer(id, execution), { value: versioned });
+        await eventually('the bid', () => orchestrator.bids.has(execution));
+        const { Event, ...bid } = orchestrator.bids.get(execution) ?? {};
+        const routing = { SourcePeerID: id, TargetPeerID: orchestrator.id };
+        assert.deepEqual(bid, { ...routing, ...versioned, Accepted: false, Wait: false });
+        assert.match(String((Event as Record<string, unknown>).Message), /runs no jobs/);
+      });
+
+      it('it refuses an execution, takes the end of one, and ends a stream of logs', async () => {
+        const about = { ExecutionID: 'e-earlier', Justification: 'because' };
+        const refused = await orchestrator.ask(id, 'BidAccepted', { ...about, Accepted: true });
+        assert.deepEqual([typeof refused.error, refused.value], ['string', null]);
+        for (const method of ['BidRejected', 'CancelExecution']) {
+          const { value } = await orchestrator.ask(id, method, about);
+          assert.deepEqual(value, { ExecutionID: 'e-earlier', JobID: '' }, method);
+        }
+        const stream = { consumerId: 'c', streamId: 's', heartBeatRequestSub: 'h', body: 'e30=' };
+        const { type, closeError } = await orchestrator.ask(id, 'ExecutionLogs', stream);
+        assert.deepEqual([type, (closeError as Record<string, unknown>).Code], [2, 5000]);
+        assert.equal(
+          agent.logged('an orchestrator asks about jobs: this node is one of muster, which runs no jobs')
+            .length,
+          1,
+        );
+      });
+
+      it('it acknowledges messages about jobs by the newer protocol', async () => {
+        assert.equal(
+          await orchestrator.message(id, 'CancelExecution', { ExecutionID: 'e-1', Events: null }),
+          '{}',
+        );
+      });
+
+      it('it survives a restart of the orchestrator, which loses its memory', async () => {
+        await broker.kill();
+        orchestrator.restart();
+        await broker.start();
+        await until('APPROVED CONNECTED');
+      });
+
+      it('after a silence it is CONNECTED again', async () => {
+        agent.signal('SIGSTOP');
+        await until('APPROVED DISCONNECTED');
+        agent.signal('SIGCONT');
+        await until('APPROVED CONNECTED');
+      });
+
+      it('a rejected node says so and stays away, and comes back with an approval', async () => {
+        orchestrator.reject(id);
+        await untilLogged('this node was rejected by an operator; it keeps asking, in case that changes');
+        orchestrator.asked.length = 0;
+        await eventually('it asks again', () => orchestrator.asked.length > 0);
+        assert.deepEqual(new Set(orchestrator.asked), new Set(['RegisterNode']));
+        const { code, state } = await status();
+        assert.deepEqual([code, state], [1, 'rejected']);
+        orchestrator.approve(id);
+        await until('APPROVED CONNECTED');
+        assert.equal((await status()).state, 'registered');
+      });
+
+      it('a deleted node comes back by itself, with the membership of a newcomer', async () => {
+        orchestrator.newcomers = 'PENDING';
+        orchestrator.delete(id);
+        await until('PENDING CONNECTED');
+        orchestrator.approve(id);
+      });
+
+      it('while the orchestrator answers with errors, the agent says that it is refused, and goes on asking', async () => {
+        orchestrator.broken = 'nats: timeout';
+        await untilLogged('the requester refused; asking again');
+        assert.ok(await hasTrouble('refused'));
+        orchestrator.broken = undefined;
+        await eventually('it is not refused any more', async () => !(await hasTrouble('refused')));
+        await until('APPROVED CONNECTED');
+      });
+
+      if (['1.4.0', '1.5.2'].includes(release)) {
+        it('one that takes a deleted id never back is a trouble in the status, with what helps', async () => {
+          orchestrator.forgets.add(id);
+          orchestrator.delete(id);
+          await eventually('the status says so', () => hasTrouble('not_kept'));
+          const { code, troubles } = await status();
+          assert.equal(code, 1);
+          assert.match(troubles[0]?.hint ?? '', /give the node another one \(node\.id\)/);
+          orchestrator.forgets.delete(id);
+          await until('PENDING CONNECTED');
+        });
+      }
+
+      it('at a stop, an orchestrator from 1.6 on is told, and the others miss the heartbeats', async () => {
+        orchestrator.asked.length = 0;
+        assert.equal((await agent.stop()).code, 0);
+        const asked = new Set(orchestrator.asked);
+        assert.equal(asked.has('HandshakeRequest'), orchestrator.rules.needsHandshake);
+        assert.ok(!asked.has('Leave'), 'Bacalhau knows no Leave');
+        await until(`${release < '1.6' ? 'PENDING' : 'APPROVED'} DISCONNECTED`);
+        // An agent waits only for a part of a second that it is heard.
+        const isTold = asked.has('ShutdownNoticeRequest');
+        assert.equal(orchestrator.lastError === 'graceful shutdown', isTold);
+        await assert.rejects(orchestrator.offer(id, 'e-late'), { fault: 'no_responders' });
+      });
     });
   }
 });

@@ -1,6 +1,13 @@
 // How the releases of Bacalhau differ, as the specification has it. The peers of the tests behave so. Nothing here is taken from
 // the program, which has its own table.
 
+import {
+  type OrchestratorFacts,
+  orchestrator14,
+  orchestrator15,
+  orchestrator16,
+} from './orchestrator-facts.ts';
+
 export const releases = ['1.4.0', '1.5.2', '1.6.5', '1.9.3'] as const;
 export type Release = (typeof releases)[number];
 
@@ -8,6 +15,7 @@ interface ReleaseFacts {
   node: NodeFacts;
   api: ApiFacts;
   commandLine: CommandLineFacts;
+  orchestrator: OrchestratorFacts;
 }
 
 /** How its compute nodes join a requester. */
@@ -103,6 +111,7 @@ const plainNoRoute = { Message: 'Not Found', Code: 'InternalError' };
 
 export const facts: Readonly<Record<Release, ReleaseFacts>> = {
   '1.4.0': {
+    orchestrator: orchestrator14,
     node: { ...node15, gitVersion: '', protocols: undefined, heartbeats: ['plain'] },
     api: {
       refusal: 'message',
@@ -125,6 +134,7 @@ export const facts: Readonly<Record<Release, ReleaseFacts>> = {
     },
   },
   '1.5.2': {
+    orchestrator: orchestrator15,
     node: node15,
     api: {
       refusal: 'envelope',
@@ -138,6 +148,7 @@ export const facts: Readonly<Record<Release, ReleaseFacts>> = {
     commandLine: { ...commandLineSince16, hasConnectionState: false },
   },
   '1.6.5': {
+    orchestrator: orchestrator16,
     node: node16,
     api: {
       refusal: 'envelope',
@@ -151,6 +162,7 @@ export const facts: Readonly<Record<Release, ReleaseFacts>> = {
     commandLine: commandLineSince16,
   },
   '1.9.3': {
+    orchestrator: { ...orchestrator16, hasJobVersion: true },
     node: {
       ...node16,
       gitVersion: 'v1.9.3',
