@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { ProtocolError } from './error.ts';
 import { noteUnknown } from './unknown-members.ts';
+import { objectReader, type ReadConfig, unusual, withUsual } from './usual-form.ts';
 
 /**
  * Returns a schema for an object with these members. Other members are dropped, or kept by `validateStored`. Names match
@@ -11,7 +12,7 @@ export function struct<const T extends v.ObjectEntries>(entries: T) {
   const byLower = new Map(Object.keys(entries).map(name => [name.toLowerCase(), name]));
   // Go reads an absent struct as one with zero members. An absent optional member stays absent.
   const zeroed = Object.entries(entries).filter(([, entry]) => !/^(optional|nullish)$/.test(entry.type));
-  // Almost every message has the usual spelling, so it needs no copy.
+  // What has the usual spelling needs no copy.
   const isCanonical = (value: Record<string, unknown>) =>
     zeroed.every(([name]) => Object.hasOwn(value, name)) &&
     Object.keys(value).every(
@@ -44,13 +45,7 @@ export function struct<const T extends v.ObjectEntries>(entries: T) {
       noteUnknown(result.value, source, isKnown);
     return result;
   };
-  return { ...schema, '~run': run };
-}
-
-/** The configuration that every schema gets while it reads. */
-interface ReadConfig extends v.Config<v.BaseIssue<unknown>> {
-  /** Whether members that no schema knows are kept. */
-  keepsUnknown?: boolean;
+  return withUsual({ ...schema, '~run': run }, objectReader(entries));
 }
 
 /** Returns a schema for text of at most `maxLength` characters. A missing text or null is read as empty. */
@@ -79,6 +74,22 @@ export const textMap = () => v.nullish(strictTextMap(256, 256, 1024), null);
  * `constructor`.
  */
 export const strictTextMap = (maxKeys: number, maxKey: number, maxValue: number) =>
+  withUsual(checkedTextMap(maxKeys, maxKey, maxValue), value =>
+    isTextMap(value, maxKeys, maxKey, maxValue) ? value : unusual,
+  );
+
+function isTextMap(map: unknown, maxKeys: number, maxKey: number, maxValue: number): boolean {
+  if (typeof map !== 'object' || map === null || Array.isArray(map)) return false;
+  let keys = 0;
+  for (const key in map) {
+    const value: unknown = (map as Record<string, unknown>)[key];
+    if (++keys > maxKeys || key.length > maxKey || typeof value !== 'string' || value.length > maxValue)
+      return false;
+  }
+  return true;
+}
+
+const checkedTextMap = (maxKeys: number, maxKey: number, maxValue: number) =>
   v.pipe(
     v.custom<Record<string, string>>(
       value => typeof value === 'object' && value !== null && !Array.isArray(value),
@@ -115,8 +126,10 @@ export const looksLikeFlag = (id: string): boolean => id.startsWith('-');
  * @throws ProtocolError `invalid_field` with the name of the first field that is wrong.
  */
 export function validate<const T extends v.GenericSchema>(schema: T, value: unknown): v.InferOutput<T> {
-  return read(schema, value, { abortEarly: true });
+  return read(schema, value, fromNode);
 }
+
+const fromNode: ReadConfig = { abortEarly: true };
 
 /**
  * Validates what a requester has stored, as `validate` does, and keeps members that the schema does not know, as

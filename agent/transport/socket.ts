@@ -100,7 +100,7 @@ export class SocketTransport implements Transport {
   send(frame: Uint8Array): void {
     if (this.isClosed) return;
     // A write costs far more than a frame, and the answers to one piece of data come one after the other.
-    if (this.#frames.push(frame) === 1) process.nextTick(() => this.#write());
+    if (this.#frames.push(frame) === 1) setImmediate(() => this.#write());
   }
 
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {

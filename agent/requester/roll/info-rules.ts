@@ -12,7 +12,11 @@ export const isTooLarge = (info: NodeInfo): boolean =>
   Buffer.byteLength(writeJson(staticInfo(info))) > maxInfoBytes;
 
 /** Returns whether two node informations differ in a part that is stored. */
-export const infoDiffers = (a: NodeInfo, b: NodeInfo): boolean => comparable(a) !== comparable(b);
+export const infoDiffers = (a: NodeInfo, b: NodeInfo): boolean =>
+  textOf(a) !== textOf(b) && comparable(a) !== comparable(b);
+
+// Almost all information is the same as before in this form too, which takes a third of the time of the other one.
+const textOf = (info: NodeInfo): string => JSON.stringify(staticInfo(info));
 
 /** Returns the change that announces new information of a node whose membership does not change. */
 export const updatedChange = (state: NodeState, now: string): RecordedChange => ({
