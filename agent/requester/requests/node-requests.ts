@@ -104,8 +104,8 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
   ): Promise<void> => {
     const isVerified = subject === message.subject;
     const nodeId = protocol.nodeIn(subject);
-    // Bacalhau does not answer on other subjects either.
-    if (nodeId === undefined) return;
+    // Bacalhau does not answer on other subjects either, and carries out no request of the newer protocol that wants no answer.
+    if (nodeId === undefined || (protocol === ncl && message.reply === '')) return;
     const arrival = ++arrivals;
     counters.requests++;
     const isPermitted =

@@ -5,6 +5,7 @@ import { ControlError } from '../../../agent/protocol/ncl-error.ts';
 import { ncl } from '../../../agent/requester/requests/request-protocols.ts';
 import { rejectNode } from '../../../agent/requester/roll/decisions.ts';
 import { capture, envelopeOf, probes } from '../../support/captures.ts';
+import { protobufEnvelope } from '../../support/protobuf.ts';
 import { begin, decision } from './requests-fixture.ts';
 
 const id = 'n-probe';
@@ -182,6 +183,44 @@ describe('what a requester answers to a control request', () => {
     assert.deepEqual([silent.Code, silent.HTTPStatusCode], ['', 0]);
     assert.match(silent.Cause, /^failed to process request: the node info store does not answer/);
   });
+});
+
+test('what is null, empty or missing is read as nothing, and a time may have 19 digits', async () => {
+  const { send, roll, resources } = await begin();
+  const none = {
+    ExecutionEngines: null,
+    Publishers: null,
+    StorageSources: null,
+    MaxCapacity: {},
+    QueueCapacity: null,
+  };
+  const payload = { NodeInfo: { ...node, Labels: null, ComputeNodeInfo: none, BacalhauVersion: null } };
+  const metadata = {
+    'Bacalhau-EventTime': '1795502910108488046',
+    'Bacalhau-PayloadEncoding': 'json',
+    'Bacalhau-Type': 'transport.HandshakeRequest',
+  };
+  const answer = await send(subject, envelopeOf(JSON.stringify({ metadata, payload })));
+  assert.match(answer, /"accepted":true,"reason":"node registered"/);
+  const { Info } = roll.records.get(id) ?? {};
+  assert.deepEqual([Info?.SupportedProtocols, Info?.ComputeNodeInfo.address], [undefined, undefined]);
+  assert.deepEqual(resources.get(id)?.available, {});
+});
+
+test('a request in protobuf is answered as one in JSON', async () => {
+  const { send } = await begin();
+  const metadata = { 'Bacalhau-Type': 'transport.HandshakeRequest', 'Bacalhau-PayloadEncoding': 'json' };
+  const body = protobufEnvelope({ metadata, payload: { NodeInfo: node } });
+  const answer = await send(subject, envelopeOf(body, 2));
+  assert.equal(bodyOf(answer), probes.get('handshake minimal, no headers, no legacy keys'));
+});
+
+test('a request that wants no answer is not carried out', async () => {
+  const { node: peer, clock, roll } = await begin();
+  peer.publish(subject, handshake(node));
+  await clock.settle();
+  await clock.advance(1_000);
+  assert.equal(roll.records.get(id), undefined);
 });
 
 test('the requests of a node are carried out and answered in the order in which they came', async () => {
