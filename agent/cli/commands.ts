@@ -241,6 +241,11 @@ export const commands: CommandTable = [
     load: () => import('./commands/store/confirm.ts'),
   },
   {
+    path: 'store import',
+    help: 'take over the nodes of a Bacalhau orchestrator',
+    load: () => import('./commands/store/import.ts'),
+  },
+  {
     path: 'store raise',
     help: 'have three servers of a NATS cluster store the roll',
     load: () => import('./commands/store/raise.ts'),

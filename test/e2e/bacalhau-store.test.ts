@@ -1,6 +1,6 @@
 // The store that muster and Bacalhau share: each opens what the other wrote, and a cluster moves from one to the other and back.
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Connection } from '../../agent/transport/port.ts';
@@ -198,7 +198,7 @@ describe('a cluster of Bacalhau on its own data', () => {
 
   before(async () => {
     data = await makeNatsServer({ config: `authorization { token: "${token}" }` });
-    await writeRecordedFolder(data.folder);
+    await writeRecordedFolder(join(data.folder, 'store'));
     await data.start();
     shared = await Cluster.create({ servers: data.url, settings: { 'nats.token': token } });
     own = await Cluster.create({ settings: { 'requester.unverifiedNodes': true } });
@@ -209,9 +209,6 @@ describe('a cluster of Bacalhau on its own data', () => {
     await own.release();
     await data.release();
   });
-
-  const backup = () => join(shared.folder, 'muster.backup');
-  const configOf = ({ folder }: Cluster) => join(folder, 'node-0-requester.yaml');
 
   const open = async (url: string): Promise<Connection> => {
     const connection = startConnection(url, { credentials: () => ({ token }) });
@@ -249,24 +246,6 @@ describe('a cluster of Bacalhau on its own data', () => {
     await shared.decide('n-orch-1', 'delete');
   });
 
-  it('goes on in the broker of the requester, where each node can have a key', async () => {
-    const made = await muster(['backup', backup(), '--config', configOf(shared)]);
-    assert.equal(made.code, 0, made.stderr);
-    const idle = await own.requester({}, { wait: false });
-    await idle.kill();
-    const restored = await muster(['restore', backup(), '--config', configOf(own)]);
-    assert.equal(restored.code, 0, restored.stderr);
-    await writeFile(join(own.folderOf('node-0'), 'requester', 'bacalhau.token'), token, { mode: 0o600 });
-    await own.requester();
-    assert.match(await goesOn(own.servers, 'n-c1'), /HeartbeatResponse/);
-    assert.match(await goesOn(own.servers, 'n-c2'), /"reason":"node has been rejected"/);
-    assert.match(await goesOn(own.servers, 'n-new'), /"reason":"node registered"/);
-    assert.deepEqual(
-      (await own.nodes()).map(({ Info, Membership }) => `${Info.NodeID} ${Membership}`),
-      ['n-c1 APPROVED', 'n-c2 REJECTED', 'n-c3 APPROVED', 'n-new PENDING', 'node-0 APPROVED'],
-    );
-  });
-
   it('goes back to an orchestrator with what was decided', async () => {
     await shared.release();
     const orchestrator = await open(data.url);
@@ -275,6 +254,55 @@ describe('a cluster of Bacalhau on its own data', () => {
     assert.deepEqual(
       [...nodes].map(([id, { Membership }]) => `${id} ${Membership}`),
       ['n-c1 APPROVED', 'n-c2 REJECTED', 'n-c3 APPROVED', 'node-0 APPROVED'],
+    );
+  });
+
+  it("is imported into the requester's own broker, and its nodes go on with the token that they have", async () => {
+    await own.rewrite('requester', 'node-0', {});
+    const config = join(own.folder, 'node-0-requester.yaml');
+    const folder = join(own.folder, 'orchestrator-data');
+    const tokenFile = join(own.folder, 'token');
+    const importStore = (dataDir = own.folderOf('imported')) =>
+      muster([
+        ...['store', 'import', folder, '--token-file', tokenFile],
+        ...['--config', config, '--data-dir', dataDir],
+      ]);
+    const refused = async (why: RegExp, dataDir?: string) => {
+      const { code, stderr } = await importStore(dataDir);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, why);
+    };
+    await writeFile(tokenFile, 'short');
+    await refused(/has no nodes of Bacalhau/);
+    await writeRecordedFolder(join(folder, 'orchestrator', 'nats-store'));
+    await writeFile(join(folder, 'bacalhau.run'), '');
+    await refused(/an orchestrator may be running/);
+    await rm(join(folder, 'bacalhau.run'));
+    await refused(/does not contain a token that muster takes/);
+    await writeFile(tokenFile, token);
+    const block = join(folder, 'orchestrator/nats-store/jetstream/$G/streams/KV_node_v1/meta.inf');
+    const whole = await readFile(block);
+    await writeFile(block, 'torn');
+    await refused(/nats-server cannot read the bucket/);
+    await writeFile(block, whole);
+    const { stdout, stderr } = await importStore();
+    assert.equal(stdout, '3 nodes, 1 APPROVED, 1 PENDING, 1 REJECTED\n', stderr);
+    assert.match(stderr, /muster node delete n-orch-1/);
+    await refused(/a requester has run in .*: an import is for a new one/);
+    await own.requester({ dataDir: own.folderOf('imported') });
+    assert.match(await goesOn(own.servers, 'n-c1'), /HeartbeatResponse/);
+    assert.match(await goesOn(own.servers, 'n-c2'), /"reason":"node has been rejected"/);
+    assert.match(await goesOn(own.servers, 'n-new'), /"reason":"node registered"/);
+    assert.deepEqual(
+      (await own.nodes()).map(({ Info, Membership }) => `${Info.NodeID} ${Membership}`),
+      [
+        'n-c1 APPROVED',
+        'n-c2 REJECTED',
+        'n-c3 PENDING',
+        'n-new PENDING',
+        'n-orch-1 APPROVED',
+        'node-0 APPROVED',
+      ],
     );
   });
 });

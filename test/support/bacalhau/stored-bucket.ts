@@ -104,11 +104,11 @@ export async function listAs(peer: Connection, release: StoredRelease): Promise<
   return nodes;
 }
 
-/** Writes a recorded folder of JetStream into the folder of a server that does not run. */
-export async function writeRecordedFolder(serverFolder: string): Promise<void> {
+/** Writes a recorded store into the folder in which a server that does not run has its store. */
+export async function writeRecordedFolder(storeFolder: string): Promise<void> {
   const files: Record<string, string> = read('store-folder-1.9.3');
   for (const [name, data] of Object.entries(files)) {
-    const path = join(serverFolder, 'store', 'jetstream', '$G', 'streams', name);
+    const path = join(storeFolder, 'jetstream', '$G', 'streams', name);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, Buffer.from(data, 'base64'));
   }
