@@ -183,8 +183,10 @@ export class ApiClient {
     };
     const change = {
       what: `the decision about node ${id}`,
-      findOut: (id: string) => `muster explain ${id}`,
-      isRemembered: true,
+      // An orchestrator of Bacalhau remembers no operations.
+      findOut: (given: string) =>
+        this.orchestrator ? `muster node describe ${id}` : `muster explain ${given}`,
+      isRemembered: !this.orchestrator,
       operation,
     };
     await this.#requests.decide(nodePath(id), body satisfies DecisionBody, change).catch(error => {

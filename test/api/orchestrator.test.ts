@@ -102,6 +102,14 @@ for (const release of releases) {
       assert.deepEqual(again, ['not_found', 'node not found: gone']);
     });
 
+    it('leaves in doubt a decision whose answer was lost, and names the command that tells', async () => {
+      peer.set('silent', { isUnanswered: true });
+      const { code, hint } = await refusal(client.decide('silent', decision('reject')));
+      assert.deepEqual([code, hint], ['unreachable', 'find out with: muster node describe silent']);
+      assert.equal((await client.node('silent')).Membership, 'REJECTED');
+      peer.set('silent', { isUnanswered: false });
+    });
+
     it('decides about whole ids only, and never about another node', async () => {
       for (const name of ['silen', 'gpu-']) {
         const [code, text] = await refused(client.decide(name, decision('delete')));

@@ -127,6 +127,11 @@ describe('a node of Bacalhau with the token', () => {
     assert.match(wide.stdout.split('\n').find(line => line.startsWith(id)) ?? '', / APPROVED .* unverified /);
     const described = await cluster.command('node', 'describe', id);
     assert.match(described.stdout, /fingerprint +unverified: the requester checks no key of this node/);
+    assert.match(described.stdout, /^ {2}protocol +ncl\/v1$/m);
+    assert.match(described.stdout, /^ {2}engines +\w+/m);
+    assert.match(described.stdout, /^ {2}running +\d+, as it said \d+ s ago$/m);
+    assert.match(described.stdout, /^ {2}GPU 0 +NVIDIA Tesla T4/m);
+    assert.match(wide.stdout, /^ID .* ENGINES .* NOTE /);
     const shown = (await cluster.node(id))?.Muster;
     assert.deepEqual([shown?.Fingerprint, shown?.PublicKey], [undefined, undefined]);
     const approvals = requester.logged('node approved').filter(({ node }) => node === id);

@@ -11,6 +11,8 @@ interface PeerNode {
   membership: string;
   /** Time since its last heartbeat, in seconds. */
   heardSecondsAgo: number;
+  /** Whether it closes the connection in place of its answer to a decision about this node. */
+  isUnanswered?: boolean;
 }
 
 interface Answer {
@@ -25,6 +27,8 @@ export class ApiPeer {
   readonly #nodes = new Map<string, PeerNode>();
   readonly #server = createServer((request, response) => {
     void this.#answer(request).then(({ status, body }) => {
+      const id = request.url?.split('/').at(-1) ?? '';
+      if (request.method === 'PUT' && this.#nodes.get(id)?.isUnanswered) return request.destroy();
       response.writeHead(status, {
         'Content-Type': 'application/json',
         'X-Bacalhau-Git-Version': `v${this.#release}`,

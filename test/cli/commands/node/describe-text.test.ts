@@ -263,6 +263,21 @@ machine
   assert.match(heard, /^ {2}running +2, as it said 60 s ago$/m);
 });
 
+test('a node of which an orchestrator says little is described by what it says', () => {
+  const GitVersion = '';
+  const Info = { NodeID: 'n-1', NodeType: 'compute', Labels: null, BacalhauVersion: { GitVersion } };
+  assert.equal(
+    described({ Info, Membership: 'PENDING', Connection: 'CONNECTED' }),
+    'n-1\n  type      Compute\n  approval  PENDING; to let it take part: muster node approve n-1\n  status    CONNECTED\n',
+  );
+  const state = { LastHeartbeat: zeroTime, ConnectedSince: zeroTime, DisconnectedSince: zeroTime };
+  assert.equal(
+    described({ Info, Membership: '', Connection: 'gone', ConnectionState: state }),
+    'n-1\n  type    Compute\n  status  DISCONNECTED, never heard\n',
+  );
+  assert.equal(described({ Info: { NodeID: 'n-1' } }), 'n-1\n  status  DISCONNECTED\n');
+});
+
 test('what is free is left out until the node says it', () => {
   const Info = computeInfo('n-1');
   const ComputeNodeInfo = { ...Info.ComputeNodeInfo, AvailableCapacity: {} };
