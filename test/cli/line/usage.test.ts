@@ -104,8 +104,8 @@ Settings:
       --api-port PORT         port of the HTTP API (default 1234)
       --api-servers SERVERS   APIs that the commands try in turn; --api-host and
                               --api-port ask another one instead
-      --api-token-file PATH   file that holds the operator's token; by default
-                              the requester's own on its machine
+      --api-token-file PATH   file that holds the operator's token; the
+                              requester's own by default, none with /dev/null
       --api-tls-ca-file PATH  file with the CA that signed the certificate of
                               the API, in PEM
       --api-tls-pin PINS      pins of the CAs that signed the certificates of
