@@ -97,6 +97,15 @@ export function openEnvelope(bytes: Uint8Array): Envelope {
   return version === versionJson ? readJsonEnvelope(body) : readProtobufEnvelope(body);
 }
 
+/** Returns the JSON of an envelope of version 1 whose checksum is right; undefined for any other. */
+export function checkedJsonBody(bytes: Uint8Array): Buffer | undefined {
+  if (bytes[0] !== versionJson || bytes.length < headerBytes || bytes.length > maxMessageBytes)
+    return undefined;
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const body = view.subarray(headerBytes);
+  return crc32(body) === view.readUInt32BE(1) ? body : undefined;
+}
+
 /** Refuses an envelope that does not say that its payload is JSON. @throws ProtocolError */
 export function requireJsonPayload(envelope: Envelope): void {
   const encoding =

@@ -1,6 +1,13 @@
 // Reads and writes heartbeats, in an envelope (Bacalhau from 1.5 on) or as plain JSON (up to 1.4). This code runs most often
 // of all.
-import { decodeEnvelope, encodeEnvelope, envelopeType, messageMetadata, metadataKeys } from './envelope.ts';
+import {
+  checkedJsonBody,
+  decodeEnvelope,
+  encodeEnvelope,
+  envelopeType,
+  messageMetadata,
+  metadataKeys,
+} from './envelope.ts';
 import { ProtocolError } from './error.ts';
 import { parseJson, writeJson } from './json.ts';
 import { type Heartbeat, heartbeatSchema } from './messages.ts';
@@ -30,6 +37,8 @@ export const encodePlainHeartbeat = (beat: Heartbeat): string => writeJson(beat)
 export function decodeHeartbeat(bytes: Uint8Array): ReceivedHeartbeat {
   const enveloped = (bytes[0] ?? 0) < 0x09;
   if (!enveloped) return { ...validateHeartbeat(parseJson(bytes)), session: undefined };
+  const usual = readUsual(bytes);
+  if (usual) return usual;
   const envelope = decodeEnvelope(bytes);
   const type = envelopeType(envelope);
   if (type !== heartbeatType) {
@@ -39,6 +48,23 @@ export function decodeHeartbeat(bytes: Uint8Array): ReceivedHeartbeat {
     ...validateHeartbeat(envelope.payload),
     session: envelope.metadata[metadataKeys.session] || undefined,
   };
+}
+
+/**
+ * A heartbeat as `encodeHeartbeat` and Bacalhau's nodes write it. Its texts need no unescaping, and a JSON reader would find
+ * nothing else in it.
+ */
+const usualForm =
+  /^\{"metadata":\{"Bacalhau-EventTime":"\d{1,20}","Bacalhau-PayloadEncoding":"json","Bacalhau-Source":"[\w-]{1,128}","Bacalhau-Type":"heartbeat",(?:"Muster-Session":"([\w-]{1,128})",)?"PayloadEncoding":"json","Type":"heartbeat"\},"payload":\{"NodeID":"([\w-]{1,128})","Sequence":(0|[1-9]\d{0,14})\}\}$/;
+
+// Reads a heartbeat in the usual form without making objects of it, which takes a third of the time; returns undefined for
+// any other.
+function readUsual(bytes: Uint8Array): ReceivedHeartbeat | undefined {
+  const body = checkedJsonBody(bytes);
+  const found = body && usualForm.exec(body.toString('latin1'));
+  if (!found) return undefined;
+  const [, session, NodeID = '', sequence] = found;
+  return { NodeID, Sequence: Number(sequence), session };
 }
 
 function validateHeartbeat(value: unknown): Heartbeat {

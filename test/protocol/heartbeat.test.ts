@@ -3,10 +3,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decodeEnvelope, messageMetadata } from '../../agent/protocol/envelope.ts';
+import { ProtocolError } from '../../agent/protocol/error.ts';
 import { decodeHeartbeat, encodeHeartbeat, encodePlainHeartbeat } from '../../agent/protocol/heartbeat.ts';
+import { mutatedJson } from '../fuzz/mutations.ts';
 import { capture, envelopeOf } from '../support/captures.ts';
 import { heartbeats } from '../support/messages.ts';
 import { refuses } from '../support/refusal.ts';
+import { SeededRandom } from '../support/seeded-random.ts';
 
 const plain = (text: string) => decodeHeartbeat(Buffer.from(text));
 const withMetadata = (metadata: object, payload: unknown = { NodeID: 'n-1', Sequence: 1 }) =>
@@ -23,6 +26,34 @@ test('any heartbeat and session in an envelope are read back', () => {
       assert.equal(BigInt(nanoseconds), BigInt(at.getTime()) * 1_000_000n);
     }),
   );
+});
+
+test('a heartbeat is read the same in the usual form and in any other', () => {
+  const read = (text: string) => {
+    try {
+      return decodeHeartbeat(envelopeOf(text));
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      return error.message;
+    }
+  };
+  const sessions = fc.constantFrom(undefined, 's-1', 'a b', '\u00e9');
+  fc.assert(
+    fc.property(heartbeats, sessions, fc.integer(), (beat, session, seed) => {
+      const text = encodeHeartbeat(beat, session, new Date(0)).toString('utf8', 5);
+      // A blank before the text makes it another form of the same JSON.
+      for (const each of [text, mutatedJson(JSON.parse(text), new SeededRandom(seed))])
+        assert.deepEqual(read(each), read(` ${each}`));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a heartbeat in the usual form with another checksum is refused', () => {
+  const bytes = encodeHeartbeat({ NodeID: 'n-1', Sequence: 1 }, 's-1', new Date(0));
+  const last = bytes.length - 3;
+  bytes[last] = '2'.charCodeAt(0);
+  refuses(() => decodeHeartbeat(bytes), 'malformed');
 });
 
 test('any plain heartbeat is read back, without a session', () => {
