@@ -32,7 +32,7 @@ export const computeSettings = {
     default: defaultHeartbeatTopic,
     reload: false,
     roles: 'agent',
-    help: 'subject of the heartbeats; {nodeId} stands for the id of the node, and Bacalhau up to 1.4 wants it left out',
+    help: 'subject of the heartbeats; {nodeId} stands for the id of the node',
   },
   'compute.rejoinAfterDelete': {
     type: boolean,
