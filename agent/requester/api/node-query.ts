@@ -8,13 +8,21 @@ import type { NodeView } from '../directory/node-view.ts';
 import { parseSelector } from './label-selector.ts';
 import { RequestFault } from './problem.ts';
 
+/** Whom the list is for. They see another status of a node: its health, or whether it is connected. */
+export type Reader = 'muster' | 'bacalhau';
+
 /**
  * Returns the nodes that match every filter, sorted, and not more than `limit`. Nodes that are equal in the order keep
  * the order of `views`. An unknown filter value matches nothing, as in Bacalhau. @throws RequestFault 400
  */
-export function queryNodes(views: readonly NodeView[], parameters: URLSearchParams, now: Date): NodeView[] {
+export function queryNodes(
+  views: readonly NodeView[],
+  parameters: URLSearchParams,
+  now: Date,
+  reader: Reader = 'muster',
+): NodeView[] {
   const isWanted = readFilter(parameters);
-  const order = orderOf(parameters.get('order_by') || 'id');
+  const order = orderOf(parameters.get('order_by') || 'id', reader);
   const sign = flagOf(parameters, 'reverse') ? -1 : 1;
   const limit = limitOf(parameters.get('limit') || '0');
   const shown = views.filter(view => isWanted(view, now)).sort((a, b) => sign * order(a, b));
@@ -71,12 +79,13 @@ const orders: Readonly<Record<NodeOrder, Order>> = {
   available_disk: largest('Disk'),
   available_gpu: largest('GPU'),
   approval: by(view => view.Membership),
-  // In Bacalhau this sorts by the membership, as `approval` does.
   status: by(view => healths.indexOf(view.Muster.Health)),
 };
 
-function orderOf(name: string): Order {
+function orderOf(name: string, reader: Reader): Order {
   const order = nodeOrders.find(each => each === name);
+  // Bacalhau itself sorts by the membership here, as `approval` does. Its user sees CONNECTED or DISCONNECTED.
+  if (order === 'status' && reader === 'bacalhau') return by(view => view.Connection);
   if (order) return orders[order];
   throw new RequestFault(400, `invalid order_by; allowed: ${nodeOrders.join(', ')}`);
 }

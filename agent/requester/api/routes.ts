@@ -20,7 +20,7 @@ import { type AgentRoutesOptions, agentRoutes, shownBuild } from './agent-routes
 import { answer, parameters } from './answer.ts';
 import { authorityRoutes } from './authority-routes.ts';
 import { type ApiEnvironment, actOf, authorization, type Call } from './authorize.ts';
-import { bacalhauClients, requestIdOf, requestIds } from './bacalhau-clients.ts';
+import { bacalhauClients, clientVersion, requestIdOf, requestIds } from './bacalhau-clients.ts';
 import { addBacalhauRoutes } from './bacalhau-routes.ts';
 import { callerWaits } from './caller-wait.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
@@ -87,7 +87,8 @@ export function apiRoutes({
   app.route('/', agentRoutes({ directory, config }));
 
   app.get('/api/v1/orchestrator/nodes', call => {
-    const nodes = queryNodes(directory.list(), parameters(call), (clock ?? systemClock).now());
+    const reader = clientVersion(call) === '' ? 'muster' : 'bacalhau';
+    const nodes = queryNodes(directory.list(), parameters(call), (clock ?? systemClock).now(), reader);
     if (nodeStreams.isFor(call)) return nodeStreams.answer(call, nodes, directory.status());
     return answer(call, { NextToken: '', Nodes: nodes });
   });

@@ -13,8 +13,12 @@ import { call, cluster, node, put, serve } from './api-fixture.ts';
 
 const nodes = '/api/v1/orchestrator/nodes';
 
-async function ids(api: Parameters<typeof call>[0], query: string): Promise<string[]> {
-  const answer = await call(api, `${nodes}?${query}`);
+async function ids(
+  api: Parameters<typeof call>[0],
+  query: string,
+  headers: Record<string, string> = {},
+): Promise<string[]> {
+  const answer = await call(api, `${nodes}?${query}`, { headers });
   assert.equal(answer.status, 200, answer.text);
   const { Nodes, NextToken } = answer.json() as {
     NextToken: string;
@@ -168,6 +172,9 @@ test('order_by sorts, keeps the order of ids among equals, and comes before limi
   for (const [query, expected] of cases) {
     assert.equal((await ids(api, query)).join(''), expected, query);
   }
+  // A client of Bacalhau shows the requester as CONNECTED.
+  const ofBacalhau = await ids(api, 'order_by=status', { 'X-Bacalhau-Git-Version': 'v1.6.5' });
+  assert.equal(ofBacalhau.join(''), 'acdrb');
 });
 
 const badQueries: [query: string, message: RegExp][] = [
