@@ -12,9 +12,11 @@ import {
 import { facts, releases } from '../support/bacalhau/releases.ts';
 import { capture, envelopeOf } from '../support/captures.ts';
 import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { openConnection } from '../support/open-connection.ts';
+import type { Program } from '../support/program.ts';
 
 const recorded = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
 const idsOf = (nodes: ShownNode[]) => nodes.map(({ Info }) => Info.NodeID);
@@ -232,10 +234,14 @@ describe('the command line of Bacalhau', () => {
 
   describe('where reading needs a token', () => {
     let port: number;
+    let requester: Program;
 
     before(async () => {
       port = await freePort();
-      await cluster.requester({ 'api.port': port, 'api.openReads': false }, { id: 'node-closed' });
+      requester = await cluster.requester(
+        { 'api.port': port, 'api.openReads': false },
+        { id: 'node-closed' },
+      );
     });
 
     for (const release of releases) {
@@ -257,5 +263,19 @@ describe('the command line of Bacalhau', () => {
         }
       });
     }
+
+    it('sees in the configuration what a reload has changed', async () => {
+      const peer = new CommandLinePeer('1.6.5', `http://127.0.0.1:${port}`, { types: token });
+      const isManual = async () => {
+        const { Orchestrator } = (await peer.agentConfig()) as {
+          Orchestrator: { NodeManager: { ManualApproval: boolean } };
+        };
+        return Orchestrator.NodeManager.ManualApproval;
+      };
+      assert.equal(await isManual(), true);
+      await cluster.rewrite('requester', 'node-closed', { 'requester.manualApproval': false });
+      requester.signal('SIGHUP');
+      await eventually('the configuration has changed', async () => (await isManual()) === false);
+    });
   });
 });
