@@ -11,6 +11,7 @@ import { catchUp, type Past } from './past.ts';
 import { answerNodeRequests } from './requests/node-requests.ts';
 import { StoreProbe } from './roll/store-probe.ts';
 import { watchersStream } from './watcher/lease-guard.ts';
+import { warnOfOrchestrators } from './watcher/orchestrators.ts';
 import { authorityMaker } from './watcher/peers.ts';
 import { WatchDuty } from './watcher/watch-duty.ts';
 
@@ -141,6 +142,7 @@ export async function startParts(
     requests.hearOthers();
   });
   requests.hearOthers();
+  void warnOfOrchestrators({ self, peers, records: roll.records, log });
   const end = () => {
     stopEnrolment?.();
     stopListeners?.();

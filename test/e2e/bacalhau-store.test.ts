@@ -152,10 +152,11 @@ describe('the store that muster shares with Bacalhau', () => {
   it('an orchestrator that is gone is taken off the list for good, and one that runs stays', async () => {
     await writeBucket(peer, '1.9.3');
     cluster = await Cluster.create({ servers: broker.url });
-    await cluster.requester();
     // What an orchestrator listens to, whatever its release.
     const running = peer.subscribe('node.orchestrator.n-orchestrator.>', () => undefined);
     await peer.flush(5_000);
+    const requester = await cluster.requester();
+    await requester.untilPrinted(/"requester":"n-orchestrator",.*both answer them: stop one of the two/);
     const refused = await cluster.command('node', 'delete', 'n-orchestrator');
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /node n-orchestrator is a requester: it cannot be deleted while it runs/);
