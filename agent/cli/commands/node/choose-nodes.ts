@@ -87,9 +87,15 @@ export async function select(
   deed: Pick<Deed, 'asks' | 'done' | 'undone' | 'leaveOut'>,
   api: ApiClient,
 ): Promise<Selection> {
-  const { nodes, doubt } = await openList(api, parametersOf(flags), filterOf(flags));
+  // What an orchestrator of Bacalhau cannot do at all says more than that it does not know a filter.
+  const requirePossible = () => api.orchestrator && requireKnown(api.orchestrator, deed.asks);
+  const opening = openList(api, parametersOf(flags), filterOf(flags));
+  const { nodes, doubt } = await opening.catch(error => {
+    requirePossible();
+    throw error;
+  });
   if (doubt) warn(doubt);
-  if (api.orchestrator) requireKnown(api.orchestrator, deed.asks);
+  requirePossible();
   const found = await Array.fromAsync(nodes);
   if (found.length === 0) throw nothingChosen();
   const chosen: ShownNode[] = [];

@@ -83,6 +83,8 @@ test('a decision is Ok once, then a sentence and exit code 1; a reason that is l
       stdout: '',
       stderr: 'Error: node n-1 already approved\n',
     });
+    const pruned = await run('prune', '--silent-for', '30d', '--yes');
+    assert.match(pruned.stderr, /which cannot forget nodes\nHint: +muster node delete removes them\n$/);
     assert.deepEqual(await run('cordon', '--filter-approval', 'pending', '--yes'), {
       code: 1,
       stdout: '',
