@@ -44,6 +44,7 @@ const longest = [
   'test/e2e/partition.test.ts',
   'test/e2e/restore-beside.test.ts',
   'test/e2e/restore-service.test.ts',
+  'test/e2e/bacalhau-store.test.ts',
   'test/e2e/bacalhau-orchestrators.test.ts',
   'test/e2e/bacalhau-nodes.test.ts',
   'test/e2e/join-codes.test.ts',

@@ -4,12 +4,12 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Connection } from '../../agent/transport/port.ts';
+import { releases } from '../support/bacalhau/releases.ts';
 import {
   bucketConfig,
   listAs,
   putRecord,
   recordsOf,
-  storedReleases,
   writeBucket,
   writeRecordedFolder,
 } from '../support/bacalhau/stored-bucket.ts';
@@ -51,7 +51,7 @@ describe('the store that muster shares with Bacalhau', () => {
     );
   };
 
-  for (const release of storedReleases) {
+  for (const release of releases) {
     it(`a store of ${release} is opened with what it has of each node, and ${release} lists what was decided since`, async () => {
       await writeBucket(peer, release);
       const config = await bucketConfig(peer);

@@ -53,7 +53,8 @@ const connectionState: GoType = {
   },
 };
 
-const nodeState = (release: Release): GoType => ({
+/** A node in an answer of a server, and its record in the store. */
+export const nodeState = (release: Release): GoType => ({
   struct: {
     Info: nodeInformation,
     Membership: 'string',

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Connection } from '../../../agent/transport/port.ts';
-
-export const storedReleases = ['1.4.0', '1.5.2', '1.6.5', '1.9.3'] as const;
-export type StoredRelease = (typeof storedReleases)[number];
+import { readGo } from './go-json.ts';
+import { nodeState } from './go-types.ts';
+import type { Release } from './releases.ts';
 
 /** A record as Bacalhau has it: its names, and what a test looks at. */
 export interface StoredNode {
@@ -31,12 +31,12 @@ const read = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../fixtures/bacalhau/${name}.json`, import.meta.url), 'utf8'));
 
 /** Returns the records of a recorded store. */
-export const recordsOf = (release: StoredRelease): StoredNode[] => read(`store-${release}`).records;
+export const recordsOf = (release: Release): StoredNode[] => read(`store-${release}`).records;
 
 const stream = 'KV_node_v1';
 
 /** Returns how a release makes its bucket. Up to 1.4 the oldest record would give way when the bucket is full. */
-const configOf = (release: StoredRelease) => ({
+const configOf = (release: Release) => ({
   name: stream,
   subjects: ['$KV.node_v1.>'],
   retention: 'limits',
@@ -57,11 +57,11 @@ const configOf = (release: StoredRelease) => ({
 });
 
 /** Makes the bucket, or opens it if it is exactly as the release makes it. @throws Error with the broker's refusal */
-const openAs = (peer: Connection, release: StoredRelease) =>
+const openAs = (peer: Connection, release: Release) =>
   call(peer, `STREAM.CREATE.${stream}`, configOf(release));
 
 /** Removes everything that is stored on the broker, and writes the bucket of a release with its recorded records. */
-export async function writeBucket(peer: Connection, release: StoredRelease): Promise<void> {
+export async function writeBucket(peer: Connection, release: Release): Promise<void> {
   const { streams } = (await call(peer, 'STREAM.NAMES', {})) as { streams: string[] | null };
   for (const name of streams ?? []) await call(peer, `STREAM.DELETE.${name}`, {});
   await openAs(peer, release);
@@ -84,7 +84,7 @@ export async function bucketConfig(peer: Connection): Promise<unknown> {
  * Returns the nodes that a release lists. It opens the bucket, asks for the keys, and reads each record; the first that it
  * cannot read breaks the whole list. @throws Error
  */
-export async function listAs(peer: Connection, release: StoredRelease): Promise<Map<string, StoredNode>> {
+export async function listAs(peer: Connection, release: Release): Promise<Map<string, StoredNode>> {
   await openAs(peer, release);
   const { state } = (await call(peer, `STREAM.INFO.${stream}`, { subjects_filter: '$KV.node_v1.>' })) as {
     state: { subjects?: Record<string, number> };
@@ -98,7 +98,9 @@ export async function listAs(peer: Connection, release: StoredRelease): Promise<
     );
     if (message.header('KV-Operation') !== '') continue;
     const record = JSON.parse(Buffer.from(message.data).toString());
-    refuseUnreadable(record);
+    readGo(nodeState(release), record);
+    // Without a type the record can be read, but the list that has it cannot.
+    if (!record.Info.NodeType) throw new Error(`the record under ${subject} has no node type`);
     nodes.set(subject.slice('$KV.node_v1.'.length), record);
   }
   return nodes;
@@ -122,21 +124,4 @@ function refused({ data }: { data: Uint8Array }): unknown {
   const answer = JSON.parse(Buffer.from(data).toString());
   if (answer.error) throw new Error(`${answer.error.err_code} ${answer.error.description}`);
   return answer;
-}
-
-const isText = (value: unknown): boolean => value === undefined || typeof value === 'string';
-const isTime = (value: unknown): boolean =>
-  value === undefined ||
-  (typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value));
-
-// Go refuses a value of another type, a time in another form, and Bacalhau any type of node but two. It ignores members that
-// it does not know.
-function refuseUnreadable({ Info, Membership, Connection, ConnectionState }: StoredNode): void {
-  const type = Info.NodeType;
-  if (!/^(compute|requester)$/i.test(type)) throw new Error(`invalid node type: ${type}`);
-  const state = ConnectionState;
-  const texts = [Info.NodeID, Membership, Connection, state?.Status, state?.LastError];
-  const times = [state?.LastHeartbeat, state?.ConnectedSince, state?.DisconnectedSince];
-  if (![...texts, ...Object.values(Info.Labels ?? {})].every(isText) || !times.every(isTime))
-    throw new Error(`the record of ${Info.NodeID} cannot be read`);
 }
