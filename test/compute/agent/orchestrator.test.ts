@@ -1,11 +1,13 @@
 // Tests what an agent does under an orchestrator of Bacalhau, and that it does none of it under a requester of muster.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { writeSentinel } from '../../../agent/compute/registration/sentinel.ts';
 import { encodeErrorResponse, encodeRegisterResponse } from '../../../agent/protocol/answers.ts';
 import { noJobs } from '../../../agent/protocol/job-requests.ts';
 import { readControlRequest } from '../../../agent/protocol/ncl.ts';
 import type { Message } from '../../../agent/transport/port.ts';
-import { type AgentBench, accepting, bacalhau, node, type Reply } from '../agent-bench.ts';
+import { newFolder } from '../../support/temporary.ts';
+import { AgentBench, accepting, bacalhau, node, type Reply, sentinel } from '../agent-bench.ts';
 import { startedTo } from './started.ts';
 
 const orchestrator = 'n-head';
@@ -202,6 +204,19 @@ describe('an orchestrator that forgets each registration', () => {
 });
 
 describe('the heartbeats', () => {
+  test('go also to the subject of all nodes as long as no answer tells the release, as after a start with a sentinel', async () => {
+    const folder = await newFolder();
+    await writeSentinel(folder, { ...sentinel, cluster: '', requester: '', session: '', membership: '' });
+    const bench = new AgentBench(folder, bacalhau);
+    await bench.startTo('registered');
+    assert.equal(bench.count('RegisterNode/v1'), 0);
+    assert.deepEqual(
+      bench.beats.map(({ subject }) => subject),
+      [`bacalhau.global.compute.${node}.out.heartbeat`, 'heartbeat'],
+    );
+    await bench.agent.stop();
+  });
+
   for (const [reason, isPlainToo] of [
     ['', true],
     ['node already registered', true],
