@@ -71,8 +71,10 @@ describe('a node of Bacalhau with the token', () => {
     await cluster.until(recorded, 'PENDING HEALTHY');
     assert.equal(await ask('bprotocol/UpdateResources/v1'), '{"value":{}}');
     assert.equal(await ask('bprotocol/UpdateNodeInfo/v1'), '{"value":{"Accepted":true,"Reason":""}}');
-    // What 1.5 sends besides, and does not have to be heard.
+    // What versions up to 1.5 send besides, and where those up to 1.4 listen for streams that nobody sends them.
     bacalhau.client.publish('heartbeat', '{"NodeID":"x","Sequence":1}');
+    bacalhau.client.subscribe('_SINBOX.x.*');
+    bacalhau.client.subscribe('_HEARTBEAT._SINBOX.x');
     bacalhau.client.subscribe(`node.compute.${recorded}.>`);
     bacalhau.client.subscribe(`bacalhau.global.compute.${recorded}.in.msgs`);
     assert.deepEqual(await bacalhau.client.complaints(), []);

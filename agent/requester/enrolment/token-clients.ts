@@ -47,7 +47,14 @@ const unverifiedPermissions = (heartbeatTopic: string): Permissions => ({
     jobMessageWildcard,
     ...unverifiedHeartbeats(heartbeatTopic),
   ],
-  subscribe: ['_INBOX.*.*', 'node.compute.*.>', 'bacalhau.global.compute.*.in.msgs'],
+  subscribe: [
+    '_INBOX.*.*',
+    'node.compute.*.>',
+    'bacalhau.global.compute.*.in.msgs',
+    // Versions up to 1.4 listen there for streams, which nobody sends them. To refuse it would fill their log and the broker's.
+    '_SINBOX.*.*',
+    '_HEARTBEAT._SINBOX.*',
+  ],
   mayAnswer: false,
 });
 
