@@ -54,7 +54,8 @@ export async function run({
   if (left.length > 0) note(`Left alone, because muster cannot read the record or the id: ${listed(left)}`);
   if (!loaded.requester.unverifiedNodes)
     note('To let in nodes of Bacalhau, set requester.unverifiedNodes: true; see docs/bacalhau.md');
-  for (const id of orchestrators.slice(0, named))
+  // A requester that has the id of the orchestrator takes its place on the list.
+  for (const id of orchestrators.filter(other => other !== loaded.node.id).slice(0, named))
     note(printable(`Once the requester runs, take the orchestrator off the list: muster node delete ${id}`));
   note('Start the requester now, at the address and the port that the nodes know.');
   return 0;
