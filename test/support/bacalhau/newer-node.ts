@@ -33,20 +33,24 @@ export class NewerNode {
     this.#running = this.#run();
   }
 
-  /** Says that it stops, if it is connected, and ends. */
+  /** Ends what it sends, then says that it stops, if it is connected. */
   async stop(): Promise<void> {
-    if (this.#isConnected)
-      await this.#ask('ShutdownNotice', {
-        NodeID: this.#peer.id,
-        LastOrchestratorSeqNum: this.#lastSequence,
-      });
-    await this.kill();
+    const notice = { NodeID: this.#peer.id, LastOrchestratorSeqNum: this.#lastSequence };
+    const { isConnected } = await this.#end();
+    if (isConnected) await this.#ask('ShutdownNotice', notice);
+    await this.#connection?.close();
   }
 
   async kill(): Promise<void> {
+    await this.#end();
+    await this.#connection?.close();
+  }
+
+  async #end(): Promise<{ isConnected: boolean }> {
+    const isConnected = this.#isConnected;
     this.#ended.abort();
     await this.#running;
-    await this.#connection?.close();
+    return { isConnected };
   }
 
   async sendResult(): Promise<string> {
