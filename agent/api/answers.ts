@@ -28,7 +28,7 @@ import {
 import { orchestratorProblemSchema, problemSchema } from '../protocol/http-problems.ts';
 import { labelChange } from '../protocol/label-schema.ts';
 import { goTime } from '../protocol/node-info.ts';
-import { nodeStateSchema } from '../protocol/node-state.ts';
+import { listedStateSchema } from '../protocol/node-state.ts';
 import { count, nodeId, struct, validate } from '../protocol/schema.ts';
 
 export type ShownNode = ReturnType<typeof readNode>;
@@ -39,7 +39,7 @@ const optionalMusterView = v.optional(musterViewSchema);
 export function readNode(value: unknown) {
   // What the API shows of our member is less strict than what the store has: the labels of a join code have no time, for example.
   const { Muster: shown, ...rest } = (value ?? {}) as { Muster?: unknown };
-  const { Muster: _, ...state } = validate(nodeStateSchema, rest);
+  const state = validate(listedStateSchema, rest);
   const Muster = validate(optionalMusterView, shown);
   return { ...state, ...(Muster ? { Muster } : {}) };
 }

@@ -1,13 +1,14 @@
 // Finds the node that an operator means, where the server that was asked cannot: an orchestrator of Bacalhau knows ids by their
 // beginnings only.
-import { nodeIdPattern } from '../protocol/schema.ts';
 import { MusterError } from '../system/errors.ts';
 import type { ShownNode } from './answers.ts';
 
-/** Returns the path of a node. @throws MusterError `not_found` for a name that no node has */
+/** Names that change no path. An orchestrator of Bacalhau reads no `%2F`, so it cannot be asked about an id with a slash. */
+const inPath = /^[A-Za-z0-9_=-]+(?:\.[A-Za-z0-9_=-]+)*$/;
+
+/** Returns the path of a node. @throws MusterError `not_found` for a name that no server finds */
 export function nodePath(name: string): string {
-  // A name with other characters could change the path of the request. No node has such an id.
-  if (!nodeIdPattern.test(name)) throw nodeNotFound(name);
+  if (!inPath.test(name) || name.length > 256) throw nodeNotFound(name);
   return `/orchestrator/nodes/${name}`;
 }
 

@@ -2,7 +2,16 @@
 import * as v from 'valibot';
 import { isHostAddress } from './host-address.ts';
 import { resourcesSchema } from './resources.ts';
-import { count, newerTexts, nodeId, struct, text, textMap, texts } from './schema.ts';
+import {
+  count,
+  newerTexts,
+  nodeId,
+  orchestratorNodeIdPattern,
+  struct,
+  text,
+  textMap,
+  texts,
+} from './schema.ts';
 
 export type NodeType = 'Compute' | 'Requester';
 
@@ -61,8 +70,7 @@ const conditionSchema = struct({
   Since: goTime(),
 });
 
-export const nodeInfoSchema = struct({
-  NodeID: nodeId(),
+const entriesWithoutId = {
   NodeType: v.nullish(nodeType(), ''),
   Labels: textMap(),
   SupportedProtocols: newerTexts(16, 64),
@@ -77,6 +85,13 @@ export const nodeInfoSchema = struct({
    */
   Agent: v.optional(struct({ Version: text(64), TakesID: v.optional(v.boolean()) })),
   Conditions: v.optional(v.pipe(v.array(conditionSchema), v.maxLength(32))),
+};
+
+export const nodeInfoSchema = struct({ NodeID: nodeId(), ...entriesWithoutId });
+/** The information of a node that an orchestrator of Bacalhau may have on its list. */
+export const listedInfoSchema = struct({
+  NodeID: v.pipe(v.string(), v.regex(orchestratorNodeIdPattern, 'not the id of a node')),
+  ...entriesWithoutId,
 });
 
 export type ComputeNodeInfo = v.InferOutput<typeof computeNodeInfoSchema>;

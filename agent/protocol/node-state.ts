@@ -5,7 +5,7 @@ import { decisionRecordSchema } from './decision-record.ts';
 import { ProtocolError } from './error.ts';
 import { labelChange, labelOriginSchema } from './label-schema.ts';
 import { type Membership, memberships } from './memberships.ts';
-import { goTime, nodeInfoSchema, zeroTime } from './node-info.ts';
+import { goTime, listedInfoSchema, nodeInfoSchema, zeroTime } from './node-info.ts';
 import { operationPattern } from './operation.ts';
 import { arrivalSchema, formerIdsSchema } from './rename.ts';
 import { count, nodeId, strictTextMap, struct, text, validateStored } from './schema.ts';
@@ -183,13 +183,19 @@ const musterStateSchema = struct({
 });
 export type MusterState = v.InferOutput<typeof musterStateSchema>;
 
-export const nodeStateSchema = struct({
-  Info: nodeInfoSchema,
+const bacalhauEntries = {
   Membership: membership(),
   Connection: connection(),
   ConnectionState: v.optional(connectionStateSchema),
+};
+
+export const nodeStateSchema = struct({
+  Info: nodeInfoSchema,
+  ...bacalhauEntries,
   Muster: v.optional(musterStateSchema),
 });
+/** A node on the list of an orchestrator of Bacalhau, whose id may be one that no node of muster has. */
+export const listedStateSchema = struct({ Info: listedInfoSchema, ...bacalhauEntries });
 export type NodeState = v.InferOutput<typeof nodeStateSchema>;
 
 /** The connection state of a node that never sent a heartbeat. */

@@ -118,6 +118,9 @@ export const nodeIdRule = 'an id is 1 to 128 letters, digits, - and _';
 export const nodeId = () =>
   v.pipe(v.string(), v.regex(nodeIdPattern, 'a node id is 1 to 128 of the characters A-Z a-z 0-9 _ -'));
 
+/** The ids that nodes of an orchestrator of Bacalhau may have. They are keys of a bucket, and can be more than one token. */
+export const orchestratorNodeIdPattern = /^[A-Za-z0-9_/=.-]{1,256}$/;
+
 /** Whether a command line takes this id for a flag. No new node may have such an id. */
 export const looksLikeFlag = (id: string): boolean => id.startsWith('-');
 

@@ -61,6 +61,29 @@ n-3           Compute    PENDING   DISCONNECTED  silent for 2h
   }
 });
 
+test('a node with an id that muster does not allow hides no other, and can be decided about', async t => {
+  const peer = await ApiPeer.start('1.9.3', ['n-1', 'a=b', 'rack.1', 'x/y']);
+  t.after(() => peer.release());
+  const run = (...args: string[]) => muster(t, ['node', ...args, ...at(peer)]);
+  const [list, described, approved, slash] = await Promise.all([
+    run('list'),
+    run('describe', 'a=b'),
+    run('approve', 'rack.1'),
+    run('approve', 'x/y'),
+  ]);
+  assert.deepEqual(
+    list.stdout
+      .split('\n')
+      .flatMap(line => line.split(' ')[0] ?? [])
+      .sort(),
+    ['', 'ID', 'a=b', 'n-1', 'orchestrator', 'rack.1', 'x/y'],
+    list.stderr,
+  );
+  assert.match(described.stdout, /^a=b\n {2}type +Compute\n/);
+  assert.equal(approved.stdout, 'Ok\n', approved.stderr);
+  assert.match(slash.stderr, /^Error: node not found: x\/y\n/);
+});
+
 test('describe shows ages, versions and executions as far as they are known', async t => {
   const [old, now] = await Promise.all(
     [older, newer].map(peer => muster(t, ['node', 'describe', 'n-3', ...at(peer)])),
