@@ -28,7 +28,7 @@ export class ApiPeer {
   readonly #server = createServer((request, response) => {
     void this.#answer(request).then(({ status, body }) => {
       const id = request.url?.split('/').at(-1) ?? '';
-      if (request.method === 'PUT' && this.#nodes.get(id)?.isUnanswered) return request.destroy();
+      if (request.method === 'PUT' && this.#nodes.get(id)?.isUnanswered) return request.socket.destroy();
       response.writeHead(status, {
         'Content-Type': 'application/json',
         'X-Bacalhau-Git-Version': `v${this.#release}`,
