@@ -17,7 +17,7 @@ export interface StorageConnection {
   onLink(fn: (link: Link | undefined) => void): Subscription;
   /** Sends a request and waits for the first answer, which it returns in the client's form. @throws BrokerError */
   requestRaw(subject: string, data: Uint8Array | string, timeoutMs: number, headers?: MsgHdrs): Promise<Msg>;
-  /** Has the link read at once for a moment. Whoever waits for messages that answer no request calls it. */
+  /** Has everything written at once for a moment. Whoever waits for messages that answer no request calls it. */
   hurry(): void;
 }
 

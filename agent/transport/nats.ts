@@ -18,9 +18,9 @@ import {
   type StreamCopies,
   type Subscription,
 } from './port.ts';
-import { ReadingPace } from './reading-pace.ts';
 import { RoleSubscriptions } from './role-subscriptions.ts';
 import { ServerTurns } from './server-turns.ts';
+import { WritingPace } from './writing-pace.ts';
 
 export interface ConnectionOptions extends LinkOptions {
   /** The addresses of the brokers, such as `nats://host:port`; a function is called at each attempt. */
@@ -53,7 +53,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
   readonly #questions: LinkQuestions;
   readonly #limitedLog: LimitedLog;
   readonly #pause: Pause;
-  readonly #pace: ReadingPace;
+  readonly #pace: WritingPace;
   readonly #turns: ServerTurns;
   // This is done for each message, so the functions are made once.
   readonly #answer = (subject: string, data: Uint8Array | string): boolean => this.publish(subject, data);
@@ -70,7 +70,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
     this.storeTimeoutMs = options.storeTimeoutMs ?? 5_000;
     this.#limitedLog = limitedLog(options.log, options.clock);
     this.#subscriptions = new RoleSubscriptions(this.#toMessage, this.#limitedLog);
-    this.#pace = new ReadingPace(options.clock);
+    this.#pace = new WritingPace(options.clock);
     this.#questions = new LinkQuestions({
       link: () => this.link,
       onLink: fn => this.onLink(fn),

@@ -2,7 +2,7 @@
 // leaks the socket of an attempt that timed out, it checks the certificate of an IP address against "localhost", and it does
 // not say how far an attempt came.
 import { once } from 'node:events';
-import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import {
   connect as connectTls,
   type SecureContextOptions,
@@ -12,7 +12,7 @@ import type { ConnectionOptions } from 'nats';
 import { type Attempt, ConnectFailure, explainCertificate, type ServerGreeting } from './failure.ts';
 import type { Transport } from './nats-internals.ts';
 import { findPinned, type PeerCertificates, readPeer } from './peer-certificate.ts';
-import type { ReadingPace } from './reading-pace.ts';
+import type { WritingPace } from './writing-pace.ts';
 
 /**
  * The client's options, and the data that the transport needs. The client passes its options to the transport that it
@@ -26,8 +26,8 @@ export interface DialOptions extends ConnectionOptions {
   onCa: ((ca: string) => void) | undefined;
   /** Lets the client ping again, which it ends when its pings were not answered. */
   pingAgain(): void;
-  /** Says when the link is read; by default it is read at once. */
-  pace?: ReadingPace | undefined;
+  /** Says when frames are written; by default as soon as what runs now has ended. */
+  pace?: WritingPace | undefined;
   /** Ends the attempt, or the link. */
   signal: AbortSignal;
 }
@@ -46,8 +46,8 @@ export class SocketTransport implements Transport {
   #socket: Socket | undefined;
   #attempt: Attempt | undefined;
   #pingAgain: () => void = () => undefined;
-  #pace: ReadingPace | undefined;
-  /** Frames that are written together as soon as what runs now has ended. */
+  #pace: WritingPace | undefined;
+  /** Frames that are written together, soon. */
   #frames: Uint8Array[] = [];
   /** Number of chunks that arrived. */
   #received = 0;
@@ -99,8 +99,12 @@ export class SocketTransport implements Transport {
 
   send(frame: Uint8Array): void {
     if (this.isClosed) return;
+    this.#pace?.onFrame();
     // A write costs far more than a frame, and the answers to one piece of data come one after the other.
-    if (this.#frames.push(frame) === 1) setImmediate(() => this.#write());
+    if (this.#frames.push(frame) > 1) return;
+    const write = () => this.#write();
+    if (this.#pace) this.#pace.plan(write);
+    else process.nextTick(write);
   }
 
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
@@ -153,9 +157,7 @@ export class SocketTransport implements Transport {
   }
 
   async #open({ host, port }: Attempt): Promise<Socket> {
-    const socket = this.#useSocket(
-      connectTcp({ host, port, noDelay: true, readableHighWaterMark: 1 } as NetConnectOpts),
-    );
+    const socket = this.#useSocket(connectTcp({ host, port, noDelay: true }));
     await once(socket, 'connect');
     if (this.#attempt) this.#attempt.localAddress = socket.localAddress;
     return socket;
@@ -215,10 +217,7 @@ export class SocketTransport implements Transport {
     read.forEach(chunk => {
       this.#receive(chunk);
     });
-    socket.on('data', (chunk: Buffer) => {
-      this.#receive(chunk);
-      this.#pace?.onPiece(chunk.length, socket);
-    });
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('close', () => this.#finish(undefined));
     socket.resume();
   }
