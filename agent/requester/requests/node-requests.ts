@@ -30,6 +30,9 @@ const maxAtOnce = { verified: 4096, unverified: 512 };
 const maxRefreshing = 64;
 const refreshLimits = { burst: 3, refillMs: 1_000 };
 
+/** Number of requests that wait to be noted. A client that sends more only looks a little older than it is. */
+const maxWaitingNotes = 4096;
+
 export interface NodeRequestsOptions extends RequestHandlerOptions {
   connection: Connection;
   /** Whether nodes without a key are let in, whose requests come on subjects of their own. */
@@ -66,6 +69,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
   const handler = new RequestHandler(options);
   const atOnce = { verified: 0, unverified: 0 };
   const turns = new Turns();
+  let waitingNotes = 0;
   let arrivals = 0;
   let refreshing = 0;
   const refreshes = new TokenBuckets(refreshLimits, () => clock.monotonic());
@@ -142,8 +146,17 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     if (mayAnswer(nodeInOutSubject(subject), message.reply, isVerified)) message.respond(jobMessageReceived);
   };
 
-  // Notes a request that another requester answers.
+  // Notes a request that another requester answers, after those of the same node that are carried out here.
   const note = (message: Message, protocol: RequestProtocol, subject = message.subject): void => {
+    const nodeId = protocol.nodeIn(subject);
+    if (nodeId === undefined || !protocol.isOrdered) noteNow(message, protocol, subject);
+    else if (waitingNotes < maxWaitingNotes) {
+      waitingNotes++;
+      const noted = turns.run([nodeId], async () => noteNow(message, protocol, subject));
+      void noted.finally(() => waitingNotes--);
+    }
+  };
+  const noteNow = (message: Message, protocol: RequestProtocol, subject: string): void => {
     const isVerified = subject === message.subject;
     const nodeId = protocol.nodeIn(subject);
     if (nodeId === undefined || !mayAnswer(nodeId, message.reply, isVerified)) return;

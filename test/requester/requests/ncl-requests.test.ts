@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ControlError } from '../../../agent/protocol/ncl-error.ts';
+import { controlWildcard, requestersQueue } from '../../../agent/protocol/subjects.ts';
 import { ncl } from '../../../agent/requester/requests/request-protocols.ts';
 import { rejectNode } from '../../../agent/requester/roll/decisions.ts';
 import { capture, envelopeOf, probes } from '../../support/captures.ts';
@@ -238,6 +239,19 @@ test('the requests of a node are carried out and answered in the order in which 
     answered,
     ['Handshake', 'Heartbeat', 'UpdateNodeInfo', 'ShutdownNotice'].map(type => `transport.${type}Response`),
   );
+});
+
+test('what another requester answers is noted in that order too', async () => {
+  const peers = { areThere: true, mayHaveWritten: false };
+  const { another, node: peer, send, calls, clock, subscription } = await begin({ requests: { peers } });
+  subscription.hearOthers();
+  await send(subject, handshake(node));
+  const ask = (bytes: Uint8Array) => void peer.request(subject, bytes, 1_000).catch(() => undefined);
+  ask(beat());
+  another.subscribe(controlWildcard, () => undefined, requestersQueue);
+  ask(shutdown);
+  await clock.settle();
+  assert.equal(calls.at(-1), `left ${id}: `, `the heartbeat came first: ${calls}`);
 });
 
 test('the id of a message comes back in the answer and in an error, unless it is far too long', () => {

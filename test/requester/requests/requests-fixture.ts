@@ -31,8 +31,9 @@ export async function begin(
 ) {
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
-  if (options.isAnsweredByAnother)
-    broker.connect().subscribe(managementWildcard, () => undefined, requestersQueue);
+  // What the queue gives to another requester as long as that one subscribes.
+  const another = broker.connect();
+  if (options.isAnsweredByAnother) another.subscribe(managementWildcard, () => undefined, requestersQueue);
   const open = await openRoll(broker, clock, { random: counting('s'), ...options });
   const { roll } = open;
   await roll.registerSelf(requesterNode('node-0'));
@@ -90,6 +91,7 @@ export async function begin(
   return {
     clock,
     broker,
+    another,
     open,
     roll,
     log,
