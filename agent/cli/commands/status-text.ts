@@ -38,7 +38,7 @@ const hasBrokerTrouble = ({ troubles = [] }: RoleStatus): boolean =>
 
 const states: Partial<Record<AgentStatus['state'], string>> = {
   pending: 'pending approval',
-  registered: 'registered (a Bacalhau requester does not say whether it approved the node)',
+  registered: 'registered (an orchestrator of Bacalhau does not say whether it approved the node)',
 };
 
 function agentRows(status: AgentStatus): Row[] {
