@@ -132,8 +132,8 @@ export class RequestHandler {
   }
 
   /**
-   * Notes what a node tells all requesters, in a request that another one answers: what it has free, that it stops, and which
-   * CAs it keeps.
+   * Notes what a node tells all requesters, in a request that another one answers: what it has free, that it stops, which CAs it
+   * keeps, and that it is back.
    * @throws ProtocolError as `handle`
    */
   note(asked: NotedRequest): void {
@@ -147,6 +147,10 @@ export class RequestHandler {
       const { Muster: sender } = readBody(asked, registerRequestSchema);
       if (this.#isCurrent(asked.nodeId, sender))
         this.#options.authorities?.onKept(asked.nodeId, sender?.Authorities ?? undefined, asked.arrival);
+    } else if (asked.method === 'RegisterNode/v1') {
+      const { Info, Muster: sender } = readBody(asked, registerRequestSchema);
+      const isAccepted = Info.NodeType === 'Compute' && this.#isCurrent(asked.nodeId, sender);
+      if (isAccepted && !sender) this.#onConnected(Info, asked.protocol);
     }
   }
 

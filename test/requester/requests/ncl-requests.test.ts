@@ -254,6 +254,32 @@ test('what another requester answers is noted in that order too', async () => {
   assert.equal(calls.at(-1), `left ${id}: `, `the heartbeat came first: ${calls}`);
 });
 
+test('a handshake that another requester accepts is a sign of life, which the watch must not miss', async () => {
+  const peers = { areThere: true, mayHaveWritten: false };
+  const {
+    another,
+    node: peer,
+    send,
+    calls,
+    clock,
+    roll,
+    subscription,
+  } = await begin({ requests: { peers } });
+  subscription.hearOthers();
+  await send(subject, handshake(node));
+  another.subscribe(controlWildcard, () => undefined, requestersQueue);
+  const heardOf = async (NodeInfo: object): Promise<string[]> => {
+    calls.length = 0;
+    peer.request(subject, handshake(NodeInfo), 1_000).catch(() => undefined);
+    await clock.settle();
+    return [...calls];
+  };
+  assert.deepEqual(await heardOf(node), [`alive ${id}`]);
+  assert.deepEqual(await heardOf({ ...node, NodeType: 'Requester' }), []);
+  await roll.decide(id, decision, rejectNode);
+  assert.deepEqual(await heardOf(node), []);
+});
+
 test('the id of a message comes back in the answer and in an error, unless it is far too long', () => {
   const { bytes } = capture('ncl/transport.HeartbeatRequest');
   const answered = (messageId: string): string => {
