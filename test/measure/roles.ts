@@ -112,6 +112,11 @@ export async function withRequester<T>(fn: (broker: NatsServer) => Promise<T>): 
   }
 }
 
+async function packagedFlags(): Promise<string[]> {
+  const description = await readFile(new URL('../../pkg.config.json', import.meta.url), 'utf8');
+  return JSON.parse(description).pkg.seaConfig.execArgv;
+}
+
 async function start(
   role: Role,
   id: string,
@@ -131,8 +136,9 @@ async function start(
   };
   // JSON is YAML.
   await writeFile(file, JSON.stringify(all));
+  // The same flags as in the packaged file, because they decide how much memory a role takes.
   const profile = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
   return new Program([role, '--config', file], {
-    env: { ...env, NODE_OPTIONS: [...nodeOptions, ...profile].join(' ') },
+    env: { ...env, NODE_OPTIONS: [...(await packagedFlags()), ...nodeOptions, ...profile].join(' ') },
   });
 }
