@@ -8,6 +8,7 @@ import { version } from '../../agent/system/version.ts';
 import { packBroker } from './broker.ts';
 import { bundle } from './bundle.ts';
 import { checkout } from './checkout.ts';
+import { writeChunks } from './chunk-files.ts';
 import { readDescription } from './description.ts';
 import { writeExecutable } from './executable.ts';
 import { ownLicence } from './licence-texts.ts';
@@ -105,8 +106,9 @@ export async function build(options: BuildOptions): Promise<Built> {
     [assetNames.zsh]: await completionScript('zsh'),
     [assetNames.fish]: await completionScript('fish'),
   };
-  await writeFile(script, program.code);
-  const assets: Record<string, string> = {};
+  await writeFile(script, program.main);
+  const withCache = description.seaConfig.useCodeCache && isOwn(target);
+  const assets = await writeChunks(program.chunks, { folder: join(folder, 'chunks'), withCache });
   for (const pattern of description.assets) {
     const path = join(root, pattern.replace('*', target.name));
     const data = made[basename(path)];

@@ -1,20 +1,25 @@
-// Bundles the program into one CommonJS file, which is the same for every target.
+// Bundles the program into a main script and some chunks, which are the same for every target.
 import { relative } from 'node:path';
-import { rolldown } from 'rolldown';
+import { type OutputChunk, rolldown } from 'rolldown';
 import { MusterError } from '../../agent/system/errors.ts';
 import { lazyBuiltins } from './builtins.ts';
 import { checkout } from './checkout.ts';
+import { chunkOf } from './chunks.ts';
 import { leaveOut } from './leave-out.ts';
+import { asFunction, type Chunk, mainScript } from './main-script.ts';
 
 export interface Bundle {
-  readonly code: string;
+  /** The script that the packaged file runs. */
+  readonly main: string;
+  /** The chunks that it loads when they are needed, by the names of their files, such as `agent.cjs`. */
+  readonly chunks: ReadonlyMap<string, string>;
   /** The folders of the packages that are in it, relative to the checkout and sorted. */
   readonly packages: readonly string[];
 }
 
 /**
  * Bundles agent/main.ts.
- * @throws MusterError when an import cannot be resolved, or when the bundle would be more than one file.
+ * @throws MusterError when an import cannot be resolved.
  */
 export async function bundle(): Promise<Bundle> {
   const build = await rolldown({
@@ -25,29 +30,68 @@ export async function bundle(): Promise<Bundle> {
     plugins: [lazyBuiltins(), leaveOut()],
     // Code that is not run shall not be compiled either. That would cost an agent 1 MB, and each start 3 ms.
     optimization: { pifeForModuleWrappers: false },
+    preserveEntrySignatures: 'allow-extension',
     // On a busy machine it would complain that it is slow.
     checks: { bundlerTimings: false },
     onLog(_level, log) {
       // yargs searches its own folder for a file that its settings extend. muster gives it no such settings.
       if (log.code === 'EMPTY_IMPORT_META' && log.id?.includes('/yargs/')) return;
+      // In the source, such an import saves time. In a chunk it is imported with its chunk, and runs later all the same.
+      if (log.code === 'INEFFECTIVE_DYNAMIC_IMPORT') return;
       throw new MusterError('failed', `the bundler complains: ${log.message}`);
     },
   });
+  let nameOf: ((id: string) => string | undefined) | undefined;
   try {
-    // Without splitting, a dynamic import becomes a function in the same file, which runs at that moment.
     const { output } = await build.generate({
       format: 'cjs',
-      codeSplitting: false,
       minify: true,
       comments: false,
+      // A module of a chunk runs only when it is imported, and not when its chunk is loaded.
+      strictExecutionOrder: true,
+      codeSplitting: {
+        includeDependenciesRecursively: false,
+        groups: [
+          {
+            name: (id, context) => {
+              nameOf ??= chunkOf(each => context.getModuleInfo(each)?.importedIds);
+              return nameOf(id) ?? null;
+            },
+          },
+        ],
+      },
+      chunkFileNames: ({ name, moduleIds: [id = ''] }) => `${nameOf?.(id) ?? name}.cjs`,
     });
-    const [chunk, ...rest] = output;
-    if (rest.length > 0) throw new MusterError('failed', 'the bundle is more than one file');
-    const modules = Object.entries(chunk.modules).filter(([, { renderedLength }]) => renderedLength > 0);
-    return { code: inAscii(chunk.code), packages: packagesOf(modules.map(([id]) => id)) };
+    const all = output.filter(each => each.type === 'chunk');
+    const modules = all.flatMap(({ modules }) => Object.entries(modules));
+    const used = modules.filter(([, { renderedLength }]) => renderedLength > 0).map(([id]) => id);
+    return { ...assemble(all), packages: packagesOf(used) };
   } finally {
     await build.close();
   }
+}
+
+/** Puts the entry and what it imports at once into the main script. */
+function assemble(all: readonly OutputChunk[]): Pick<Bundle, 'main' | 'chunks'> {
+  const byName = new Map(all.map(each => [each.fileName, each]));
+  const atOnce = new Set<OutputChunk>();
+  const add = (chunk: OutputChunk | undefined) => {
+    if (!chunk || atOnce.has(chunk)) return;
+    atOnce.add(chunk);
+    for (const name of chunk.imports) add(byName.get(name));
+  };
+  const entry = all.find(({ isEntry }) => isEntry);
+  add(entry);
+  const codeOf = ({ code }: OutputChunk) => inAscii(code.replace(/^#!.*\n/, ''));
+  const inside: Chunk[] = [...atOnce]
+    .filter(chunk => chunk !== entry)
+    .map(chunk => ({ request: `./${chunk.fileName}`, code: codeOf(chunk) }));
+  return {
+    main: mainScript(entry ? codeOf(entry) : '', inside),
+    chunks: new Map(
+      all.filter(chunk => !atOnce.has(chunk)).map(chunk => [chunk.fileName, asFunction(codeOf(chunk))]),
+    ),
+  };
 }
 
 /**
