@@ -1,7 +1,7 @@
 // Defines the kind of the list of APIs that the commands try in turn.
-import { isIPv6 } from 'node:net';
+import { ipVersion } from '../system/ip-version.ts';
 import { hostName, ipv4, ipv6 } from './address-pattern.ts';
-import { commas, digits } from './fragment.ts';
+import { commas, digits, type Fragment } from './fragment.ts';
 import { Refusal, readList, type SettingKind } from './kind.ts';
 import { isHost } from './network.ts';
 
@@ -22,7 +22,7 @@ const form = /^(https:\/\/)?(?:\[([^\]]+)\]|([^:[\]/]+)):0*(\d{1,5})\/?$/i;
 export const apiServers: SettingKind<readonly string[]> = {
   name: 'servers',
   allowed,
-  schema: schema(),
+  schema: schema,
   read(input) {
     const items = readList(input);
     if (items.length > mostServers)
@@ -40,7 +40,8 @@ export function parseApiServer(text: string): ApiServer {
 
 function readItem(text: string): string {
   const [, , bracketed, plain = '', digits] = form.exec(text) ?? [];
-  const isRight = bracketed === undefined ? isHost(plain) : isIPv6(bracketed) && !bracketed.includes('%');
+  const isRight =
+    bracketed === undefined ? isHost(plain) : ipVersion(bracketed) === 6 && !bracketed.includes('%');
   const port = Number(digits);
   if (isRight && port >= 1 && port <= 65_535) return text;
   // What stands before an @ may be a password.
@@ -48,7 +49,7 @@ function readItem(text: string): string {
   throw new Refusal(`is not an address with a port; allowed: ${allowed}`, shown);
 }
 
-function schema(): SettingKind<readonly string[]>['schema'] {
+function schema(): Fragment {
   const one = `(?:[Hh][Tt][Tt][Pp][Ss]://)?(?:${hostName}|${ipv4}|\\[${ipv6}\\]):${digits(1, 65_535)}/?`;
   const text = { pattern: commas(one), patternErrorMessage: `allowed: ${allowed}` };
   const type = ['string', 'null'] as const;

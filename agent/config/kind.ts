@@ -38,8 +38,8 @@ export interface Kind<T> {
 export interface SettingKind<T> extends Kind<T> {
   /** A few words about what is allowed, such as `like 8GB, 8GiB`. */
   readonly allowed: string;
-  /** The JSON Schema of the value, as YAML reads it. */
-  readonly schema: Fragment;
+  /** Returns the JSON Schema of the value, as YAML reads it. It costs time, and only the schema of the settings needs it. */
+  schema(): Fragment;
 }
 
 /**
@@ -72,7 +72,7 @@ export function duration(minMs = 10, maxMs = longestTimerMs): SettingKind<number
     allowed: `${range}, ${example}`,
     unit: 'milliseconds',
     // A pattern cannot add the parts of a duration, so only the loader checks the range.
-    schema: textFragment(bodyOf(durationPattern), `${range}, ${example}`),
+    schema: () => textFragment(bodyOf(durationPattern), `${range}, ${example}`),
     read(input) {
       const value = parseDuration(readText(input));
       if (value === undefined)
@@ -93,13 +93,13 @@ export function integer(min: number, max: number, noun = 'a whole number'): Sett
   return {
     name: 'number',
     allowed,
-    schema: {
+    schema: () => ({
       type: ['integer', 'string', 'null'],
       minimum: min,
       maximum: max,
       pattern: padded(`(?=\\d{1,15}(?!\\d))${digits(min, max)}`),
       patternErrorMessage: `allowed: ${allowed}`,
-    },
+    }),
     read(input) {
       const text = readText(input);
       const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -114,11 +114,11 @@ export function integer(min: number, max: number, noun = 'a whole number'): Sett
 export const boolean: SettingKind<boolean> = {
   name: 'boolean',
   allowed: 'true, false',
-  schema: {
+  schema: () => ({
     type: ['boolean', 'string', 'null'],
     pattern: padded(`${anyCase('true')}|${anyCase('false')}`),
     patternErrorMessage: 'allowed: true, false',
-  },
+  }),
   choices: ['true', 'false'],
   read(input) {
     const text = readText(input).toLowerCase();
@@ -135,7 +135,7 @@ export function choice<const T extends string>(...options: T[]): SettingKind<T> 
   return {
     name: allowed,
     allowed,
-    schema: {
+    schema: () => ({
       // Editors offer this part as choices.
       anyOf: [
         { enum: [...options, null] },
@@ -145,7 +145,7 @@ export function choice<const T extends string>(...options: T[]): SettingKind<T> 
           patternErrorMessage: `allowed: ${allowed}`,
         },
       ],
-    },
+    }),
     choices: options,
     read(input) {
       const text = readText(input).toLowerCase();
@@ -187,7 +187,7 @@ export function text(pattern: RegExp, allowed: string): SettingKind<string> {
   return {
     name: 'text',
     allowed,
-    schema: textFragment(bodyOf(pattern), allowed),
+    schema: () => textFragment(bodyOf(pattern), allowed),
     read(input) {
       const value = readText(input);
       if (!pattern.test(value)) throw new Refusal(`is not valid; allowed: ${allowed}`);
@@ -208,7 +208,7 @@ const allowedSecret = '1 to 4096 characters, without line breaks and control cha
 export const path: SettingKind<string> = {
   name: 'path',
   allowed: allowedPath,
-  schema: textFragment(`(?!~(?!/))${bodyOf(onOneLine)}`, allowedPath),
+  schema: () => textFragment(`(?!~(?!/))${bodyOf(onOneLine)}`, allowedPath),
   read(input, base) {
     const value = readText(input);
     if (!onOneLine.test(value)) throw new Refusal(`is not a path; allowed: ${allowedPath}`);
@@ -225,12 +225,12 @@ export const path: SettingKind<string> = {
 export const secret: SettingKind<string> = {
   name: 'secret',
   allowed: allowedSecret,
-  schema: {
+  schema: () => ({
     type: ['string', 'number', 'boolean', 'null'],
     pattern: onOneLine.source,
     patternErrorMessage: `allowed: ${allowedSecret}`,
     not: { const: redacted },
-  },
+  }),
   read(input) {
     const value = typeof input === 'string' ? input : readText(input);
     if (value === redacted)

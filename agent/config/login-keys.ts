@@ -12,7 +12,7 @@ const allowed = 'public keys that begin with U, as muster broker take-keys print
 export const loginKeys: SettingKind<readonly string[]> = {
   name: 'keys',
   allowed,
-  schema: keysSchema(),
+  schema: keysSchema,
   read(input) {
     const items = readList(input);
     if (items.length > maxKeys)

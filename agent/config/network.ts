@@ -1,6 +1,6 @@
 // Defines the kinds of values for the network: hosts, ports, NATS servers and subjects.
-import { isIP, isIPv6 } from 'node:net';
 import { parseIpNetwork } from '../system/ip-network.ts';
+import { ipVersion } from '../system/ip-version.ts';
 import { hostName, ipv4, ipv6 } from './address-pattern.ts';
 import { commas, digits, type Fragment, textFragment } from './fragment.ts';
 import {
@@ -44,7 +44,7 @@ export const accountKey: SettingKind<string> = {
 export const host: SettingKind<string> = {
   name: 'host',
   allowed: allowed.host,
-  schema: textFragment(`${hostName}|${ipv4}|${ipv6}(?:%[0-9A-Za-z.:-]+)?`, allowed.host),
+  schema: () => textFragment(`${hostName}|${ipv4}|${ipv6}(?:%[0-9A-Za-z.:-]+)?`, allowed.host),
   read(input) {
     const text = readText(input);
     if (isHost(text)) return text;
@@ -68,13 +68,14 @@ export const ipNetwork: Kind<string> = {
 export const addressChoice: SettingKind<string> = {
   name: 'address',
   allowed: allowed.addressChoice,
-  schema: textFragment(
-    `${ipv4}(?:/${bits(32)})?|${ipv6}(?:/${bits(128)})?|${interfaceName}`,
-    allowed.addressChoice,
-  ),
+  schema: () =>
+    textFragment(
+      `${ipv4}(?:/${bits(32)})?|${ipv6}(?:/${bits(128)})?|${interfaceName}`,
+      allowed.addressChoice,
+    ),
   read(input) {
     const text = readText(input);
-    if ((isIP(text) !== 0 && !text.includes('%')) || parseIpNetwork(text) || interfaceOnly.test(text))
+    if ((ipVersion(text) !== 0 && !text.includes('%')) || parseIpNetwork(text) || interfaceOnly.test(text))
       return text;
     throw new Refusal(`is no choice of an address; allowed: ${allowed.addressChoice}`);
   },
@@ -85,7 +86,7 @@ export const addressChoice: SettingKind<string> = {
 export const servers: SettingKind<readonly string[]> = {
   name: 'list',
   allowed: allowed.servers,
-  schema: serversSchema(),
+  schema: serversSchema,
   read(input) {
     refuseUserInfo(input);
     const items = readList(input);
@@ -100,7 +101,7 @@ export const servers: SettingKind<readonly string[]> = {
 export const addresses: SettingKind<readonly string[]> = {
   name: 'addresses',
   allowed: allowed.addresses,
-  schema: addressesSchema(),
+  schema: addressesSchema,
   read(input) {
     const items = readList(input);
     if (items.length > maxServers)
@@ -114,11 +115,12 @@ export const addresses: SettingKind<readonly string[]> = {
 export const subject: SettingKind<string> = {
   name: 'subject',
   allowed: allowed.subject,
-  schema: textFragment(
-    // Three forms: only tokens; tokens and a later {nodeId}; or {nodeId} first and at least one token.
-    `(?!\\$)(?=\\S{1,255}(?!\\S))(?:${token}(?:\\.${token})*(?:\\.\\{nodeId\\}(?:\\.${token})*)?|\\{nodeId\\}(?:\\.${token})+)`,
-    allowed.subject,
-  ),
+  schema: () =>
+    textFragment(
+      // Three forms: only tokens; tokens and a later {nodeId}; or {nodeId} first and at least one token.
+      `(?!\\$)(?=\\S{1,255}(?!\\S))(?:${token}(?:\\.${token})*(?:\\.\\{nodeId\\}(?:\\.${token})*)?|\\{nodeId\\}(?:\\.${token})+)`,
+      allowed.subject,
+    ),
   read(input) {
     const text = readText(input);
     const tokens = text.split('.');
@@ -166,9 +168,10 @@ function addressesSchema(): Fragment {
 }
 
 function readAddress(text: string): string {
-  if (isIP(text) !== 0 && !text.includes('%')) return text;
+  if (ipVersion(text) !== 0 && !text.includes('%')) return text;
   const [, bracketed, plain = '', port] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::0*(\d{1,5}))?$/.exec(text) ?? [];
-  const isRight = bracketed === undefined ? isHost(plain) : isIPv6(bracketed) && !bracketed.includes('%');
+  const isRight =
+    bracketed === undefined ? isHost(plain) : ipVersion(bracketed) === 6 && !bracketed.includes('%');
   if (!isRight || (port !== undefined && !(Number(port) >= 1 && Number(port) <= 65_535)))
     throw new Refusal(`is not an address; allowed: ${allowed.addresses}`, `"${text}"`);
   return text;
@@ -204,5 +207,5 @@ function withoutQuery(text: string): string {
 
 /** Returns whether the text is a host name or an IP address, without brackets. */
 export function isHost(text: string): boolean {
-  return isIP(text) !== 0 || nameOnly.test(text);
+  return ipVersion(text) !== 0 || nameOnly.test(text);
 }

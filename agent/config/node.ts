@@ -45,7 +45,7 @@ export const size: SettingKind<number> = {
   name: 'size',
   allowed: 'like 8GB, 8GiB',
   unit: 'bytes',
-  schema: textFragment(bodyOf(sizePattern), 'like 8GB, 8GiB'),
+  schema: () => textFragment(bodyOf(sizePattern), 'like 8GB, 8GiB'),
   read(input) {
     const value = parseSize(readText(input));
     if (value === undefined) throw new Refusal('is not a size; allowed: like 8GB, 8GiB');
@@ -61,7 +61,7 @@ export const size: SettingKind<number> = {
 export const labels: SettingKind<Readonly<Record<string, string>>> = {
   name: 'map',
   allowed: 'like { zone: eu, disk: ssd }',
-  schema: labelsSchema(),
+  schema: labelsSchema,
   read(input) {
     const pairs = readPairs(input);
     const labels = new Map<string, string>();
@@ -121,7 +121,7 @@ function allocation(
   return {
     name: 'allocation',
     allowed,
-    schema: { ...textFragment(patterns.join('|'), allowed), ...range },
+    schema: () => ({ ...textFragment(patterns.join('|'), allowed), ...range }),
     read(input) {
       const text = readText(input);
       const percent = parsePercent(text);

@@ -11,7 +11,7 @@ const form = /^[A-Za-z0-9_-]{43}$/;
 export const pins: SettingKind<readonly string[]> = {
   name: 'pins',
   allowed,
-  schema: schema(),
+  schema: schema,
   read(input) {
     const items = readList(input);
     if (items.length > maxPins)

@@ -66,6 +66,6 @@ function settingSchema(key: SettingKey): SettingSchema {
   return {
     description: `${help}\n\n${about.join(' ')}`,
     ...(value === undefined ? {} : { default: value }),
-    ...type.schema,
+    ...type.schema(),
   };
 }

@@ -20,7 +20,7 @@ const templateOnly = new RegExp(`^${template}$`);
 export const subjectTemplates: SettingKind<readonly string[]> = {
   name: 'subjects',
   allowed,
-  schema: templatesSchema(),
+  schema: templatesSchema,
   read(input) {
     const items = readList(input);
     if (items.length > maxTemplates)

@@ -1,7 +1,8 @@
 // Chooses the address of this machine that its information carries, so that other programs of the cluster's network find it.
-import { isIP, isIPv4 } from 'node:net';
+import { isIPv4 } from 'node:net';
 import { isHostAddress } from '../protocol/host-address.ts';
 import { parseIpNetwork } from '../system/ip-network.ts';
+import { ipVersion } from '../system/ip-version.ts';
 import { isLoopback } from '../system/loopback.ts';
 import { type Interfaces, virtualInterface } from '../system/virtual-networks.ts';
 
@@ -54,8 +55,9 @@ export function chooseAddress(sources: AddressSources): ChosenAddress {
 }
 
 function wantedAddress(wanted: string, all: readonly Candidate[], local: string): ChosenAddress {
-  if (isHostAddress(wanted)) return { ip: wanted, why: 'node.address says so' };
-  if (isIP(wanted) !== 0) return { ip: undefined, why: `node.address: no machine has the address ${wanted}` };
+  if (isHostAddress(wanted, ipVersion(wanted))) return { ip: wanted, why: 'node.address says so' };
+  if (ipVersion(wanted) !== 0)
+    return { ip: undefined, why: `node.address: no machine has the address ${wanted}` };
   const network = parseIpNetwork(wanted);
   const found = all.filter(({ ip, name }) => (network ? network.contains(ip) : name === wanted));
   // One interface may have a link-local address besides the one that others use.
@@ -85,7 +87,7 @@ function candidates(interfaces: Interfaces): Candidate[] {
 /** Returns an address without zone, and an IPv4 address in its own form; empty for what no machine has. */
 function plainAddress(text: string): string {
   const plain = text.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
-  return isHostAddress(plain) ? plain : '';
+  return isHostAddress(plain, ipVersion(plain)) ? plain : '';
 }
 
 const isLinkLocal = (ip: string): boolean => linkLocal.some(network => network?.contains(ip));

@@ -1,5 +1,6 @@
 // Reads an IP network in CIDR notation, and says whether an address is in it.
-import { BlockList, isIP } from 'node:net';
+import { BlockList } from 'node:net';
+import { ipVersion } from './ip-version.ts';
 
 export interface IpNetwork {
   /** The network as it is written, such as `10.0.0.0/8` or `fd00::/8`. */
@@ -11,7 +12,7 @@ export interface IpNetwork {
 /** Returns the network that `text` names: an address, and the number of its bits that count. Undefined for another text. */
 export function parseIpNetwork(text: string): IpNetwork | undefined {
   const [, address = '', bits] = /^([0-9A-Fa-f:.]{2,45})\/(\d{1,3})$/.exec(text) ?? [];
-  const version = isIP(address);
+  const version = ipVersion(address);
   if (version === 0 || Number(bits) > (version === 4 ? 32 : 128)) return undefined;
   const list = new BlockList();
   list.addSubnet(address, Number(bits), version === 4 ? 'ipv4' : 'ipv6');
@@ -21,6 +22,6 @@ export function parseIpNetwork(text: string): IpNetwork | undefined {
 function listHas(list: BlockList, text: string): boolean {
   // A link-local address may name its interface: fe80::1%eth0.
   const address = text.replace(/%.*$/, '');
-  const version = isIP(address);
+  const version = ipVersion(address);
   return version !== 0 && list.check(address, version === 4 ? 'ipv4' : 'ipv6');
 }

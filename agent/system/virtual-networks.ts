@@ -1,7 +1,8 @@
 // The networks of this machine that lead to its own containers and virtual machines, and to no other machine. Other machines may
 // have networks with the same addresses.
-import { BlockList, isIP } from 'node:net';
+import { BlockList } from 'node:net';
 import type { NetworkInterfaceInfo } from 'node:os';
+import { ipVersion } from './ip-version.ts';
 
 /** The network interfaces of a machine, as `node:os` has them. */
 export type Interfaces = NodeJS.Dict<NetworkInterfaceInfo[]>;
@@ -11,7 +12,7 @@ export const virtualInterface = /^(docker|br-|veth|virbr|cni|flannel|cali|lxc|lx
 
 /** Returns whether `host` is an IP address, without brackets, on such a network. */
 export function isOnVirtualNetwork(host: string, interfaces: Interfaces): boolean {
-  const version = isIP(host);
+  const version = ipVersion(host);
   if (version === 0) return false;
   const networks = new BlockList();
   for (const [name, list = []] of Object.entries(interfaces)) {

@@ -1,5 +1,5 @@
 // Reads the addresses that a broker names to its clients: its own, and those of the other servers of its cluster.
-import { isIPv6 } from 'node:net';
+import { ipVersion } from '../system/ip-version.ts';
 import type { Server } from './server.ts';
 
 /** Number of addresses that are read from one broker; the others are left out. */
@@ -31,7 +31,7 @@ function readAddress(value: unknown): string | undefined {
   const port = Number(digits);
   if (port < 1 || port > 65_535) return undefined;
   const url = URL.parse(`http://${host}:${port}`);
-  if (!url?.hostname || (host.startsWith('[') && !isIPv6(host.slice(1, -1)))) return undefined;
+  if (!url?.hostname || (host.startsWith('[') && ipVersion(host.slice(1, -1)) !== 6)) return undefined;
   // These mean all addresses of the server's machine, and to a client they mean its own.
   if (url.hostname === '0.0.0.0' || url.hostname === '[::]') return undefined;
   return `${url.hostname}:${port}`;

@@ -2,13 +2,14 @@
 // leaks the socket of an attempt that timed out, it checks the certificate of an IP address against "localhost", and it does
 // not say how far an attempt came.
 import { once } from 'node:events';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import {
   connect as connectTls,
   type SecureContextOptions,
   type ConnectionOptions as TlsOptions,
 } from 'node:tls';
 import type { ConnectionOptions } from 'nats';
+import { ipVersion } from '../system/ip-version.ts';
 import { type Attempt, ConnectFailure, explainCertificate, type ServerGreeting } from './failure.ts';
 import type { Transport } from './nats-internals.ts';
 import { findPinned, type PeerCertificates, readPeer } from './peer-certificate.ts';
@@ -193,7 +194,7 @@ export class SocketTransport implements Transport {
     // Node compares the certificate with `servername`, or with `host` where that is an address. A chain that is not trusted
     // does not end the connection yet, because a message about it needs its certificates.
     const options: TlsOptions = { ...secure, socket, host, rejectUnauthorized: false };
-    if (!isIP(host)) options.servername = host;
+    if (ipVersion(host) === 0) options.servername = host;
     const encrypted = this.#useSocket(connectTls(options));
     await Promise.race([once(encrypted, 'secureConnect'), rejectWhenClosed(encrypted)]);
     this.#encrypted = true;

@@ -490,12 +490,12 @@ test('each setting says what it is, what is allowed, its default and when it tak
     description:
       'time between two heartbeats of the agent\n\nAllowed: 10ms to 7d, like 1m30s. Default: 15s. Environment: MUSTER_COMPUTE_HEARTBEAT_FREQUENCY. Takes effect on reload.',
     default: '15s',
-    ...settingOf('compute.heartbeatFrequency').type.schema,
+    ...settingOf('compute.heartbeatFrequency').type.schema(),
   });
   assert.deepEqual(nats?.properties.token, {
     description:
       'token for the login to NATS\n\nAllowed: 1 to 4096 characters, without line breaks and control characters. Environment: MUSTER_NATS_TOKEN. Takes effect at the next start.',
-    ...settingOf('nats.token').type.schema,
+    ...settingOf('nats.token').type.schema(),
   });
 });
 
