@@ -1,6 +1,7 @@
-// Writes the chunks of the program into files, each with its code cache.
+// Writes the chunks of the program into files, and the code caches of those that have one.
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isCached } from './chunks.ts';
 import { writeCodeCache } from './code-cache.ts';
 
 /** Writes the chunks into `folder`, which is made anew, and returns the paths of the assets by name. */
@@ -15,7 +16,7 @@ export async function writeChunks(
     const path = join(folder, name);
     await writeFile(path, code);
     assets[name] = path;
-    if (!withCache) continue;
+    if (!withCache || !isCached(name)) continue;
     const cache = `${name}.cache`;
     assets[cache] = join(folder, cache);
     await writeCodeCache(path, assets[cache]);

@@ -1,9 +1,11 @@
-// Takes the Node for the packaged file: the pinned version for the target, without its symbols.
+// Takes the Node for the packaged file: the pinned version for the target, without its symbols and without
+// the languages of its Unicode library.
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MusterError } from '../../agent/system/errors.ts';
 import { checkout } from './checkout.ts';
+import { leaveOutIcuData } from './icu-data.ts';
 import { keptFolder } from './kept-folder.ts';
 import { isOwn, type Target } from './target.ts';
 import { firstTool, tool } from './tool.ts';
@@ -34,6 +36,9 @@ export async function runtime(target: Target, version: string, folder: string): 
   // Node is stripped before the program is put into it. If it were stripped afterwards, it would not start.
   const strip = await stripperOf(target);
   if (strip) await tool(strip, [binary]);
+  const bytes = await readFile(binary);
+  leaveOutIcuData(bytes);
+  await writeFile(binary, bytes);
   return {
     binary,
     licence: await readFile(join(source, 'LICENSE'), 'utf8'),
