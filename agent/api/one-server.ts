@@ -5,7 +5,13 @@ import { type ApiAddress, urlOf } from './address.ts';
 import { type Asked, explain, refusalOf, timeoutError, tokenWanted } from './explain.ts';
 import type { TokenSource } from './find-token.ts';
 import { KeptConnections } from './kept-connections.ts';
-import { type Orchestrator, orchestratorRefusal, orchestratorVersion, withoutProof } from './orchestrator.ts';
+import {
+  type Orchestrator,
+  orchestratorRefusal,
+  orchestratorVersion,
+  usersOnly,
+  withoutProof,
+} from './orchestrator.ts';
 import { parseJson, readBody } from './read-response.ts';
 import { ApiConnection, type OutgoingRequest, type Target } from './send-request.ts';
 import { SignedIn } from './signed-in.ts';
@@ -123,7 +129,10 @@ export class OneServer {
     if (status === 200) return response;
     const text = await readBody(response);
     if (this.orchestrator) throw orchestratorRefusal(this.orchestrator, { path, status, text });
-    const refusal = refusalOf(status, parseJson(text));
+    const body = parseJson(text);
+    const foreign = usersOnly(this.url, status, body);
+    if (foreign) throw foreign;
+    const refusal = refusalOf(status, body);
     throw status === 401 && withoutToken ? tokenWanted(refusal, withoutToken) : refusal;
   }
 }

@@ -89,6 +89,19 @@ export function orchestratorRefusal(
 }
 
 /**
+ * Returns the error for a refusal by an orchestrator from 1.9 on that has users of its own; undefined for any other refusal. It says
+ * its version only to them.
+ */
+export function usersOnly(url: string, status: number, body: unknown): MusterError | undefined {
+  if (status !== 401 || readOrchestratorProblem(body).Component !== 'Authorizer') return undefined;
+  return new MusterError(
+    'not_allowed',
+    `the program that answers at ${url} seems to be an orchestrator of Bacalhau, and answers only users of its own`,
+    { hint: "use Bacalhau's command line there: muster has no login for it" },
+  );
+}
+
+/**
  * Returns the error for its reason. Up to 1.5 it answers a decision that it refuses with 200 and this reason, and each version has
  * its own words for it.
  */

@@ -44,7 +44,11 @@ export interface Problem {
 }
 
 /** What a client reads of a refusal of Bacalhau. Up to 1.4 the reason of a failure is in `error`, and `message` says less. */
-export const orchestratorProblemSchema = struct({ Message: text(4096), Error: text(4096) });
+export const orchestratorProblemSchema = struct({
+  Message: text(4096),
+  Error: text(4096),
+  Component: text(128),
+});
 
 /** The members of a problem that a client reads. */
 export const problemSchema = struct({

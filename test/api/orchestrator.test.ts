@@ -10,7 +10,7 @@ import type { NodeFilter } from '../../agent/protocol/node-filter.ts';
 import { cluster, serve } from '../requester/api/api-fixture.ts';
 import { ApiPeer } from '../support/bacalhau/api-peer.ts';
 import { facts, releases } from '../support/bacalhau/releases.ts';
-import { refusal } from './answering-server.ts';
+import { answering, refusal } from './answering-server.ts';
 
 const everyone: NodeFilter = { approvals: [], statuses: [], conditions: [] };
 const decision = (Action: DecisionAction) => ({ Action, Message: '', Actor: 'a' });
@@ -160,6 +160,23 @@ for (const release of releases) {
     });
   });
 }
+
+test('an orchestrator with users of its own says no version, and is not taken for a requester that wants a token', async t => {
+  const body = {
+    Status: 401,
+    Message: 'Request Unauthorized',
+    RequestID: '',
+    Code: 'Unauthorized',
+    Component: 'Authorizer',
+    Hint: 'Unauthorized principal. Event has been recorded.',
+    Details: { reason: 'Missing Authorization header' },
+  };
+  const { port } = await answering(t, (_, response) => response.writeHead(401).end(JSON.stringify(body)));
+  const { code, message, hint } = await refusal(new ApiClient({ host: '127.0.0.1', port }).nodes({}));
+  assert.equal(code, 'not_allowed');
+  assert.match(message, /seems to be an orchestrator of Bacalhau, and answers only users of its own$/);
+  assert.equal(hint, "use Bacalhau's command line there: muster has no login for it");
+});
 
 test("a requester of muster is not taken for an orchestrator, although it sends Bacalhau's headers", async t => {
   const { port } = await serve(t, cluster());
