@@ -74,6 +74,8 @@ const forgottenTooOften = 3;
 function registrationTrouble({ node, state }: AgentTroubleSources): Trouble | undefined {
   const { phase, reason, operatorReason, refused, refusal, forgotten, cluster } = state;
   if (refusal) {
+    if (refusal.code === 'not_permitted')
+      return { code: 'key_refused', text: refusal.reason, hint: refusal.hint };
     const why = refusal.operatorReason ? `: ${refusal.operatorReason}` : '';
     const text = `the requester refuses the key of this node (${refusal.fingerprint}): ${refusal.reason}${why}`;
     return { code: 'key_refused', text, hint: refusal.hint };

@@ -18,6 +18,8 @@ export const refusalCodes = [
   'renamed',
   /** The requester could not store the key, or another connection with the key is being decided about. */
   'unavailable',
+  /** The node's own finding, which no requester sends: the broker does not even permit the question. */
+  'not_permitted',
 ] as const;
 export type RefusalCode = (typeof refusalCodes)[number];
 

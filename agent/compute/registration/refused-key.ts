@@ -73,8 +73,9 @@ export class RefusedKey {
     await this.#ask(error => {
       log.debug({ node, err: error }, 'nobody says whether the key of this node is still refused');
       if (!state.refusal) return;
+      if (isFault(error, 'not_permitted')) this.#onNothingPermitted();
       // The requester is away, or slow. Any other fault means that this broker does not know the question.
-      if (isFault(error, 'timeout')) connection.reconnect(delays.whileKeyRefusedMs());
+      else if (isFault(error, 'timeout')) connection.reconnect(delays.whileKeyRefusedMs());
       else this.#options.update({ refusal: undefined });
     });
   }
@@ -84,6 +85,10 @@ export class RefusedKey {
     const { connection, delays, limitedLog, node } = this.#options;
     if (this.#asking) return;
     await this.#ask(error => {
+      if (isFault(error, 'not_permitted')) {
+        this.#onNothingPermitted();
+        return;
+      }
       const text = 'the broker permits no requests of this node, and nobody says why';
       limitedLog.warn('why', { node, err: error }, text);
       connection.reconnect(delays.whileKeyRefusedMs());
@@ -112,8 +117,33 @@ export class RefusedKey {
     if (!stopping.aborted && !state.refusal) onLetIn();
   }
 
+  /**
+   * Shows that the broker permits neither requests nor the question why. So it is with a login that is not for nodes of muster,
+   * such as the token of the nodes without a key.
+   */
+  #onNothingPermitted(): void {
+    const { connection, delays, fingerprint } = this.#options;
+    this.#show({
+      code: 'not_permitted',
+      reason: 'the broker lets this node neither register nor ask why, by the login that it has',
+      hint: "at the broker of a requester, remove nats.servers and each login in nats.*, and join: muster agent join; at a NATS of your own, permit its user a node's subjects",
+      fingerprint: fingerprint(),
+    });
+    connection.reconnect(delays.whileKeyRefusedMs());
+  }
+
+  /** Shows that the node is refused, and why. */
+  #show(refusal: Refusal): void {
+    const { limitedLog, node, update } = this.#options;
+    update({ refusal });
+    const { code, reason, hint, fingerprint } = refusal;
+    const fields = { node, fingerprint, code };
+    const refuses = code === 'not_permitted' ? '' : 'the requester refuses this node: ';
+    limitedLog.warn(reason, fields, `${refuses}${reason}; ${hint}`);
+  }
+
   async #onAnswer(refusal: Refusal | undefined): Promise<void> {
-    const { connection, delays, limitedLog, node, state, update } = this.#options;
+    const { connection, delays, state, update } = this.#options;
     if (refusal?.code === 'deleted') {
       this.#onKeyDeleted(refusal);
       return;
@@ -132,11 +162,8 @@ export class RefusedKey {
     }
     const shown = await this.#afterRename(refusal);
     if (this.#isLeaving) return;
-    update({ refusal: shown });
+    this.#show(shown);
     const waitMs = delays.whileKeyRefusedMs();
-    const fields = { node, fingerprint: shown.fingerprint, code: shown.code };
-    const text = `the requester refuses this node: ${shown.reason}; ${shown.hint}`;
-    limitedLog.warn(shown.reason, fields, text);
     // An operator may give the record to this key, and the requester then ends this link to call the node back.
     if (['conflict', 'clone', 'renamed'].includes(shown.code)) connection.standBy(waitMs);
     else connection.reconnect(waitMs);

@@ -21,9 +21,9 @@ async function refusedAgent() {
   await writeFile(join(folder, `${node}.registration.json`), JSON.stringify(sentinel), { mode: 0o600 });
   const bench = new AgentBench(folder, accepting('APPROVED'));
   const { connection, broker } = bench;
-  const gate = { refusal: conflict as typeof conflict | undefined, asked: 0, answers: true };
+  const gate = { refusal: conflict as typeof conflict | undefined, asked: 0, answers: true, mayAsk: true };
   const why = whySubject(sentinel.key);
-  connection.permits = subject => subject === why || gate.refusal === undefined;
+  connection.permits = subject => (subject === why ? gate.mayAsk : gate.refusal === undefined);
   broker.connect().subscribe(why, message => {
     gate.asked++;
     if (gate.answers) message.respond(JSON.stringify(gate.refusal ?? {}));
@@ -81,6 +81,26 @@ test('it stays quiet while nobody says whether it is still refused', async () =>
   assert.equal(connection.violations.length, before);
   assert.equal(bench.agent.status().state, 'refused');
   gate.answers = true;
+  gate.refusal = undefined;
+  await bench.clock.advance(130_000);
+  assert.equal(bench.agent.status().state, 'approved');
+});
+
+test('a broker that does not even permit the question is a trouble, until it does', async () => {
+  const { bench, gate, connection } = await refusedAgent();
+  gate.mayAsk = false;
+  for (let hours = 0; hours < 2; hours++) {
+    await bench.clock.advance(hour);
+    const { state, troubles } = bench.agent.status();
+    assert.equal(state, 'refused');
+    const [trouble] = troubles ?? [];
+    assert.equal(trouble?.code, 'key_refused');
+    assert.match(trouble.text, /^the broker lets this node neither register nor ask why/);
+    assert.match(trouble.hint, /muster agent join/);
+  }
+  const requests = connection.violations.filter(subject => subject.startsWith('node.management.'));
+  assert.equal(requests.length, 1, 'it asks nothing else meanwhile');
+  gate.mayAsk = true;
   gate.refusal = undefined;
   await bench.clock.advance(130_000);
   assert.equal(bench.agent.status().state, 'approved');
