@@ -56,7 +56,11 @@ const hostSchema = struct({
 
 /** Where other programs find the machine. It is what the node says of itself, and nobody has checked that it answers there. */
 const addressSchema = struct({
-  IP: v.pipe(v.string(), v.maxLength(45), v.check(text => isHostAddress(text), 'not the IP address of a machine')),
+  IP: v.pipe(
+    v.string(),
+    v.maxLength(45),
+    v.check(text => isHostAddress(text), 'not the IP address of a machine'),
+  ),
   /** Why it is this one, for people. */
   Why: text(512),
 });

@@ -46,7 +46,10 @@ const rows: Record<string, Row> = {
   },
   list: { help: 'first row and memory of a list of 1 000 and of 10 000 nodes', measure: nodeList },
   heartbeat: { help: 'cost of one heartbeat with 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
-  fleet: { help: 'CPU, memory and start with 20 000 and 100 000 nodes at default intervals', measure: fleetCost },
+  fleet: {
+    help: 'CPU, memory and start with 20 000 and 100 000 nodes at default intervals',
+    measure: fleetCost,
+  },
   keyed: {
     help: 'start and memory of an agent with TLS and a key, compared with neither',
     measure: keyedStart,
