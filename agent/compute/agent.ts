@@ -186,7 +186,7 @@ export class Agent {
       this.#client.restartSilence();
       this.#fewer.onNamed();
       if (this.#wasConnected) this.#reports.sendAfterReconnect();
-      if (this.#options.connectsByKey) void this.#registration.onConnectedAgain();
+      if (this.#options.connectsByKey || this.#state.refusal) void this.#registration.onConnectedAgain();
       if (this.isAccepted) this.#rotation.resume();
       this.#wasConnected = true;
     });

@@ -150,7 +150,12 @@ export class AgentBench {
     folder: string,
     reply: Reply = accepting(),
     random: Random = steadyRandom(0.5),
-    given: { clock?: FakeClock; survey?: MachineSurvey; settings?: Partial<ComputeSettings> } = {},
+    given: {
+      clock?: FakeClock;
+      survey?: MachineSurvey;
+      settings?: Partial<ComputeSettings>;
+      connectsByKey?: boolean;
+    } = {},
   ) {
     this.clock = given.clock ?? new FakeClock();
     this.broker = new FakeBroker(this.clock);
@@ -183,7 +188,7 @@ export class AgentBench {
       },
       instance: 'i-1',
       isStart: true,
-      connectsByKey: true,
+      connectsByKey: given.connectsByKey ?? true,
       folder,
       settings: this.settings,
       connection: this.connection,
