@@ -16,7 +16,14 @@ import type { KeyPair } from '../../transport/key-pair.ts';
 import { BrokerError, type Connection } from '../../transport/port.ts';
 import { type BrokerClient, endClient, listServers, listWaiting } from './broker-clients.ts';
 import { noOperator, notAsked, OperatorTrial, type OperatorTrialOptions } from './operator-trial.ts';
-import { type Asked, askTimeoutMs, isSilent, TrialKnocks, type TrialKnocksOptions } from './trial-knocks.ts';
+import {
+  type Asked,
+  askTimeoutMs,
+  isLost,
+  isSilent,
+  TrialKnocks,
+  type TrialKnocksOptions,
+} from './trial-knocks.ts';
 
 export interface NatsTrialOptions extends TrialKnocksOptions {
   connection: Connection;
@@ -135,7 +142,7 @@ export class NatsTrial {
       return { url, kind: 'decides', faults: isForOther ? [otherKey] : [] };
     }
     const { asked, greeting, outcome } = stranger;
-    if (outcome === 'silent') throw isSilent(url);
+    if (isLost(stranger)) throw isSilent(url);
     const unheard = await this.#tryMonitor(asked.question);
     const faults: string[] = [];
     if (!asked.isEncrypted) faults.push('xkey is missing, so other servers on the way can read join codes');
@@ -152,10 +159,11 @@ export class NatsTrial {
   }
 
   async #tryBystander(url: string): Promise<string[]> {
-    const { asked, outcome } = await this.#knocks.knock(url, this.#options.bystander);
-    if (asked) return ['allowed_accounts is missing, so the users of other accounts cannot log in any more'];
-    if (outcome === 'silent') throw isSilent(url);
-    return outcome === 'in' ? [] : ['the account MUSTER_BYSTANDER is missing or changed'];
+    const knocked = await this.#knocks.knock(url, this.#options.bystander);
+    if (knocked.asked)
+      return ['allowed_accounts is missing, so the users of other accounts cannot log in any more'];
+    if (isLost(knocked)) throw isSilent(url);
+    return knocked.outcome === 'in' ? [] : ['the account MUSTER_BYSTANDER is missing or changed'];
   }
 
   // Lets a knock in, which may do nothing there. A server that gets no answer waits for ten seconds, and then warns of that in

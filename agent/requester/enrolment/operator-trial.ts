@@ -6,7 +6,7 @@ import { type Clock, endsWithin } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { KeyPair } from '../../transport/key-pair.ts';
 import type { Connection, Subscription } from '../../transport/port.ts';
-import { askTimeoutMs, isSilent, type TrialKnocks } from './trial-knocks.ts';
+import { askTimeoutMs, isLost, isSilent, type TrialKnocks } from './trial-knocks.ts';
 
 export interface OperatorTrialOptions {
   accounts: AccountKeys;
@@ -59,9 +59,9 @@ export class OperatorTrial {
   // that default_sentinel names.
   async #tryNobody(url: string, knocks: TrialKnocks, stranger: KeyPair): Promise<string[]> {
     const pretender = { ...stranger, userKey: this.#options.requesterKey };
-    const { outcome, hasRights } = await knocks.knock(url, pretender, { triesRights: true });
-    if (outcome === 'silent') throw isSilent(url);
-    return hasRights
+    const knocked = await knocks.knock(url, pretender, { triesRights: true });
+    if (isLost(knocked)) throw isSilent(url);
+    return knocked.hasRights
       ? ['the user in default_sentinel may do something, and so may everybody who connects']
       : [];
   }
@@ -70,12 +70,12 @@ export class OperatorTrial {
   async #tryAccount(account: string, url: string, knocks: TrialKnocks, stranger: KeyPair): Promise<string[]> {
     const { issuer, accounts } = this.#options;
     const permissions = { publish: [], subscribe: [], mayAnswer: false };
-    const { asked, outcome } = await knocks.knock(url, stranger, {
+    const knocked = await knocks.knock(url, stranger, {
       answer: ({ question, answer }) =>
         answer(writeCalloutAnswer(question, { account, permissions }, issuer, accounts)),
     });
-    if (!asked || outcome === 'silent') throw isSilent(url);
-    if (outcome === 'in') return [];
+    if (!knocked.asked || isLost(knocked)) throw isSilent(url);
+    if (knocked.outcome === 'in') return [];
     return [
       `the account ${account} lets nobody in whom this requester lets in: its signing key, or the key of the account among the allowed accounts, is missing`,
     ];

@@ -103,5 +103,9 @@ export class TrialKnocks {
   }
 }
 
+/** Returns whether a knock says nothing about a server that has asked already: it did not answer, or it stopped meanwhile. */
+export const isLost = ({ outcome }: Pick<Knock, 'outcome'>): boolean =>
+  outcome === 'silent' || outcome === 'unreachable';
+
 export const isSilent = (url: string): BrokerError =>
   new BrokerError('timeout', `${url} did not answer a client in time`);

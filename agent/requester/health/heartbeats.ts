@@ -83,10 +83,13 @@ export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription 
   };
   // Agents of muster send on the topic of the settings, which has no session where it has no place for the node id.
   const own = { isVerified: true, namesSession: isEnveloped(options.topic) };
+  // Whoever chooses a topic of its own on a shared NATS wants to hear nothing else, such as the nodes of another cluster there.
   const foreign = bacalhauHeartbeatTopics.filter(topic => topic !== options.topic);
   const subscriptions = [
     subscribe(options.topic, '', own),
-    ...(isShared ? foreign.map(topic => subscribe(topic, '', { isVerified: true, namesSession: true })) : []),
+    ...(isShared && bacalhauHeartbeatTopics.includes(options.topic)
+      ? foreign.map(topic => subscribe(topic, '', { isVerified: true, namesSession: true }))
+      : []),
     ...(hasUnverified
       ? [options.topic, ...foreign].map(topic =>
           subscribe(topic, unverifiedPrefix, { isVerified: false, namesSession: true }),

@@ -88,6 +88,17 @@ describe('a NATS that asks the requester', () => {
     assert.equal(answers, 2);
   });
 
+  test('and stops after it has asked is tried again, because that is no fault of its configuration', async () => {
+    const { nats, run, change } = begin();
+    let knocks = 0;
+    nats.onKnock = () => {
+      if (++knocks === 2) change(one, { isUp: false });
+    };
+    await assert.rejects(run(), { fault: 'timeout' });
+    change(one, { isUp: true });
+    assert.equal(await run(), 'keys');
+  });
+
   const faults: [what: string, changes: Partial<ServerSetup>, reason: RegExp][] = [
     ['does not encrypt its questions', { xkey: undefined }, /xkey is missing/],
     [

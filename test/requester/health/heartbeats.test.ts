@@ -80,6 +80,9 @@ describe('a heartbeat', () => {
     await unverified.send(`unverified.${subjectOf('bacalhau-1')}`, enveloped);
     const keyed = begin();
     await keyed.send('heartbeat', plain);
+    const apart = begin('own.{nodeId}.topic', { isShared: true });
+    await apart.send('heartbeat', plain);
+    assert.deepEqual(apart.calls, [], 'on a shared NATS, a topic of its own keeps others out');
     assert.deepEqual(
       [shared.calls, unverified.calls, keyed.calls],
       [['bacalhau-1 1'], ['bacalhau-1 1', 'bacalhau-1 2'], []],
