@@ -85,7 +85,8 @@ describe('a condition of a node', () => {
   it('is not needed to know that a node is kept out: its status says why, and ends with 1', async () => {
     const status = (...more: string[]) =>
       muster(['status', '--data-dir', cluster.folderOf('node-1'), ...more]);
-    assert.equal((await status()).code, 0);
+    // The requester was started again with its broker, and the agent may still be on its way there.
+    await eventually('the agent is back', async () => (await status()).code === 0);
     await cluster.decide('node-1', 'reject', { message: 'not ours' });
     await eventually('the node knows', async () => (await status()).code === 1);
     const { stdout } = await status();
