@@ -169,9 +169,12 @@ describe('under an orchestrator of Bacalhau', { concurrency: true }, () => {
       });
 
       it('while the orchestrator answers with errors, the agent says that it is refused, and goes on asking', async () => {
+        // Until its information is taken, the agent counts how often it was forgotten, which it would tell first.
+        orchestrator.asked.length = 0;
+        await eventually('it sends its information', () => orchestrator.asked.includes('UpdateNodeInfo'));
         orchestrator.broken = 'nats: timeout';
         await untilLogged('the requester refused; asking again');
-        assert.ok(await hasTrouble('refused'));
+        await eventually('its status says so', () => hasTrouble('refused'));
         orchestrator.broken = undefined;
         await eventually('it is not refused any more', async () => !(await hasTrouble('refused')));
         await until('APPROVED CONNECTED');
