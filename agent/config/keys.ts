@@ -31,7 +31,7 @@ export function nestSettings(values: ReadonlyMap<SettingKey, unknown>): Settings
 }
 
 /** Returns an object with each value at the path of its key, as in a configuration file. */
-export function nestValues(values: Iterable<readonly [SettingKey, unknown]>): Record<string, unknown> {
+export function nestValues(values: Iterable<readonly [key: string, unknown]>): Record<string, unknown> {
   const root: Record<string, unknown> = {};
   for (const [key, value] of values) {
     const path = key.split('.');

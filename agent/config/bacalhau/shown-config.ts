@@ -1,6 +1,6 @@
 // Shows the settings of a requester as Bacalhau's clients ask for them: under Bacalhau's keys, as far as it has the same ones.
 import { redacted } from '../../system/secrets.ts';
-import { settingOf, settingValue } from '../keys.ts';
+import { nestValues, settingOf, settingValue } from '../keys.ts';
 import type { Settings } from '../settings.ts';
 import { bacalhauKeys, type Form, type KeyMapping } from './key-table.ts';
 
@@ -21,26 +21,14 @@ const shownKeys: readonly ShownKey[] = Object.entries(bacalhauKeys).flatMap(([ke
  * taken from `started`, the settings of its start; the others from `latest`.
  */
 export function bacalhauConfig(started: Settings, latest = started): Record<string, unknown> {
-  const root: Record<string, unknown> = {};
-  set(root, 'Orchestrator.Enabled', true);
+  const values: [key: string, value: unknown][] = [['Orchestrator.Enabled', true]];
   for (const [key, { to, as }] of shownKeys) {
     if (to.startsWith('broker.') && started.nats.servers.length > 0) continue;
     const value = settingValue(settingOf(to).reload ? latest : started, to);
-    if (value !== undefined) set(root, key, shown(value, as));
+    if (value !== undefined) values.push([key, shown(value, as)]);
   }
-  if (started.requester.unverifiedNodes) set(root, 'Orchestrator.Auth.Token', redacted);
-  return root;
-}
-
-function set(root: Record<string, unknown>, key: string, value: unknown): void {
-  const path = key.split('.');
-  const last = path.pop() ?? key;
-  let group = root;
-  for (const name of path) {
-    group[name] ??= {};
-    group = group[name] as Record<string, unknown>;
-  }
-  group[last] = value;
+  if (started.requester.unverifiedNodes) values.push(['Orchestrator.Auth.Token', redacted]);
+  return nestValues(values);
 }
 
 const shown = (value: unknown, form: Form): unknown =>
