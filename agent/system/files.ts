@@ -181,16 +181,23 @@ async function replaceFile(path: string, data: string | Uint8Array, mode: number
 }
 
 // Creates the folders one by one. Node's own recursive mkdir reports most errors, such as a read-only file system, as a
-// missing part of the path.
+// missing part of the path. A parent may be missing at the first try and be made by another process before we look.
 async function createWithParents(folder: string, mode: number): Promise<void> {
+  const parent = dirname(folder);
+  try {
+    await createFolder(folder, mode);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' || parent === folder) throw error;
+    await createWithParents(parent, mode);
+    await createFolder(folder, mode);
+  }
+}
+
+async function createFolder(folder: string, mode: number): Promise<void> {
   try {
     await mkdir(folder, { mode });
   } catch (error) {
-    if (await isFolder(folder)) return;
-    const parent = dirname(folder);
-    if (errnoOf(error) !== 'ENOENT' || parent === folder || (await isFolder(parent))) throw error;
-    await createWithParents(parent, mode);
-    await createWithParents(folder, mode);
+    if (!(await isFolder(folder))) throw error;
   }
 }
 

@@ -268,6 +268,15 @@ test('makeFolder creates a private folder and its parents, and may be called twi
   await refused(makeFolder(join(base, 'file', 'sub')), 'not_writable', /a part of the path is not a folder$/);
 });
 
+test('makeFolder lets many create the same folder and its parents at once', async () => {
+  const base = await newFolder();
+  for (let round = 0; round < 50; round++) {
+    const path = join(base, `shared-${round}`, 'b', 'c');
+    await Promise.all(Array.from({ length: 8 }, () => makeFolder(path)));
+    assert.ok((await stat(path)).isDirectory());
+  }
+});
+
 test('changes of one folder run one after another, and a failed change does not stop the next ones', async () => {
   const folder = await newFolder();
   await mkdir(join(folder, 'taken'));
