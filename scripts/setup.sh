@@ -52,6 +52,8 @@ setup_test_programs() {
   have cc || missing+=(gcc libc6-dev)
   # An inventory of the nodes is tested by a run of Ansible.
   have ansible || missing+=(ansible-core)
+  # The pages for operators are tested in a browser.
+  have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
   # An emulator runs the packaged file for linux-arm64.
   if [[ $(uname -m) == x86_64 ]]; then
     have qemu-aarch64-static || have qemu-aarch64 || missing+=(qemu-user-static)
