@@ -1,7 +1,7 @@
 // Decides what is wrong with the broker's server, and when it must be started again, from what the server did. This rule
 // asks nobody: it gets the time and the findings as parameters.
 
-import { durationText } from '../output/units.ts';
+import { durationText } from '../protocol/unit-text.ts';
 
 /** Times of the watch over the server, in milliseconds. */
 export const watchTimesMs = {

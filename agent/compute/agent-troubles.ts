@@ -1,7 +1,7 @@
 // Says what keeps an agent from doing its work. It is a pure function of the agent's state.
 import { brokerTrouble } from '../output/broker-trouble.ts';
-import { durationText } from '../output/units.ts';
 import { ProtocolError } from '../protocol/error.ts';
+import { durationText } from '../protocol/unit-text.ts';
 import { type MusterError, reasonOf } from '../system/errors.ts';
 import type { Trouble } from '../system/trouble.ts';
 import { connectRemedies } from '../transport/failure.ts';

@@ -1,8 +1,9 @@
 // Says in a sentence whether a role has a connection to its broker, for its status and its service manager.
+
+import { durationText } from '../protocol/unit-text.ts';
 import type { Trouble } from '../system/trouble.ts';
 import { connectRemedies } from '../transport/failure.ts';
 import type { ConnectFault, ConnectionState } from '../transport/port.ts';
-import { durationText } from './units.ts';
 
 /**
  * Returns the trouble of a lost connection; undefined while there is one, and during the first attempt. `now` is in

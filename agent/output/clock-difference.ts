@@ -1,5 +1,5 @@
 // Says how the clock of another requester differs from that of the requester whose status is shown.
-import { durationText } from './units.ts';
+import { durationText } from '../protocol/unit-text.ts';
 
 /** Returns a sentence without a full stop, such as `the clock of node-9 on host-9 is 24 h ahead of this requester's`. */
 export function clockDifferenceText(peer: { requester: string; host: string; clockAheadMs: number }): string {

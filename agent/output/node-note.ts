@@ -3,8 +3,8 @@ import { type Cordon, isDraining } from '../protocol/cordon.ts';
 import { isAlive, isUnverified, type ListedNode } from '../protocol/listed-node.ts';
 import { zeroTime } from '../protocol/node-info.ts';
 import { isNeverHeard, silenceOf } from '../protocol/node-silence.ts';
+import { type LastingNote, noteText } from '../protocol/note-text.ts';
 import { printable } from '../system/printable.ts';
-import { shortDuration } from './units.ts';
 
 /** Length of the longest reason in a note, in characters. `muster node describe` shows all of it. */
 const maxReasonLength = 200;
@@ -17,23 +17,17 @@ export interface NoteFacts {
   readonly requesters: number;
 }
 
-/** One thing to be noted. `text` says also how long it lasts, so it changes with the time, and `what` does not. */
-export interface Note {
-  readonly what: string;
-  readonly text: string;
-}
-
 /**
  * Returns the note of a node, such as `GpuMissing, left 3m ago`; empty when there is nothing to say. A requester has none,
  * unless it is the one of several that watches.
  */
 export const noteOf = (node: ListedNode, facts: NoteFacts): string =>
   notesOf(node, facts)
-    .map(({ text }) => text)
+    .map(note => noteText(note, facts.now.getTime()))
     .join(', ');
 
 /** Returns what is to be noted of a node, the most important first. */
-export function notesOf(node: ListedNode, { now, requesters }: NoteFacts): Note[] {
+export function notesOf(node: ListedNode, { now, requesters }: NoteFacts): LastingNote[] {
   const { Info, Muster } = node;
   if (Info.NodeType === 'Requester') return noted(Muster?.Watches && requesters > 1 ? 'watches' : undefined);
   return [
@@ -45,7 +39,7 @@ export function notesOf(node: ListedNode, { now, requesters }: NoteFacts): Note[
   ];
 }
 
-const noted = (what: string | undefined): Note[] => (what ? [{ what, text: what }] : []);
+const noted = (what: string | undefined): LastingNote[] => (what ? [{ what, text: what, since: null }] : []);
 
 /**
  * Returns how a condition is named. A node may send any text, also one like `cordoned: by ada`. Whatever is not the name of a
@@ -56,30 +50,29 @@ function conditionName(type: string): string {
   return /^[A-Z][A-Za-z0-9]*$/.test(type) || type === '' ? text : `"${text.replaceAll('"', "'")}"`;
 }
 
-function cordonNotes(cordon: Cordon | undefined, now: Date): Note[] {
+function cordonNotes(cordon: Cordon | undefined, now: Date): LastingNote[] {
   if (!cordon) return [];
   const deadline = timeIn(cordon.Drain?.Deadline);
   const draining = deadline !== undefined && deadline <= now.getTime() ? 'draining late' : 'draining';
   const what = isDraining(cordon) ? draining : cordon.Drain ? 'drained' : 'cordoned';
   const why = cordon.Reason ? `: ${printable(cordon.Reason, maxReasonLength)}` : '';
-  return [{ what, text: `${what}${why}` }];
+  return [{ what, text: `${what}${why}`, since: null }];
 }
 
 /** The error with which Bacalhau names a node that said that it stops. */
 const leftError = 'graceful shutdown';
 
 // A node that was rejected sends nothing, so its silence is no news.
-function silenceNotes(node: ListedNode, now: Date): Note[] {
+function silenceNotes(node: ListedNode, now: Date): LastingNote[] {
   const { Membership, ConnectionState } = node;
   if (isAlive(node) || Membership === 'REJECTED') return [];
   if (ConnectionState?.LastError === leftError) {
     const leftAt = timeIn(ConnectionState.DisconnectedSince) ?? timeIn(ConnectionState.LastHeartbeat);
-    const ago = leftAt === undefined ? '' : ` ${shortDuration(now.getTime() - leftAt)} ago`;
-    return [{ what: 'left', text: `left${ago}` }];
+    return [{ what: 'left', text: 'left', since: leftAt ?? null }];
   }
   const silentMs = silenceOf(node, now);
   if (silentMs === undefined) return noted(isNeverHeard(node) ? 'never heard' : undefined);
-  return [{ what: 'silent', text: `silent for ${shortDuration(silentMs)}` }];
+  return [{ what: 'silent', text: 'silent', since: now.getTime() - silentMs }];
 }
 
 /** Returns a time in milliseconds since 1970; undefined for Go's zero time, which means "no time". */

@@ -1,6 +1,6 @@
 // Computes the state of each role for the service manager: whether it is ready, and a status line.
 import type { AgentStatus } from '../compute/agent-status.ts';
-import { agoText } from '../output/units.ts';
+import { agoText } from '../protocol/unit-text.ts';
 import type { RequesterStatus } from '../requester/status/requester-status.ts';
 import type { RoleState } from '../service/notifier.ts';
 import type { Clock } from '../system/clock.ts';

@@ -1,7 +1,7 @@
 // Says what an event of a node tells, in short texts.
 import type { ShownEvent } from '../../api/answers.ts';
-import { shortDuration } from '../../output/units.ts';
 import { labelWords } from '../../protocol/label.ts';
+import { shortDuration } from '../../protocol/unit-text.ts';
 import { operatorText } from './actor.ts';
 
 export interface EventTexts {

@@ -2,7 +2,7 @@
 import type { AgentStatus } from '../../compute/agent-status.ts';
 import { clockDifferenceText } from '../../output/clock-difference.ts';
 import { type Row, sectionsText } from '../../output/sections.ts';
-import { agoText, timeText } from '../../output/units.ts';
+import { agoText, timeText } from '../../protocol/unit-text.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { systemClock } from '../../system/clock.ts';
 import type { Trouble } from '../../system/trouble.ts';

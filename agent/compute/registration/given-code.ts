@@ -1,6 +1,7 @@
 // Reads a join code that somebody gave to this machine, and says what is wrong with a bad one.
-import { durationText, timeText } from '../../output/units.ts';
+
 import { type JoinCode, readJoinCode } from '../../protocol/join-code.ts';
+import { durationText, timeText } from '../../protocol/unit-text.ts';
 import { MusterError } from '../../system/errors.ts';
 import { rememberSecret } from '../../system/secrets.ts';
 

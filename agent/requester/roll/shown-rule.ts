@@ -1,6 +1,5 @@
 // The shown rule refuses a decision about a node that is not any more as it was shown to the operator. It is a pure function.
 
-import { durationText } from '../../output/units.ts';
 import {
   connectionStatusOf,
   type Health,
@@ -8,6 +7,7 @@ import {
   type NodeState,
 } from '../../protocol/node-state.ts';
 import { rememberedOperations } from '../../protocol/operation.ts';
+import { durationText } from '../../protocol/unit-text.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { DecisionRule, Shown } from './decisions.ts';
 import { operationsOf } from './stored-record.ts';

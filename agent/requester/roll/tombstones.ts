@@ -1,11 +1,11 @@
 // Makes the tombstone of a node that goes, and says what bringing it back writes. The functions are pure.
 
-import { durationText } from '../../output/units.ts';
 import { writeJson } from '../../protocol/json.ts';
 import { nodeInfoSchema } from '../../protocol/node-info.ts';
 import { type NodeState, neverConnected, type RecordedChange } from '../../protocol/node-state.ts';
 import { validate } from '../../protocol/schema.ts';
 import { maxTombstoneBytes, type Tombstone, tombstoneLimits } from '../../protocol/tombstone.ts';
+import { durationText } from '../../protocol/unit-text.ts';
 import { MusterError } from '../../system/errors.ts';
 import {
   bounded,

@@ -1,6 +1,6 @@
 // Says for people that a node is cordoned or drained, why, and what is still awaited.
 import type { ShownNode } from '../../../api/answers.ts';
-import { timeText } from '../../../output/units.ts';
+import { timeText } from '../../../protocol/unit-text.ts';
 import { operatorText } from '../actor.ts';
 
 /** Returns who cordoned the node, when, and until when; undefined when it is not cordoned. */

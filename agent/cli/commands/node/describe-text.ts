@@ -1,11 +1,11 @@
 // Describes a node for people: sections with aligned names and readable units. Rows without a value are left out.
 import type { ShownNode } from '../../../api/answers.ts';
 import { type Row, type Section, sectionsText } from '../../../output/sections.ts';
-import { agoText, durationText, sizeText } from '../../../output/units.ts';
 import { executionsOf, statusOf } from '../../../protocol/listed-node.ts';
 import type { GpuUsage } from '../../../protocol/messages.ts';
 import { isNeverHeard, silenceOf } from '../../../protocol/node-silence.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';
+import { agoText, durationText, sizeText } from '../../../protocol/unit-text.ts';
 import { cordonText, drainText } from './cordon-text.ts';
 import { formerIdRows, formerRows } from './former-text.ts';
 import { labelRows } from './label-text.ts';

@@ -2,9 +2,9 @@
 import type { ShownEvent, ShownNode } from '../../../api/answers.ts';
 import { breakLines } from '../../../output/break-lines.ts';
 import { type Row, type Section, sectionsText } from '../../../output/sections.ts';
-import { durationText } from '../../../output/units.ts';
 import { statusOf } from '../../../protocol/listed-node.ts';
 import { isNeverHeard, silenceOf } from '../../../protocol/node-silence.ts';
+import { durationText } from '../../../protocol/unit-text.ts';
 import { printable } from '../../../system/printable.ts';
 import { eventTexts } from '../event-texts.ts';
 import type { Advice } from './advice.ts';

@@ -1,7 +1,7 @@
 // Asks for one node to show it. For a node that is gone, it says what became of it.
 import type { ShownEvent, ShownNode } from '../../../api/answers.ts';
 import type { ApiClient } from '../../../api/client.ts';
-import { timeText } from '../../../output/units.ts';
+import { timeText } from '../../../protocol/unit-text.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { eventTexts } from '../event-texts.ts';

@@ -1,8 +1,8 @@
 // Says for people that a node was here before, what was decided about it then, and who removed it, when and why.
 import type { ShownNode } from '../../../api/answers.ts';
 import type { Row } from '../../../output/sections.ts';
-import { timeText } from '../../../output/units.ts';
 import type { ShownTombstone } from '../../../protocol/tombstone.ts';
+import { timeText } from '../../../protocol/unit-text.ts';
 import { operatorText } from '../actor.ts';
 
 /** Returns the rows about the time before a node was deleted or forgotten; none when it never was. */

@@ -1,7 +1,7 @@
 // Shows the labels of a node with where each comes from.
 import type { ShownNode } from '../../../api/answers.ts';
 import type { Row } from '../../../output/sections.ts';
-import { timeText } from '../../../output/units.ts';
+import { timeText } from '../../../protocol/unit-text.ts';
 import { operatorText } from '../actor.ts';
 
 /** Returns a row for each label of a node, and one below it that says where it comes from when the node did not send it. */

@@ -1,8 +1,8 @@
 // Rows about a node that `node describe` and `node explain` both show.
 import type { ShownNode } from '../../../api/answers.ts';
 import type { Row } from '../../../output/sections.ts';
-import { timeText } from '../../../output/units.ts';
 import { zeroTime } from '../../../protocol/node-info.ts';
+import { timeText } from '../../../protocol/unit-text.ts';
 import { operatorText } from '../actor.ts';
 
 /** Returns a row, or no rows when there is no value. */

@@ -2,10 +2,10 @@
 
 import type { PrintedColumn } from '../../../output/column-printer.ts';
 import type { NodeColumn } from '../../../output/node-columns.ts';
-import { shortDuration, sizeText } from '../../../output/units.ts';
 import { executionsOf, type ListedNode } from '../../../protocol/listed-node.ts';
 import { isNeverHeard, silenceOf } from '../../../protocol/node-silence.ts';
 import type { Resources } from '../../../protocol/resources.ts';
+import { shortDuration, sizeText } from '../../../protocol/unit-text.ts';
 import { printable } from '../../../system/printable.ts';
 
 type WideColumn = NodeColumn & Pick<PrintedColumn<ListedNode>, 'rank' | 'least' | 'isOptional'>;

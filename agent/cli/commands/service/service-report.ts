@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Role } from '../../../config/role.ts';
 import { type Row, sectionsText } from '../../../output/sections.ts';
-import { timeText } from '../../../output/units.ts';
+import { timeText } from '../../../protocol/unit-text.ts';
 import { findFolderProblem } from '../../../service/folder-problem.ts';
 import { inspect } from '../../../service/inspect.ts';
 import type { Inspection, ServiceState } from '../../../service/plan.ts';

@@ -1,7 +1,7 @@
 // Sizes, durations and times are written in units that people read.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { durationText, shortDuration, sizeText, timeText } from '../../agent/output/units.ts';
+import { durationText, shortDuration, sizeText, timeText } from '../../agent/protocol/unit-text.ts';
 
 test('sizes have decimal units, and one digit after the point below ten', () => {
   const cases: [bytes: number, text: string][] = [
