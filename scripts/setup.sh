@@ -30,6 +30,15 @@ setup_native() {
   "$checkout/native/build" || say 'going on without the native probe'
 }
 
+# Builds the page that a requester serves, if one of its sources is newer than the page that was built last.
+setup_web() {
+  local sources=("$checkout"/agent/web "$checkout"/agent/protocol "$checkout"/scripts/packaging "$checkout"/package-lock.json)
+  local page=$checkout/build/web/index.html
+  [[ ! -e $page || -n $(find "${sources[@]}" -newer "$page" -print -quit) ]] || return 0
+  say 'building the web page (scripts/web.ts)'
+  quietly node "$checkout/scripts/web.ts" || say 'going on without the web page, for the reason above'
+}
+
 # Installs the programs that some tests and checks need, if this is Debian and root runs it. A test whose program is missing is
 # left out and says so.
 setup_test_programs() {

@@ -47,6 +47,9 @@ export const assetNames = {
   fish: 'muster.fish',
 } as const;
 
+/** The beginning of the names under which the files of the web page are stored. */
+export const webAssetPrefix = 'web/';
+
 /** Returns the description of this file; undefined when the program runs from source. */
 export function packagedContents(): PackagedContents | undefined {
   if (!isSea()) return undefined;

@@ -7,7 +7,7 @@ import { floors, reserved, strangers } from './rules.ts';
 
 /** Returns the faults of the project in folder `root`, each a text of a few lines. */
 export async function faultsIn(root: string): Promise<string[]> {
-  const files = await Array.fromAsync(glob('{agent,scripts,test}/**/*.ts', { cwd: root }));
+  const files = await Array.fromAsync(glob('{agent,scripts,test}/**/*.{ts,tsx}', { cwd: root }));
   const imports = (await Promise.all(files.sort().map(file => importsOf(root, file)))).flat();
   return [
     ...imports.flatMap(each => [...strangerFaults(each), ...arrowFaults(each), ...reservedFaults(each)]),
@@ -77,7 +77,7 @@ function graphOf(imports: readonly Import[], nameOf: (file: string) => string): 
   const graph = new Map<string, Set<string>>();
   for (const { from, to } of imports) {
     const [importer, imported] = [nameOf(from), nameOf(to)];
-    if (to.endsWith('.ts') && importer !== imported)
+    if (/\.tsx?$/.test(to) && importer !== imported)
       graph.set(importer, (graph.get(importer) ?? new Set()).add(imported));
   }
   return graph;

@@ -11,7 +11,7 @@ export const floors: readonly (readonly string[])[] = [
   ['roles'],
   ['service', 'compute', 'requester', 'broker'],
   ['api', 'output', 'host'],
-  ['config', 'transport'],
+  ['config', 'transport', 'web'],
   ['protocol', 'system'],
 ];
 
@@ -32,6 +32,11 @@ export const strangers: readonly { from: string; to: string; reason: string }[] 
 
 /** Modules that only some files may use. A name that ends in `/` stands for everything that begins with it. */
 export const reserved: readonly { what: string; users: readonly string[]; instead: string }[] = [
+  {
+    what: 'agent/web/',
+    users: ['agent/web/'],
+    instead: 'It runs in browsers. The requester serves what scripts/web.ts built of it.',
+  },
   {
     what: 'nats',
     users: ['agent/transport/'],

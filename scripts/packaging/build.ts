@@ -3,13 +3,13 @@ import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { completionScript } from '../../agent/cli/completion/scripts.ts';
 import { MusterError } from '../../agent/system/errors.ts';
-import { assetNames, type PackagedContents } from '../../agent/system/packaged.ts';
+import { assetNames, type PackagedContents, webAssetPrefix } from '../../agent/system/packaged.ts';
 import { version } from '../../agent/system/version.ts';
 import { packBroker } from './broker.ts';
 import { bundle } from './bundle.ts';
 import { checkout } from './checkout.ts';
 import { writeChunks } from './chunk-files.ts';
-import { readDescription } from './description.ts';
+import { readDescription, webAssets } from './description.ts';
 import { writeExecutable } from './executable.ts';
 import { ownLicence } from './licence-texts.ts';
 import { type Notice, writeNotices } from './notices.ts';
@@ -18,6 +18,7 @@ import { packProbe } from './probe.ts';
 import { runtime } from './runtime.ts';
 import { giveSecondName } from './second-name.ts';
 import { isOwn, type Target } from './target.ts';
+import { buildWeb } from './web.ts';
 
 export interface BuildOptions {
   readonly target: Target;
@@ -61,8 +62,9 @@ export async function build(options: BuildOptions): Promise<Built> {
   await mkdir(folder, { recursive: true });
   // When it cannot be downloaded, the build of the broker has not begun, which would go on for a minute.
   const node = await runtime(target, nodeVersion, folder);
-  const [program, broker, probe] = await Promise.all([
+  const [program, web, broker, probe] = await Promise.all([
     bundle(),
+    buildWeb(join(root, dirname(webAssets))),
     packBroker(target, given, fast),
     packProbe(target),
   ]);
@@ -73,7 +75,7 @@ export async function build(options: BuildOptions): Promise<Built> {
     broker: broker.carried,
     ...(target.platform === process.platform ? {} : { untried: `made on ${process.platform}, and not run` }),
   };
-  const npm = await npmNotices([...program.packages, 'node_modules/rolldown']);
+  const npm = await npmNotices([...new Set([...program.packages, ...web.packages, 'node_modules/rolldown'])]);
   const notices = writeNotices([
     {
       title: 'The program',
@@ -91,7 +93,7 @@ export async function build(options: BuildOptions): Promise<Built> {
       ],
     },
     {
-      title: 'Packages of npm in the program',
+      title: 'Packages of npm in the program and its web page',
       notices: npm,
     },
     { title: 'The broker, nats-server, and its modules', notices: broker.notices },
@@ -110,6 +112,10 @@ export async function build(options: BuildOptions): Promise<Built> {
   const withCache = description.seaConfig.useCodeCache && isOwn(target);
   const assets = await writeChunks(program.chunks, { folder: join(folder, 'chunks'), withCache });
   for (const pattern of description.assets) {
+    if (pattern === webAssets) {
+      for (const name of web.names) assets[webAssetPrefix + name] = join(root, dirname(webAssets), name);
+      continue;
+    }
     const path = join(root, pattern.replace('*', target.name));
     const data = made[basename(path)];
     // A file that an earlier build left must not be taken for a part of this one.

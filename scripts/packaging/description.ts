@@ -10,11 +10,14 @@ import { type Target, type TargetName, targetNames, targetOf } from './target.ts
 
 const file = 'pkg.config.json';
 
-/** The path of an asset, relative to the checkout; `*` stands for the target's name. */
+/** The path of the assets of the web page: all files of its folder. */
+export const webAssets = 'build/web/*';
+
+/** The path of an asset, relative to the checkout; `*` stands for the target's name, except in `webAssets`. */
 const asset = v.pipe(
   v.string(),
   v.check(
-    path => (Object.values(assetNames) as string[]).includes(basename(path)),
+    path => path === webAssets || (Object.values(assetNames) as string[]).includes(basename(path)),
     ({ input }) => `there is no asset called ${input}`,
   ),
 );

@@ -8,7 +8,7 @@ import { pagePath } from '../../scripts/docs.ts';
 import { readPage } from '../support/pages.ts';
 
 const folders = '{agent,native/src,scripts,test}';
-const sources = await Array.fromAsync(glob(`${folders}/**/*.{ts,rs}`, { cwd: pagePath('.') }));
+const sources = await Array.fromAsync(glob(`${folders}/**/*.{ts,tsx,rs}`, { cwd: pagePath('.') }));
 
 /** Returns the path of a file or folder that a page names: from the checkout, or from agent/. */
 async function find(name: string): Promise<string | undefined> {
@@ -24,7 +24,7 @@ const rooms = floors.flat().join('|');
 const isPath = (span: string): boolean =>
   !span.includes('NAME') &&
   (new RegExp(`^(?:agent|native|scripts|test|docs|${rooms})/[\\w./-]*$`).test(span) ||
-    /^[\w/.-]+\.(ts|rs|sh)$/.test(span));
+    /^[\w/.-]+\.(tsx?|rs|sh)$/.test(span));
 
 /** Returns the names in `name()`, `Class.name()` or `#name()`, without the #; none for other text. */
 function namesOf(span: string): string[] {
@@ -56,7 +56,7 @@ for (const page of ['ARCHITECTURE.md', 'CONTRIBUTING.md']) {
       for (const paragraph of paragraphs) {
         let file: string | undefined;
         for (const span of spans(paragraph)) {
-          if (isPath(span)) file = /\.(ts|rs)$/.test(span) ? await find(span) : undefined;
+          if (isPath(span)) file = /\.(tsx?|rs)$/.test(span) ? await find(span) : undefined;
           for (const name of namesOf(span)) {
             const places = file ? [file] : sources;
             const texts = await Promise.all(places.map(path => readFile(pagePath(path), 'utf8')));

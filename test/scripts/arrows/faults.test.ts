@@ -41,7 +41,7 @@ test('an import against the arrows is a fault', async () => {
   });
   assert.deepEqual(faults, [
     `agent/api/client.ts:2: api must not import cli (agent/cli/command.ts).
-  Imports go rightwards only: main.ts → cli → doctor → roles → service | compute | requester | broker → api | output | host → config | transport → protocol | system
+  Imports go rightwards only: main.ts → cli → doctor → roles → service | compute | requester | broker → api | output | host → config | transport | web → protocol | system
   Move what both need into a folder further right, or let the caller pass it in as a parameter.`,
   ]);
 });
@@ -57,12 +57,12 @@ test('an import of another folder on the same floor is a fault', async () => {
 
 test('a new folder without a place on a floor is a fault', async () => {
   const [fault, ...others] = await faultsOf({
-    'agent/cli/run.ts': "import '../web/page.ts';",
-    'agent/web/page.ts': '',
+    'agent/cli/run.ts': "import '../page/page.ts';",
+    'agent/page/page.ts': '',
   });
   assert.match(
     fault ?? '',
-    /^agent\/cli\/run\.ts:1: agent\/web has no place among the arrows\.\n {2}Give it one in/,
+    /^agent\/cli\/run\.ts:1: agent\/page has no place among the arrows\.\n {2}Give it one in/,
   );
   assert.deepEqual(others, []);
 });

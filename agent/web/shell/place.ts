@@ -1,0 +1,15 @@
+// Holds the place that the page shows, which is the fragment of its address.
+import { signal } from '@preact/signals';
+import { fragmentOf, readPlace } from './address.ts';
+
+/** The place that is shown. */
+export const place = signal(readPlace(location.hash));
+
+addEventListener('hashchange', () => {
+  place.value = readPlace(location.hash);
+});
+
+/** Goes to another place. The browser's way back leads here. */
+export function goTo(view: string, name = '', query: Readonly<Record<string, string>> = {}): void {
+  location.hash = fragmentOf(view, name, query);
+}

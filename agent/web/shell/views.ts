@@ -1,0 +1,14 @@
+// The views of the page, in the order of the header. The frame shows the one that the address names.
+import type { ComponentType } from 'preact';
+import { RollView } from '../roll/roll-view.tsx';
+
+export interface View {
+  /** The first word of its addresses. */
+  readonly word: string;
+  /** What the header calls it; absent when the header does not lead there. */
+  readonly title?: string;
+  /** Shows the view. `name` is what follows the word in the address. */
+  readonly Show: ComponentType<{ name: string }>;
+}
+
+export const views: readonly View[] = [{ word: 'nodes', title: 'Nodes', Show: RollView }];
