@@ -1,18 +1,11 @@
 // Formats sections of text: a title, and below it rows of a label and its value, aligned over all sections.
+import type { TextSection } from '../protocol/explanation.ts';
 import { printable } from '../system/printable.ts';
 import { breakLines } from './break-lines.ts';
 import { table } from './table.ts';
 
-/** A label, its value, and further cells. A row that continues the one above has an empty label. */
-export type Row = readonly [label: string, ...cells: string[]];
-
-export interface Section {
-  readonly title: string;
-  readonly rows: readonly Row[];
-}
-
 /** Returns the text of the sections that have rows. With `columns`, longer values are broken between words. */
-export function sectionsText(sections: readonly Section[], columns?: number): string {
+export function sectionsText(sections: readonly TextSection[], columns?: number): string {
   const shown = sections.filter(({ rows }) => rows.length > 0);
   // A label without a value may be a whole sentence, so it does not change the width of the column.
   const widths = shown.flatMap(({ rows }) => rows.map(([label, value]) => (value ? lengthOf(label) : 0)));
@@ -20,7 +13,7 @@ export function sectionsText(sections: readonly Section[], columns?: number): st
   return shown.map(section => sectionText(section, width, columns)).join('\n');
 }
 
-function sectionText({ title, rows }: Section, width: number, columns: number | undefined): string {
+function sectionText({ title, rows }: TextSection, width: number, columns: number | undefined): string {
   const cells = rows.flatMap(([label, ...rest]): string[][] => {
     const plain = escaped(label);
     const first = `  ${plain}${' '.repeat(Math.max(0, width - lengthOf(plain)))}`;

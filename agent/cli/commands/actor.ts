@@ -1,4 +1,4 @@
-// Names operators: the one who runs a command, for what the requester records, and those whom it has recorded.
+// Names the operator who runs a command, for what the requester records.
 import { hostname, userInfo } from 'node:os';
 import { printable } from '../../system/printable.ts';
 
@@ -6,10 +6,6 @@ import { printable } from '../../system/printable.ts';
 export function actor(): string {
   return printable(`${userName()}@${hostname()}`, 255);
 }
-
-/** Returns an operator for people. What the caller said of itself, which nothing proves, is in brackets. */
-export const operatorText = (name: string, claimed: string | undefined): string =>
-  claimed ? `${name} (${claimed})` : name;
 
 function userName(): string {
   try {

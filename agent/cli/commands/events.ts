@@ -6,6 +6,7 @@ import { type Kind, path, Refusal, readText } from '../../config/kind.ts';
 import { parseDuration } from '../../config/units.ts';
 import { jsonLine } from '../../output/data.ts';
 import { note, printSlowly, warn } from '../../output/terminal.ts';
+import { eventTexts } from '../../protocol/event-texts.ts';
 import { nodeIdPattern } from '../../protocol/schema.ts';
 import { systemClock } from '../../system/clock.ts';
 import { printable } from '../../system/printable.ts';
@@ -13,7 +14,6 @@ import { systemRandom } from '../../system/random.ts';
 import type { Argv, Example, FlagTable } from '../line/command.ts';
 import { outputFlag } from '../line/output-flag.ts';
 import { CursorFile } from './cursor-file.ts';
-import { eventTexts } from './event-texts.ts';
 
 export const settings = apiSettings;
 

@@ -6,8 +6,8 @@ import type {
   OperationState,
   OperationView,
 } from '../../protocol/http-operations.ts';
+import { operatorText } from '../../protocol/operator-text.ts';
 import { printable } from '../../system/printable.ts';
-import { operatorText } from './actor.ts';
 
 /** Returns sentences about an operation, a paragraph for each node and each other thing that it is about. */
 export function explainText(view: OperationView): string {

@@ -1,7 +1,8 @@
 // Formats the status of a role for people. What is wrong comes first.
 import type { AgentStatus } from '../../compute/agent-status.ts';
 import { clockDifferenceText } from '../../output/clock-difference.ts';
-import { type Row, sectionsText } from '../../output/sections.ts';
+import { sectionsText } from '../../output/sections.ts';
+import type { TextRow } from '../../protocol/explanation.ts';
 import { agoText, timeText } from '../../protocol/unit-text.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -23,7 +24,7 @@ const columns = 80;
 /** Returns the status of a role for people. */
 export function statusText(status: ShownRole): string {
   const { role, troubles = [] } = status;
-  const wrong = troubles.flatMap(({ text, hint }): Row[] => [
+  const wrong = troubles.flatMap(({ text, hint }): TextRow[] => [
     ['trouble', text],
     ['to do', hint],
   ]);
@@ -41,7 +42,7 @@ const states: Partial<Record<AgentStatus['state'], string>> = {
   registered: 'registered (an orchestrator of Bacalhau does not say whether it approved the node)',
 };
 
-function agentRows(status: AgentStatus): Row[] {
+function agentRows(status: AgentStatus): TextRow[] {
   const { state, reason, troubles = [] } = status;
   const stateText = `${states[state] ?? state}${status.unconfirmed ? asOfText(status) : ''}`;
   const approve = `to let it take part, run on the requester's machine: muster node approve ${status.node}`;
@@ -58,7 +59,7 @@ function agentRows(status: AgentStatus): Row[] {
     ['heartbeats', heartbeatsText(status)],
     ['acknowledged', ago(status.lastAcknowledged)],
     ...(status.conditions ?? []).map(
-      ({ Type, Reason, Since }): Row => ['condition', `${Type} since ${momentText(Since)}: ${Reason}`],
+      ({ Type, Reason, Since }): TextRow => ['condition', `${Type} since ${momentText(Since)}: ${Reason}`],
     ),
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
@@ -99,7 +100,7 @@ const trustTexts: Partial<Record<RequesterStatus['trust'], string>> = {
   shared: 'shared NATS: whoever may speak there may speak for any node, so approval protects nothing',
 };
 
-function requesterRows(status: RequesterStatus): Row[] {
+function requesterRows(status: RequesterStatus): TextRow[] {
   const { nodes, counters } = status;
   const isExplained = status.state === 'degraded' || (status.troubles ?? []).length > 0;
   return [
@@ -129,16 +130,16 @@ function requesterRows(status: RequesterStatus): Row[] {
 }
 
 // A single requester always watches, so nothing is said of that.
-function requestersRows({ node, watcher, peers = [] }: RequesterStatus): Row[] {
+function requestersRows({ node, watcher, peers = [] }: RequesterStatus): TextRow[] {
   if (peers.length === 0 && (watcher === undefined || watcher === node)) return [];
   const others = peers.map(({ requester, host }) => `${requester} on ${host}`).join(', ');
   return [
     ['watcher', watcher === node ? 'this requester' : (watcher ?? 'not known')],
     ['beside it', others || 'no other requester is heard'],
-    ...peers.flatMap(({ requester, differs = [] }): Row[] =>
+    ...peers.flatMap(({ requester, differs = [] }): TextRow[] =>
       differs.length > 0 ? [['settings', `${requester} has another ${differs.join(', ')}`]] : [],
     ),
-    ...peers.flatMap(({ clockAheadMs, ...peer }): Row[] =>
+    ...peers.flatMap(({ clockAheadMs, ...peer }): TextRow[] =>
       clockAheadMs === undefined
         ? []
         : [['clocks', `${clockDifferenceText({ ...peer, clockAheadMs })}; let a time service set both`]],

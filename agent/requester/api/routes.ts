@@ -3,6 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { parseDuration } from '../../config/units.ts';
 import { withShownNames } from '../../output/member-names.ts';
+import { explainNode } from '../../output/node-text/explain-node.ts';
 import { ProtocolError } from '../../protocol/error.ts';
 import { type EventCursor, readEventCursor } from '../../protocol/event-cursor.ts';
 import { confirmStoreSchema, rebuildSchema } from '../../protocol/http.ts';
@@ -95,6 +96,10 @@ export function apiRoutes({
   app.get('/api/v1/orchestrator/nodes/:name', call =>
     answer(call, { Node: directory.get(nodeName(call.req.param('name'))) }),
   );
+  app.get('/api/v1/orchestrator/nodes/:name/explanation', call => {
+    const node = directory.get(nodeName(call.req.param('name')));
+    return answer(call, explainNode(node, (clock ?? systemClock).now()));
+  });
   app.put('/api/v1/orchestrator/nodes/:name', limitBody(maxMessageBytes), async call => {
     const name = nodeName(call.req.param('name'));
     const body = new Uint8Array(await call.req.arrayBuffer());

@@ -1,15 +1,22 @@
 // Describes a node for people: sections with aligned names and readable units. Rows without a value are left out.
 import type { ShownNode } from '../../../api/answers.ts';
-import { type Row, type Section, sectionsText } from '../../../output/sections.ts';
+import { cordonText, drainText } from '../../../output/node-text/cordon-text.ts';
+import { formerIdRows, formerRows } from '../../../output/node-text/former-text.ts';
+import { labelRows } from '../../../output/node-text/label-text.ts';
+import {
+  conditionRows,
+  conflictText,
+  decisionRows,
+  optionalTime,
+  row,
+} from '../../../output/node-text/node-rows.ts';
+import { sectionsText } from '../../../output/sections.ts';
+import type { TextRow, TextSection } from '../../../protocol/explanation.ts';
 import { executionsOf, statusOf } from '../../../protocol/listed-node.ts';
 import type { GpuUsage } from '../../../protocol/messages.ts';
 import { isNeverHeard, silenceOf } from '../../../protocol/node-silence.ts';
 import type { Gpu, Resources } from '../../../protocol/resources.ts';
 import { agoText, durationText, sizeText } from '../../../protocol/unit-text.ts';
-import { cordonText, drainText } from './cordon-text.ts';
-import { formerIdRows, formerRows } from './former-text.ts';
-import { labelRows } from './label-text.ts';
-import { conditionRows, conflictText, decisionRows, optionalTime, row } from './node-rows.ts';
 
 /**
  * Returns the text. `now` is the present time, for texts such as "5 min ago". Values that need more than `columns` are broken
@@ -17,7 +24,7 @@ import { conditionRows, conflictText, decisionRows, optionalTime, row } from './
  */
 export function describeText(node: ShownNode, now: Date, columns = 80): string {
   const { Info } = node;
-  const sections: Section[] = [
+  const sections: TextSection[] = [
     { title: Info.NodeID, rows: nodeRows(node, now) },
     { title: 'conditions', rows: conditionRows(node, now) },
     { title: 'machine', rows: machineRows(node) },
@@ -31,7 +38,7 @@ export function describeText(node: ShownNode, now: Date, columns = 80): string {
   return [sectionsText(sections, columns), sectionsText([labels], columns)].filter(Boolean).join('\n');
 }
 
-function nodeRows(node: ShownNode, now: Date): Row[] {
+function nodeRows(node: ShownNode, now: Date): TextRow[] {
   const { Info, Membership, ConnectionState, Muster } = node;
   const connected = ConnectionState?.Status === 'CONNECTED';
   const since = connected ? ConnectionState?.ConnectedSince : ConnectionState?.DisconnectedSince;
@@ -79,7 +86,7 @@ function versionText({ Info }: ShownNode): string | undefined {
   return BacalhauVersion.GitVersion ? `Bacalhau ${BacalhauVersion.GitVersion}` : undefined;
 }
 
-function machineRows({ Info }: ShownNode): Row[] {
+function machineRows({ Info }: ShownNode): TextRow[] {
   const { Hostname, Address, BacalhauVersion, Host } = Info;
   const { GOOS, GOARCH } = BacalhauVersion;
   const cpus = Host?.CPUs ? `${Host.CPUs} logical ${Host.CPUs === 1 ? 'CPU' : 'CPUs'}` : '';
@@ -105,11 +112,11 @@ const quantities = [
 ] as const;
 
 /** Returns what the node offers, and how much of it is available. For a silent node the available part is unknown. */
-function capacityRows({ Info, Connection }: ShownNode): Row[] {
+function capacityRows({ Info, Connection }: ShownNode): TextRow[] {
   const { MaxCapacity, AvailableCapacity, QueueCapacity, MaxJobRequirements } = Info.ComputeNodeInfo;
   // Zero amounts are left out, but some disk is always free.
   const isAvailableKnown = Object.keys(AvailableCapacity).length > 0;
-  const rows = quantities.flatMap(([label, name, format]): Row[] => {
+  const rows = quantities.flatMap(([label, name, format]): TextRow[] => {
     const offered = MaxCapacity[name];
     if (!offered) return [];
     if (Connection !== 'CONNECTED' || !isAvailableKnown) return [[label, format(offered)]];
@@ -139,7 +146,7 @@ function cores(amount: number): string {
 }
 
 /** Returns what of the whole machine is in use, by whatever program. */
-function usageRows({ Info: { Host }, Muster }: ShownNode, now: Date): Row[] {
+function usageRows({ Info: { Host }, Muster }: ShownNode, now: Date): TextRow[] {
   const { Usage, ResourcesAt } = Muster ?? {};
   if (!Usage) return [];
   return [
@@ -154,9 +161,9 @@ function usageRows({ Info: { Host }, Muster }: ShownNode, now: Date): Row[] {
 const usedText = (used: number, whole: number | undefined, format: (amount: number) => string): string =>
   whole ? `${format(used)} of ${format(whole)}` : format(used);
 
-function gpuRows({ Info, Muster }: ShownNode): Row[] {
+function gpuRows({ Info, Muster }: ShownNode): TextRow[] {
   const usages = Muster?.Usage?.GPUs ?? [];
-  return (Info.ComputeNodeInfo.MaxCapacity.GPUs ?? []).flatMap((gpu): Row[] => {
+  return (Info.ComputeNodeInfo.MaxCapacity.GPUs ?? []).flatMap((gpu): TextRow[] => {
     const usage = usages.find(
       ({ Index, PCIAddress }) => Index === gpu.Index && PCIAddress === gpu.PCIAddress,
     );
@@ -185,7 +192,7 @@ function gpuUsageText({ Memory, Utilisation, Temperature, Power }: GpuUsage): st
 const gibibytes = (mebibytes: number): string => `${(mebibytes / 1024).toFixed(1)} GiB`;
 
 /** Returns the rows that only nodes of Bacalhau have: what they can execute, and what they execute now. */
-function executionRows(node: ShownNode, now: Date): Row[] {
+function executionRows(node: ShownNode, now: Date): TextRow[] {
   const { ExecutionEngines, Publishers, StorageSources, address } = node.Info.ComputeNodeInfo;
   const { running, waiting, at } = executionsOf(node) ?? {};
   const runningText = [String(running), at && `as it said ${agoText(at, now)}`].filter(Boolean).join(', ');

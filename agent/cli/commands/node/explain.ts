@@ -2,12 +2,12 @@
 import type { ShownEvent } from '../../../api/answers.ts';
 import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
 import { formatAs } from '../../../output/data.ts';
+import { adviceFor } from '../../../output/node-text/advice.ts';
 import { outputWidth, print } from '../../../output/terminal.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
-import { adviceFor } from './advice.ts';
 import { explainNodeText, type NodeExplanation } from './explain-node-text.ts';
 import { findNode } from './find-node.ts';
 

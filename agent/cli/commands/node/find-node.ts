@@ -1,10 +1,10 @@
 // Asks for one node to show it. For a node that is gone, it says what became of it.
 import type { ShownEvent, ShownNode } from '../../../api/answers.ts';
 import type { ApiClient } from '../../../api/client.ts';
+import { eventTexts } from '../../../protocol/event-texts.ts';
 import { timeText } from '../../../protocol/unit-text.ts';
 import { systemClock } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
-import { eventTexts } from '../event-texts.ts';
 
 /**
  * Returns the node with this id, or with this unique beginning of its id. `describe` and `explain` call it. @throws MusterError

@@ -1,9 +1,9 @@
 // Shows the nodes that are gone as a table. On a terminal it has only what fits into its width.
 import { ColumnPrinter, type PrintedColumn } from '../../../output/column-printer.ts';
+import { operatorText } from '../../../protocol/operator-text.ts';
 import type { GoneNode } from '../../../protocol/tombstone.ts';
 import { agoText } from '../../../protocol/unit-text.ts';
 import { printable } from '../../../system/printable.ts';
-import { operatorText } from '../actor.ts';
 
 export interface GoneLook {
   hasHeader: boolean;

@@ -1,9 +1,9 @@
 // Waits until nodes are drained, and says meanwhile what they still run.
 import type { ShownEvent, ShownNode } from '../../../api/answers.ts';
+import { runningText } from '../../../output/node-text/cordon-text.ts';
 import { type Clock, endsWithin } from '../../../system/clock.ts';
 import { MusterError } from '../../../system/errors.ts';
 import { inGroups } from '../../../system/in-groups.ts';
-import { runningText } from './cordon-text.ts';
 
 export interface DrainWaitOptions {
   ids: readonly string[];

@@ -1,7 +1,8 @@
 // Reads the state of a service from its files, its manager and the role itself, and writes it for a person.
 import { join } from 'node:path';
 import type { Role } from '../../../config/role.ts';
-import { type Row, sectionsText } from '../../../output/sections.ts';
+import { sectionsText } from '../../../output/sections.ts';
+import type { TextRow } from '../../../protocol/explanation.ts';
 import { timeText } from '../../../protocol/unit-text.ts';
 import { findFolderProblem } from '../../../service/folder-problem.ts';
 import { inspect } from '../../../service/inspect.ts';
@@ -110,7 +111,7 @@ const remarks: Record<ServiceReport['installed'], string> = {
 /** Returns the report for people, with the role's own status below it. */
 export function reportText(report: ServiceReport): string {
   const { installed, file, state } = report;
-  const rows: Row[] = [
+  const rows: TextRow[] = [
     ['installed', file === null ? 'no' : `${file}${remarks[installed]}`],
     ...(installed !== 'no' || state !== 'stopped' ? stateRows(report) : []),
   ];
@@ -118,10 +119,10 @@ export function reportText(report: ServiceReport): string {
   return sectionsText([{ title: report.name, rows }]) + status;
 }
 
-function stateRows(report: ServiceReport): Row[] {
+function stateRows(report: ServiceReport): TextRow[] {
   const { manager, scope, enabled, state, managerState, since, pid, says, ended, restarts } = report;
   const when = since === null ? '' : ` since ${timeText(since, systemClock.now())}`;
-  const row = (label: string, value: string | null): Row[] => (value === null ? [] : [[label, value]]);
+  const row = (label: string, value: string | null): TextRow[] => (value === null ? [] : [[label, value]]);
   return [
     ['starts', enabled ? (scope === 'system' ? 'at boot' : 'when the user logs in') : 'by hand only'],
     ['state', `${state}${when}${managerState === '' ? '' : `; ${manager}: ${managerState}`}`],

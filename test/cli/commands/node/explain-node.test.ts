@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readEvent, readNode } from '../../../../agent/api/answers.ts';
-import { eventTexts } from '../../../../agent/cli/commands/event-texts.ts';
-import { adviceFor } from '../../../../agent/cli/commands/node/advice.ts';
 import { explainNodeText } from '../../../../agent/cli/commands/node/explain-node-text.ts';
+import { adviceFor } from '../../../../agent/output/node-text/advice.ts';
+import { eventTexts } from '../../../../agent/protocol/event-texts.ts';
 import { cluster, serve } from '../../../requester/api/api-fixture.ts';
 import { computeInfo, record, requesterNode } from '../../../requester/samples.ts';
 import { muster } from '../../program.ts';

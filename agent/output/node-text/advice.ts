@@ -1,13 +1,7 @@
 // Says what an operator can do about a node: each thing with the command that does it.
-import { hostOf } from '../../../output/node-columns.ts';
-import { isUnverified, type ListedNode } from '../../../protocol/listed-node.ts';
-
-/** A thing to do. `Command` is what one types, on the machine of `On`; absent when any machine with a token will do. */
-export interface Advice {
-  Why: string;
-  Command: string;
-  On?: string;
-}
+import type { Advice } from '../../protocol/explanation.ts';
+import { isUnverified, type ListedNode } from '../../protocol/listed-node.ts';
+import { hostOf } from '../node-columns.ts';
 
 /** Returns what can be done about a node, the most urgent first; nothing for one that is well. */
 export function adviceFor(node: ListedNode): Advice[] {

@@ -1,10 +1,10 @@
 // Says for people that a node is cordoned or drained, why, and what is still awaited.
-import type { ShownNode } from '../../../api/answers.ts';
-import { timeText } from '../../../protocol/unit-text.ts';
-import { operatorText } from '../actor.ts';
+import type { ListedNode } from '../../protocol/listed-node.ts';
+import { operatorText } from '../../protocol/operator-text.ts';
+import { timeText } from '../../protocol/unit-text.ts';
 
 /** Returns who cordoned the node, when, and until when; undefined when it is not cordoned. */
-export function cordonText({ Muster }: ShownNode, now: Date): string | undefined {
+export function cordonText({ Muster }: ListedNode, now: Date): string | undefined {
   const { Cordon } = Muster ?? {};
   if (!Cordon) return undefined;
   const { Actor, ClaimedActor, At, Until } = Cordon;
@@ -14,7 +14,7 @@ export function cordonText({ Muster }: ShownNode, now: Date): string | undefined
 }
 
 /** Returns how far the drain of a node is; undefined when it is not drained. */
-export function drainText(node: ShownNode, now: Date): string | undefined {
+export function drainText(node: ListedNode, now: Date): string | undefined {
   const { Drain } = node.Muster?.Cordon ?? {};
   if (!Drain) return undefined;
   if (Drain.DrainedAt) return `drained ${timeText(Drain.DrainedAt, now)}`;
@@ -27,7 +27,7 @@ export function drainText(node: ShownNode, now: Date): string | undefined {
 }
 
 /** Returns what is known of the work that a drain awaits. */
-export function runningText({ Info, Membership, Muster }: ShownNode): string {
+export function runningText({ Info, Membership, Muster }: ListedNode): string {
   const { NodeID, Agent } = Info;
   const { Health, Executions, ResourcesAt } = Muster ?? {};
   if (Membership === 'REJECTED') return `${NodeID} is REJECTED, so it does not report what it runs`;

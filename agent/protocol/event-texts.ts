@@ -1,8 +1,32 @@
 // Says what an event of a node tells, in short texts.
-import type { ShownEvent } from '../../api/answers.ts';
-import { labelWords } from '../../protocol/label.ts';
-import { shortDuration } from '../../protocol/unit-text.ts';
-import { operatorText } from './actor.ts';
+import { type LabelChange, labelWords } from './label.ts';
+import { operatorText } from './operator-text.ts';
+import { shortDuration } from './unit-text.ts';
+
+interface Side {
+  membership?: string;
+  health?: string;
+}
+
+/** What the texts take from an event. Any program may have written it, so each text in it may be anything. */
+export interface ToldEvent {
+  /** Such as `org.muster.node.approved`. */
+  type: string;
+  data: {
+    previous: Side;
+    current: Side;
+    reason?: string;
+    actor?: string;
+    claimedActor?: string;
+    evidence?: { silence?: number };
+    coalesced?: number;
+    cordon?: { until?: string; drain?: boolean; deadline?: string };
+    labels?: LabelChange;
+    condition?: { type?: string };
+    newId?: string;
+    formerId?: string;
+  };
+}
 
 export interface EventTexts {
   /** The kind of the event, such as `approved`. */
@@ -13,8 +37,8 @@ export interface EventTexts {
   details: string[];
 }
 
-/** Returns the texts. They may have any characters, so the caller makes them safe for a terminal. */
-export function eventTexts(event: ShownEvent): EventTexts {
+/** Returns the texts. They may have any characters, so a caller makes them safe for its terminal. */
+export function eventTexts(event: ToldEvent): EventTexts {
   const { reason, actor, claimedActor, evidence, coalesced } = event.data;
   const silence = evidence?.silence === undefined ? '' : `silent for ${shortDuration(evidence.silence)}`;
   const why = reason ? JSON.stringify(reason) : silence;
@@ -28,14 +52,14 @@ export function eventTexts(event: ShownEvent): EventTexts {
 }
 
 /** Returns what a cordon says besides why and by whom: when it ends, and whether the end of the work is awaited. */
-function cordonTexts({ until, drain, deadline }: NonNullable<ShownEvent['data']['cordon']> = {}): string[] {
+function cordonTexts({ until, drain, deadline }: NonNullable<ToldEvent['data']['cordon']> = {}): string[] {
   const within = deadline ? ` by ${utc(deadline)}` : '';
   return [...(drain ? [`to be drained${within}`] : []), ...(until ? [`until ${utc(until)}`] : [])];
 }
 
 const utc = (time: string): string => `${new Date(time).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
-function changeOf({ data: { previous, current, labels, condition, newId, formerId } }: ShownEvent): string {
+function changeOf({ data: { previous, current, labels, condition, newId, formerId } }: ToldEvent): string {
   if (newId) return `to ${newId}`;
   if (formerId) return `from ${formerId}`;
   if (labels) return labelWords(labels).join(' ');

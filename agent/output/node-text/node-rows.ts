@@ -1,19 +1,20 @@
-// Rows about a node that `node describe` and `node explain` both show.
-import type { ShownNode } from '../../../api/answers.ts';
-import type { Row } from '../../../output/sections.ts';
-import { zeroTime } from '../../../protocol/node-info.ts';
-import { timeText } from '../../../protocol/unit-text.ts';
-import { operatorText } from '../actor.ts';
+// Rows about a node that its description and its explanation both have.
+
+import type { TextRow } from '../../protocol/explanation.ts';
+import type { ListedNode } from '../../protocol/listed-node.ts';
+import { zeroTime } from '../../protocol/node-info.ts';
+import { operatorText } from '../../protocol/operator-text.ts';
+import { timeText } from '../../protocol/unit-text.ts';
 
 /** Returns a row, or no rows when there is no value. */
-export function row(label: string, value: string | undefined): Row[] {
+export function row(label: string, value: string | undefined): TextRow[] {
   return value ? [[label, value]] : [];
 }
 
 const participles: Readonly<Record<string, string>> = { approve: 'approved', reject: 'rejected' };
 
 /** Returns the last decision about a node: which, by whom, when, and why. */
-export function decisionRows({ Muster }: ShownNode, now: Date): Row[] {
+export function decisionRows({ Muster }: ListedNode, now: Date): TextRow[] {
   const { Decision } = Muster ?? {};
   if (!Decision) return [];
   const { Action, Actor, ClaimedActor, At, Reason } = Decision;
@@ -26,7 +27,7 @@ export function decisionRows({ Muster }: ShownNode, now: Date): Row[] {
 }
 
 /** Returns what is in conflict about a node, and what ends it; undefined when nothing is. */
-export function conflictText({ Info, Muster }: ShownNode, now: Date): string | undefined {
+export function conflictText({ Info, Muster }: ListedNode, now: Date): string | undefined {
   if (!Muster?.Conflict) return undefined;
   const { At, Agents } = Muster.Conflict;
   const [holder, refused] = Agents;
@@ -65,8 +66,8 @@ function sinceText(since: string, now: Date): string | undefined {
 }
 
 /** Returns the conditions of a node, each with its reason and its time. */
-export function conditionRows({ Info }: ShownNode, now: Date): Row[] {
-  return (Info.Conditions ?? []).flatMap(({ Type, Reason, Since }): Row[] => [
+export function conditionRows({ Info }: ListedNode, now: Date): TextRow[] {
+  return (Info.Conditions ?? []).flatMap(({ Type, Reason, Since }): TextRow[] => [
     [Type, Reason],
     ...row('', sinceText(Since, now)),
   ]);

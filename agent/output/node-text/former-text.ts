@@ -1,19 +1,20 @@
 // Says for people that a node was here before, what was decided about it then, and who removed it, when and why.
-import type { ShownNode } from '../../../api/answers.ts';
-import type { Row } from '../../../output/sections.ts';
-import type { ShownTombstone } from '../../../protocol/tombstone.ts';
-import { timeText } from '../../../protocol/unit-text.ts';
-import { operatorText } from '../actor.ts';
+
+import type { TextRow } from '../../protocol/explanation.ts';
+import type { ListedNode } from '../../protocol/listed-node.ts';
+import { operatorText } from '../../protocol/operator-text.ts';
+import type { ShownTombstone } from '../../protocol/tombstone.ts';
+import { timeText } from '../../protocol/unit-text.ts';
 
 /** Returns the rows about the time before a node was deleted or forgotten; none when it never was. */
-export function formerRows({ Muster }: ShownNode, now: Date): Row[] {
+export function formerRows({ Muster }: ListedNode, now: Date): TextRow[] {
   const { Former } = Muster ?? {};
   if (!Former) return [];
   const { LastSeenAt, UndeletedAt, UndeletedBy, Fingerprint, LabelsLost, Shortened } = Former;
   const key = Fingerprint !== undefined && Fingerprint !== Muster?.Fingerprint ? Fingerprint : undefined;
   const title = 'was here before';
-  const rows: (Row | undefined)[] = [
-    ...(Shortened ? [] : [[title, wasText(Former, now)] satisfies Row]),
+  const rows: (TextRow | undefined)[] = [
+    ...(Shortened ? [] : [[title, wasText(Former, now)] satisfies TextRow]),
     [Shortened ? title : '', goneText(Former, now)],
     Shortened ? ['', 'more is not known, because many nodes went after it'] : undefined,
     LastSeenAt ? ['', `last heard before that: ${timeText(LastSeenAt, now)}`] : undefined,
@@ -25,7 +26,7 @@ export function formerRows({ Muster }: ShownNode, now: Date): Row[] {
 }
 
 /** Returns the rows about the ids that a node had before operators renamed it. */
-export function formerIdRows({ Muster }: ShownNode, now: Date): Row[] {
+export function formerIdRows({ Muster }: ListedNode, now: Date): TextRow[] {
   return (Muster?.FormerIDs ?? []).map(({ ID, At, Actor, ClaimedActor, Reason }, index) => {
     const who = Actor ? ` by ${operatorText(Actor, ClaimedActor)}` : '';
     const why = Reason ? `, because: ${Reason}` : '';
