@@ -10,6 +10,7 @@ import { Admission, type Place } from './admission.ts';
 import { endCordon, endDrain } from './cordon-rules.ts';
 import type { OnLoaded } from './current-records.ts';
 import { comparing, type Decision, type DecisionRule, isRepeated, notLost } from './decisions.ts';
+import { DoubtfulPlaces } from './doubtful-places.ts';
 import { ExpiredMarkers } from './expired-markers.ts';
 import { type HeldUpdate, HeldUpdates } from './held-updates.ts';
 import {
@@ -29,7 +30,7 @@ import { ownRecord } from './own-record.ts';
 import { type ControlPlane, rebuiltRecord } from './rebuilt-record.ts';
 import type { RecordChange } from './record-change.ts';
 import type { Records } from './record-table.ts';
-import { RecordWriter } from './record-writer.ts';
+import { RecordWriter, UnwrittenError } from './record-writer.ts';
 import { isNodeKey } from './store.ts';
 import { StoreFollower, type StoreFollowerOptions } from './store-follower.ts';
 import { type AnnouncedMembership, operationsOf, type StoredRecord, sessionOf } from './stored-record.ts';
@@ -70,6 +71,7 @@ export class Roll {
   readonly #updates: TokenBuckets;
   readonly #held: HeldUpdates;
   readonly #admission: Admission;
+  readonly #doubtful: DoubtfulPlaces;
   readonly #markers: ExpiredMarkers;
 
   constructor(options: RollOptions) {
@@ -89,6 +91,7 @@ export class Roll {
       store: id => this.#storeHeld(id),
     });
     this.#admission = new Admission({ ...options, pending: () => this.records.pending });
+    this.#doubtful = new DoubtfulPlaces({ clock, isOnRoll: id => this.#isOnRoll(id) });
     const remove = (id: string, revision: number) => this.#writer.removeMarker(id, revision);
     this.#markers = new ExpiredMarkers({ clock, remove, watches: options.watches });
   }
@@ -122,6 +125,7 @@ export class Roll {
   stop(): void {
     this.#follower.stop();
     this.#held.stop();
+    this.#doubtful.stop();
     this.#markers.stop();
   }
 
@@ -167,7 +171,7 @@ export class Roll {
       if (outcome.code === 'registered') {
         // How many nodes a join code approves is limited by its uses.
         if (policy.manualApproval && outcome.write.Membership === 'APPROVED') return outcome;
-        place ??= this.#admission.reserve(hasKey);
+        place ??= this.#doubtful.take(id) ?? this.#admission.reserve(hasKey);
         return place ? outcome : noRoom(policy.manualApproval);
       }
       paid ||= this.#updates.take(id);
@@ -188,6 +192,12 @@ export class Roll {
       const outcome = await this.#writer.change(id, rule);
       isTaken = outcome.code === 'registered';
       return { ...outcome, session: outcome.write && session };
+    } catch (error) {
+      if (place && mayStand(error)) {
+        this.#doubtful.keep(id, place);
+        place = undefined;
+      }
+      throw error;
     } finally {
       place?.release(isTaken);
     }
@@ -383,6 +393,11 @@ export class Roll {
     return isOther ? otherSession(info.NodeID) : updateInfo(stored, info, this.#now());
   }
 
+  async #isOnRoll(id: string): Promise<boolean> {
+    await this.#writer.change(id, () => ({}));
+    return this.records.stored(id).kind === 'record';
+  }
+
   // Removes a PENDING node from the roll. Returns false when it was heard or approved since it was chosen.
   async #giveWay(id: string): Promise<boolean> {
     const { waiting, requesterId } = this.#options;
@@ -417,4 +432,9 @@ export class Roll {
   #now(): string {
     return this.#options.clock.now().toISOString();
   }
+}
+
+/** Returns whether a write that failed may still be carried out. */
+function mayStand(error: unknown): boolean {
+  return error instanceof BrokerError && !(error instanceof UnwrittenError);
 }

@@ -257,7 +257,43 @@ describe('at most maxPending nodes are PENDING', () => {
     broker.failNext('put', { fault: 'timeout' });
     assert.equal((await finish(clock, register('node-1'))).status, 'rejected');
     assert.equal(roll.records.pending, 0);
+    assert.equal((await register('node-2')).code, 'full', 'the write may still stand');
+    await clock.advance(1_000);
     assert.equal((await register('node-2')).code, 'registered');
+  });
+
+  test('and a node whose registration was not answered has its place when it comes again', async () => {
+    const { broker, clock, roll, waiting, register } = await begin({ maxPending: 1 });
+    broker.failNext('put', { fault: 'timeout' });
+    assert.equal((await finish(clock, register('node-1'))).status, 'rejected');
+    assert.equal((await register('node-1')).code, 'registered');
+    waiting.markHeard('node-1');
+    assert.equal((await register('node-2')).code, 'full');
+    assert.equal(roll.records.pending, 1);
+  });
+
+  test('and registrations that the store carries out later, without an answer, are counted', async () => {
+    const { broker, clock, roll, waiting, register } = await begin({ maxPending: 2 });
+    const ids = ['node-1', 'node-2'];
+    let isHung = false;
+    broker.storeFault = operation => {
+      isHung ||= operation === 'put';
+      return isHung ? { fault: 'timeout' } : undefined;
+    };
+    const outcomes = await Promise.all(ids.map(id => finish(clock, register(id))));
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+    await clock.advance(10_000);
+    const third = await finish(clock, register('node-3'));
+    assert.equal(third.status === 'fulfilled' && third.value.code, 'full');
+    for (const id of ids) foreignWrite(broker, id, JSON.stringify(record(id, 'PENDING')));
+    broker.storeFault = undefined;
+    await clock.advance(1_000);
+    for (const id of ids) waiting.markHeard(id);
+    assert.equal((await register('node-3')).code, 'full');
+    assert.equal(roll.records.pending, 2);
   });
 
   test('and nodes that another program approves or adds are counted', async () => {
