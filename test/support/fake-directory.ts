@@ -14,6 +14,7 @@ import type { Directory } from '../../agent/requester/directory/directory.ts';
 import type { EventWish } from '../../agent/requester/directory/follow-events.ts';
 import { goneNodes } from '../../agent/requester/directory/gone-nodes.ts';
 import { type NodeView, nodeView } from '../../agent/requester/directory/node-view.ts';
+import type { SeenNode } from '../../agent/requester/directory/seen-node.ts';
 import { type BacalhauDesk, bacalhauDesk } from '../../agent/requester/enrolment/bacalhau-desk.ts';
 import {
   type BrokerAddresses,
@@ -21,6 +22,7 @@ import {
   joinCodeDesk,
 } from '../../agent/requester/enrolment/join-code-desk.ts';
 import { JoinCodes } from '../../agent/requester/enrolment/join-codes.ts';
+import type { Conflict } from '../../agent/requester/events/conflict-detector.ts';
 import type { Act } from '../../agent/requester/events/requester-events.ts';
 import type { Liveness } from '../../agent/requester/health/health.ts';
 import { type ListenerDesk, listenerDesk } from '../../agent/requester/listeners/listener-desk.ts';
@@ -65,6 +67,7 @@ export interface FakeNode {
   silence?: number;
   liveness?: Liveness;
   resources?: ResourceInfo;
+  conflict?: Conflict;
 }
 
 interface Follower {
@@ -179,6 +182,23 @@ export class FakeDirectory implements Directory {
       eventsWaiting: 0,
       counters: newCounters(),
     };
+  }
+
+  *seen(): Generator<SeenNode> {
+    this.#throwFailure();
+    for (const [id, { state, health = 'UNKNOWN', silence, liveness, resources, conflict }] of this.nodes)
+      yield {
+        id,
+        state,
+        health,
+        silenceMs: silence,
+        liveness,
+        resources,
+        conflict,
+        pinnedKey: state.Muster?.PublicKey,
+        watches: false,
+        executions: undefined,
+      };
   }
 
   list(): NodeView[] {

@@ -59,18 +59,29 @@ export function authorization(options: AuthorizationOptions): MiddlewareHandler<
 
 /** Returns the function that reads the token of a call. */
 function authorizer({ directory, log, isLocal }: AuthorizationOptions) {
-  const refused = refusedTokenLog(log);
+  const callerOf = shownCaller({ directory, log });
   return (call: Call, need: 'read' | 'change'): Caller => {
     const header = call.req.header('authorization');
     if (header !== undefined && /^basic /i.test(header)) throw noPasswords();
-    const token = bearerOf(header);
-    if (token === undefined)
+    const caller = callerOf(call);
+    if (caller === undefined)
       throw noToken(need, isLocal ? directory.tokenFile : undefined, isEmptyBearer(header) ? 403 : 401);
+    if (need === 'change' && caller.readOnly) throw readOnly(caller.name);
+    return caller;
+  };
+}
+
+/**
+ * Returns a function that says whose token a call shows, also where it needs none; undefined when it shows none. The function
+ * throws RequestFault 401 for a token that is not valid.
+ */
+export function shownCaller({ directory, log }: Pick<AuthorizationOptions, 'directory' | 'log'>) {
+  const refused = refusedTokenLog(log);
+  return (call: Call): Caller | undefined => {
+    const token = bearerOf(call.req.header('authorization'));
+    if (token === undefined) return undefined;
     const checked = directory.operators.check(token);
-    if (checked.kind === 'valid') {
-      if (need === 'change' && checked.caller.readOnly) throw readOnly(checked.caller.name);
-      return checked.caller;
-    }
+    if (checked.kind === 'valid') return checked.caller;
     refused(call);
     throw checked.kind === 'expired' ? expired(checked) : unknownToken();
   };
@@ -95,7 +106,8 @@ export function refusedTokenLog(log: Log): (call: Call) => void {
   return call => limited.warn('token', { address: call.env.incoming.socket.remoteAddress }, text);
 }
 
-function bearerOf(header: string | undefined): string | undefined {
+/** Returns the token in the header Authorization; undefined when there is none. */
+export function bearerOf(header: string | undefined): string | undefined {
   return /^bearer +(\S{1,512})$/i.exec(header ?? '')?.[1];
 }
 

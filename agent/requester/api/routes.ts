@@ -38,10 +38,13 @@ import { operationRoutes } from './operation-routes.ts';
 import { operatorRoutes } from './operator-routes.ts';
 import { problemOf, RequestFault, unexpectedProblem } from './problem.ts';
 import { limitBody, readBody } from './read-body.ts';
+import { rollRoutes } from './roll-routes.ts';
+import type { RollStreams } from './roll-streams.ts';
 
 export interface RoutesOptions {
   directory: Directory;
   events: EventStreams;
+  rolls: RollStreams;
   log: Log;
   /** Whether the API listens on the loopback. */
   isLocal: boolean;
@@ -58,6 +61,7 @@ export interface RoutesOptions {
 export function apiRoutes({
   directory,
   events,
+  rolls,
   log,
   isLocal,
   isOwnHost,
@@ -84,6 +88,7 @@ export function apiRoutes({
   app.route('/api/v1/orchestrator/authorities', authorityRoutes(directory));
   app.route('/api/v1/orchestrator/operations', operationRoutes(directory));
   app.route('/api/v1/orchestrator/jobs', jobRoutes());
+  app.route('/api/v1/orchestrator/roll', rollRoutes({ directory, rolls, log }));
   app.route('/', monitoringRoutes(directory));
   app.route('/', agentRoutes({ directory, config }));
 

@@ -8,6 +8,7 @@ import { isLoopback } from '../../system/loopback.ts';
 import type { Directory } from '../directory/directory.ts';
 import { limitConnections } from './connection-limits.ts';
 import { EventStreams } from './event-streams.ts';
+import { RollStreams } from './roll-streams.ts';
 import { apiRoutes, type RoutesOptions } from './routes.ts';
 import { boundUnanswered } from './unanswered-requests.ts';
 
@@ -25,6 +26,10 @@ export interface ApiOptions {
   maxWaitingBytes?: number;
   maxStreams?: number;
   signOfLifeMs?: number;
+  /** See RollStreamsOptions. */
+  maxPages?: number;
+  stopTimeoutMs?: number;
+  rollIntervalMs?: number;
   /** See limitConnections. */
   readTimeoutMs?: number;
   /** See RoutesOptions. */
@@ -81,10 +86,12 @@ export async function startApi({
   const isLocal = isLoopback(host);
   if (!isLocal && !tls) throw needsTls(host);
   const events = new EventStreams({ directory, log, ...more });
+  const rolls = new RollStreams({ directory, log, ...more });
   const isOwnHost = (name: string) => isLoopback(name) || tls?.isOwnName(name) === true;
   const app = apiRoutes({
     directory,
     events,
+    rolls,
     log,
     isLocal,
     openReads: isLocal && openReads,
@@ -106,7 +113,7 @@ export async function startApi({
   return {
     url: `${tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${actual}`,
     port: actual,
-    stop: () => stop(server, events),
+    stop: () => stop(server, [events, rolls]),
   };
 }
 
@@ -147,9 +154,9 @@ function listenError(cause: unknown, host: string, port: number): MusterError {
   }
 }
 
-async function stop(server: Server | TlsServer, events: EventStreams): Promise<void> {
+async function stop(server: Server | TlsServer, streams: readonly { close(): void }[]): Promise<void> {
   const closed = new Promise(resolve => server.close(resolve));
-  events.close();
+  for (const each of streams) each.close();
   server.closeIdleConnections();
   const timeout = setTimeout(() => server.closeAllConnections(), stopTimeoutMs);
   await closed;

@@ -17,6 +17,7 @@ import type { CordonWish } from '../roll/cordon-rules.ts';
 import type { Decision } from '../roll/decisions.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
 import type { NodeView } from './node-view.ts';
+import type { SeenNode } from './seen-node.ts';
 
 export interface Directory {
   /** Node information of the requester itself. */
@@ -41,6 +42,11 @@ export interface Directory {
   status(): RequesterStatus;
   /** Returns the figures of this requester, also while it starts. */
   metrics(): Metric[];
+  /**
+   * Yields every node on the roll, in no order. The roll may change while it goes on.
+   * @throws MusterError `unreachable` while the requester starts.
+   */
+  seen(): Iterable<SeenNode>;
   /**
    * Returns every node on the roll, sorted by id.
    * @throws MusterError `unreachable` while the requester starts.

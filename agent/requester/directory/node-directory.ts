@@ -22,12 +22,13 @@ import { authorityMaker } from '../watcher/peers.ts';
 import { madeByAnother, noAuthorities } from './authority-faults.ts';
 import type { Directory } from './directory.ts';
 import { DirectoryFaults } from './directory-faults.ts';
-import type { DirectoryParts, NodeDirectoryOptions } from './directory-parts.ts';
+import type { NodeDirectoryOptions } from './directory-parts.ts';
 import { followEvents } from './follow-events.ts';
 import { goneNodes } from './gone-nodes.ts';
 import { NodeDecisions } from './node-decisions.ts';
-import { type NodeView, nodeView, withOutlook } from './node-view.ts';
+import { type NodeView, withOutlook } from './node-view.ts';
 import { notedAuthorities, notedJoinCodes, notedListeners, notedOperators } from './noted-changes.ts';
+import { type SeenNode, seenNode, viewOf } from './seen-node.ts';
 
 export class NodeDirectory implements Directory {
   readonly joinCodes: JoinCodeDesk;
@@ -74,9 +75,14 @@ export class NodeDirectory implements Directory {
     return this.#options.metrics();
   }
 
+  *seen(): Generator<SeenNode> {
+    const parts = this.#options.parts();
+    for (const state of parts.roll.records.list()) yield seenNode(parts, state);
+  }
+
   list(): NodeView[] {
     const parts = this.#options.parts();
-    const views = [...parts.roll.records.list()].map(state => viewOf(parts, state));
+    const views = [...parts.roll.records.list()].map(state => viewOf(seenNode(parts, state)));
     return views.sort((a, b) => (a.Info.NodeID < b.Info.NodeID ? -1 : 1));
   }
 
@@ -86,7 +92,7 @@ export class NodeDirectory implements Directory {
     const state = parts.roll.records.get(id);
     if (!state) throw unusable(parts.roll.records.stored(id), id);
     const outlook = parts.health.outlook(id);
-    const view = viewOf(parts, state);
+    const view = viewOf(seenNode(parts, state));
     return outlook ? withOutlook(view, outlook, this.#options.clock.now()) : view;
   }
 
@@ -215,22 +221,6 @@ export class NodeDirectory implements Directory {
   async follow(...[wish, onEvent]: Parameters<Directory['follow']>): ReturnType<Directory['follow']> {
     return followEvents(this.#options.parts(), wish, onEvent).catch(error => this.#faults.throwUnread(error));
   }
-}
-
-function viewOf(parts: DirectoryParts, state: NodeState): NodeView {
-  const { health, resources, conflicts, keys, lease, executions } = parts;
-  const id = state.Info.NodeID;
-  return nodeView(
-    state,
-    health.health(id),
-    health.silenceMs(id),
-    health.liveness(id),
-    resources.get(id),
-    conflicts.latest(id),
-    keys?.keyOf(id),
-    lease.holder?.requester === id,
-    executions.get(id),
-  );
 }
 
 const awayOf = ({ server, current }: { server: string; current: boolean }): string[] =>

@@ -8,6 +8,8 @@ import type { OperatorRecord } from './operator-record.ts';
 export interface Caller {
   name: string;
   readOnly: boolean;
+  /** When the token ends, RFC 3339; absent when it stays valid. */
+  expires?: string | undefined;
 }
 
 export type TokenCheck =
@@ -35,7 +37,7 @@ export class OperatorTable {
     if (!isKnown || !record || name === undefined) return { kind: 'unknown' };
     if (record.expires !== undefined && Date.parse(record.expires) <= now.getTime())
       return { kind: 'expired', name, at: record.expires };
-    return { kind: 'valid', caller: { name, readOnly: record.readOnly } };
+    return { kind: 'valid', caller: { name, readOnly: record.readOnly, expires: record.expires } };
   }
 
   /**

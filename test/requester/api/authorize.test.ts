@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { loginMethod } from '../../../agent/protocol/http-operators.ts';
 import { operatorToken } from '../../../agent/protocol/operator-token.ts';
 import { EventStreams } from '../../../agent/requester/api/event-streams.ts';
+import { RollStreams } from '../../../agent/requester/api/roll-streams.ts';
 import { apiRoutes } from '../../../agent/requester/api/routes.ts';
 import { silentLog } from '../../../agent/system/log.ts';
 import { expiredAt, tokens } from '../../support/fake-operators.ts';
@@ -89,6 +90,7 @@ test('a token that only reads is refused on every route that changes something, 
   const { routes } = apiRoutes({
     directory,
     events: new EventStreams({ directory, log: silentLog }),
+    rolls: new RollStreams({ directory, log: silentLog }),
     log: silentLog,
     isLocal: true,
     isOwnHost: () => true,

@@ -1,0 +1,99 @@
+// Finds what has changed on the roll since the last pass over it. It looks at every node and notes nothing while messages come,
+// so that the way of a heartbeat is the same whether a page is open or not.
+import type { RollFigures, RollRow } from '../../protocol/roll-rows.ts';
+import type { SeenNode } from '../directory/seen-node.ts';
+import { rollFigures, rollRow } from './roll-row.ts';
+
+export type RollChange =
+  | { kind: 'row'; row: RollRow }
+  | { kind: 'figures'; figures: RollFigures }
+  | { kind: 'heard'; id: string; at: number }
+  | { kind: 'gone'; id: string };
+
+/** What the last pass saw of a node. */
+interface Kept {
+  seen: SeenNode;
+  heardAt: number | undefined;
+  left: boolean;
+  isLate: boolean;
+  hasPeers: boolean;
+  pass: number;
+}
+
+export class RollChanges {
+  readonly #kept = new Map<string, Kept>();
+  #pass = 0;
+  #requesters = 0;
+
+  /**
+   * Yields the changes since the last pass, and undefined for each node without one, so that the caller can pause. The first
+   * pass yields no rows: it only looks.
+   */
+  *pass(nodes: Iterable<SeenNode>, now: Date): Generator<RollChange | undefined> {
+    const pass = ++this.#pass;
+    let requesters = 0;
+    for (const seen of nodes) {
+      if (seen.state.Info.NodeType === 'Requester') requesters++;
+      const before = this.#kept.get(seen.id);
+      const kept = this.#keep(seen, now);
+      this.#kept.set(seen.id, kept);
+      if (pass === 1) yield undefined;
+      else if (!before || isOtherRow(before, kept)) yield { kind: 'row', row: this.rowOf(seen, now) };
+      else yield* lesserChanges(before, kept);
+    }
+    this.#requesters = requesters;
+    for (const [id, kept] of this.#kept) {
+      if (kept.pass === pass) continue;
+      this.#kept.delete(id);
+      yield { kind: 'gone', id };
+    }
+  }
+
+  /** Returns the row of a node as it is now. */
+  rowOf(seen: SeenNode, now: Date): RollRow {
+    return rollRow(seen, now, this.#requesters);
+  }
+
+  /** Forgets everything. The next pass is a first one. */
+  clear(): void {
+    this.#kept.clear();
+    this.#pass = 0;
+  }
+
+  #keep(seen: SeenNode, now: Date): Kept {
+    const deadline = seen.state.Muster?.Cordon?.Drain?.Deadline;
+    return {
+      seen,
+      heardAt: seen.liveness?.lastSeenAt,
+      left: seen.liveness?.left === true,
+      isLate: deadline !== undefined && Date.parse(deadline) <= now.getTime(),
+      hasPeers: seen.watches && this.#requesters > 1,
+      pass: this.#pass,
+    };
+  }
+}
+
+/** Whether more than the figures of a node and the time of its last sign of life has changed. */
+function isOtherRow(before: Kept, after: Kept): boolean {
+  const [a, b] = [before.seen, after.seen];
+  return (
+    a.state !== b.state ||
+    a.health !== b.health ||
+    a.conflict !== b.conflict ||
+    a.pinnedKey !== b.pinnedKey ||
+    a.watches !== b.watches ||
+    a.resources?.protocol !== b.resources?.protocol ||
+    before.left !== after.left ||
+    before.isLate !== after.isLate ||
+    before.hasPeers !== after.hasPeers
+  );
+}
+
+function* lesserChanges(before: Kept, after: Kept): Generator<RollChange | undefined> {
+  const [a, b] = [before.seen, after.seen];
+  if (a.resources !== b.resources || a.executions !== b.executions)
+    yield { kind: 'figures', figures: rollFigures(b) };
+  const { heardAt } = after;
+  if (heardAt !== undefined && heardAt !== before.heardAt) yield { kind: 'heard', id: b.id, at: heardAt };
+  else yield undefined;
+}
