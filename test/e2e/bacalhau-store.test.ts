@@ -1,6 +1,6 @@
 // The store that muster and Bacalhau share: each opens what the other wrote, and a cluster moves from one to the other and back.
 import assert from 'node:assert/strict';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Connection } from '../../agent/transport/port.ts';
@@ -274,6 +274,8 @@ describe('a cluster of Bacalhau on its own data', () => {
       assert.match(stderr, why);
     };
     await writeFile(tokenFile, 'short');
+    await refused(/there is no folder .*orchestrator-data/);
+    await mkdir(folder);
     await refused(/has no nodes of Bacalhau/);
     await writeRecordedFolder(join(folder, 'orchestrator', 'nats-store'));
     await writeFile(join(folder, 'bacalhau.run'), '');

@@ -1,13 +1,10 @@
 // `muster restore FILE` makes the requester of this machine again from a backup.
 import { integer } from '../../config/kind.ts';
-import { dataFolder } from '../../config/paths.ts';
 import { note, print } from '../../output/terminal.ts';
-import { isRoot, refuseSharedFiles } from '../../roles/refused-paths.ts';
 import { restore } from '../../roles/restore/run-restore.ts';
-import { roleLog } from '../../roles/role-log.ts';
-import { checkPrivateState } from '../../service/private-state.ts';
 import { printable } from '../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../line/command.ts';
+import { findStoppedRequester } from './stopped-requester.ts';
 
 export const settings = 'requester';
 
@@ -35,19 +32,11 @@ export async function run({
   flags: given,
   operands: { file },
 }: Argv<typeof flags, keyof typeof operands>): Promise<number> {
-  const read = await load({ role: 'requester' });
-  await refuseSharedFiles('requester', read);
-  const { settings: loaded } = read;
-  const data = await dataFolder(loaded);
-  if (!isRoot()) await checkPrivateState(data);
   const { cluster, requester, at, kept } = await restore({
+    ...(await findStoppedRequester(load)),
     path: file,
-    data,
-    settings: loaded,
     replace: given.replace,
     replicas: given.replicas,
-    // That a broker starts and stops on the way is nothing to tell.
-    log: roleLog({ log: { ...loaded.log, level: 'warn' } }, 'requester'),
     signal: new AbortController().signal,
   });
   print(`${printable(`cluster ${cluster}, requester ${requester}, as they were at ${at}`)}\n`);

@@ -23,6 +23,7 @@ const maxBytes = 4 * 1024 ** 3;
  * of what is being written is torn
  */
 export async function findBucket(folder: string): Promise<string> {
+  if (!(await exists(folder))) throw new MusterError('not_found', `there is no folder ${folder}`);
   const run = join(folder, runFile);
   if (await exists(run))
     throw new MusterError('conflict', `an orchestrator may be running in ${folder}: ${runFile} is there`, {

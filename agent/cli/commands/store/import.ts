@@ -1,13 +1,10 @@
 // `muster store import FOLDER` takes over the nodes of a Bacalhau orchestrator, before the requester runs for the first time.
 import { path } from '../../../config/kind.ts';
-import { dataFolder } from '../../../config/paths.ts';
 import { note, print } from '../../../output/terminal.ts';
-import { isRoot, refuseSharedFiles } from '../../../roles/refused-paths.ts';
 import { importStore } from '../../../roles/restore/run-import.ts';
-import { roleLog } from '../../../roles/role-log.ts';
-import { checkPrivateState } from '../../../service/private-state.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
+import { findStoppedRequester } from '../stopped-requester.ts';
 
 export const settings = 'requester';
 
@@ -34,28 +31,22 @@ export async function run({
   flags: given,
   operands: { folder },
 }: Argv<typeof flags, keyof typeof operands>): Promise<number> {
-  const read = await load({ role: 'requester' });
-  await refuseSharedFiles('requester', read);
-  const { settings: loaded } = read;
-  const data = await dataFolder(loaded);
-  if (!isRoot()) await checkPrivateState(data);
+  const stopped = await findStoppedRequester(load);
+  const { requester, node } = stopped.settings;
   const { nodes, orchestrators, left } = await importStore({
+    ...stopped,
     from: folder,
     tokenFile: given['token-file'],
-    data,
-    settings: loaded,
-    // That a broker starts and stops on the way is nothing to tell.
-    log: roleLog({ log: { ...loaded.log, level: 'warn' } }, 'requester'),
     signal: new AbortController().signal,
   });
   const number = [...nodes.values()].reduce((sum, each) => sum + each, 0);
   const each = [...nodes].sort().map(([membership, of]) => `${of} ${membership || 'of no membership'}`);
   print(`${[`${number} ${number === 1 ? 'node' : 'nodes'}`, ...each].join(', ')}\n`);
   if (left.length > 0) note(`Left alone, because muster cannot read the record or the id: ${listed(left)}`);
-  if (!loaded.requester.unverifiedNodes)
+  if (!requester.unverifiedNodes)
     note('To let in nodes of Bacalhau, set requester.unverifiedNodes: true; see docs/bacalhau.md');
   // A requester that has the id of the orchestrator takes its place on the list.
-  for (const id of orchestrators.filter(other => other !== loaded.node.id).slice(0, named))
+  for (const id of orchestrators.filter(other => other !== node.id).slice(0, named))
     note(printable(`Once the requester runs, take the orchestrator off the list: muster node delete ${id}`));
   note('Start the requester now, at the address and the port that the nodes know.');
   return 0;
