@@ -15,20 +15,25 @@ export const managementMethods: readonly ManagementMethod[] = [
   'RotateKey/v1',
 ];
 
+const managementPrefix = 'node.management.';
+
 /** The subject of all requests of all nodes. */
-export const managementWildcard = 'node.management.>';
+export const managementWildcard = `${managementPrefix}>`;
 
 export const managementSubject = (nodeId: string, method: ManagementMethod): string =>
-  `node.management.${nodeId}.${method}`;
+  `${managementPrefix}${nodeId}.${method}`;
 
 /** Returns the node and the method in `subject`; undefined for a subject of another program. */
 export function parseManagementSubject(
   subject: string,
 ): { nodeId: string; method: ManagementMethod } | undefined {
-  const [node, management, nodeId, ...rest] = subject.split('.');
-  const name = rest.join('.');
+  // This is done for each request. To split the text would take several times as long.
+  const end = subject.startsWith(managementPrefix) ? subject.indexOf('.', managementPrefix.length) : -1;
+  if (end <= managementPrefix.length) return undefined;
+  const nodeId = subject.slice(managementPrefix.length, end);
+  const name = subject.slice(end + 1);
   const method = managementMethods.find(known => known === name);
-  if (node !== 'node' || management !== 'management' || !nodeId || !method) return undefined;
+  if (!method) return undefined;
   return { nodeId, method };
 }
 
