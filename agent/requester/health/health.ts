@@ -1,6 +1,7 @@
 // Decides which nodes are alive. A heartbeat and an expiry cost the same time however many nodes there are.
 import type { Health } from '../../protocol/node-state.ts';
 import { type Linked, LinkedQueue } from '../../system/linked-queue.ts';
+import { NumberRows } from '../../system/number-rows.ts';
 
 export interface HealthLimits {
   /** Silence, in milliseconds, after which a node is UNHEALTHY. */
@@ -40,11 +41,84 @@ export interface Liveness extends Linked<Liveness> {
   sequence: number;
 }
 
+/** The columns of a node's numbers. NaN stands for undefined. */
+const column = { lastSeen: 0, lastSeenAt: 1, healthySince: 2, silentSince: 3, sequence: 4 } as const;
+const columns = 5;
+
+/** Its numbers are in a row, where each heartbeat takes the place of the one before and leaves no garbage. */
+class KeptLiveness implements Liveness {
+  readonly id: string;
+  readonly #index: number;
+  #block: Float64Array;
+  #at: number;
+  left = false;
+  announced: Health;
+  queue: LinkedQueue<Liveness> | undefined;
+  older: Liveness | undefined;
+  newer: Liveness | undefined;
+
+  constructor(id: string, announced: Health, rows: NumberRows) {
+    this.id = id;
+    this.announced = announced;
+    this.#index = rows.add();
+    const { block, at } = rows.at(this.#index);
+    this.#block = block;
+    this.#at = at;
+    this.sequence = 0;
+  }
+
+  /** Gives its row back, and keeps its numbers for those who still have this node. */
+  leave(rows: NumberRows): void {
+    this.#block = this.#block.slice(this.#at, this.#at + columns);
+    this.#at = 0;
+    rows.remove(this.#index);
+  }
+
+  get lastSeen(): number | undefined {
+    return orAbsent(this.#block[this.#at + column.lastSeen]);
+  }
+  set lastSeen(value: number | undefined) {
+    this.#block[this.#at + column.lastSeen] = value ?? Number.NaN;
+  }
+
+  get lastSeenAt(): number | undefined {
+    return orAbsent(this.#block[this.#at + column.lastSeenAt]);
+  }
+  set lastSeenAt(value: number | undefined) {
+    this.#block[this.#at + column.lastSeenAt] = value ?? Number.NaN;
+  }
+
+  get healthySince(): number | undefined {
+    return orAbsent(this.#block[this.#at + column.healthySince]);
+  }
+  set healthySince(value: number | undefined) {
+    this.#block[this.#at + column.healthySince] = value ?? Number.NaN;
+  }
+
+  get silentSince(): number | undefined {
+    return orAbsent(this.#block[this.#at + column.silentSince]);
+  }
+  set silentSince(value: number | undefined) {
+    this.#block[this.#at + column.silentSince] = value ?? Number.NaN;
+  }
+
+  get sequence(): number {
+    return this.#block[this.#at + column.sequence] ?? 0;
+  }
+  set sequence(value: number) {
+    this.#block[this.#at + column.sequence] = value;
+  }
+}
+
+const orAbsent = (value: number | undefined): number | undefined =>
+  value === undefined || Number.isNaN(value) ? undefined : value;
+
 /**
  * The table of the signs of life of all nodes on the roll. It reads no clock and announces nothing: its caller does both.
  */
 export class LivenessTable {
-  readonly #nodes = new Map<string, Liveness>();
+  readonly #nodes = new Map<string, KeptLiveness>();
+  readonly #rows = new NumberRows(columns);
   // Both queues are ordered by the last sign of life. A node moves from `alive` to `silent` when it becomes UNHEALTHY, and
   // leaves `silent` when it becomes UNKNOWN.
   readonly #alive = new LinkedQueue<Liveness>();
@@ -70,19 +144,8 @@ export class LivenessTable {
   add(id: string, announced: Health = 'UNKNOWN', lastSeenAt?: number): Liveness {
     const present = this.#nodes.get(id);
     if (present) return present;
-    const node: Liveness = {
-      id,
-      lastSeen: undefined,
-      lastSeenAt,
-      healthySince: undefined,
-      silentSince: undefined,
-      left: false,
-      announced,
-      sequence: 0,
-      queue: undefined,
-      older: undefined,
-      newer: undefined,
-    };
+    const node = new KeptLiveness(id, announced, this.#rows);
+    node.lastSeenAt = lastSeenAt;
     this.#nodes.set(id, node);
     return node;
   }
@@ -90,8 +153,10 @@ export class LivenessTable {
   /** Removes a node with all its data. */
   delete(id: string): void {
     const node = this.#nodes.get(id);
-    node?.queue?.remove(node);
+    if (!node) return;
+    node.queue?.remove(node);
     this.#nodes.delete(id);
+    node.leave(this.#rows);
   }
 
   /**

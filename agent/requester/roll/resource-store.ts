@@ -1,6 +1,7 @@
 // The resource store holds the free resources of each node. It is in memory only, so it is empty after a restart.
 import type { Usage } from '../../protocol/messages.ts';
 import type { Resources } from '../../protocol/resources.ts';
+import { type NumberRow, NumberRows } from '../../system/number-rows.ts';
 
 export interface ResourceInfo {
   available: Resources;
@@ -13,19 +14,105 @@ export interface ResourceInfo {
   protocol: string;
 }
 
-export class ResourceStore {
-  readonly #nodes = new Map<string, ResourceInfo>();
+/** The columns of a node's numbers. An absent one is NaN. */
+const column = { at: 0, protocol: 1, available: 2, usage: 6 } as const;
+const columns = 10;
+/** The members in the columns from `available` and from `usage` on, in the order in which they are written. */
+const resourceNames = ['CPU', 'Memory', 'Disk', 'GPU'] as const;
+const usageNames = ['CPU', 'Memory', 'Disk', 'Load'] as const;
 
-  set(id: string, info: ResourceInfo): void {
-    this.#nodes.set(id, info);
+/** What a node reports besides numbers. Most nodes have none of it. */
+type Lists = Pick<ResourceInfo, 'queued'> & Pick<Resources, 'GPUs'> & { usageGPUs: Usage['GPUs'] };
+
+/**
+ * Every node reports twice a minute. So its numbers are in rows, where a report takes the place of the last one and leaves no
+ * garbage.
+ */
+export class ResourceStore {
+  readonly #rows = new NumberRows(columns);
+  readonly #nodes = new Map<string, number>();
+  readonly #lists = new Map<string, Lists>();
+  readonly #protocols: string[] = [];
+
+  set(id: string, { available, queued, usage, at, protocol }: ResourceInfo): void {
+    const row = this.#rowOf(id);
+    row.block[row.at + column.at] = at.getTime();
+    row.block[row.at + column.protocol] = this.#protocolNumber(protocol);
+    write(row, column.available, resourceNames, available);
+    write(row, column.usage, usageNames, usage);
+    const isPlain = !available.GPUs && !usage?.GPUs && isEmpty(queued);
+    if (!isPlain) this.#lists.set(id, { queued, GPUs: available.GPUs, usageGPUs: usage?.GPUs });
+    else if (this.#lists.size > 0) this.#lists.delete(id);
   }
 
   get(id: string): ResourceInfo | undefined {
-    return this.#nodes.get(id);
+    const index = this.#nodes.get(id);
+    if (index === undefined) return undefined;
+    const row = this.#rows.at(index);
+    const { queued = {}, GPUs, usageGPUs } = this.#lists.get(id) ?? {};
+    const usage = read(row, column.usage, usageNames) as Partial<Usage>;
+    return {
+      available: { ...read(row, column.available, resourceNames), ...(GPUs ? { GPUs } : {}) },
+      queued,
+      // A report of usage has all four numbers.
+      usage:
+        usage.CPU === undefined
+          ? undefined
+          : ({ ...usage, ...(usageGPUs ? { GPUs: usageGPUs } : {}) } as Usage),
+      at: new Date(row.block[row.at + column.at] ?? 0),
+      protocol: this.#protocols[row.block[row.at + column.protocol] ?? 0] ?? '',
+    };
   }
 
   /** Forgets a node that is no longer on the roll. */
   onRemoved(id: string): void {
+    const index = this.#nodes.get(id);
+    if (index === undefined) return;
+    this.#rows.remove(index);
     this.#nodes.delete(id);
+    this.#lists.delete(id);
   }
+
+  #rowOf(id: string): NumberRow {
+    let index = this.#nodes.get(id);
+    if (index === undefined) {
+      index = this.#rows.add();
+      this.#nodes.set(id, index);
+    }
+    return this.#rows.at(index);
+  }
+
+  // The requester speaks only a few protocols, and names them itself.
+  #protocolNumber(protocol: string): number {
+    const known = this.#protocols.indexOf(protocol);
+    return known >= 0 ? known : this.#protocols.push(protocol) - 1;
+  }
+}
+
+function write<K extends string>(
+  { block, at }: NumberRow,
+  first: number,
+  names: readonly K[],
+  values: { readonly [name in K]?: number | undefined } | undefined,
+): void {
+  for (let index = 0; index < names.length; index++)
+    block[at + first + index] = values?.[names[index] as K] ?? Number.NaN;
+}
+
+function read<K extends string>(
+  { block, at }: NumberRow,
+  first: number,
+  names: readonly K[],
+): { [name in K]?: number } {
+  const values: { [name in K]?: number } = {};
+  names.forEach((name, index) => {
+    const value = block[at + first + index] ?? Number.NaN;
+    if (!Number.isNaN(value)) values[name] = value;
+  });
+  return values;
+}
+
+function isEmpty(value: object): boolean {
+  for (const _ in value) return false;
+  return true;
 }
