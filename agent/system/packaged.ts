@@ -1,5 +1,5 @@
 // Reads the parts of the packaged file other than the program. A program that runs from source has no such parts.
-import { getRawAsset, isSea } from 'node:sea';
+import { getAssetKeys, getRawAsset, isSea } from 'node:sea';
 
 /** Returns whether the program runs from the packaged file. It returns false when the program runs from source. */
 export const isPackaged = isSea;
@@ -62,4 +62,14 @@ export function packagedContents(): PackagedContents | undefined {
  */
 export function readAsset(name: keyof typeof assetNames): Uint8Array {
   return new Uint8Array(getRawAsset(assetNames[name]));
+}
+
+/**
+ * Returns the bytes of a file of the web page, as `readAsset` does; undefined when there is no such file, and `from source` when
+ * the program runs from source.
+ */
+export function readWebAsset(name: string): Uint8Array | undefined | 'from source' {
+  if (!isSea()) return 'from source';
+  const key = webAssetPrefix + name;
+  return getAssetKeys().includes(key) ? new Uint8Array(getRawAsset(key)) : undefined;
 }

@@ -32,7 +32,7 @@ export interface AuthorizationOptions {
 const isLogin = (path: string): boolean =>
   path === '/api/v1/auth' || path.startsWith('/api/v1/auth/') || path === '/api/v1/agent/authconfig';
 /** A POST that changes nothing: Bacalhau's command line up to 1.4 asks so for the version of the server. */
-const isRead = (method: string, path: string): boolean =>
+export const isRead = (method: string, path: string): boolean =>
   method === 'GET' || method === 'HEAD' || (method === 'POST' && path === '/api/v1/version');
 /** The paths whose reads always need a token: they name the operators, and the durables of listeners. */
 const isPrivate = (path: string): boolean =>

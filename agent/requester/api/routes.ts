@@ -16,6 +16,7 @@ import { hostOf } from '../../system/host-header.ts';
 import type { Log } from '../../system/log.ts';
 import { printable } from '../../system/printable.ts';
 import type { Directory } from '../directory/directory.ts';
+import { type ReadPageFile, readPageFile } from '../page/page-files.ts';
 import { notFound } from '../roll/decisions.ts';
 import { type AgentRoutesOptions, agentRoutes, shownBuild } from './agent-routes.ts';
 import { answer, parameters } from './answer.ts';
@@ -25,6 +26,7 @@ import { bacalhauClients, clientVersion, requestIdOf, requestIds } from './bacal
 import { addBacalhauRoutes } from './bacalhau-routes.ts';
 import { callerWaits } from './caller-wait.ts';
 import type { EventQuery, EventStreams } from './event-streams.ts';
+import { refuseForeignPages } from './foreign-pages.ts';
 import { jobRoutes } from './job-routes.ts';
 import { addJoinCodeRoutes } from './join-code-routes.ts';
 import { listenerRoutes } from './listener-routes.ts';
@@ -36,6 +38,7 @@ import { NodeStreams } from './node-stream.ts';
 import { operations } from './operation.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { operatorRoutes } from './operator-routes.ts';
+import { page } from './page-routes.ts';
 import { problemOf, RequestFault, unexpectedProblem } from './problem.ts';
 import { limitBody, readBody } from './read-body.ts';
 import { rollRoutes } from './roll-routes.ts';
@@ -56,6 +59,8 @@ export interface RoutesOptions {
   clock?: Pick<Clock, 'monotonic' | 'now'> | undefined;
   /** See AgentRoutesOptions; nothing by default. */
   config?: AgentRoutesOptions['config'] | undefined;
+  /** Reads the files of the page; those of this program by default. */
+  readPage?: ReadPageFile | undefined;
 }
 
 export function apiRoutes({
@@ -68,6 +73,7 @@ export function apiRoutes({
   openReads,
   clock,
   config = () => ({}),
+  readPage = readPageFile,
 }: RoutesOptions): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
   const nodeStreams = new NodeStreams();
@@ -78,6 +84,8 @@ export function apiRoutes({
     const others = isLocal ? 'localhost, 127.0.0.1 or [::1]' : 'a name of its certificate';
     throw new RequestFault(403, `the Host header must name this machine: ${others}`);
   });
+  app.use(page(readPage));
+  app.use(refuseForeignPages());
   app.use(authorization({ directory, log, isLocal, openReads }));
   app.use(bacalhauClients(() => shownBuild(directory)));
   app.use(operations());

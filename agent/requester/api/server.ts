@@ -35,6 +35,7 @@ export interface ApiOptions {
   /** See RoutesOptions. */
   clock?: RoutesOptions['clock'];
   config?: RoutesOptions['config'];
+  readPage?: RoutesOptions['readPage'];
 }
 
 /** The certificate of the API. */
@@ -81,6 +82,7 @@ export async function startApi({
   readTimeoutMs,
   clock,
   config,
+  readPage,
   ...more
 }: ApiOptions): Promise<Api> {
   const isLocal = isLoopback(host);
@@ -98,6 +100,7 @@ export async function startApi({
     isOwnHost,
     clock,
     config,
+    readPage,
   });
   const listener = boundUnanswered(getRequestListener(app.fetch), log);
   const server = tls
