@@ -75,7 +75,7 @@ export class ConditionAnnouncements implements RollObserver {
       this.#nodes.set(id, node);
     }
     node.state = state;
-    node.conditions.note(Conditions);
+    node.conditions.note(Conditions, this.#options.clock.monotonic());
     if (node.conditions.isSettled) return;
     this.#changed.add(id);
     // The event that the node has registered comes after this call, and has to be the first.

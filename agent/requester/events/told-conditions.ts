@@ -3,6 +3,11 @@ import type { NodeCondition } from '../../protocol/node-info.ts';
 
 /** Least time between two events about the same condition of a node, in milliseconds. */
 export const toldIntervalMs = 60_000;
+/**
+ * Time for which a condition must be away until it is told that it is over, in milliseconds. An agent that has just started does
+ * not know its conditions before it has looked at its GPUs, and a driver has 15 s to answer.
+ */
+export const awayMs = 20_000;
 
 /** What is to be told about one condition. */
 export interface ConditionNews {
@@ -22,6 +27,8 @@ interface Told {
   isRaised: boolean;
   /** Whether the node has it now. */
   isPresent: boolean;
+  /** Monotonic time since which it does not have it, in milliseconds. */
+  awaySinceMs: number;
   /** The condition as it was last. */
   last?: NodeCondition | undefined;
   /** Monotonic time at which it was told last, in milliseconds. */
@@ -30,27 +37,27 @@ interface Told {
   changes: number;
 }
 
+/** What is known of a condition that this requester has told nobody. */
+const unknown = { awaySinceMs: Number.NEGATIVE_INFINITY, atMs: Number.NEGATIVE_INFINITY, changes: 0 };
+
 /** The conditions of one node: those that it has, and those that were told. */
 export class ToldConditions {
   readonly #told = new Map<string, Told>();
 
   /** `raised` are the types that were told before, and not cleared. */
   constructor(raised: Iterable<string>) {
-    for (const type of raised)
-      this.#told.set(type, { isRaised: true, isPresent: true, atMs: Number.NEGATIVE_INFINITY, changes: 0 });
+    for (const type of raised) this.#told.set(type, { ...unknown, isRaised: true, isPresent: true });
   }
 
   /** Notes which conditions the node has now. */
-  note(present: readonly NodeCondition[]): void {
+  note(present: readonly NodeCondition[], nowMs: number): void {
     const now = new Map(present.map(condition => [condition.Type, condition]));
-    for (const type of now.keys()) {
-      if (this.#told.has(type)) continue;
-      const isNew = { isRaised: false, isPresent: false, atMs: Number.NEGATIVE_INFINITY, changes: 0 };
-      this.#told.set(type, isNew);
-    }
+    for (const type of now.keys())
+      if (!this.#told.has(type)) this.#told.set(type, { ...unknown, isRaised: false, isPresent: false });
     for (const [type, told] of this.#told) {
       const condition = now.get(type);
       if (told.isPresent !== (condition !== undefined)) told.changes++;
+      if (told.isPresent && !condition) told.awaySinceMs = nowMs;
       told.isPresent = condition !== undefined;
       told.last = condition ?? told.last;
     }
@@ -68,6 +75,7 @@ export class ToldConditions {
         if (!told.isRaised) this.#told.delete(type);
         continue;
       }
+      if (!told.isPresent && nowMs - told.awaySinceMs < awayMs) continue;
       if (!mayTell()) break;
       const { last, changes } = told;
       Object.assign(told, { isRaised: told.isPresent, atMs: nowMs, changes: 0 });

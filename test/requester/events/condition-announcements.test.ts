@@ -44,6 +44,7 @@ describe('a condition of a node', () => {
     await say(fixture, 'GpuMissing', 'DiskAlmostFull');
     await fixture.clock.advance(minuteMs);
     await say(fixture);
+    await fixture.clock.advance(minuteMs);
     assert.deepEqual(told(fixture), [
       'raised GpuMissing',
       'raised DiskAlmostFull',
@@ -74,11 +75,22 @@ describe('a condition of a node', () => {
     await fixture.ask('node-1', 'UpdateNodeInfo/v1', { Info, ...fixture.senderOf('node-1') });
     await fixture.kill();
     await fixture.start();
-    await fixture.clock.advance(5_000);
+    await fixture.clock.advance(minuteMs);
     await fixture.kill();
     await fixture.start();
-    await fixture.clock.advance(5_000);
+    await fixture.clock.advance(minuteMs);
     assert.deepEqual(told(fixture), ['raised GpuMissing', 'cleared GpuMissing']);
+  });
+
+  test('is not over when its requester and its agent start again, and the agent does not know it yet', async () => {
+    const fixture = await withNode();
+    await say(fixture, 'GpuMissing');
+    await fixture.kill();
+    await fixture.start();
+    await say(fixture);
+    await say(fixture, 'GpuMissing');
+    await fixture.clock.advance(2 * minuteMs);
+    assert.deepEqual(told(fixture), ['raised GpuMissing']);
   });
 
   test('is told once by the requester that takes over', async () => {
@@ -94,6 +106,7 @@ describe('a condition of a node', () => {
     await fixture.clock.advance(2 * minuteMs);
     assert.deepEqual(told(fixture), ['raised GpuMissing', 'raised DiskAlmostFull']);
     await say(fixture, 'DiskAlmostFull');
+    await fixture.clock.advance(minuteMs);
     assert.deepEqual(told(fixture).slice(2), ['cleared GpuMissing']);
   });
 

@@ -1,9 +1,10 @@
-// A condition is told when it comes up and when it is over, and at most once a minute.
+// A condition is told when it comes up and when it has been away for a while, and at most once a minute.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { NodeCondition } from '../../../agent/protocol/node-info.ts';
 import {
+  awayMs,
   type ConditionNews,
   ToldConditions,
   toldIntervalMs,
@@ -49,7 +50,7 @@ describe('the news of conditions', () => {
           now += waitMs;
           changes += types.filter(type => next.includes(type) !== present.includes(type)).length;
           present = next;
-          told.note(present.map(condition));
+          told.note(present.map(condition), now);
           take(() => has.pop() ?? true);
           assert.ok(counted <= changes);
         }
@@ -72,8 +73,8 @@ describe('the news of conditions', () => {
   test('of one that flaps say how often it changed meanwhile', () => {
     const told = new ToldConditions([]);
     const news: ConditionNews[] = [];
-    for (let second = 0; second <= 60; second++) {
-      told.note(second % 2 === 0 && second < 60 ? [condition('GpuMissing')] : []);
+    for (let second = 0; second <= 80; second++) {
+      told.note(second % 2 === 0 && second < 60 ? [condition('GpuMissing')] : [], second * 1_000);
       news.push(...told.takeNews(second * 1_000, always));
     }
     assert.deepEqual(
@@ -82,6 +83,20 @@ describe('the news of conditions', () => {
         [true, 0, 'why GpuMissing'],
         [false, 58, 'why GpuMissing'],
       ],
+    );
+  });
+
+  test('of one that an agent does not know yet after its start are none', () => {
+    const told = new ToldConditions(['GpuMissing']);
+    told.note([], 0);
+    assert.deepEqual(told.takeNews(awayMs - 1, always), []);
+    told.note([condition('GpuMissing')], awayMs - 1);
+    assert.deepEqual(told.takeNews(awayMs, always), []);
+    told.note([], awayMs);
+    assert.deepEqual(told.takeNews(2 * awayMs - 1, always), []);
+    assert.deepEqual(
+      told.takeNews(2 * awayMs, always).map(({ isRaised }) => isRaised),
+      [false],
     );
   });
 });
