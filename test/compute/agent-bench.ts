@@ -302,6 +302,7 @@ export class AgentBench {
       takeInventory: async () => {
         this.inventories.push(this.clock.monotonic());
         if (await this.inventory()) infoChanges++;
+        return true;
       },
       scanGpus: async (all = false) => {
         this.scans.push({ at: this.clock.monotonic(), all });

@@ -19,7 +19,7 @@ test('an agent lives a day with a native probe that never answers and an invento
   );
   assert.deepEqual(day.problems, {
     'the room in the data folder is unknown; the last known figure is reported': 1,
-    'the inventory could not be taken; the last one stays in use': 24,
+    'the inventory could not be taken; the last one stays in use': 25,
     'a condition of this node came up': 2,
   });
   assertNothingLeaked(day);

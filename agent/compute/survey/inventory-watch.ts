@@ -26,8 +26,8 @@ export class InventoryWatch {
   readonly #options: InventoryWatchOptions;
   readonly #file: StateFile<Inventory | undefined>;
   readonly #closing = new AbortController();
-  /** Whether an attempt to take the inventory has failed since the start. */
-  #hasFailed = false;
+  /** Number of attempts to take the inventory that have failed since the start. */
+  #failures = 0;
   /** Time when the inventory was taken, or when this process started, in monotonic milliseconds. */
   #takenAt: number;
 
@@ -50,31 +50,32 @@ export class InventoryWatch {
 
   /**
    * Time since the inventory was last renewed, in milliseconds; undefined when no attempt has failed, infinite when there
-   * is no inventory.
+   * is no inventory. Where there is none yet, one failure does not count: a machine may be busy while it starts.
    */
   get ageMs(): number | undefined {
-    if (!this.#hasFailed) return undefined;
+    if (this.#failures === 0) return undefined;
     // The time in the inventory cannot be used: the wall clock may have been changed, and a saved inventory may be old.
-    return this.latest ? this.#options.clock.monotonic() - this.#takenAt : Number.POSITIVE_INFINITY;
+    if (this.latest) return this.#options.clock.monotonic() - this.#takenAt;
+    return this.#failures > 1 ? Number.POSITIVE_INFINITY : undefined;
   }
 
-  /** Takes the inventory in a child process. Returns true when its facts changed. A failure is logged, not thrown. */
-  async take(): Promise<boolean> {
+  /** Takes the inventory in a child process. Returns whether its facts changed. A failure is logged, not thrown. */
+  async take(): Promise<'changed' | 'same' | 'failed'> {
     const { command, log, clock } = this.#options;
     const before = this.latest;
     let taken: Inventory;
     try {
       taken = await takeInventory(command, { signal: this.#closing.signal, clock });
     } catch (error) {
-      if (this.#closing.signal.aborted) return false;
-      this.#hasFailed = true;
+      if (this.#closing.signal.aborted) return 'same';
+      this.#failures++;
       if (!(error instanceof InventoryError)) throw error;
       log.warn({ err: error }, 'the inventory could not be taken; the last one stays in use');
-      return false;
+      return 'failed';
     }
     this.#takenAt = clock.monotonic();
     await endsWithin(clock, saveTimeoutMs, this.#file.set(taken));
-    return !hasSameFacts(before, taken);
+    return hasSameFacts(before, taken) ? 'same' : 'changed';
   }
 
   /** Ends the child process, if one is running. */

@@ -74,7 +74,7 @@ export interface MachineSurvey {
   /** Returns the node's information. It agrees with the newest sample. */
   info(): NodeInfo;
   /** Takes the slow inventory in a child process. A failure is logged, not thrown. */
-  takeInventory(): Promise<void>;
+  takeInventory(): Promise<boolean>;
   /** Scans the GPUs; with `all`, every GPU source is asked. Never throws. */
   scanGpus(all?: boolean): Promise<void>;
 }
@@ -221,10 +221,13 @@ export class Survey implements MachineSurvey {
     );
   }
 
-  async takeInventory(): Promise<void> {
-    if (!(await this.#parts.inventory.take())) return;
-    this.#facts = this.#settleFacts();
-    this.#infoChanges++;
+  async takeInventory(): Promise<boolean> {
+    const outcome = await this.#parts.inventory.take();
+    if (outcome === 'changed') {
+      this.#facts = this.#settleFacts();
+      this.#infoChanges++;
+    }
+    return outcome !== 'failed';
   }
 
   /** Ends child processes that may be running, and removes the mark that would blame the NVIDIA library for a crash. */
