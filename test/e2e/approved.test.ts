@@ -94,7 +94,7 @@ describe('subjects for approved nodes', () => {
     const second = await work();
     assert.match(second.complaints.join(), /Permissions Violation/, 'only one program at a time');
     second.client.close();
-    assert.equal(await cluster.stateOf('node-1'), 'APPROVED HEALTHY');
+    await cluster.until('node-1', 'APPROVED HEALTHY');
     const conflicts = async () => (await cluster.kindsOf('node-1')).filter(kind => kind === 'conflict');
     assert.deepEqual(await conflicts(), []);
     // Somebody with a copy of the key takes the place of the worker from the same address, or wants to: that is shown.

@@ -212,7 +212,7 @@ describe('a compute node of Bacalhau on a NATS that others run', () => {
         const peer = await start(way, { isUnheard, labels: { zone: 'b' } });
         await told(peer, /^(RegisterNode|Handshake) .*"node reconnected"/);
         assert.equal(peer.protocol, isUnheard ? 'newer' : 'older');
-        assert.equal(await cluster.stateOf(idOf(way)), 'APPROVED HEALTHY');
+        await cluster.until(idOf(way), 'APPROVED HEALTHY');
       }
     }
     assert.deepEqual(await kinds(), before);

@@ -158,7 +158,7 @@ describe('under an orchestrator of Bacalhau', { concurrency: true }, () => {
         assert.deepEqual([code, state], [1, 'rejected']);
         orchestrator.approve(id);
         await until('APPROVED CONNECTED');
-        assert.equal((await status()).state, 'registered');
+        await eventually('the agent knows it', async () => (await status()).state === 'registered');
       });
 
       it('a deleted node comes back by itself, with the membership of a newcomer', async () => {

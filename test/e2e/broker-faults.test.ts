@@ -18,7 +18,11 @@ describe('a broker that fails', () => {
     broker = await makeNatsServer();
     await broker.start();
     await broker.stop();
-    cluster = await Cluster.create({ servers: broker.url });
+    // No silence is tested here, and the agents need some time until they are back.
+    cluster = await Cluster.create({
+      servers: broker.url,
+      settings: { 'requester.nodeDisconnectedAfter': '10s', 'requester.nodeUnknownAfter': '20s' },
+    });
   });
 
   after(async () => {

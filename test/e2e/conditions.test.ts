@@ -35,7 +35,7 @@ describe('a condition of a node', () => {
       .split('\n')
       .slice(0, -1)
       .map(line => JSON.parse(line))
-      .filter(({ type }) => type.includes('condition'))
+      .filter(({ data }) => data.condition?.type === 'HardwareMismatch')
       .map(({ type, data }) => `${type.split('.').at(-1)} ${data.condition.type}`);
 
   /** Runs a listener until `kind` came and its cursor is kept, and kills it. */
@@ -43,7 +43,7 @@ describe('a condition of a node', () => {
     const args = ['events', '--follow', '-o', 'json', '--cursor-file', cursorFile];
     const listener = new Program([...args, '--api-port', String(cluster.apiPort)]);
     await eventually(`${kind} is heard`, () => kinds(listener.stdout).includes(kind));
-    const last = () => JSON.parse(listener.stdout.trimEnd().split('\n').at(-1) ?? '{}').cursor;
+    const last = () => JSON.parse(listener.stdout.split('\n').slice(0, -1).at(-1) ?? '{}').cursor;
     await eventually('its cursor is kept', async () => {
       const kept = await readFile(cursorFile, 'utf8').catch(() => '');
       return kept.trim() === last();
@@ -52,11 +52,16 @@ describe('a condition of a node', () => {
     heard.push(...kinds(listener.stdout));
   }
 
-  const told = async () => (await cluster.kindsOf('node-1')).filter(kind => kind.startsWith('condition'));
+  // A busy machine may have other conditions for a while.
+  const conditionEvents = async () =>
+    (await cluster.events()).filter(({ data }) =>
+      JSON.stringify(data.condition ?? '').includes('HardwareMismatch'),
+    );
+  const told = async () => (await conditionEvents()).map(({ type }) => type.split('.').at(-1));
 
   it('is told when it comes up, with its reason, and once over restarts of both', async () => {
     await listenUntil('condition-raised HardwareMismatch');
-    const raised = (await cluster.events()).find(({ type }) => type.endsWith('condition-raised'));
+    const [raised] = await conditionEvents();
     assert.match(String(raised?.data.reason), /4096 declared/);
     await requester.kill();
     requester = await cluster.requester();

@@ -112,6 +112,7 @@ describe('a machine that is taken out', () => {
     await writeFile(busy, '2\n');
     await ok('node', 'drain', 'node-1', '--deadline', '1s');
     const waiting = command('node', 'drain', 'node-1', '--wait');
+    await waiting.untilPrinted(/node-1 still runs 2 executions/);
     await eventually('the list says that it is late', async () =>
       / draining late/.test((await cluster.command('node', 'list')).stdout),
     );

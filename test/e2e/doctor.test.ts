@@ -139,8 +139,10 @@ describe('muster doctor', () => {
     await cluster.until('still', 'PENDING HEALTHY');
     const known = async () => ({
       nodes: (await cluster.nodes()).map(({ Info, Membership }) => `${Info.NodeID} ${Membership}`),
-      // The agent's inventory may cause such an event meanwhile.
-      events: (await cluster.events()).filter(({ type }) => !type.endsWith('.updated')).map(({ id }) => id),
+      // What the nodes do may cause such events meanwhile.
+      events: (await cluster.events())
+        .filter(({ type }) => !/\.(updated|(un)?healthy|unknown|left|condition-\w+)$/.test(type))
+        .map(({ id }) => id),
     });
     const before = await known();
     await report('agent', 'still');

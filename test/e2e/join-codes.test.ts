@@ -58,9 +58,12 @@ describe('a fresh host', () => {
     const node = await cluster.node('fresh');
     assert.equal(node?.Muster.JoinCode, id);
     assert.equal(node?.Info.Labels?.rack, 'b7');
-    const events = await cluster.events();
-    const registered = events.find(({ type, subject }) => subject === 'fresh' && type.endsWith('registered'));
-    assert.equal(registered?.data.joinCode, id);
+    await eventually('the event names the code', async () =>
+      (await cluster.events()).some(
+        ({ type, subject, data }) =>
+          subject === 'fresh' && type.endsWith('registered') && data.joinCode === id,
+      ),
+    );
     const file = join(cluster.folderOf('fresh'), 'agent', 'cluster.json');
     await eventually('the code is dropped', async () => !(await readFile(file, 'utf8')).includes('"code"'));
     assert.equal(JSON.parse(await readFile(file, 'utf8')).usedCode, id);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { Cluster } from '../support/cluster.ts';
 import { earlierCommits, earlierProgram, whyNoEarlierProgram } from '../support/earlier-program.ts';
 import { eventually } from '../support/eventually.ts';
@@ -36,10 +37,9 @@ describe('labels of the control plane', () => {
       Own,
     }));
   const untilLabelled = (expected: object) =>
-    eventually('the labels', async () => {
-      assert.deepEqual(await labels(), expected);
-      return true;
-    });
+    eventually(`the labels are ${JSON.stringify(expected)}`, async () =>
+      isDeepStrictEqual(await labels(), expected),
+    );
   const given = [
     { Label: 'rack', Actor: 'local', Reason: 'moved', Own: undefined },
     { Label: 'zone', Actor: 'local', Reason: 'moved', Own: 'other' },

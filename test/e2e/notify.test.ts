@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadProbe } from '../../agent/host/native/native-probe.ts';
 import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
 import { Program } from '../support/program.ts';
 
@@ -63,6 +64,7 @@ describe('the address of a service manager', { skip }, () => {
     const said = probe
       ? 'the service manager cannot be notified'
       : 'only the native probe can notify the service manager: the unit stays "activating" although the role works; with Type=exec in a drop-in it counts as started';
+    await eventually('that is logged', () => agent.logged(said).length > 0);
     assert.equal(agent.logged(said).length, 1);
     assert.equal((await agent.stop()).code, 0);
   });

@@ -77,9 +77,11 @@ describe('nodes that two requesters tend', () => {
     assert.deepEqual([code, stdout], [0, 'Ok\nworker: drained\n'], stderr);
     await ok('node', 'label', 'worker', 'site=fra');
     assert.deepEqual(await labelsOf(two.other), ['b7', 'fra']);
-    await list.untilPrinted(/ crowd-0 +note: none/);
+    await list.untilPrinted(/ worker +note: .*drained/);
     await events.untilPrinted(/ labelled +site=fra/);
+    await eventually('the cordon that was for a time ends', async () => (await toldOf('crowd-0')).length > 1);
     assert.deepEqual(await toldOf('crowd-0'), ['cordoned', 'uncordoned']);
+    assert.equal((await viewOf(two.other, 'crowd-0'))?.Muster.Cordon, undefined);
     const told = ['cordoned', 'labelled', 'drained', 'labelled'];
     assert.deepEqual(await toldOf('worker'), told);
     const shown = events.stdout.match(/ (cordoned|labelled|drained) /g)?.map(word => word.trim());

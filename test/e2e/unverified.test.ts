@@ -42,7 +42,7 @@ let release: (() => Promise<void>) | undefined;
 
 before(async () => {
   const settings = { 'requester.unverifiedNodes': true, 'requester.maxPending': maxPending };
-  ({ cluster, requester, keys, seen, rowOf, release } = await startAttackedCluster([victim], { settings }));
+  ({ cluster, requester, keys, seen, rowOf, release } = await startAttackedCluster([victim], settings));
   token = (await readFile(join(cluster.folderOf('node-0'), 'requester/bacalhau.token'), 'utf8')).trim();
   honest = await RawNode.open(cluster.brokerPort, victim, keys.get(victim) as KeyPair);
   bacalhau = await TokenClient.open('a');

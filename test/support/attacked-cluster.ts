@@ -7,9 +7,10 @@ import {
   managementSubject,
 } from '../../agent/protocol/subjects.ts';
 import type { KeyPair } from '../../agent/transport/key-pair.ts';
-import { Cluster, type ClusterOptions } from './cluster.ts';
+import { Cluster, patient } from './cluster.ts';
 import { connectAsRequester, pinKeys } from './pinned-keys.ts';
 import type { Program } from './program.ts';
+import type { Values } from './settings-text.ts';
 
 export interface AttackedCluster {
   cluster: Cluster;
@@ -24,13 +25,16 @@ export interface AttackedCluster {
   release(): Promise<void>;
 }
 
-/** Starts a cluster whose requester knows a key for each of `nodes`. When it cannot, nothing is left. */
+/**
+ * Starts a cluster whose requester knows a key for each of `nodes`. When it cannot, nothing is left. The nodes send few signs of
+ * life, so their silence is not judged.
+ */
 export async function startAttackedCluster(
   nodes: readonly string[],
-  options?: ClusterOptions,
+  settings: Values = {},
 ): Promise<AttackedCluster> {
   await using cleanup = new AsyncDisposableStack();
-  const cluster = await Cluster.create(options);
+  const cluster = await Cluster.create({ settings: { ...patient, ...settings } });
   cleanup.defer(() => cluster.release());
   const first = await cluster.requester();
   const keys = await pinKeys(cluster, nodes);

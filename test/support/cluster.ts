@@ -22,6 +22,9 @@ const quick = {
   'requester.nodeUnknownAfter': '3s',
 };
 
+/** Times after which a busy machine's running node, or one that a test speaks for, is not yet taken for a silent one. */
+export const patient = { 'requester.nodeDisconnectedAfter': '1m', 'requester.nodeUnknownAfter': '2m' };
+
 export interface ClusterOptions {
   /** Settings of all processes, which override the short intervals. */
   settings?: Values;

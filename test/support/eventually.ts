@@ -1,4 +1,5 @@
-// Waits for a condition, which is checked again and again, with a deadline that only a failing test reaches.
+// Waits for a condition, which is checked again and again, with a deadline that only a failing test reaches: on a machine that
+// is busy with much else, the start of one process can take half a minute.
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
@@ -8,7 +9,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  deadlineMs = 30_000,
+  deadlineMs = 90_000,
 ): Promise<void> {
   const end = performance.now() + deadlineMs;
   for (;;) {
