@@ -19,6 +19,7 @@ import { nodeList } from './node-list.ts';
 import { packagedFile } from './packaged.ts';
 import { profileInto } from './roles.ts';
 import { sampleCost } from './sample.ts';
+import { registrationStorm } from './storm.ts';
 import { type Line, table } from './table.ts';
 import { heartbeatThroughput } from './throughput.ts';
 import { openWorkplace, progress } from './workplace.ts';
@@ -57,6 +58,10 @@ const rows: Record<string, Row> = {
   join: {
     help: 'time until 10 000 new nodes are registered, over TLS and by a join code',
     measure: coldNodes,
+  },
+  storm: {
+    help: 'registrations a second of 10 000 nodes from cold, on one server and on three that sync',
+    measure: registrationStorm,
   },
   return: { help: 'time until 1 000 nodes are back after their broker was killed', measure: returnOfNodes },
   gate: {

@@ -26,12 +26,17 @@ export class RequesterProcess {
   readonly #folder: string;
   readonly #apiPort: number;
 
-  static async start(broker: NatsServer): Promise<RequesterProcess> {
+  /** Starts it. `settings` are those of the section `requester`, in addition to the defaults. */
+  static async start(
+    broker: Pick<NatsServer, 'url'>,
+    settings: Record<string, unknown> = {},
+  ): Promise<RequesterProcess> {
     const folder = await newFolder();
     const apiPort = await freePort();
     const reports = join(folder, 'reports');
     await mkdir(reports);
-    const program = await start('requester', 'node-0', folder, broker, { api: { port: apiPort } }, [
+    const all = { api: { port: apiPort }, requester: settings };
+    const program = await start('requester', 'node-0', folder, broker, all, [
       '--report-on-signal',
       '--report-compact',
       '--report-exclude-network',
@@ -121,7 +126,7 @@ async function start(
   role: Role,
   id: string,
   folder: string,
-  broker: NatsServer,
+  broker: Pick<NatsServer, 'url'>,
   settings: Record<string, unknown>,
   nodeOptions: string[],
   env: Record<string, string> = {},

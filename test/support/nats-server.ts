@@ -12,6 +12,8 @@ export interface NatsServerOptions {
   config?: string;
   /** Whether it has JetStream; the default is yes. */
   jetstream?: boolean;
+  /** Whether it writes each message to the disk at once, as the requester's own broker does; the default is no. */
+  isSynced?: boolean;
   /** The scheme of `url`. */
   scheme?: 'nats' | 'tls';
   /** Its port; the default is a free one. */
@@ -53,8 +55,8 @@ export class NatsServer {
   async start(config = this.#config, writesLog = false): Promise<void> {
     this.#config = config;
     const file = join(this.folder, 'server.conf');
-    const jetstream =
-      this.#options.jetstream === false ? '' : `jetstream { store_dir: "${join(this.folder, 'store')}" }\n`;
+    const store = `store_dir: "${join(this.folder, 'store')}"${this.#options.isSynced ? ', sync_interval: always' : ''}`;
+    const jetstream = this.#options.jetstream === false ? '' : `jetstream { ${store} }\n`;
     await writeFile(file, `listen: "127.0.0.1:${this.#port}"\n${jetstream}${config}\n`);
     const child = spawn('nats-server', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;
