@@ -3,8 +3,23 @@
 // muster opens its own socket to a broker (see socket.ts), and a client of `nats` accepts one only through its transport
 // factory. The package's own `connect` sets a factory for its own socket, which cannot be replaced. The path below may
 // change with any release, so a test compares the version in package.json with the version for which this file was written.
+import { RequestOne } from 'nats/lib/nats-base-client/request.js';
+
 export {
   NatsConnectionImpl,
   setTransportFactory,
   type Transport,
 } from 'nats/lib/nats-base-client/internal_mod.js';
+
+// The client makes an error with its stack for each request, also for one that was answered, and throws it away. For an answer,
+// only the rest of that is done.
+const { resolver } = RequestOne.prototype;
+RequestOne.prototype.resolver = function (error, message): void {
+  if (error) {
+    resolver.call(this, error, message);
+    return;
+  }
+  this.timer.cancel();
+  this.deferred.resolve(message);
+  this.mux.cancel(this);
+};
