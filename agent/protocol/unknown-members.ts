@@ -28,10 +28,22 @@ export function keepUnknown<T extends object>(value: T, replaced: object | undef
 export const unknownOf = (value: object | undefined): Readonly<Record<string, unknown>> | undefined =>
   (value as Keeper | undefined)?.[unknownMembers];
 
-/** Returns a copy for JSON, in which every object has its unknown members behind the known ones. */
+/** Returns what is written as JSON, in which every object has its unknown members behind the known ones. Few records have some. */
 export function withUnknown<T>(value: T): T {
+  return hasUnknown(value) ? copyWithUnknown(value) : value;
+}
+
+function hasUnknown(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (unknownOf(value)) return true;
+  if (Array.isArray(value)) return value.some(hasUnknown);
+  for (const name in value) if (hasUnknown((value as Record<string, unknown>)[name])) return true;
+  return false;
+}
+
+function copyWithUnknown<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(withUnknown) as T;
-  const members = Object.entries(value).map(([name, member]) => [name, withUnknown(member)]);
+  if (Array.isArray(value)) return value.map(copyWithUnknown) as T;
+  const members = Object.entries(value).map(([name, member]) => [name, copyWithUnknown(member)]);
   return Object.fromEntries([...members, ...Object.entries(unknownOf(value) ?? {})]) as T;
 }

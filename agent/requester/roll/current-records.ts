@@ -48,13 +48,17 @@ export class CurrentRecords {
   }
 
   /**
-   * Applies an entry of the store that came from the watch or from a read. A write whose answer was lost is seen only here,
+   * Applies an entry of the store, read as `stored`, that came from the watch or from a read. A write whose answer was lost is seen only here,
    * and so are the writes of other requesters. `former` is what memory had under this id, also when it was removed because
    * the store was lost. `mayBeOlder` tells that the entry may be one that came back, so that its changes may have been
    * announced long ago.
    */
-  applyEntry(entry: BucketEntry, former: StoredRecord, { mayBeOlder = false } = {}): void {
-    const stored = readEntry(entry);
+  applyEntry(
+    entry: BucketEntry,
+    stored: StoredRecord,
+    former: StoredRecord,
+    { mayBeOlder = false } = {},
+  ): void {
     const changes = changesOf(entry, stored).filter(change => isNew(change, stored, former));
     this.apply(entry.key, stored, changes, { mayBeOlder });
   }

@@ -66,13 +66,19 @@ export class RecordWriter {
 
   /**
    * Makes the changes of one node one after the other, and returns what the rule said. The rule gets the record in the
-   * store, and is called again when somebody else wrote in the meantime. @throws BrokerError when the store does not
-   * answer, UnwrittenError when that was before the write; any error of the rule.
+   * store, and is called again when somebody else wrote in the meantime. With `mayBeNew`, an id of which memory knows nothing
+   * is taken for one of which the store has nothing, as long as the rule then writes: the store refuses that write if it has
+   * something. Most of the nodes that register are new, and so each of them saves one of two questions. @throws BrokerError when
+   * the store does not answer, UnwrittenError when that was before the write; any error of the rule.
    */
-  async change<T extends RecordChange>(id: string, rule: (stored: StoredRecord) => T): Promise<T> {
+  async change<T extends RecordChange>(
+    id: string,
+    rule: (stored: StoredRecord) => T,
+    { mayBeNew = false } = {},
+  ): Promise<T> {
     const endTurn = await this.#queue.begin(id);
     try {
-      return await this.#changeInTurn(id, rule);
+      return await this.#changeInTurn(id, rule, mayBeNew);
     } finally {
       endTurn();
     }
@@ -97,13 +103,18 @@ export class RecordWriter {
     }
   }
 
-  async #changeInTurn<T extends RecordChange>(id: string, rule: (stored: StoredRecord) => T): Promise<T> {
+  async #changeInTurn<T extends RecordChange>(
+    id: string,
+    rule: (stored: StoredRecord) => T,
+    mayBeNew: boolean,
+  ): Promise<T> {
     const { bucket, random, follower } = this.#options;
     const operation = random.uuid();
     let tried: T | undefined;
     const replaced = new Set<number>();
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-      const entry = await bucket.get(id).catch(throwUnwritten);
+      const isUnread = attempt === 1 && mayBeNew && this.#isUnknown(id);
+      const entry = isUnread ? undefined : await bucket.get(id).catch(throwUnwritten);
       if (entry) follower.applyReads(await this.#readNewIds(entry).catch(throwUnwritten));
       const stored = follower.applyRead(id, entry);
       if (!stored) {
@@ -120,6 +131,8 @@ export class RecordWriter {
         continue;
       }
       const outcome = rule(stored);
+      // What changes nothing is right only for what the store has.
+      if (!outcome.write && isUnread) continue;
       if (!outcome.write) return outcome;
       tried = outcome;
       const isStored = await this.#store({ id, entry, stored, operation }, outcome).catch(error =>
@@ -134,6 +147,11 @@ export class RecordWriter {
         ? `an earlier write of the record of node ${id} is not acknowledged`
         : `the record of node ${id} changes faster than it can be written`;
     throw new BrokerError('timeout', why);
+  }
+
+  #isUnknown(id: string): boolean {
+    const { kind, revision } = this.#options.follower.records.stored(id);
+    return kind === 'absent' && revision === 0;
   }
 
   #settle(id: string, stored: StoredRecord): RecordChange | undefined {
@@ -191,15 +209,24 @@ export class RecordWriter {
     const mark: WriteMark = { operation, operations, incarnation: await life.find() };
     const own = change && { ...change, Store: mark.incarnation };
     const changes = [...request.changes, ...announcer.unacknowledgedChanges(id), ...(own ? [own] : [])];
-    const revision = await write(bucket, { ...request, ...mark, changes });
-    if (revision === undefined) return false;
     const isWithdrawn = state === 'withdrawn';
-    const written: StoredRecord =
-      typeof state === 'string'
-        ? markerRecord(revision, { changes, operations, registration, tombstone, isWithdrawn })
-        : recordOf(revision, signed(state, mark));
-    follower.applyWrite(id, written, own && { ...own, Revision: revision });
-    return true;
+    const apply = (revision: number) => {
+      const written: StoredRecord =
+        typeof state === 'string'
+          ? markerRecord(revision, { changes, operations, registration, tombstone, isWithdrawn })
+          : recordOf(revision, signed(state, mark));
+      follower.applyWrite(id, written, own && { ...own, Revision: revision });
+    };
+    const { ownWrites } = follower;
+    try {
+      const onEncoded = (value: Uint8Array) => ownWrites.begin(id, value, apply);
+      const revision = await write(bucket, { ...request, ...mark, changes }, onEncoded);
+      if (revision === undefined) return false;
+      apply(revision);
+      return true;
+    } finally {
+      ownWrites.end(id);
+    }
   }
 }
 

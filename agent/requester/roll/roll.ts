@@ -189,7 +189,7 @@ export class Roll {
       }
       const isLost = this.records.stored(id).kind === 'lost';
       if (isTooOften || isLost || early.code === 'not_compute') return { ...early, session: undefined };
-      const outcome = await this.#writer.change(id, rule);
+      const outcome = await this.#writer.change(id, rule, { mayBeNew: true });
       isTaken = outcome.code === 'registered';
       return { ...outcome, session: outcome.write && session };
     } catch (error) {

@@ -6,6 +6,7 @@ import { BrokerError, type Bucket, type BucketEntry } from '../../transport/port
 import type { RollPolicy } from './admission.ts';
 import { CurrentRecords, type OnLoaded } from './current-records.ts';
 import { HeldMarkers, unknownNewId } from './held-markers.ts';
+import { OwnWrites } from './own-writes.ts';
 import type { Records } from './record-table.ts';
 import type { ChangeAnnouncer, RollObserver } from './roll-observer.ts';
 import { isNodeKey, readEntry } from './store.ts';
@@ -44,6 +45,8 @@ export class StoreFollower {
   readonly #current: CurrentRecords;
   readonly #comparison: StoreComparison;
   readonly #unreadable: UnreadableLog;
+  /** What this requester is writing. */
+  readonly ownWrites = new OwnWrites();
   /** During a pass over the store, the ids that have not come yet; otherwise undefined. */
   #missing: Set<string> | undefined;
   /** During a pass over a store that was lost, what memory had before; otherwise undefined. */
@@ -167,7 +170,7 @@ export class StoreFollower {
     }
     if (this.#comparison.isDue) return undefined;
     if (!entry) return this.#comparison.judge(id, absentRecord);
-    this.#current.applyEntry(entry, former);
+    this.#current.applyEntry(entry, readEntry(entry), former);
     // An older record that came back is in the store, and another one counts in its place.
     return this.records.stored(id);
   }
@@ -210,7 +213,7 @@ export class StoreFollower {
       this.#missing !== undefined && former.revision === 0 && entry.revision <= this.#newestBefore;
     if (mayBeOlder && !onFirst) this.#comparison.require();
     if (onFirst) this.#current.load(entry, onFirst);
-    else this.#applyWatched(entry, { mayBeOlder });
+    else if (this.#missing || !this.ownWrites.take(entry)) this.#applyWatched(entry, { mayBeOlder });
   }
 
   #applyWatched(entry: BucketEntry, { mayBeOlder }: { mayBeOlder: boolean }): void {
@@ -218,12 +221,13 @@ export class StoreFollower {
     const stored = readEntry(entry);
     const newId = this.#missing && unknownNewId(this.records, key, stored);
     if (newId !== undefined) this.#held.hold(newId, entry);
-    else this.#current.applyEntry(entry, this.#formerOf(key), { mayBeOlder });
+    else this.#current.applyEntry(entry, stored, this.#formerOf(key), { mayBeOlder });
     this.#applyHeld(this.#held.release(key, stored));
   }
 
   #applyHeld(markers: readonly BucketEntry[]): void {
-    for (const marker of markers) this.#current.applyEntry(marker, this.#formerOf(marker.key));
+    for (const marker of markers)
+      this.#current.applyEntry(marker, readEntry(marker), this.#formerOf(marker.key));
   }
 
   #formerOf(id: string): StoredRecord {

@@ -72,14 +72,20 @@ export interface WriteMark {
 /**
  * Writes once. When the answer is lost or the revision is outdated, the record is read again: if it contains our
  * operation, our write succeeded. @returns the new revision; undefined when somebody else wrote first. @throws
- * BrokerError when the store does not answer; `refused` when the record is too large to be read again.
+ * BrokerError when the store does not answer; `refused` when the record is too large to be read again. `onEncoded` is called
+ * with the value of a record before it is sent.
  */
-export async function write(bucket: Bucket, request: WriteRequest): Promise<number | undefined> {
+export async function write(
+  bucket: Bucket,
+  request: WriteRequest,
+  onEncoded: (value: Uint8Array) => void = () => undefined,
+): Promise<number | undefined> {
   const { id, state, revision } = request;
   try {
-    return typeof state === 'string'
-      ? await bucket.purge(id, revision, markerHeaders(request))
-      : await bucket.put(id, encode(state, request), revision);
+    if (typeof state === 'string') return await bucket.purge(id, revision, markerHeaders(request));
+    const value = encode(state, request);
+    onEncoded(value);
+    return await bucket.put(id, value, revision);
   } catch (error) {
     if (!(error instanceof BrokerError) || isRefusal(error)) throw error;
     // Without a quorum the record cannot be read, and a write that got no answer may still stand when there is one again.

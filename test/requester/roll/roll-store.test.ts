@@ -178,6 +178,48 @@ describe('two operators at once', () => {
   });
 });
 
+describe('a node that memory does not know', () => {
+  test('costs the store one write and no read', async () => {
+    const { broker, register } = await begin();
+    const operations: string[] = [];
+    broker.storeFault = operation => void operations.push(operation);
+    assert.equal((await register('node-1')).code, 'registered');
+    assert.deepEqual(operations, ['put']);
+  });
+
+  const known: Record<string, string | undefined> = {
+    'is rejected': bacalhauRecord('node-1').replace('APPROVED', 'REJECTED'),
+    'is approved': bacalhauRecord('node-1'),
+    'was deleted': undefined,
+    'has a record that cannot be read': 'no record',
+  };
+  for (const [what, value] of Object.entries(known)) {
+    test(`and of which the store says that it ${what} is answered as if memory knew that`, async () => {
+      const informed = await begin();
+      foreignWrite(informed.broker, 'node-1', value);
+      await informed.clock.settle();
+      const expected = await informed.register('node-1');
+      const { broker, roll, register } = await begin();
+      // The watch has not brought it yet.
+      broker.announce = () => undefined;
+      foreignWrite(broker, 'node-1', value);
+      assert.equal(roll.records.stored('node-1').revision, 0);
+      const outcome = await register('node-1');
+      const seen = ({ accepted, code, reason }: typeof outcome) => ({ accepted, code, reason });
+      assert.deepEqual(seen(outcome), seen(expected));
+      assert.equal(roll.records.get('node-1')?.Membership, informed.roll.records.get('node-1')?.Membership);
+    });
+  }
+
+  test('is not let in when the store may not be written', async () => {
+    const { broker, roll, register } = await begin();
+    broker.failNext('put', { fault: 'no_quorum' });
+    await assert.rejects(register('node-1'), { fault: 'no_quorum' });
+    assert.equal(roll.records.get('node-1'), undefined);
+    assert.equal((await register('node-1')).code, 'registered');
+  });
+});
+
 describe('a cluster that chooses a leader', () => {
   test('may refuse a write because of an earlier attempt of it, which stands a moment later', async () => {
     let carryOut = async (): Promise<unknown> => undefined;
