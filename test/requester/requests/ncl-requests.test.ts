@@ -179,7 +179,7 @@ describe('what a requester answers to a control request', () => {
       Details: null,
       Code: 'ConcurrentUpdate',
     });
-    broker.failNext('get', { fault: 'timeout' });
+    broker.failNext('put', { fault: 'timeout' });
     const silent = JSON.parse(await ask(handshake(node))).payload;
     assert.deepEqual([silent.Code, silent.HTTPStatusCode], ['', 0]);
     assert.match(silent.Cause, /^failed to process request: the node info store does not answer/);

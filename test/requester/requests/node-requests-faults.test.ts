@@ -16,7 +16,7 @@ describe('a store that does not answer', () => {
     await roll.decide('node-1', decision, rejectNode);
     await register('node-1', sender());
     const Session = roll.records.get('node-1')?.Muster?.Session;
-    broker.storeFault = operation => (operation === 'get' ? { fault: 'timeout' } : undefined);
+    broker.storeFault = operation => (/^(get|put)$/.test(operation) ? { fault: 'timeout' } : undefined);
     for (const id of ['node-1', 'node-2']) {
       assert.deepEqual(await register(id, sender()), {
         error: 'the node info store does not answer; try again',
@@ -198,7 +198,7 @@ test('requests beyond the limit are refused as busy, and later ones are answered
       JSON.stringify({ Info: computeInfo(id), Muster: sender() }),
       60_000,
     );
-  broker.storeFault = operation => (operation === 'get' ? { fault: 'timeout' } : undefined);
+  broker.storeFault = operation => (operation === 'put' ? { fault: 'timeout' } : undefined);
   const answers = Array.from({ length: 4_196 }, (_, i) => ask(`n-${i}`));
   await clock.settle();
   broker.storeFault = undefined;
