@@ -12,11 +12,11 @@ import {
   textMap,
   texts,
 } from './schema.ts';
+import { zeroTime } from './zero-time.ts';
+
+export { zeroTime };
 
 export type NodeType = 'Compute' | 'Requester';
-
-/** The text that Go writes for a time that is not set. */
-export const zeroTime = '0001-01-01T00:00:00Z';
 
 const computeNodeInfoSchema = struct({
   ExecutionEngines: texts(),

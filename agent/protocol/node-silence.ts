@@ -1,5 +1,5 @@
 // Says for how long a node has been silent, as far as the server that shows it knows.
-import { zeroTime } from './node-info.ts';
+import { zeroTime } from './zero-time.ts';
 
 /** What is read of a node. */
 export interface HeardNode {

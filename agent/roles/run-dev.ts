@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { takeNotifyRequest } from '../config/environment.ts';
 import type { LoadedSettings } from '../config/load.ts';
 import { devFolder } from '../config/paths.ts';
-import { shellLine } from '../output/shell-word.ts';
 import { MusterError } from '../system/errors.ts';
 import { makeFolder } from '../system/files.ts';
 import { holdFolder } from '../system/role-socket.ts';
+import { shellLine } from '../system/shell-word.ts';
 import { describeHolder } from './describe-holder.ts';
 import { giveDevIds } from './dev-ids.ts';
 import {

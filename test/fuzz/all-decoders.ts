@@ -8,6 +8,7 @@ import { machineDecoders } from './machine-decoders.ts';
 import { messageDecoders } from './message-decoders.ts';
 import { nameDecoders } from './name-decoders.ts';
 import { storeDecoders } from './store-decoders.ts';
+import { webDecoders } from './web-decoders.ts';
 
 export const allDecoders: readonly Decoder[] = [
   ...messageDecoders,
@@ -18,4 +19,5 @@ export const allDecoders: readonly Decoder[] = [
   ...fileDecoders,
   ...machineDecoders,
   ...liveDecoders,
+  ...webDecoders,
 ];

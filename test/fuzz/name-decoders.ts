@@ -19,6 +19,7 @@ import {
   joinToken,
   readJoinCode,
 } from '../../agent/protocol/join-code.ts';
+import { parseSelector } from '../../agent/protocol/label-selector.ts';
 import { listenerOf, listenerToken } from '../../agent/protocol/listener.ts';
 import {
   decodePublicKey,
@@ -41,8 +42,6 @@ import {
   parseEventSubject,
   parseManagementSubject,
 } from '../../agent/protocol/subjects.ts';
-import { parseSelector } from '../../agent/requester/api/label-selector.ts';
-import { RequestFault } from '../../agent/requester/api/problem.ts';
 import { nodeKeyOf } from '../../agent/requester/enrolment/live-connection.ts';
 import { readEventId } from '../../agent/requester/events/membership-event.ts';
 import { hostOf } from '../../agent/system/host-header.ts';
@@ -325,13 +324,12 @@ export const nameDecoders: readonly Decoder[] = [
   ),
   text(
     'a selector of labels',
-    'requester/api/label-selector.ts parseSelector',
+    'protocol/label-selector.ts parseSelector',
     fc.constantFrom('env=prod,zone in (eu, us),!spot,cores>4', 'a', 'a!=b', 'a notin (b)', 'a<1'),
     input => {
       const matches = parseSelector(input);
       return matches({ env: 'prod', zone: 'eu', cores: '8' });
     },
-    { isExpected: error => error instanceof RequestFault },
   ),
   text(
     'a Host header',
@@ -342,7 +340,7 @@ export const nameDecoders: readonly Decoder[] = [
   ),
   text(
     'a duration',
-    'config/units.ts parseDuration',
+    'protocol/duration.ts parseDuration',
     fc.constantFrom('15s', '1m30s', '500ms', '1.5h'),
     parseDuration,
     {

@@ -1,11 +1,12 @@
 // Filters and sorts a list of nodes by query parameters: those of Bacalhau's API, and `condition` and `silent-for`.
 import { parseDuration } from '../../config/units.ts';
+import { ProtocolError } from '../../protocol/error.ts';
 import { type NodeOrder, nodeOrders } from '../../protocol/http.ts';
+import { parseSelector, type Selector } from '../../protocol/label-selector.ts';
 import { type ChoosesNode, isChosen, type NodeFilter } from '../../protocol/node-filter.ts';
 import { healths } from '../../protocol/node-state.ts';
 import type { Resources } from '../../protocol/resources.ts';
 import type { NodeView } from '../directory/node-view.ts';
-import { parseSelector } from './label-selector.ts';
 import { RequestFault } from './problem.ts';
 
 /** Whom the list is for. They see another status of a node: its health, or whether it is connected. */
@@ -35,8 +36,17 @@ export function queryNodes(
  */
 export function readFilter(parameters: URLSearchParams): ChoosesNode {
   const filter = filterOf(parameters);
-  const selects = parseSelector(parameters.getAll('labels').filter(Boolean).join(','));
+  const selects = selectorOf(parameters.getAll('labels').filter(Boolean).join(','));
   return (node, now) => isChosen(node, filter, now) && selects(node.Info.Labels ?? {});
+}
+
+function selectorOf(text: string): Selector {
+  try {
+    return parseSelector(text);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new RequestFault(400, error.message);
+  }
 }
 
 /**

@@ -13,3 +13,11 @@ addEventListener('hashchange', () => {
 export function goTo(view: string, name = '', query: Readonly<Record<string, string>> = {}): void {
   location.hash = fragmentOf(view, name, query);
 }
+
+/** Changes some parameters of the place without a step for the browser's way back, as while somebody types. Empty ones go. */
+export function changeQuery(changes: Readonly<Record<string, string>>): void {
+  const { view, name, query } = place.peek();
+  const fragment = fragmentOf(view, name, { ...Object.fromEntries(query), ...changes });
+  history.replaceState(null, '', fragment);
+  place.value = readPlace(fragment);
+}

@@ -1,8 +1,9 @@
 // Tells people what became of a wish about many nodes, and how to try the rest again.
-import { shellLine } from '../../../output/shell-word.ts';
+
 import { print, showMessage } from '../../../output/terminal.ts';
 import { type ErrorCode, exitCodes } from '../../../system/errors.ts';
 import { printable } from '../../../system/printable.ts';
+import { shellLine } from '../../../system/shell-word.ts';
 import type { Outcome } from './carry-out.ts';
 import { selectionFlags } from './choose-nodes.ts';
 import type { Deed } from './deed.ts';

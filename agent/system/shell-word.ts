@@ -1,5 +1,5 @@
 // Writes words as a shell reads them, so that a command in a message can be copied.
-import { escapeText } from '../system/escape.ts';
+import { escapeText } from './escape.ts';
 
 /** Returns the words as a line for a POSIX shell. Nothing in it can steer a terminal. */
 export const shellLine = (words: readonly string[]): string => words.map(shellWord).join(' ');
@@ -19,4 +19,4 @@ function shellWord(word: string): string {
 }
 
 const bytes = (character: string): string =>
-  [...Buffer.from(character)].map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+  [...new TextEncoder().encode(character)].map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');

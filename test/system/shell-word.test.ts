@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { shellLine } from '../../agent/output/shell-word.ts';
+import { shellLine } from '../../agent/system/shell-word.ts';
 
 test('plain words stay as they are, and others are quoted as little as possible', () => {
   assert.equal(shellLine(['muster', '--labels=rack=b7', 'gpu_1']), 'muster --labels=rack=b7 gpu_1');

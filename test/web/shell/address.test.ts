@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { fragmentOf, readPlace } from '../../agent/web/shell/address.ts';
+import { fragmentOf, readPlace } from '../../../agent/web/shell/address.ts';
 
 test('an address without a place leads to the nodes', () => {
   for (const fragment of ['', '#', '#/', '/'])
@@ -20,9 +20,11 @@ test('a query leaves out what is empty', () => {
 });
 
 test('the address of each place leads back to it', () => {
-  const text = fc.string({ unit: 'binary' }).filter(each => each.isWellFormed());
+  const text = fc.string({
+    unit: fc.constantFrom('a', '/', '?', '%', '&', '=', '#', ' ', '+', '2', 'é', '😀'),
+  });
   fc.assert(
-    fc.property(text, fc.dictionary(text, text.filter(Boolean)), (name, query) => {
+    fc.property(text, fc.dictionary(text, text.filter(Boolean), { maxKeys: 4 }), (name, query) => {
       const place = readPlace(fragmentOf('node', name, query));
       assert.equal(place.name, name);
       assert.deepEqual([...place.query], [...new URLSearchParams(query)]);

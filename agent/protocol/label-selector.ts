@@ -1,5 +1,5 @@
 // Reads label selectors as Kubernetes and Bacalhau write them: `env=prod,zone in (eu, us),!spot,cores>4`.
-import { RequestFault } from './problem.ts';
+import { ProtocolError } from './error.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 export type Selector = (labels: Labels) => boolean;
@@ -7,7 +7,7 @@ export type Selector = (labels: Labels) => boolean;
 /**
  * Reads requirements that are joined by commas; a node must meet all of them: `k=v`, `k==v`, `k!=v`, `k in (a,b)`, `k
  * notin (a,b)`, `k`, `!k`, `k>1`, `k<1`. `!=` and `notin` also match a node that does not have the key. Empty text
- * matches every node. @throws RequestFault 400, which says what was found and what was expected.
+ * matches every node. @throws ProtocolError, which says what was found and what was expected.
  */
 export function parseSelector(text: string): Selector {
   const reader = new Reader(text);
@@ -129,11 +129,11 @@ class Reader {
     return /^[^=!(),<>]/.test(this.#tokens[this.#next] ?? '');
   }
 
-  #fault(wanted: string): RequestFault {
+  #fault(wanted: string): ProtocolError {
     const found = this.done ? 'its end' : `"${this.#tokens[this.#next]}"`;
     const shown = this.#text.length > 200 ? `${this.#text.slice(0, 200)}…` : this.#text;
-    return new RequestFault(
-      400,
+    return new ProtocolError(
+      'malformed',
       `cannot read the label selector "${shown}": found ${found}, expected ${wanted}`,
     );
   }

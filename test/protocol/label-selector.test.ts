@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseSelector } from '../../../agent/requester/api/label-selector.ts';
-import { RequestFault } from '../../../agent/requester/api/problem.ts';
+import { ProtocolError } from '../../agent/protocol/error.ts';
+import { parseSelector } from '../../agent/protocol/label-selector.ts';
 
 const labels = { env: 'prod', zone: 'eu-west-1', cores: '8', empty: '', owner: 'team-a', big: '007' };
 
@@ -73,8 +73,8 @@ for (const [selector, said] of wrong) {
     assert.throws(
       () => parseSelector(selector),
       (error: unknown) => {
-        assert.ok(error instanceof RequestFault);
-        assert.equal(error.status, 400);
+        assert.ok(error instanceof ProtocolError);
+        assert.equal(error.fault, 'malformed');
         assert.match(error.message, said);
         return true;
       },
@@ -82,7 +82,7 @@ for (const [selector, said] of wrong) {
   });
 }
 
-test('any text is either read or refused with status 400', () => {
+test('any text is either read or refused by its usual error', () => {
   const piece = fc.constantFrom(
     'a',
     'b',
@@ -109,7 +109,7 @@ test('any text is either read or refused with status 400', () => {
       try {
         assert.equal(typeof parseSelector(selector)(labels), 'boolean');
       } catch (error) {
-        assert.ok(error instanceof RequestFault, String(error));
+        assert.ok(error instanceof ProtocolError, String(error));
       }
     }),
   );

@@ -1,0 +1,180 @@
+// What an operator can decide about nodes: for which nodes it is possible, what it will change, the request and the command line
+// that do it, and what takes it back.
+import type { DecisionAction, DecisionBody } from '../../protocol/http.ts';
+import { type LabelChange, labelWords } from '../../protocol/label.ts';
+import type { RollRow } from '../../protocol/roll-rows.ts';
+import { shellLine } from '../../system/shell-word.ts';
+
+export const actions = ['approve', 'reject', 'cordon', 'uncordon', 'drain', 'label', 'delete'] as const;
+export type Action = (typeof actions)[number];
+
+/** What the operator types beside the decision. Times are as they were typed, because the command line takes them so. */
+export interface Wish {
+  readonly reason: string;
+  readonly labels: LabelChange;
+  readonly forText: string;
+  readonly forSeconds: number;
+  readonly deadlineText: string;
+  readonly deadlineSeconds: number;
+}
+
+export const noWish: Wish = {
+  reason: '',
+  labels: {},
+  forText: '',
+  forSeconds: 0,
+  deadlineText: '',
+  deadlineSeconds: 0,
+};
+
+export interface Deed {
+  /** What a button says. */
+  readonly title: string;
+  /** What it is called once it is done, such as `approved`. */
+  readonly done: string;
+  /** What will happen, a sentence for each thing. */
+  readonly effects: readonly string[];
+  /** The fields that it asks for besides the confirmation. */
+  readonly asks: readonly ('reason' | 'for' | 'deadline' | 'labels' | 'id')[];
+  /** Returns why it cannot be done to a node; undefined when it can. */
+  leaveOut(row: RollRow): string | undefined;
+}
+
+const beRequester = ({ type }: RollRow): string | undefined =>
+  type === 'Requester' ? 'a requester' : undefined;
+
+export const deeds: Readonly<Record<Action, Deed>> = {
+  approve: {
+    title: 'Approve',
+    done: 'approved',
+    effects: ['The node takes part: others may give it work from now on.'],
+    asks: ['reason'],
+    leaveOut: row => beRequester(row) ?? (row.approval === 'APPROVED' ? 'already approved' : undefined),
+  },
+  reject: {
+    title: 'Reject',
+    done: 'rejected',
+    effects: ['The node may not take part. It is told the reason, and it can be approved later.'],
+    asks: ['reason'],
+    leaveOut: row => beRequester(row) ?? (row.approval === 'REJECTED' ? 'already rejected' : undefined),
+  },
+  cordon: {
+    title: 'Cordon',
+    done: 'cordoned',
+    effects: ['No new work is to be given to the node. What runs there goes on.'],
+    asks: ['reason', 'for'],
+    leaveOut: row => beRequester(row) ?? (row.cordon ? 'already cordoned' : undefined),
+  },
+  uncordon: {
+    title: 'Uncordon',
+    done: 'uncordoned',
+    effects: ['New work may be given to the node again. A drain ends with it.'],
+    asks: [],
+    leaveOut: row => beRequester(row) ?? (row.cordon ? undefined : 'not cordoned'),
+  },
+  drain: {
+    title: 'Drain',
+    done: 'draining',
+    effects: ['No new work is to be given to the node, and the end of what runs there is awaited.'],
+    asks: ['reason', 'deadline', 'for'],
+    leaveOut: row => {
+      if (row.approval === 'REJECTED') return 'rejected';
+      return beRequester(row) ?? (row.cordon?.drain ? `already ${row.cordon.drain}` : undefined);
+    },
+  },
+  label: {
+    title: 'Label',
+    done: 'labelled',
+    effects: ['These labels are stronger than those that the node sends itself.'],
+    asks: ['labels', 'reason'],
+    leaveOut: beRequester,
+  },
+  delete: {
+    title: 'Delete',
+    done: 'deleted',
+    effects: [
+      'The node leaves the roll, and its agent goes quiet.',
+      'It comes back only by hand: by Undo, or when its agent is started again.',
+    ],
+    asks: ['id', 'reason'],
+    leaveOut: beRequester,
+  },
+};
+
+/** A request about one node. */
+export interface Decision {
+  readonly id: string;
+  readonly body: DecisionBody;
+}
+
+/**
+ * Returns the request that carries out an action on a node. The requester refuses it when the node is not any more what `row` has
+ * shown: with another membership, or another key.
+ */
+export function decisionAbout(row: RollRow, action: Action, wish: Wish): Decision {
+  const isShown = action === 'approve' || action === 'reject' || action === 'delete';
+  return {
+    id: row.id,
+    body: {
+      ...bodyOf(action, wish.reason),
+      ShownMembership: row.approval,
+      ...(isShown && row.fingerprint ? { Fingerprint: row.fingerprint } : {}),
+      ...(action === 'label' ? { Labels: wish.labels } : {}),
+      ...(action === 'drain' && wish.deadlineSeconds > 0 ? { DeadlineSeconds: wish.deadlineSeconds } : {}),
+      ...((action === 'drain' || action === 'cordon') && wish.forSeconds > 0
+        ? { ForSeconds: wish.forSeconds }
+        : {}),
+    },
+  };
+}
+
+/** Returns the command that does the same. */
+export function commandOf(action: Action, ids: readonly string[], wish: Wish): string {
+  const { asks } = deeds[action];
+  const flags = [
+    ...(asks.includes('for') && wish.forText ? ['--for', wish.forText] : []),
+    ...(asks.includes('deadline') && wish.deadlineText ? ['--deadline', wish.deadlineText] : []),
+    ...(asks.includes('reason') && wish.reason ? ['-m', wish.reason] : []),
+  ];
+  const labels = asks.includes('labels') ? labelWords(wish.labels) : [];
+  return shellLine(['muster', 'node', action, ...ids, ...labels, ...flags]);
+}
+
+/**
+ * Returns the request that takes an action back, for a node that was as `row` says before; undefined when nothing does. A node
+ * that waited for approval is rejected then, because nobody can make it wait again.
+ */
+export function takeBack(row: RollRow, action: Action, wish: Wish): Decision | undefined {
+  const of = (back: DecisionAction, more: Partial<DecisionBody> = {}, reason = '') => ({
+    id: row.id,
+    body: { ...bodyOf(back, reason), ...more },
+  });
+  switch (action) {
+    case 'approve':
+      return of('reject', { ShownMembership: 'APPROVED' });
+    case 'reject':
+      return row.approval === 'APPROVED' ? of('approve', { ShownMembership: 'REJECTED' }) : undefined;
+    case 'cordon':
+    case 'drain':
+      return row.cordon ? undefined : of('uncordon');
+    case 'uncordon':
+      return row.cordon ? of(row.cordon.drain ? 'drain' : 'cordon', {}, row.cordon.reason) : undefined;
+    case 'label':
+      return of('label', { Labels: labelsBefore(row, wish.labels) });
+    case 'delete':
+      return of('undelete');
+  }
+}
+
+const bodyOf = (action: DecisionAction, reason: string): DecisionBody => ({
+  Action: action,
+  Message: reason,
+  Actor: '',
+  Exact: true,
+});
+
+/** A label that came from the node itself comes back by itself when that of the operator is removed. */
+function labelsBefore({ labels }: RollRow, change: LabelChange): LabelChange {
+  const before = new Map(labels.map(({ key, value, from }) => [key, from === 'node' ? null : value]));
+  return Object.fromEntries(Object.keys(change).map(key => [key, before.get(key) ?? null]));
+}

@@ -1,0 +1,57 @@
+// Tells what became of decisions, and offers to take back those that were carried out.
+import type { RollRow } from '../../protocol/roll-rows.ts';
+import { announce } from '../shell/announce.ts';
+import { carryOut, type Outcome } from './carry-out.ts';
+import { type Action, deeds, takeBack, type Wish } from './deeds.ts';
+
+export interface Decided {
+  readonly action: Action;
+  /** The nodes as they were before, in the order of the outcomes. */
+  readonly rows: readonly RollRow[];
+  readonly wish: Wish;
+  readonly outcomes: readonly Outcome[];
+}
+
+const maxLines = 5;
+
+export function tellOutcomes({ action, rows, wish, outcomes }: Decided): void {
+  const failed = outcomes.filter(({ fault }) => fault);
+  const carriedOut = rows.filter((_row, index) => !outcomes[index]?.fault);
+  if (carriedOut.length > 0) {
+    const back = carriedOut.flatMap(row => takeBack(row, action, wish) ?? []);
+    announce({
+      text: `${nodesText(carriedOut.map(({ id }) => id))} ${deeds[action].done}`,
+      isFault: false,
+      more:
+        back.length > 0 && back.length < carriedOut.length ? [`Undo is about ${back.length} of them`] : [],
+      ...(back.length > 0
+        ? { undo: () => void carryOut(back).then(undone => tellUndone(deeds[action].done, undone)) }
+        : {}),
+    });
+  }
+  if (failed.length > 0) tellFaults(`not ${deeds[action].done}`, failed);
+}
+
+function tellUndone(done: string, outcomes: readonly Outcome[]): void {
+  const failed = outcomes.filter(({ fault }) => fault);
+  const ids = outcomes.filter(({ fault }) => !fault).map(({ id }) => id);
+  if (ids.length > 0) announce({ text: `${nodesText(ids)}: not ${done} any more`, isFault: false, more: [] });
+  if (failed.length > 0) tellFaults('not taken back', failed);
+}
+
+function tellFaults(what: string, failed: readonly Outcome[]): void {
+  const lines = failed.slice(0, maxLines).flatMap(({ id, fault }) => {
+    if (!fault) return [];
+    const where = failed.length > 1 && !fault.message.includes(id) ? `${id}: ` : '';
+    return [`${where}${fault.message}`, ...(fault.hint && failed.length === 1 ? [fault.hint] : [])];
+  });
+  const rest = failed.length > maxLines ? [`and ${failed.length - maxLines} more`] : [];
+  announce({
+    text: `${nodesText(failed.map(({ id }) => id))} ${what}`,
+    isFault: true,
+    more: [...lines, ...rest],
+  });
+}
+
+const nodesText = (ids: readonly string[]): string =>
+  ids.length === 1 ? `${ids[0]}` : `${ids.length} nodes`;

@@ -1,0 +1,62 @@
+// The frame around every view: the header, what the connection does, and the view that the address names.
+import { useState } from 'preact/hooks';
+import { feedState, head } from '../feed/roll.ts';
+import { firstView } from '../shell/address.ts';
+import { useKeys } from '../shell/keys.ts';
+import { place } from '../shell/place.ts';
+import { Header } from './header.tsx';
+import { Help } from './help.tsx';
+import { Notices } from './notices.tsx';
+import { SignIn } from './sign-in.tsx';
+import { views } from './views.ts';
+import './frame.css';
+
+export function Shell() {
+  const [isHelping, setHelping] = useState(false);
+  useKeys({ '?': () => setHelping(true) });
+  const { view, name } = place.value;
+  const Shown = (views.find(({ word }) => word === view) ?? views.find(({ word }) => word === firstView))
+    ?.Show;
+  const state = feedState.value;
+  return (
+    <>
+      <Header onHelp={() => setHelping(true)} />
+      <ConnectionLine />
+      {state.kind === 'refused' ? (
+        <main class="narrow">
+          <h1>Sign in</h1>
+          <SignIn reason={state.reason} hint={state.hint} />
+        </main>
+      ) : (
+        Shown && (
+          <main>
+            <Shown name={name} />
+          </main>
+        )
+      )}
+      <Notices />
+      {isHelping && <Help onClose={() => setHelping(false)} />}
+    </>
+  );
+}
+
+/** Says that what is shown may be old, or that the requester itself says that something is wrong. */
+function ConnectionLine() {
+  const state = feedState.value;
+  const { state: requesterState = 'ready', reason = '' } = head.value ?? {};
+  if (state.kind === 'lost')
+    return (
+      <p class="line fault" role="alert">
+        The requester does not answer, trying again. {head.value && 'What you see is how it was before.'}{' '}
+        <span class="dim">({state.reason})</span>
+      </p>
+    );
+  if (state.kind === 'live' && requesterState !== 'ready')
+    return (
+      <p class="line warning" role="status">
+        The requester is {requesterState}
+        {reason && `: ${reason}`}.
+      </p>
+    );
+  return null;
+}

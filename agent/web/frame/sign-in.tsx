@@ -1,0 +1,52 @@
+// Asks for an operator's token. It is shown to the requester with the roll, which says whose it is.
+import { useState } from 'preact/hooks';
+import { signIn } from '../feed/session.ts';
+import { CommandLine } from '../shell/command-line.tsx';
+import { signInFault } from './sign-in-fault.ts';
+
+export interface SignInProps {
+  /** Why there is no roll without a token, or why that token was not accepted; empty when reads need none. */
+  reason: string;
+  hint: string;
+}
+
+export function SignIn({ reason, hint }: SignInProps) {
+  const [text, setText] = useState('');
+  const fault = signInFault.value || reason;
+  const submit = (event: Event) => {
+    event.preventDefault();
+    signInFault.value = '';
+    if (text.trim() !== '') signIn(text.trim());
+  };
+  return (
+    <form class="sign-in" onSubmit={submit}>
+      {fault && (
+        <p class="fault-text" role="alert">
+          {sentence(fault)}
+        </p>
+      )}
+      {hint && <p class="dim">{sentence(hint)}</p>}
+      <label>
+        Operator's token
+        <input
+          type="password"
+          value={text}
+          onInput={({ currentTarget }) => setText(currentTarget.value)}
+          autocomplete="off"
+          spellcheck={false}
+          data-first
+        />
+      </label>
+      <p class="dim">It is kept for this tab only, and forgotten when the tab is closed.</p>
+      <button type="submit" class="main">
+        Sign in
+      </button>
+      <p class="dim">On a machine that has a token, this command opens the page signed in:</p>
+      <CommandLine command="muster ui" />
+    </form>
+  );
+}
+
+/** Returns a sentence with a capital letter and a full stop. */
+const sentence = (text: string): string =>
+  `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;

@@ -1,0 +1,51 @@
+// Makes rows of the live roll for tests.
+import type { RollRow } from '../../agent/protocol/roll-rows.ts';
+
+/** Returns the row of an approved, healthy node, with some members changed. */
+export function rollRow(id: string, changes: Partial<RollRow> = {}): RollRow {
+  return {
+    id,
+    type: 'Compute',
+    host: id,
+    machine: {
+      os: 'Debian GNU/Linux 13',
+      kernel: '6.12',
+      arch: 'amd64',
+      cpuModel: 'EPYC',
+      cpus: 64,
+      memory: 512e9,
+      disk: 4e12,
+      virtualisation: '',
+      gpuDriver: '',
+    },
+    approval: 'APPROVED',
+    status: 'HEALTHY',
+    notes: [],
+    conditions: [],
+    labels: [],
+    schedulable: true,
+    cordon: null,
+    decision: null,
+    capacity: { cpu: 64, memory: 512e9, disk: 4e12, gpu: 0 },
+    gpus: [],
+    heardAt: 1000,
+    left: false,
+    address: '10.0.0.1',
+    fingerprint: 'ABCD-EFGH-IJKL-MNOP',
+    joinCode: '',
+    registeredAt: 500,
+    version: '0.1.0',
+    protocol: 'bprotocol/v2',
+    conflict: null,
+    unverified: false,
+    isBack: false,
+    watches: false,
+    available: { cpu: 32, memory: 256e9, disk: 2e12, gpu: 0 },
+    used: null,
+    gpuUse: [],
+    running: null,
+    waiting: null,
+    figuresAt: 1000,
+    ...changes,
+  };
+}
