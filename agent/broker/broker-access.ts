@@ -2,12 +2,11 @@
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import type { CurveKey } from '../protocol/sealed-box.ts';
+import { inspectCurveKey, loadCurveKey } from '../transport/curve-key.ts';
 import {
-  inspectCurveKey,
   inspectKeyPair,
   type KeyPair,
   keyPairOf,
-  loadCurveKey,
   loadKeyPair,
   parseKeyPair,
   signWith,

@@ -14,7 +14,11 @@ export interface Clock {
 }
 
 export const systemClock: Clock = {
-  monotonic: () => performance.now(),
+  monotonic() {
+    // `performance` would load another module of Node at each start.
+    const [seconds, nanoseconds] = process.hrtime();
+    return seconds * 1000 + nanoseconds / 1e6;
+  },
   now: () => new Date(),
   after(delayMs, fn) {
     const handle = setTimeout(fn, Math.max(0, delayMs));

@@ -2,10 +2,11 @@
 
 import { hash } from 'node:crypto';
 import type { Authenticator } from 'nats';
-import { credsAuthenticator, tokenAuthenticator, usernamePasswordAuthenticator } from 'nats';
+import { tokenAuthenticator, usernamePasswordAuthenticator } from 'nats';
 import { reasonOf } from '../system/errors.ts';
 import { readBounded } from '../system/read-file.ts';
 import { rememberSecret } from '../system/secrets.ts';
+import { parseCreds } from './creds-file.ts';
 import { ConnectFailure, keyCredentials } from './failure.ts';
 import { type KeyPair, signWith } from './key-pair.ts';
 
@@ -50,7 +51,7 @@ export async function readCredentials(credentials: Credentials): Promise<LoadedC
   }
   if (credsFile) {
     const text = await readSecret('nats.credsFile', credsFile);
-    return { authenticator: parseCreds(text, credsFile), source: `nats.credsFile (${credsFile})` };
+    return { authenticator: loadCreds(text, credsFile), source: `nats.credsFile (${credsFile})` };
   }
   if (!user && credentials.key) return loadKey(credentials.key, credentials);
   if (!user) return undefined;
@@ -67,10 +68,8 @@ function loadKey(key: KeyPair, { joinToken, keyToken }: Credentials): LoadedCred
     authenticator: ((nonce?: string) => {
       if (!nonce) return {};
       loaded.source = keyCredentials;
-      const sig = signWith(key, Buffer.from(nonce)).toString('base64url');
       return {
-        nkey: key.userKey,
-        sig,
+        ...signed(key, nonce),
         ...(joinToken ? { auth_token: joinToken } : {}),
         ...(keyToken ? { jwt: keyToken } : {}),
       };
@@ -109,13 +108,18 @@ async function readSecret(setting: string, path: string): Promise<string> {
   return text;
 }
 
-function parseCreds(text: string, path: string): Authenticator {
-  const authenticator = credsAuthenticator(new TextEncoder().encode(`${text}\n`));
+function loadCreds(text: string, path: string): Authenticator {
   try {
-    authenticator('probe');
+    const { jwt, key } = parseCreds(text);
+    return ((nonce = '') => ({ jwt, ...(nonce && signed(key, nonce)) })) as Authenticator;
   } catch {
     // The cause is left out, because it could quote the file.
     throw new ConnectFailure('credentials', `nats.credsFile: ${path} is not a NATS credentials file`);
   }
-  return authenticator;
 }
+
+/** Returns the proof that this client has the key: its public half, and a signature of what the broker sent. */
+const signed = (key: KeyPair, nonce: string): { nkey: string; sig: string } => ({
+  nkey: key.userKey,
+  sig: signWith(key, Buffer.from(nonce)).toString('base64url'),
+});

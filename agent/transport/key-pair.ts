@@ -1,7 +1,6 @@
 // Makes, saves and reads key pairs: ed25519 nkeys whose private seed never leaves a file of its owner.
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { decodeSeed, encodePublicKey, encodeSeed, type KeyKind } from '../protocol/nkey.ts';
-import { type CurveKey, curveKeyOf } from '../protocol/sealed-box.ts';
 import { MusterError } from '../system/errors.ts';
 import { closeToOthers, writeFileAtomic } from '../system/files.ts';
 import { readOwnFile } from '../system/read-file.ts';
@@ -30,12 +29,8 @@ export async function loadKeyPair(path: string, kind: KeyKind, texts: KeyFileTex
   return keyPairOf(await loadSeed(path, kind, texts), kind);
 }
 
-/** Reads the key that encrypts in the file `path`, or makes one, as `loadKeyPair`. */
-export async function loadCurveKey(path: string, texts: KeyFileTexts): Promise<CurveKey> {
-  return curveKeyOf(await loadSeed(path, 'curve', texts));
-}
-
-async function loadSeed(path: string, kind: KeyKind, texts: KeyFileTexts): Promise<Buffer> {
+/** Reads the seed of a key in the file `path`, or makes one, as `loadKeyPair`. */
+export async function loadSeed(path: string, kind: KeyKind, texts: KeyFileTexts): Promise<Buffer> {
   const kept = await readOwnFile(path, 1024);
   if (!kept) {
     const made = randomBytes(32);
@@ -57,14 +52,18 @@ export async function inspectKeyPair(
   kind: KeyKind,
   texts: KeyFileTexts,
 ): Promise<KeyPair | undefined> {
-  const kept = await readOwnFile(path, 1024);
-  return kept && parseKeyPair(path, kept.data, kind, texts);
+  const seed = await inspectSeed(path, kind, texts);
+  return seed && keyPairOf(seed, kind);
 }
 
-/** Reads the key that encrypts in the file `path`, and changes nothing, as `inspectKeyPair`. */
-export async function inspectCurveKey(path: string, texts: KeyFileTexts): Promise<CurveKey | undefined> {
+/** Reads the seed of a key in the file `path`, and changes nothing, as `inspectKeyPair`. */
+export async function inspectSeed(
+  path: string,
+  kind: KeyKind,
+  texts: KeyFileTexts,
+): Promise<Buffer | undefined> {
   const kept = await readOwnFile(path, 1024);
-  return kept && curveKeyOf(parseSeed(path, kept.data, 'curve', texts));
+  return kept && parseSeed(path, kept.data, kind, texts);
 }
 
 /** Reads the key pair in the bytes of the file `path`. @throws MusterError `bad_state` */

@@ -30,6 +30,8 @@ export async function bundle(): Promise<Bundle> {
     plugins: [lazyBuiltins(), leaveOut()],
     // Code that is not run shall not be compiled either. That would cost an agent 1 MB, and each start 3 ms.
     optimization: { pifeForModuleWrappers: false },
+    // `nats` looks whether Node has it, and looking would load it.
+    transform: { define: { 'globalThis.ReadableStream': '"present"' } },
     preserveEntrySignatures: 'allow-extension',
     // On a busy machine it would complain that it is slow.
     checks: { bundlerTimings: false },
