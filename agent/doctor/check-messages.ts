@@ -1,6 +1,7 @@
 // Defines the messages from the process that runs the checks to `muster doctor`. Each is one line of JSON and is sent at
 // once.
 import type { Role } from '../config/role.ts';
+import { standardOutput } from '../output/standard-output.ts';
 import type { CheckResult } from './checks/check.ts';
 
 /** The plan of the checks that will run. */
@@ -34,5 +35,5 @@ export type CheckMessage =
 
 /** Writes one message to standard output; resolves when it is written. */
 export function sendToParent(message: CheckMessage): Promise<void> {
-  return new Promise(resolve => process.stdout.write(`${JSON.stringify(message)}\n`, () => resolve()));
+  return new Promise(resolve => standardOutput().write(`${JSON.stringify(message)}\n`, () => resolve()));
 }

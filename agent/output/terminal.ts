@@ -6,10 +6,11 @@ import { errnoOf, reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { priorityPrefix, writeError } from '../system/standard-error.ts';
 import { breakLines } from './break-lines.ts';
+import { onOutputFailure, standardOutput, writeOutput } from './standard-output.ts';
 
 /** Writes a result unchanged. Text from outside this program must be made safe by `printable` first. */
 export function print(text: string): void {
-  process.stdout.write(text);
+  writeOutput(text);
 }
 
 /**
@@ -17,17 +18,19 @@ export function print(text: string): void {
  * not be written.
  */
 export async function printSlowly(text: string): Promise<boolean> {
-  return await new Promise(resolve => process.stdout.write(text, error => resolve(!error)));
+  return await new Promise(resolve => standardOutput().write(text, error => resolve(!error)));
 }
 
 /** Returns the width of the terminal that shows the results, in columns; undefined when they go elsewhere. */
-export const outputWidth = (): number | undefined =>
-  process.stdout.isTTY ? process.stdout.columns || undefined : undefined;
+export function outputWidth(): number | undefined {
+  const { isTTY, columns } = standardOutput();
+  return isTTY ? columns || undefined : undefined;
+}
 
 /** Returns the size of that terminal in characters; undefined as `outputWidth`. */
 export function outputSize(): { columns: number; rows: number } | undefined {
   const columns = outputWidth();
-  return columns === undefined ? undefined : { columns, rows: process.stdout.rows || 24 };
+  return columns === undefined ? undefined : { columns, rows: standardOutput().rows || 24 };
 }
 
 let messageFormat: 'json' | 'text' | undefined;
@@ -124,7 +127,7 @@ function withLabel(name: keyof typeof colours, text: string): string {
  * error. A failure of standard error is ignored.
  */
 export function guardOutput(): void {
-  process.stdout.on('error', error => {
+  onOutputFailure(error => {
     if (errnoOf(error) === 'EPIPE') process.exit();
     showMessage('Error', `cannot write the output: ${reasonOf(error)}`);
     process.exit(1);

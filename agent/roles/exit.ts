@@ -1,5 +1,6 @@
 // Ends the process even when one of its threads hangs in a file system or a driver. Node alone would wait for that thread
 // for ever.
+import { usedOutput } from '../output/standard-output.ts';
 import { endsWithin, systemClock } from '../system/clock.ts';
 import { runEndCallbacks } from '../system/process-end.ts';
 
@@ -12,7 +13,7 @@ const timeoutsMs = { leftovers: 200, unread: 300 };
  */
 export function exitWithoutWaiting(): void {
   const timer = setTimeout(async () => {
-    await flushed(process.stdout);
+    await flushed(usedOutput());
     await endsWithin(systemClock, timeoutsMs.unread, flushed(process.stderr));
     await exitNow(Number(process.exitCode ?? 0));
   }, timeoutsMs.leftovers);
@@ -35,6 +36,7 @@ export async function exitNow(code: number): Promise<void> {
 // Returns whether the resource uses a thread. Node runs file operations and name look-ups on threads.
 const isThreadWork = (resource: string): boolean => /^(FSReq|GetAddrInfo|GetNameInfo)/.test(resource);
 
-async function flushed(stream: NodeJS.WriteStream): Promise<void> {
-  if (stream.writableLength > 0) await new Promise<void>(resolve => stream.write('', () => resolve()));
+async function flushed(stream: NodeJS.WriteStream | undefined): Promise<void> {
+  if (stream && stream.writableLength > 0)
+    await new Promise<void>(resolve => stream.write('', () => resolve()));
 }

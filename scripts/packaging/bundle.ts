@@ -6,7 +6,7 @@ import { lazyBuiltins } from './builtins.ts';
 import { checkout } from './checkout.ts';
 import { chunkOf } from './chunks.ts';
 import { leaveOut } from './leave-out.ts';
-import { asFunction, type Chunk, mainScript } from './main-script.ts';
+import { asFunction, mainScript } from './main-script.ts';
 
 export interface Bundle {
   /** The script that the packaged file runs. */
@@ -67,34 +67,19 @@ export async function bundle(): Promise<Bundle> {
     const all = output.filter(each => each.type === 'chunk');
     const modules = all.flatMap(({ modules }) => Object.entries(modules));
     const used = modules.filter(([, { renderedLength }]) => renderedLength > 0).map(([id]) => id);
-    return { ...assemble(all), packages: packagesOf(used) };
+    const entry = all.find(({ isEntry }) => isEntry);
+    const later = all.filter(chunk => chunk !== entry);
+    return {
+      main: mainScript(entry ? codeOf(entry) : ''),
+      chunks: new Map(later.map(chunk => [chunk.fileName, asFunction(codeOf(chunk))])),
+      packages: packagesOf(used),
+    };
   } finally {
     await build.close();
   }
 }
 
-/** Puts the entry and what it imports at once into the main script. */
-function assemble(all: readonly OutputChunk[]): Pick<Bundle, 'main' | 'chunks'> {
-  const byName = new Map(all.map(each => [each.fileName, each]));
-  const atOnce = new Set<OutputChunk>();
-  const add = (chunk: OutputChunk | undefined) => {
-    if (!chunk || atOnce.has(chunk)) return;
-    atOnce.add(chunk);
-    for (const name of chunk.imports) add(byName.get(name));
-  };
-  const entry = all.find(({ isEntry }) => isEntry);
-  add(entry);
-  const codeOf = ({ code }: OutputChunk) => inAscii(code.replace(/^#!.*\n/, ''));
-  const inside: Chunk[] = [...atOnce]
-    .filter(chunk => chunk !== entry)
-    .map(chunk => ({ request: `./${chunk.fileName}`, code: codeOf(chunk) }));
-  return {
-    main: mainScript(entry ? codeOf(entry) : '', inside),
-    chunks: new Map(
-      all.filter(chunk => !atOnce.has(chunk)).map(chunk => [chunk.fileName, asFunction(codeOf(chunk))]),
-    ),
-  };
-}
+const codeOf = ({ code }: OutputChunk): string => inAscii(code.replace(/^#!.*\n/, ''));
 
 /**
  * Returns `code` in ASCII. V8 keeps the source in memory, and if one letter is not Latin-1, every letter takes two bytes.

@@ -2,7 +2,7 @@
 // modules that the same uses need: no command pays for what only others need.
 import { checkout } from './checkout.ts';
 
-/** What each start needs, which is in no chunk that is loaded later. */
+/** What each start needs. */
 const start = ['main', 'cli/commands/version'];
 
 /** The uses of the program that are worth chunks of their own: those that last, those that scripts call, and large parts. */
@@ -25,7 +25,7 @@ const uses: Readonly<Record<string, readonly string[]>> = {
  * four times as large as the chunk.
  */
 export const isCached = (fileName: string): boolean =>
-  /(^|-)(agent|client|inventory|yaml)[-.]/.test(fileName);
+  /(^|-)(start|runtime|agent|client|inventory|yaml)[-.]/.test(fileName);
 
 /** Returns what a module imports, without what it imports later by `import()`; undefined for an unknown module. */
 export type ImportsOf = (id: string) => readonly string[] | undefined;

@@ -16,7 +16,10 @@ test('reads and signs as the client of NATS does', () => {
   fc.assert(
     fc.property(seeds, advice, breaks, fc.string({ minLength: 1 }), (seed, between, ending, nonce) => {
       const text = `-----BEGIN NATS USER JWT-----\n${jwt}${ending}------END NATS USER JWT------\n${between}\n-----BEGIN USER NKEY SEED-----\n${seed}${ending}------END USER NKEY SEED------\n\n*****\n`;
-      const theirs = credsAuthenticator(new TextEncoder().encode(text))(nonce) as Record<string, string>;
+      const theirs = credsAuthenticator(new TextEncoder().encode(text))(nonce) as unknown as Record<
+        string,
+        string
+      >;
       const ours = parseCreds(text);
       assert.equal(ours.jwt, theirs.jwt);
       assert.equal(ours.key.userKey, theirs.nkey);
@@ -36,5 +39,6 @@ test('refuses a file without a token, or with the seed of something else', () =>
     '-'.repeat(16_384),
     '---\n'.repeat(4096),
   ];
-  for (const text of texts) assert.throws(() => parseCreds(text), { name: 'ProtocolError' }, text.slice(0, 40));
+  for (const text of texts)
+    assert.throws(() => parseCreds(text), { name: 'ProtocolError' }, text.slice(0, 40));
 });

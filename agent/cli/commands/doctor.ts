@@ -3,6 +3,7 @@ import { mayColour, systemEnvironment } from '../../config/environment.ts';
 import { choice, path } from '../../config/kind.ts';
 import { roles } from '../../config/role.ts';
 import { runDoctor } from '../../doctor/run-doctor.ts';
+import { standardOutput } from '../../output/standard-output.ts';
 import { print } from '../../output/terminal.ts';
 import { type OwnCommand, ownCommand } from '../../roles/own-command.ts';
 import { lex } from '../line/argv.ts';
@@ -31,7 +32,7 @@ export const examples: readonly Example[] = [
 ];
 
 export function run({ flags: { output, bundle } }: Argv<typeof flags>): Promise<number> {
-  const { isTTY, columns } = process.stdout;
+  const { isTTY, columns } = standardOutput();
   const look = { colour: mayColour(systemEnvironment, isTTY), columns: isTTY ? columns : undefined };
   return runDoctor({ output, look, bundle, command: checksCommand(), print });
 }

@@ -1,5 +1,6 @@
 // Writes the text that `--help` prints. The package yargs formats the columns.
 import yargs, { type Options } from 'yargs';
+import { standardOutput } from '../../output/standard-output.ts';
 import {
   type Command,
   type CommandTable,
@@ -81,7 +82,7 @@ function emptyLayout(line: string, about = '') {
     .help(false)
     .version(false)
     .detectLocale(false)
-    .wrap(Math.min(widest, process.stderr.columns ?? process.stdout.columns ?? widest));
+    .wrap(Math.min(widest, process.stderr.columns ?? standardOutput().columns ?? widest));
 }
 
 function title(name: string, { value }: Flag): string {

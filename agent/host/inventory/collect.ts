@@ -1,17 +1,17 @@
-// Collects the inventory in the child process: it asks `systeminformation` and prints one JSON document.
+// Collects the inventory in the child process: it asks `systeminformation`.
 import os from 'node:os';
 import si from 'systeminformation';
 import type { Inventory } from './inventory.ts';
 import { readOsName } from './os-name.ts';
 
 /**
- * Prints the inventory on standard output. The hidden command `inventory-child` calls it once.
+ * Returns the inventory. The hidden command `inventory-child` calls it once.
  *
  * Each call of `systeminformation` starts processes, so there are few calls. `osInfo` starts 17, and one of them may wait
  * for DNS, so the name of the operating system is read from its file instead. `networkInterfaces` starts dozens and is
  * not needed. `graphics` is called on macOS only: on other systems gpu/ knows more, and starts no tool that may hang.
  */
-export async function printInventory(): Promise<void> {
+export async function collectInventory(): Promise<Inventory> {
   lowerPriority();
   endWithParent();
   const { pretty: _, ...name } = await readOsName();
@@ -22,7 +22,7 @@ export async function printInventory(): Promise<void> {
     fixedDisksBytes(),
     macGraphics(),
   ]);
-  const inventory: Inventory = {
+  return {
     takenAt: new Date().toISOString(),
     cpu: {
       manufacturer: knownText(cpu.manufacturer),
@@ -38,7 +38,6 @@ export async function printInventory(): Promise<void> {
     model: knownText(system.model),
     graphics,
   };
-  process.stdout.write(`${JSON.stringify(inventory)}\n`);
 }
 
 /**
