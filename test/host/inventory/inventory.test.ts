@@ -20,7 +20,9 @@ import { FakeClock } from '../../support/fake-clock.ts';
 
 const program = (code: string) => ({ command: process.execPath, args: ['-e', code] });
 const childModule = new URL('../../../agent/host/inventory/collect.ts', import.meta.url).href;
-const realChild = program(`import('${childModule}').then(child => child.collectInventory()).then(inventory => console.log(JSON.stringify(inventory)))`);
+const realChild = program(
+  `import('${childModule}').then(child => child.collectInventory()).then(inventory => console.log(JSON.stringify(inventory)))`,
+);
 
 const inventory: Inventory = {
   takenAt: '2026-01-01T00:00:00.000Z',
