@@ -1,6 +1,6 @@
 // Reads and writes Bacalhau's message envelope: one byte of version, four bytes of CRC-32, then metadata and payload.
 import * as v from 'valibot';
-import { crc32 } from '../system/crc32.ts';
+import { crc32 } from './crc32.ts';
 import { readProtobufEnvelope } from './envelope-protobuf.ts';
 import { ProtocolError } from './error.ts';
 import { maxMessageBytes, parseJson, sortKeys, writeJson } from './json.ts';

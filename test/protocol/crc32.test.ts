@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crc32 as native } from 'node:zlib';
 import fc from 'fast-check';
-import { crc32 } from '../../agent/system/crc32.ts';
+import { crc32 } from '../../agent/protocol/crc32.ts';
 
 const bytes = fc.uint8Array({ maxLength: 300 });
 
