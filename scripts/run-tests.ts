@@ -54,6 +54,8 @@ const longest = [
   'test/e2e/tending.test.ts',
   'test/e2e/cordon.test.ts',
   'test/e2e/forgetting.test.ts',
+  'test/e2e/page-views.test.ts',
+  'test/e2e/page-walk.test.ts',
   'test/e2e/conditions.test.ts',
   'test/e2e/strangers.test.ts',
   'test/fuzz/decoders.test.ts',

@@ -49,7 +49,7 @@ import { parseIpNetwork } from '../../agent/system/ip-network.ts';
 import { parsePosition } from '../../agent/transport/received-message.ts';
 import { parseServers, type Server } from '../../agent/transport/server.ts';
 import { nodeIds, times } from '../support/messages.ts';
-import { type Decoder, isMusterError } from './decoder.ts';
+import { type Decoder, isMusterError, isProtocolError } from './decoder.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const hosts = fc.constantFrom('head-1.example.com', '192.0.2.7', '[2001:db8::1]', 'localhost');
@@ -330,6 +330,7 @@ export const nameDecoders: readonly Decoder[] = [
       const matches = parseSelector(input);
       return matches({ env: 'prod', zone: 'eu', cores: '8' });
     },
+    { isExpected: isProtocolError },
   ),
   text(
     'a Host header',

@@ -1,7 +1,9 @@
 // The decoders of the page in a browser: the stream that it reads, and what people type there or follow as a link.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { eventTexts } from '../../agent/protocol/event-texts.ts';
 import { readLabels } from '../../agent/web/decide/label-text.ts';
+import { type PageEvent, readPageEvent } from '../../agent/web/events/page-event.ts';
 import { EventReader, type StreamEvent } from '../../agent/web/feed/event-reader.ts';
 import { readChoice } from '../../agent/web/roll/choice.ts';
 import { type Place, readPlace } from '../../agent/web/shell/address.ts';
@@ -16,6 +18,36 @@ export const webDecoders: readonly Decoder[] = [
     read: input => new EventReader().read(String(input)),
     check: value => {
       for (const { name } of value as StreamEvent[]) assert.ok(name !== '');
+    },
+  },
+  {
+    what: 'an event on the page',
+    covers: ['web/events/page-event.ts'],
+    form: 'json',
+    valid: fc.record({
+      type: fc.constantFrom('org.muster.node.rejected', 'org.muster.node.cordoned'),
+      subject: fc.constant('n-1'),
+      time: fc.constant('2026-01-31T12:00:00Z'),
+      data: fc.constantFrom(
+        {
+          previous: { membership: 'PENDING' },
+          current: { membership: 'REJECTED' },
+          reason: 'old',
+          actor: 'ada',
+        },
+        {
+          previous: {},
+          current: {},
+          cordon: { until: '2026-02-01T00:00:00Z', drain: true },
+          labels: { a: '1', b: null },
+          evidence: { silence: 5 },
+        },
+      ),
+    }),
+    read: input => readPageEvent(String(input)),
+    check: value => {
+      const { kind, change, details } = eventTexts(value as PageEvent);
+      for (const each of [kind, change, ...details]) assert.equal(typeof each, 'string');
     },
   },
   {

@@ -18,6 +18,8 @@ export const withoutBrowser = program === undefined && 'there is no Chromium for
 export interface PageOptions extends BrowserContextOptions {
   /** Errors of the console that the test provokes, such as the answer 409 that it waits for. */
   expects?: RegExp[];
+  /** The operator's token with which the page is signed in. */
+  token?: string;
 }
 
 /** The limit of each wait for a page, in milliseconds. Only a failing test reaches it. */
@@ -45,11 +47,13 @@ export class Browser {
   async withPage<T>(
     address: string,
     work: (page: Page) => Promise<T>,
-    { expects = [], ...options }: PageOptions = {},
+    { expects = [], token, ...options }: PageOptions = {},
   ): Promise<T> {
     const context = await this.#chromium.newContext({ locale: 'en-GB', timezoneId: 'UTC', ...options });
     try {
       context.setDefaultTimeout(waitMs);
+      if (token !== undefined)
+        await context.addInitScript(`sessionStorage.setItem('muster-token', ${JSON.stringify(token)})`);
       const page = await context.newPage();
       const faults = faultsOf(page, new URL(address).origin, expects);
       await page.goto(address);

@@ -1,5 +1,7 @@
 // The views of the page, in the order of the header. The frame shows the one that the address names.
 import type { ComponentType } from 'preact';
+import { ClusterView } from '../cluster/cluster-view.tsx';
+import { NodeView } from '../node/node-view.tsx';
 import { RollView } from '../roll/roll-view.tsx';
 
 export interface View {
@@ -11,4 +13,8 @@ export interface View {
   readonly Show: ComponentType<{ name: string }>;
 }
 
-export const views: readonly View[] = [{ word: 'nodes', title: 'Nodes', Show: RollView }];
+export const views: readonly View[] = [
+  { word: 'nodes', title: 'Nodes', Show: RollView },
+  { word: 'cluster', title: 'Cluster', Show: ClusterView },
+  { word: 'node', Show: NodeView },
+];

@@ -1,8 +1,8 @@
 // Writes the configuration of a Bacalhau compute node, and what to do with it.
 import { bacalhauReleases } from '../../../protocol/bacalhau-releases.ts';
 import type { BacalhauAccess } from '../../../protocol/http-bacalhau.ts';
+import { localOnlyText } from '../../../protocol/local-only-text.ts';
 import { printable } from '../../../system/printable.ts';
-import { localOnlyText } from '../local-only-text.ts';
 
 export type Release = '1.5' | '1.4';
 
@@ -47,7 +47,7 @@ export function bacalhauNotes(access: BacalhauAccess, release: Release, caFile: 
   const newer = [`Save what "muster broker bacalhau -o ca" prints as ${caFile} on the node.`];
   return [
     ...(access.CA === '' ? [] : isOlder(release) ? older : newer),
-    ...(access.LocalOnly ? localOnlyText(access.Servers) : []),
+    ...(access.LocalOnly ? localOnlyText(access.Servers).map(line => printable(line, 1_024)) : []),
     'A node that comes in with it has no key: it shows "unverified", and whoever has the token can speak for it.',
   ];
 }

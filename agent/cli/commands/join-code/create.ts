@@ -7,12 +7,11 @@ import { jsonText } from '../../../output/data.ts';
 import { handOutSecret, saveFlag } from '../../../output/secret-output.ts';
 import { note } from '../../../output/terminal.ts';
 import { type CreatedJoinCode, joinCodeBounds } from '../../../protocol/http-join-codes.ts';
-import { durationText, timeText } from '../../../protocol/unit-text.ts';
+import { joinCodeWords, joinCommands, revokeCommand } from '../../../protocol/join-code-words.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { actor } from '../actor.ts';
-import { localOnlyText } from '../local-only-text.ts';
 import { validity } from '../validity.ts';
 
 export const settings = apiSettings;
@@ -70,31 +69,11 @@ export async function run({ load, flags: given }: Argv<typeof flags>): Promise<n
 }
 
 /** Returns what the code does, how it is used, and what limits it, one sentence or command a line. */
-export function explanation({ JoinCode: code, Servers, LocalOnly }: CreatedJoinCode, now: Date): string[] {
-  const nodes = code.Uses === 1 ? 'one new node' : `${code.Uses} new nodes`;
-  const then =
-    code.Uses === 1
-      ? `The node is ${code.Approve ? 'approved at once' : 'shown as PENDING until you approve it'}`
-      : `The nodes are ${code.Approve ? 'approved at once' : 'shown as PENDING until you approve them'}`;
-  const ends = timeText(code.EndsAt, now).replace(/ \(.*/, '');
-  const lifetime = durationText(Date.parse(code.EndsAt) - Date.parse(code.CreatedAt));
-  const labelled = Object.entries(code.Labels).map(([key, value]) => `${key}=${value}`);
+function explanation(created: CreatedJoinCode, now: Date): string[] {
   return [
-    `This is join code ${code.ID}. It lets in ${nodes}.`,
-    `It is valid until ${ends} (for ${lifetime}).`,
-    `${then}.`,
-    ...(labelled.length > 0 ? [`Labels: ${labelled.join(', ')}`] : []),
-    ...(code.Network ? networkText(code.Network) : []),
-    ...(LocalOnly ? localOnlyText(Servers) : []),
+    ...joinCodeWords(created, now),
     'On the new machine, one of these asks for the code:',
-    '  sudo muster service install --role agent --join',
-    '  muster agent join',
-    `To end it early: muster join-code revoke ${code.ID}`,
+    ...joinCommands.map(command => `  ${command}`),
+    `To end it early: ${revokeCommand(created.JoinCode.ID)}`,
   ];
 }
-
-const networkText = (network: string): string[] => [
-  `It works only from ${network}.`,
-  'The broker compares that with the address from which a connection comes,',
-  'so it means nothing behind NAT or a proxy.',
-];

@@ -5,12 +5,12 @@ import { handOutSecret, saveFlag } from '../../../output/secret-output.ts';
 import { table } from '../../../output/table.ts';
 import { note } from '../../../output/terminal.ts';
 import type { CreatedListener } from '../../../protocol/http-listeners.ts';
+import { localOnlyText } from '../../../protocol/local-only-text.ts';
 import { printable } from '../../../system/printable.ts';
 import type { Argv, Example, FlagTable } from '../../line/command.ts';
 import { outputFlag } from '../../line/output-flag.ts';
 import { actor } from '../actor.ts';
 import { checkName } from '../check-name.ts';
-import { localOnlyText } from '../local-only-text.ts';
 import { tokenExpiryFlag } from '../validity.ts';
 
 export const settings = apiSettings;
@@ -49,7 +49,7 @@ export async function run({
       ExpiresInSeconds: given.expires ?? 0,
       Actor: actor(),
     });
-    if (created.LocalOnly) notes.push(...localOnlyText(created.Servers));
+    if (created.LocalOnly) notes.push(...localOnlyText(created.Servers).map(line => printable(line, 1_024)));
     if (created.WorkOpen === false) notes.push(...nothingOpenText);
     return given.output === 'json' ? jsonText(created) : listenerText(created);
   });

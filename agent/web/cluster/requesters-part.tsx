@@ -1,0 +1,128 @@
+// Shows who keeps the roll: the requesters, which one watches, the servers of the store, and what is wrong with them.
+import { durationText } from '../../protocol/unit-text.ts';
+import { head } from '../feed/roll.ts';
+import type { Answer } from '../feed/use-answer.ts';
+import { Ago } from '../shell/time.tsx';
+import type { ClusterStatus, PeerStatus, StoredStream } from './cluster-status.ts';
+
+export function RequestersPart({ answer: { value, fault } }: { answer: Answer<ClusterStatus> }) {
+  return (
+    <section aria-labelledby="requesters">
+      <h2 id="requesters">Requesters</h2>
+      {fault && <p class="fault-text">{[fault.message, fault.hint].filter(Boolean).join('. ')}</p>}
+      {value && <Status status={value} />}
+    </section>
+  );
+}
+
+function Status({ status }: { status: ClusterStatus }) {
+  const { Troubles = [], Peers = [], Store = [], Certificates = [], VerdictsWait: waits } = status;
+  return (
+    <>
+      {Troubles.map(({ Text, Hint }) => (
+        <p key={Text} class="trouble">
+          {Text} <span class="dim">{Hint}</span>
+        </p>
+      ))}
+      {waits && (
+        <p class="trouble">
+          Verdicts on {waits.Nodes} silent nodes wait: {waits.Reason}
+        </p>
+      )}
+      <table class="facts">
+        <thead>
+          <tr>
+            <th scope="col">Requester</th>
+            <th scope="col">Host</th>
+            <th scope="col">State</th>
+          </tr>
+        </thead>
+        <tbody>
+          <tr>
+            <th scope="row">{status.Node}</th>
+            <td class="dim">this page comes from it</td>
+            <td>{stateText(status)}</td>
+          </tr>
+          {Peers.map(peer => (
+            <tr key={peer.Requester}>
+              <th scope="row">{peer.Requester}</th>
+              <td>{peer.Host}</td>
+              <td>{peerText(peer)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <dl class="rows">
+        <Row label="cluster" value={status.ClusterID ?? head.value?.clusterId ?? 'not known'} />
+        <Row label="version" value={status.Version} />
+        <Row label="broker" value={status.Broker} />
+        <Row label="trust" value={trustTexts[status.Trust] ?? ''} />
+        {Store.map(stream => (
+          <Row key={stream.Stream} label={stream.Stream} value={streamText(stream)} />
+        ))}
+        <Row label="events" value={waitingText(status.EventsWaiting)} />
+        <Row label="next CA" value={nextText(status)} />
+        {Certificates.map(({ Use, EndsAt }) => (
+          <div key={Use}>
+            <dt>certificate</dt>
+            <dd>
+              {Use}, ends <Ago at={Date.parse(EndsAt)} />
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </>
+  );
+}
+
+/** Shows a label and its value, or nothing when there is no value. */
+function Row({ label, value }: { label: string; value: string }) {
+  if (value === '') return null;
+  return (
+    <div>
+      <dt>{label}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+function stateText({ Node, Watcher, State, Reason, Troubles = [] }: ClusterStatus): string {
+  const state = Reason && Troubles.length === 0 ? `${State} (${Reason})` : State;
+  return Watcher === Node ? `${state}, watches over the roll` : state;
+}
+
+function peerText({ Watches, Differs = [], ClockAheadMs }: PeerStatus): string {
+  const texts = [
+    Watches ? 'watches over the roll' : 'stands by',
+    ...(Differs.length > 0 ? [`has another ${Differs.join(', ')}`] : []),
+    ...(ClockAheadMs === undefined ? [] : [clockText(ClockAheadMs)]),
+  ];
+  return texts.join('; ');
+}
+
+const clockText = (aheadMs: number): string =>
+  `its clock is ${durationText(Math.abs(aheadMs))} ${aheadMs < 0 ? 'behind' : 'ahead'}`;
+
+const trustTexts: Readonly<Record<string, string>> = {
+  keys: 'each node by its own key',
+  shared: 'shared NATS: whoever may speak there may speak for any node, so approval protects nothing',
+};
+
+/** Returns how the servers of a cluster store a stream: who leads, and who is away or how far behind. */
+function streamText({ Replicas, Leader, Others }: StoredStream): string {
+  const late = Others.filter(({ Current }) => !Current).map(({ Server, Lag }) =>
+    Lag > 0 ? `${Server} is ${Lag} behind` : `${Server} is away`,
+  );
+  const where = Replicas === 1 ? 'on 1 server' : `on ${Replicas} servers`;
+  return [where, Leader ? `${Leader} leads` : 'no leader: no quorum', ...late].join(', ');
+}
+
+function waitingText(nodes: number | undefined): string {
+  if (nodes === undefined) return '';
+  return nodes === 0 ? 'all announced' : `those of ${nodes} nodes wait for the broker`;
+}
+
+function nextText({ NextAuthority: next }: ClusterStatus): string {
+  if (!next) return '';
+  return next.Ready ? 'a restart uses it' : `waits for ${next.Missing} approved nodes`;
+}
