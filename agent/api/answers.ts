@@ -25,6 +25,7 @@ import {
   proofSchema,
   tokenFileSchema,
 } from '../protocol/http-operators.ts';
+import { pageCodeSchema } from '../protocol/http-page.ts';
 import { orchestratorProblemSchema, problemSchema } from '../protocol/http-problems.ts';
 import { labelChange } from '../protocol/label-schema.ts';
 import { goTime } from '../protocol/node-info.ts';
@@ -79,6 +80,8 @@ export const readDecisionAnswer = (value: unknown) => validate(decisionAnswerSch
 export const readOperators = (value: unknown) => validate(operatorListSchema, value).Operators;
 /** Reads the answer with a new token. @throws ProtocolError */
 export const readNewToken = (value: unknown) => validate(newTokenSchema, value).Token;
+/** Reads the answer with a code that signs a browser in. @throws ProtocolError */
+export const readPageCode = (value: unknown) => validate(pageCodeSchema, value);
 /** Reads where the requester keeps the token of its machine. @throws ProtocolError */
 export const readTokenFile = (value: unknown) => validate(tokenFileSchema, value);
 /** Reads the proof that the requester knows a token. @throws ProtocolError */

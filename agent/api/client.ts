@@ -32,6 +32,7 @@ import { findByName, nodeNotFound, nodePath } from './node-names.ts';
 import type { ApiServerOptions } from './one-server.ts';
 import { OperatorCalls } from './operators.ts';
 import { type Orchestrator, requireKnown } from './orchestrator.ts';
+import { PageCalls } from './page.ts';
 import { parseJson, readLines } from './read-response.ts';
 import { ApiRequests, withQuery } from './requests.ts';
 import { trustedAuthorities } from './trusted-authorities.ts';
@@ -110,6 +111,7 @@ export class ApiClient {
   readonly authorities: AuthorityCalls;
   readonly bacalhau: BacalhauCalls;
   readonly bans: BanCalls;
+  readonly page: PageCalls;
   readonly #requests: ApiRequests;
 
   constructor(first: ApiServerOptions, others: readonly ApiServerOptions[] = []) {
@@ -120,6 +122,7 @@ export class ApiClient {
     this.authorities = new AuthorityCalls(this.#requests);
     this.bacalhau = new BacalhauCalls(this.#requests);
     this.bans = new BanCalls(this.#requests);
+    this.page = new PageCalls(this.#requests);
   }
 
   get url(): string {

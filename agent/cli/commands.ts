@@ -59,6 +59,11 @@ export const commands: CommandTable = [
     load: () => import('./commands/probe/probe.ts'),
   },
   {
+    path: 'ui',
+    help: "open the requester's page in a browser, signed in",
+    load: () => import('./commands/ui.ts'),
+  },
+  {
     path: 'status',
     help: 'show the roles that run on this machine',
     load: () => import('./commands/status.ts'),

@@ -17,6 +17,7 @@ import {
   readOperationView,
   readOperators,
   readOrchestratorProblem,
+  readPageCode,
   readProblem,
   readProof,
   readRequesterState,
@@ -33,6 +34,7 @@ import {
   newOperatorSchema,
   unbanSchema,
 } from '../../agent/protocol/http-operators.ts';
+import { signInSchema } from '../../agent/protocol/http-page.ts';
 import { parseJson as parseMessage } from '../../agent/protocol/json.ts';
 import { newOperation } from '../../agent/protocol/operation.ts';
 import { validate } from '../../agent/protocol/schema.ts';
@@ -184,6 +186,7 @@ export const apiDecoders: readonly Decoder[] = [
     ),
     ['requester/api/read-body.ts readBody'],
   ),
+  body('signs a page in', signInSchema, fc.constant({ Code: 'A'.repeat(22), Actor: 'ada@desk' })),
   body('writes a lost record again', rebuildSchema, fc.constant({ Action: 'rebuild', Actor: 'ada@desk' })),
   body('lifts a ban', unbanSchema, fc.constant({ Action: 'unban', Actor: 'ada@desk' })),
   body('revokes a join code', joinCodeChangeSchema, fc.constant({ Action: 'revoke', Actor: 'ada@desk' })),
@@ -261,6 +264,7 @@ export const apiDecoders: readonly Decoder[] = [
   ),
   answer('a new token', readNewToken, member('Token', word)),
   answer('the place of a token', readTokenFile, member('Path', word)),
+  answer('a code for the page', readPageCode, fc.constant({ Code: 'A'.repeat(22), ValidSeconds: 60 })),
   answer('a proof', readProof, fc.constant({ Proof: 'A'.repeat(43) })),
   answer(
     'a problem of Bacalhau',

@@ -9,6 +9,7 @@ import type { Log } from '../../system/log.ts';
 import type { Directory } from '../directory/directory.ts';
 import { answer, parameters } from './answer.ts';
 import { type ApiEnvironment, refusedTokenLog } from './authorize.ts';
+import { pageSignIn } from './page-sign-in.ts';
 import { RequestFault } from './problem.ts';
 import { limitBody } from './read-body.ts';
 
@@ -68,6 +69,7 @@ export function loginRoutes({ directory, log, isLocal, openReads }: LoginOptions
       checked.kind === 'expired' ? `it expired at ${checked.at}` : 'the requester does not know it';
     return answer(call, { Authentication: { success: false, reason } }, 401);
   });
+  app.route('/', pageSignIn({ directory, log, openReads }));
   return app;
 }
 
