@@ -60,7 +60,7 @@ test('a read goes on after a server that is away, hangs, stops or is another pro
   const cut = await answering(t, request => request.socket.destroy());
   const last = await answering(t, good);
   const ports = [await freePort(), hanging.port, ending.port, other.port, cut.port, last.port];
-  const client = clientOf(ports, { deadlineMs: 300 });
+  const client = clientOf(ports, { deadlineMs: 2_000 });
   assert.equal((await client.status()).State, 'ready');
   assert.equal((await client.status()).State, 'ready');
   assert.deepEqual(last.seen, ['GET status', 'GET status']);
@@ -72,7 +72,7 @@ test('a server that takes a connection and begins no TLS is left within the time
   const silent = await listen(() => undefined);
   t.after(() => silent.close());
   const last = await answering(t, good);
-  const client = new ApiClient({ host: '127.0.0.1', port: silent.port, isTls: true, deadlineMs: 300 }, [
+  const client = new ApiClient({ host: '127.0.0.1', port: silent.port, isTls: true, deadlineMs: 2_000 }, [
     { host: '127.0.0.1', port: last.port },
   ]);
   assert.equal((await client.status()).State, 'ready');
@@ -125,7 +125,7 @@ test('a decision whose answer is lost is repeated at the next one, under the sam
       };
     const first = await answering(t, deciding(noting(onChange)));
     const second = await answering(t, deciding(noting(done)));
-    await clientOf([first.port, second.port], { deadlineMs: 1_000 }).decide('node-1', decision);
+    await clientOf([first.port, second.port], { deadlineMs: 2_000 }).decide('node-1', decision);
     assert.match(String(sent[0]), operationPattern);
     assert.deepEqual(sent, [sent[0], sent[0]]);
   }

@@ -25,6 +25,9 @@ describe('subjects for approved nodes', () => {
   before(async () => {
     cluster = await Cluster.create({
       settings: {
+        // What is tested here is no silence of the node.
+        'requester.nodeDisconnectedAfter': '6s',
+        'requester.nodeUnknownAfter': '12s',
         'broker.approved.publish': 'results.{nodeId}',
         'broker.approved.subscribe': 'work.{nodeId}',
         // Who reads the roll shows a token, as the scheduler has to from another machine.
@@ -121,11 +124,10 @@ describe('subjects for approved nodes', () => {
     await cluster.decide('node-1', 'approve');
     await eventually('the agent is connected again', () => reconnections() === 3);
     await cluster.until('node-1', 'APPROVED HEALTHY');
-    const kinds = await cluster.kindsOf('node-1');
-    assert.deepEqual(
-      kinds.filter(kind => /^(?:un)?healthy|unknown|left$/.test(kind)),
-      ['healthy'],
-    );
+    const told = async () =>
+      (await cluster.kindsOf('node-1')).filter(kind => /^(?:un)?healthy|unknown|left$/.test(kind));
+    await eventually('its health is told', async () => (await told()).length > 0);
+    assert.deepEqual(await told(), ['healthy']);
     // Being connected anew is planned, and no reason to warn somebody.
     assert.doesNotMatch(agent.stderr, /"level":"warn".*"lost the broker/);
   });

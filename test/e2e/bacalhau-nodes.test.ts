@@ -69,7 +69,9 @@ describe('a compute node of Bacalhau on a NATS that others run', () => {
 
   before(async () => {
     broker = await startNatsServer();
-    cluster = await Cluster.create({ servers: broker.url });
+    // The nodes have this time to start again before they are silent, on a busy machine too.
+    const settings = { 'requester.nodeDisconnectedAfter': '4s', 'requester.nodeUnknownAfter': '6s' };
+    cluster = await Cluster.create({ servers: broker.url, settings });
     client = await connect({ servers: broker.url });
     // Those that find no requester at their start.
     const unheard = await Promise.all(
@@ -186,6 +188,10 @@ describe('a compute node of Bacalhau on a NATS that others run', () => {
   });
 
   it('goes on when the requester is started again: the list, approval and health are as before, and nothing is announced', async () => {
+    const healthOf = async (id: string) =>
+      (await cluster.kindsOf(id)).findLast(kind => /healthy|unknown|left/.test(kind));
+    for (const id of ways.map(idOf))
+      await eventually(`${id} was announced as healthy`, async () => (await healthOf(id)) === 'healthy');
     const events = async () => (await cluster.events()).map(({ id }) => id);
     const before = await events();
     for (const peer of peers.values()) peer.story.length = 0;

@@ -198,10 +198,13 @@ describe('under an orchestrator of Bacalhau', { concurrency: true }, () => {
       it('at a stop, an orchestrator from 1.6 on is told, and the others miss the heartbeats', async () => {
         orchestrator.asked.length = 0;
         assert.equal((await agent.stop()).code, 0);
-        const asked = new Set(orchestrator.asked);
-        assert.equal(asked.has('HandshakeRequest'), orchestrator.rules.needsHandshake);
-        assert.ok(!asked.has('Leave'), 'Bacalhau knows no Leave');
+        // The request may still be on its way when the agent has ended.
+        if (orchestrator.rules.needsHandshake)
+          await eventually('it shakes hands', () => orchestrator.asked.includes('HandshakeRequest'));
+        else assert.ok(!orchestrator.asked.includes('HandshakeRequest'));
         await until(`${release < '1.6' ? 'PENDING' : 'APPROVED'} DISCONNECTED`);
+        const asked = new Set(orchestrator.asked);
+        assert.ok(!asked.has('Leave'), 'Bacalhau knows no Leave');
         // An agent waits only for a part of a second that it is heard.
         const isTold = asked.has('ShutdownNoticeRequest');
         assert.equal(orchestrator.lastError === 'graceful shutdown', isTold);

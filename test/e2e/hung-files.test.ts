@@ -58,7 +58,7 @@ for (const [kind, main] of [
     const { code, signal, stdout } = await muster(args, { env, ...(main ? { main } : {}) });
     assert.deepEqual([code, signal], forced(2));
     assert.match(stdout, /^machine\n {2}hostname /);
-    assert.match(stdout, /^without an answer\n {2}statfs \S.*\n$/m);
+    assert.match(stdout, /^without an answer\n(?: {2}.*\n)*? {2}statfs \S.*\n/m);
   });
 
   describe(`an agent whose files hang, ${kind}`, () => {
@@ -104,14 +104,12 @@ for (const [kind, main] of [
       }
     }
 
-    /** Stops the agent, which must take no longer than it may. */
+    /** Stops the agent, which must take no longer than it may: it would say so. */
     async function stopsInTime(agent: Program): Promise<void> {
-      const began = performance.now();
       const { code, signal, stderr } = await agent.stop();
       assert.match(stderr, /"msg":"stopped"/);
       assert.doesNotMatch(stderr, /stopping took too long/);
       assert.deepEqual([code, signal], forced(0));
-      assert.ok(performance.now() - began < 5000);
     }
 
     it('works when its folder does not answer how much room it has', async t => {

@@ -114,9 +114,10 @@ describe('a requester on three NATS servers', () => {
       const backup = await muster(['backup', join(cluster.folder, 'muster.backup'), '--config', config]);
       return backup.code === 69 && /^Error: the store cannot be copied: .*\nHint: {2}no/.test(backup.stderr);
     });
-    const list = await cluster.command('node', 'list');
-    assert.match(list.stderr, /what is shown is as of \d{4}-/);
-    assert.match(list.stdout, /^node-1 /m);
+    await eventually('the list says of when it is', async () => {
+      const { stdout, stderr } = await cluster.command('node', 'list');
+      return /what is shown is as of \d{4}-/.test(stderr) && /^node-1 /m.test(stdout);
+    });
     await nats.server(away[0] ?? 0).start();
     // The two may stand for leader at the same time, so the choice can take several rounds.
     await eventually('a decision is made again', decide, 120_000).catch(error =>

@@ -26,8 +26,8 @@ const server = await startNatsServer({ scheme: 'tls', jetstream: false, config: 
 const plain = await startNatsServer({ jetstream: false });
 after(() => Promise.all([server.release(), plain.release()]));
 
-async function failure(url: string, tls?: TlsFiles) {
-  const connection = connectTo(url, { tls: () => tls, connectTimeoutMs: 1_000 });
+async function failure(url: string, tls?: TlsFiles, connectTimeoutMs = 3_000) {
+  const connection = connectTo(url, { tls: () => tls, connectTimeoutMs });
   const { fault, reason } = await stateOf(connection, 'disconnected');
   await connection.close();
   return { fault, reason };
@@ -51,8 +51,9 @@ test('TLS may begin before the greeting', async t => {
   });
   t.after(() => first.release());
   await connectTo(first.url, { tls: () => ({ caFile, handshakeFirst: true }) }).connected();
+  // After two seconds, the server itself would close the connection.
   assert.match(
-    (await failure(first.url, { caFile })).reason,
+    (await failure(first.url, { caFile }, 1_000)).reason,
     /no greeting within 1 s: .*wants nats.tls.handshakeFirst$/,
   );
   assert.deepEqual(await failure(plain.url, { caFile, handshakeFirst: true }), {

@@ -6,7 +6,6 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import os from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { virtualisation } from '../../../agent/host/inventory/collect.ts';
 import {
   type Inventory,
@@ -16,6 +15,7 @@ import {
   saveInventory,
   takeInventory,
 } from '../../../agent/host/inventory/inventory.ts';
+import { eventually } from '../../support/eventually.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const program = (code: string) => ({ command: process.execPath, args: ['-e', code] });
@@ -55,14 +55,6 @@ async function fails(attempt: Promise<unknown>, fault: InventoryFault, message: 
   const error = await faultOf(attempt);
   assert.equal(error.fault, fault);
   assert.match(error.message, message);
-}
-
-/** Waits until `condition` holds, for at most 10 s. */
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 10_000; performance.now() < end; await pause(10)) {
-    if (await condition()) return;
-  }
-  assert.fail('the condition did not hold within 10 s');
 }
 
 /** Returns whether the process has ended, even if nobody has asked for its status yet. */
@@ -114,7 +106,7 @@ test('a child that hangs is killed when its time is over, together with what it 
     setInterval(() => {}, 1000)`);
   const failed = fails(takeInventory(hang, { clock, timeoutMs: 10_000 }), 'timeout', /longer than 10000 ms/);
   let hung: number[] = [];
-  await until(async () => {
+  await eventually('the child process has started', async () => {
     hung = JSON.parse((await readFile(pids, 'utf8').catch(() => '')) || '[]');
     return hung.length === 2;
   });
@@ -122,7 +114,7 @@ test('a child that hangs is killed when its time is over, together with what it 
   assert.ok(hung.every(pid => !gone(pid)));
   await clock.advance(1);
   await failed;
-  await until(() => hung.every(gone));
+  await eventually('all have ended', () => hung.every(gone));
 });
 
 test('the signal ends a child at once, and later no child starts', async () => {
@@ -216,9 +208,12 @@ test('a child whose parent was killed ends by itself, together with what it star
     ],
     { stdio: 'ignore' },
   );
-  await until(async () => (await pidIn(toolPid)) > 0 && (await pidIn(childPid)) > 0);
+  await eventually(
+    'both have started',
+    async () => (await pidIn(toolPid)) > 0 && (await pidIn(childPid)) > 0,
+  );
   const [hungTool, child] = [await pidIn(toolPid), await pidIn(childPid)];
   assert.ok(!gone(hungTool) && !gone(child));
   parent.kill('SIGKILL');
-  await until(() => gone(child) && gone(hungTool));
+  await eventually('both have ended', () => gone(child) && gone(hungTool));
 });
