@@ -1,5 +1,7 @@
 // Shares equal parts of many nodes' records, so that each part is in memory only once.
+
 import type { NodeState } from '../../protocol/node-state.ts';
+import type { Resources } from '../../protocol/resources.ts';
 import { unknownOf } from '../../protocol/unknown-members.ts';
 
 /** Number of different parts that are remembered. A cluster with more kinds of machines shares less. */
@@ -8,10 +10,23 @@ const maxParts = 4_096;
 export class CommonParts {
   readonly #parts = new Map<string, unknown>();
 
-  /** Returns an equal record that shares parts with earlier records. This saves a third of the memory. */
+  /** Returns an equal record that shares parts with earlier records, and within itself. */
   share(state: NodeState): NodeState {
     const Info = this.#withShared(state.Info, ['SupportedProtocols', 'BacalhauVersion', 'Host', 'Agent']);
-    return this.#withShared({ ...state, Info }, ['ConnectionState']);
+    Info.ComputeNodeInfo = this.#withShared(Info.ComputeNodeInfo, [
+      'ExecutionEngines',
+      'Publishers',
+      'StorageSources',
+    ]);
+    const { MaxCapacity: most, MaxJobRequirements: ofJob } = Info.ComputeNodeInfo;
+    if (areSame(most, ofJob)) Info.ComputeNodeInfo.MaxJobRequirements = most;
+    const shared = this.#withShared({ ...state, Info }, ['Connection', 'ConnectionState']);
+    if (!state.Muster) return shared;
+    const Muster = this.#withShared(state.Muster, ['Store', 'Version']);
+    // A node that registered once has the same time twice.
+    if (Muster.FirstRegisteredAt !== undefined && Muster.FirstRegisteredAt === Muster.RegisteredAt)
+      Muster.FirstRegisteredAt = Muster.RegisteredAt;
+    return { ...shared, Muster };
   }
 
   #withShared<T extends object>(whole: T, names: (keyof T)[]): T {
@@ -31,3 +46,14 @@ export class CommonParts {
     return part;
   }
 }
+
+/** Returns whether two resources without GPUs and without members of a later version are the same. */
+const areSame = (a: Resources, b: Resources): boolean =>
+  a.CPU === b.CPU &&
+  a.Memory === b.Memory &&
+  a.Disk === b.Disk &&
+  a.GPU === b.GPU &&
+  !a.GPUs &&
+  !b.GPUs &&
+  !unknownOf(a) &&
+  !unknownOf(b);

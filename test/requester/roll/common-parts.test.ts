@@ -40,6 +40,28 @@ test('the common parts of two nodes are one object, and their own parts are not'
   );
 });
 
+test('what a record has twice is kept once, and what only looks alike is not', () => {
+  const parts = new CommonParts();
+  const of = (capacity: object, forJobs: object) => {
+    const info = computeInfo('n-1');
+    const ComputeNodeInfo = { ...info.ComputeNodeInfo, MaxCapacity: capacity, MaxJobRequirements: forJobs };
+    return parts.share({ ...record('n-1', 'PENDING'), Info: { ...info, ComputeNodeInfo } }).Info
+      .ComputeNodeInfo;
+  };
+  const same = of({ CPU: 4, Disk: 7 }, { CPU: 4, Disk: 7 });
+  assert.equal(same.MaxCapacity, same.MaxJobRequirements);
+  const gpu = { Index: 0, Name: 'x', Vendor: '', Memory: 1, PCIAddress: '' };
+  for (const [one, other] of [
+    [{ CPU: 4 }, { CPU: 5 }],
+    [{ CPU: 4 }, { CPU: 4, Memory: 1 }],
+    [{ CPU: 4 }, { CPU: 4, GPU: 1 }],
+    [{ GPU: 1 }, { GPU: 1, GPUs: [gpu] }],
+  ] as const) {
+    const { MaxCapacity, MaxJobRequirements } = of(one, other);
+    assert.deepEqual([MaxCapacity, MaxJobRequirements], [one, other]);
+  }
+});
+
 test('nodes that all differ are kept whole, and the memory for parts is bounded', () => {
   const parts = new CommonParts();
   const share = (n: number) =>
