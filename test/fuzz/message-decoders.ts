@@ -24,6 +24,7 @@ import { validate, validateStored } from '../../agent/protocol/schema.ts';
 import { curveKeyOf, openBox, sealBox, sharedKeyOf } from '../../agent/protocol/sealed-box.ts';
 import { readSignedToken, writeSignedToken } from '../../agent/protocol/signed-token.ts';
 import { withUnknown } from '../../agent/protocol/unknown-members.ts';
+import { readUsualUpdate } from '../../agent/protocol/usual-update.ts';
 import { AnnouncedMemberships } from '../../agent/requester/events/announced-memberships.ts';
 import { readConditionEvent } from '../../agent/requester/events/condition-event.ts';
 import { readMembershipEvent } from '../../agent/requester/events/membership-event.ts';
@@ -144,6 +145,16 @@ export const clientKey = keyPairOf(new Uint8Array(32).fill(3), 'node');
 const boxKey = curveKeyOf(new Uint8Array(32).fill(5));
 const shared = sharedKeyOf(boxKey, boxKey.publicKey);
 
+const positive = fc.integer({ min: 1 });
+const mark = fc.stringMatching(/^[\w-]{1,40}$/);
+const usualUpdates = fc.record({
+  NodeID: mark,
+  AvailableCapacity: fc.record({ CPU: positive, Memory: positive, Disk: positive }),
+  QueueUsedCapacity: fc.constant({}),
+  Usage: fc.record({ CPU: fc.nat(), Memory: fc.nat(), Disk: fc.nat(), Load: fc.nat() }),
+  Muster: fc.record({ Version: mark, ClusterID: mark, Session: mark, Instance: mark, BootID: mark }),
+});
+
 const refusals: fc.Arbitrary<Refusal> = fc.record(
   {
     code: fc.constantFrom(...refusalCodes),
@@ -261,6 +272,18 @@ export const messageDecoders: readonly Decoder[] = [
   },
   message('a registration', registerRequestSchema, registers),
   message('an update of resources', updateResourcesRequestSchema, updateResourcesMessages),
+  {
+    what: 'an update of resources in the usual form',
+    covers: ['protocol/usual-update.ts readUsualUpdate'],
+    form: 'json',
+    valid: usualUpdates,
+    read: input => {
+      const read = readUsualUpdate(input as Buffer);
+      if (read) assert.deepEqual(read, validate(updateResourcesRequestSchema, parseJson(input as Buffer)));
+      return read;
+    },
+    check: value => void validate(updateResourcesRequestSchema, value),
+  },
   message('a leave request', leaveRequestSchema, leaves),
   { ...message('node information', nodeInfoSchema, nodeInfos), share: 0.2 },
   message(

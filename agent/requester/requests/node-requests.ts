@@ -123,11 +123,14 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     }
     atOnce[kind]++;
     try {
-      const { method, body, encode } = protocol.read(subject, message);
+      const { method, body, isValid, encode } = protocol.read(subject, message);
       const { name, isOrdered, registersAgain } = protocol;
-      const asked = { method, nodeId, protocol: name, body, hasSender: isVerified, registersAgain, arrival };
+      const read = { method, nodeId, protocol: name, body, isValid };
+      const asked = { ...read, hasSender: isVerified, registersAgain, arrival };
       const handle = () => handler.handle(asked);
-      const result = await (isOrdered ? turns.run([nodeId], handle) : handle());
+      const result =
+        (isOrdered ? undefined : handler.handleAtOnce(asked)) ??
+        (await (isOrdered ? turns.run([nodeId], handle) : handle()));
       message.respond(encode(result, clock.now()));
     } catch (error) {
       if (error instanceof ProtocolError) counters.requestsMalformed++;
@@ -161,9 +164,9 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     const nodeId = protocol.nodeIn(subject);
     if (nodeId === undefined || !mayAnswer(nodeId, message.reply, isVerified)) return;
     try {
-      const { method, body } = protocol.read(subject, message);
-      const hasSender = isVerified;
-      handler.note({ method, nodeId, protocol: protocol.name, body, hasSender, arrival: ++arrivals });
+      const { method, body, isValid } = protocol.read(subject, message);
+      const read = { method, nodeId, protocol: protocol.name, body, isValid };
+      handler.note({ ...read, hasSender: isVerified, arrival: ++arrivals });
     } catch (error) {
       // The requester that answers counts it, and logs it.
       if (!(error instanceof ProtocolError)) throw error;

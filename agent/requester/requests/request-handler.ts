@@ -59,8 +59,9 @@ export interface NodeRequest {
   nodeId: string;
   /** The name of the protocol, as nodes list it in their information. */
   protocol: string;
-  /** The body, not yet validated. */
+  /** The body, and whether it is what its schema makes of it; otherwise it is not yet validated. */
   body: unknown;
+  isValid: boolean;
   /**
    * Whether the member `Muster` counts. What a client without a key says of its session and version could otherwise end the
    * session of another such node, or get it the reason of an operator.
@@ -87,6 +88,23 @@ export class RequestHandler {
   constructor(options: RequestHandlerOptions) {
     this.#options = options;
     this.#answers = new RequestAnswers(options);
+  }
+
+  /**
+   * Carries out a request that needs nothing of the store, which most requests are: what a node has free, sent under the
+   * session of its record. Returns undefined for any other request, or when it may not be answered now, and then changes nothing.
+   * @throws ProtocolError as `handle`
+   */
+  handleAtOnce(asked: NodeRequest): RequestResult | undefined {
+    const { roll, conflicts, quorumFault } = this.#options;
+    if (!asked.isValid || asked.method !== 'UpdateResources/v1' || quorumFault?.()) return undefined;
+    const update = readBody(asked, updateResourcesRequestSchema);
+    if (!update.Muster || !this.#isCurrent(asked.nodeId, update.Muster)) return undefined;
+    const state = roll.records.get(asked.nodeId);
+    if (!state) return undefined;
+    const asker = { id: state.Info.NodeID, sender: update.Muster };
+    conflicts.onMessage(state, agentOf(asker, undefined));
+    return this.#takeResources(update, asker, asked.protocol);
   }
 
   /**
@@ -220,14 +238,19 @@ export class RequestHandler {
         reason: reasons.updateRejected,
       });
     }
+    return this.#takeResources(update, asker, protocol);
+  }
+
+  #takeResources(update: UpdateResourcesRequest, asker: Asker, protocol: string): RequestResult {
     this.#noteResources(update, protocol);
     this.#onExecutions(asker.id, executionsOf(update, this.#options.clock.now()));
     return this.#answers.done(asker, 'known');
   }
 
   #noteResources(update: UpdateResourcesRequest, protocol: string): void {
-    const { NodeID: id, AvailableCapacity: available, QueueUsedCapacity: queued, Usage: usage } = update;
+    const { AvailableCapacity: available, QueueUsedCapacity: queued, Usage: usage } = update;
     const { resources, executions, health, waiting, clock } = this.#options;
+    const id = this.#keptId(update.NodeID);
     const said = executionsOf(update, clock.now());
     resources.set(id, { available, queued, usage, at: clock.now(), protocol });
     // A node of Bacalhau says in its information what it runs.
@@ -236,9 +259,15 @@ export class RequestHandler {
     waiting.markHeard(id);
   }
 
+  // The id in a message may be a part of its whole text, which would stay in memory with it.
+  #keptId(id: string): string {
+    return this.#options.roll.records.get(id)?.Info.NodeID ?? id;
+  }
+
   // The requester that answers the node ends its drain.
-  #onExecutions(id: string, said: ExecutionCounts | undefined): void {
+  #onExecutions(node: string, said: ExecutionCounts | undefined): void {
     if (!said) return;
+    const id = this.#keptId(node);
     this.#options.executions.set(id, said);
     this.#options.drains.onReport(id, said);
   }
@@ -305,10 +334,10 @@ const agentOf = ({ sender }: Asker, host: string | undefined): MessageSender => 
 
 // Reads the body of a request. What a client without a key says of itself does not count.
 function readBody<T extends NodeMessage>(
-  { nodeId, body, hasSender }: NotedRequest,
+  { nodeId, body, isValid, hasSender }: NotedRequest,
   schema: v.GenericSchema<unknown, T>,
 ): T {
-  const message = ofNode(nodeId, validate(schema, body));
+  const message = ofNode(nodeId, isValid ? (body as T) : validate(schema, body));
   return hasSender ? message : { ...message, Muster: undefined };
 }
 

@@ -24,12 +24,13 @@ import {
   nodeInOutSubject,
   parseManagementSubject,
 } from '../../protocol/subjects.ts';
+import { readUsualUpdate } from '../../protocol/usual-update.ts';
 import type { Message } from '../../transport/port.ts';
 import type { RequestResult } from './request-answers.ts';
 import type { NodeRequest } from './request-handler.ts';
 
 /** A request that was read, and what writes its answer. */
-export interface ReadRequest extends Pick<NodeRequest, 'method' | 'body'> {
+export interface ReadRequest extends Pick<NodeRequest, 'method' | 'body' | 'isValid'> {
   /** `at` is the wall time of sending. */
   encode(result: RequestResult, at: Date): string | Uint8Array;
 }
@@ -66,7 +67,10 @@ export const bprotocol: RequestProtocol = {
   read(subject, { data }) {
     const target = parseManagementSubject(subject);
     if (!target) throw new Error(`${subject} is the subject of no request`);
-    return { method: target.method, body: parseJson(data), encode: encodeAnswer };
+    const { method } = target;
+    const usual = method === 'UpdateResources/v1' ? readUsualUpdate(data) : undefined;
+    const body = usual ?? parseJson(data);
+    return { method, body, isValid: usual !== undefined, encode: encodeAnswer };
   },
   encodeError: text => encodeErrorResponse(text),
 };
@@ -92,7 +96,7 @@ export const ncl: RequestProtocol = {
       const cause = controlCause(fault, result.reason, nodeInOutSubject(subject));
       return encodeControlError(cause, fault, messageIdOf(message));
     };
-    return { method: request.method, body: request.body, encode };
+    return { method: request.method, body: request.body, isValid: false, encode };
   },
   encodeError(text, message, error) {
     if (error instanceof ControlError) return encodeControlError(text, error.control, messageIdOf(message));

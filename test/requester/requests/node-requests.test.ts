@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
+import { readUsualUpdate } from '../../../agent/protocol/usual-update.ts';
 import { approveNode, deleteNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
 import { nodeBucket, readEntry } from '../../../agent/requester/roll/store.ts';
 import { capture } from '../../support/captures.ts';
@@ -116,6 +117,47 @@ describe('a muster agent', () => {
     const again = await register('node-1', sender(session));
     assert.equal(again.value.Muster.Code, 'reconnected');
     assert.notEqual(again.value.Muster.Session, session);
+  });
+
+  test('gets the same answer for resources in the usual form, which is carried out at once, as in any other', async () => {
+    const usual = (id: string, session: string) => ({
+      NodeID: id,
+      AvailableCapacity: { CPU: 6.5, Memory: 7, Disk: 8 },
+      QueueUsedCapacity: {},
+      Usage: { CPU: 0, Memory: 1, Disk: 2, Load: 0 },
+      Muster: { Version: '1', ClusterID: 'c-1', Session: session, Instance: 'i-1', BootID: 'b-1' },
+    });
+    assert.ok(readUsualUpdate(Buffer.from(JSON.stringify(usual('node-1', 's-1')))));
+    const send = async (isUsual: boolean) => {
+      const { ask, register, calls, roll, resources, counters } = await begin();
+      const Session: string = (await register('node-1', sender())).value.Muster.Session;
+      const { Session: other }: { Session: string } = (await register('node-2', sender())).value.Muster;
+      const asked = async (id: string, subject: string, session: string) => {
+        const { NodeID, ...rest } = usual(id, session);
+        const body = isUsual ? { NodeID, ...rest } : { ...rest, NodeID };
+        const answer = await ask(subject, 'UpdateResources/v1', body);
+        const { at, ...known } = resources.get(id) ?? { at: undefined };
+        return [answer, known, at !== undefined, [...calls.splice(0)]];
+      };
+      const results = [
+        await asked('node-1', 'node-1', Session),
+        await asked('node-1', 'node-1', other),
+        await asked('node-1', 'node-2', Session),
+        await asked('node-2', 'node-1', Session),
+        await asked('node-3', 'node-3', Session),
+        await asked('node-0', 'node-0', Session),
+      ];
+      await roll.decide('node-1', decision, approveNode);
+      results.push(await asked('node-1', 'node-1', Session));
+      await roll.decide('node-1', decision, rejectNode);
+      results.push(await asked('node-1', 'node-1', Session));
+      return { results, counters };
+    };
+    const [atOnce, plain] = [await send(true), await send(false)];
+    assert.deepEqual(atOnce, plain);
+    assert.match(String(atOnce.results[0]), /"Code":"known"/);
+    assert.match(String(atOnce.results[1]), /handshake_required/);
+    assert.match(String(atOnce.results[7]), /registration rejected/);
   });
 
   test('sends information and resources and leaves under its session', async () => {
