@@ -17,6 +17,7 @@ import { inventoryCost } from './inventory.ts';
 import { heartbeatLateness } from './lateness.ts';
 import { nodeList } from './node-list.ts';
 import { packagedFile } from './packaged.ts';
+import { openPages } from './pages.ts';
 import { profileInto } from './roles.ts';
 import { sampleCost } from './sample.ts';
 import { registrationStorm } from './storm.ts';
@@ -46,6 +47,10 @@ const rows: Record<string, Row> = {
     measure: manyDecisions,
   },
   list: { help: 'first row and memory of a list of 1 000 and of 10 000 nodes', measure: nodeList },
+  pages: {
+    help: 'CPU for 50 open pages with 5 000 nodes, and for the first page with 10 000',
+    measure: openPages,
+  },
   heartbeat: { help: 'cost of one heartbeat with 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
   fleet: {
     help: 'CPU, memory and start with 20 000 and 100 000 nodes at default intervals',

@@ -24,7 +24,7 @@ export function profileInto(folder: string): void {
 export class RequesterProcess {
   readonly program: Program;
   readonly #folder: string;
-  readonly #apiPort: number;
+  readonly apiPort: number;
 
   /** Starts it. `settings` are those of the section `requester`, in addition to the defaults. */
   static async start(
@@ -48,7 +48,7 @@ export class RequesterProcess {
   private constructor(program: Program, folder: string, apiPort: number) {
     this.program = program;
     this.#folder = folder;
-    this.#apiPort = apiPort;
+    this.apiPort = apiPort;
   }
 
   async ready(): Promise<void> {
@@ -62,7 +62,7 @@ export class RequesterProcess {
   }
 
   async status(): Promise<RequesterStatus> {
-    const answer = await fetch(`http://127.0.0.1:${this.#apiPort}/api/v1/orchestrator/status`);
+    const answer = await fetch(`http://127.0.0.1:${this.apiPort}/api/v1/orchestrator/status`);
     return readShown(await answer.text());
   }
 

@@ -193,6 +193,7 @@ export class FakeDirectory implements Directory {
         health,
         silenceMs: silence,
         liveness,
+        reportedAt: resources?.at.getTime(),
         resources,
         conflict,
         pinnedKey: state.Muster?.PublicKey,

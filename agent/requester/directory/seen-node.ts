@@ -7,7 +7,7 @@ import type { ResourceInfo } from '../roll/resource-store.ts';
 import type { DirectoryParts } from './directory-parts.ts';
 import { type NodeView, nodeView } from './node-view.ts';
 
-/** A node as it is at one moment. Whatever changes is another object then, except `liveness`. */
+/** A node as it is at one moment. Whatever changes is another object then, except `liveness` and `resources`. */
 export interface SeenNode {
   id: string;
   state: NodeState;
@@ -15,7 +15,10 @@ export interface SeenNode {
   /** See nodeView. */
   silenceMs: number | undefined;
   liveness: Readonly<Liveness> | undefined;
-  resources: ResourceInfo | undefined;
+  /** When it reported its resources last, in milliseconds since 1970. */
+  reportedAt: number | undefined;
+  /** What it reported then. It is read only when it is asked for. */
+  readonly resources: ResourceInfo | undefined;
   conflict: Conflict | undefined;
   pinnedKey: string | undefined;
   watches: boolean;
@@ -32,7 +35,10 @@ export function seenNode(parts: DirectoryParts, state: NodeState): SeenNode {
     health: health.health(id),
     silenceMs: health.silenceMs(id),
     liveness: health.liveness(id),
-    resources: resources.get(id),
+    reportedAt: resources.reportedAt(id),
+    get resources() {
+      return resources.get(id);
+    },
     conflict: conflicts.latest(id),
     pinnedKey: keys?.keyOf(id),
     watches: lease.holder?.requester === id,

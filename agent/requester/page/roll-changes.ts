@@ -82,7 +82,7 @@ function isOtherRow(before: Kept, after: Kept): boolean {
     a.conflict !== b.conflict ||
     a.pinnedKey !== b.pinnedKey ||
     a.watches !== b.watches ||
-    a.resources?.protocol !== b.resources?.protocol ||
+    (a.reportedAt === undefined) !== (b.reportedAt === undefined) ||
     before.left !== after.left ||
     before.isLate !== after.isLate ||
     before.hasPeers !== after.hasPeers
@@ -91,7 +91,7 @@ function isOtherRow(before: Kept, after: Kept): boolean {
 
 function* lesserChanges(before: Kept, after: Kept): Generator<RollChange | undefined> {
   const [a, b] = [before.seen, after.seen];
-  if (a.resources !== b.resources || a.executions !== b.executions)
+  if (a.reportedAt !== b.reportedAt || a.executions !== b.executions)
     yield { kind: 'figures', figures: rollFigures(b) };
   const { heardAt } = after;
   if (heardAt !== undefined && heardAt !== before.heardAt) yield { kind: 'heard', id: b.id, at: heardAt };

@@ -45,6 +45,14 @@ export class ResourceStore {
     else if (this.#lists.size > 0) this.#lists.delete(id);
   }
 
+  /** Returns the time of the last report, in milliseconds since 1970. It costs less than the report itself. */
+  reportedAt(id: string): number | undefined {
+    const index = this.#nodes.get(id);
+    if (index === undefined) return undefined;
+    const { block, at } = this.#rows.at(index);
+    return block[at + column.at];
+  }
+
   get(id: string): ResourceInfo | undefined {
     const index = this.#nodes.get(id);
     if (index === undefined) return undefined;

@@ -81,13 +81,13 @@ test('figures and signs of life come without the rest of the row', async t => {
     },
   });
   await eventually('both came', () => page.rows.get('node-1')?.heardAt === 2_000);
-  // The protocol of the resources is a part of the row, so the first report brings the row.
+  // The protocol of the report is a part of the row, so the first report brings the row.
   const before = page.names.length;
   const { resources } = directory.nodes.get('node-1') ?? {};
   assert.ok(resources);
   changed(directory, 'node-1', {
     liveness: liveness(3_000),
-    resources: { ...resources, available: { CPU: 1 } },
+    resources: { ...resources, available: { CPU: 1 }, at: new Date(3_000) },
   });
   await eventually('both came', () => page.rows.get('node-1')?.heardAt === 3_000);
   assert.deepEqual(page.names.slice(before), ['figures', 'heard']);
