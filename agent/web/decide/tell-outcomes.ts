@@ -25,7 +25,13 @@ export function tellOutcomes({ action, rows, wish, outcomes }: Decided): void {
       more:
         back.length > 0 && back.length < carriedOut.length ? [`Undo is about ${back.length} of them`] : [],
       ...(back.length > 0
-        ? { undo: () => void carryOut(back).then(undone => tellUndone(deeds[action].done, undone)) }
+        ? {
+            undo: {
+              // A node that waited for approval cannot be made to wait again.
+              title: action === 'approve' ? 'Undo: reject' : 'Undo',
+              act: () => void carryOut(back).then(undone => tellUndone(deeds[action].done, undone)),
+            },
+          }
         : {}),
     });
   }

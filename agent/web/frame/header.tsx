@@ -70,6 +70,8 @@ function Reader() {
         </button>
       </span>
     );
+  // Then the page itself asks for a token.
+  if (feedState.value.kind === 'refused') return null;
   return (
     <>
       <button type="button" onClick={() => setAsking(true)}>
@@ -77,7 +79,7 @@ function Reader() {
       </button>
       {isAsking && (
         <Dialog title="Sign in" onClose={() => setAsking(false)}>
-          <SignIn reason="" hint="" />
+          <SignIn reason="" hint="" onGiven={() => setAsking(false)} />
         </Dialog>
       )}
     </>

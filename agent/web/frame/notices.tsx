@@ -19,10 +19,10 @@ export function Notices() {
               type="button"
               onClick={() => {
                 closeNotice(key);
-                undo();
+                undo.act();
               }}
             >
-              Undo
+              {undo.title}
             </button>
           )}
           <button type="button" class="plain" aria-label="Close the message" onClick={() => closeNotice(key)}>

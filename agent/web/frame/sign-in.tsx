@@ -1,6 +1,6 @@
 // Asks for an operator's token. It is shown to the requester with the roll, which says whose it is.
 import { useState } from 'preact/hooks';
-import { signIn } from '../feed/session.ts';
+import { signIn, signOut, token } from '../feed/session.ts';
 import { CommandLine } from '../shell/command-line.tsx';
 import { signInFault } from './sign-in-fault.ts';
 
@@ -8,15 +8,19 @@ export interface SignInProps {
   /** Why there is no roll without a token, or why that token was not accepted; empty when reads need none. */
   reason: string;
   hint: string;
+  /** Is called when a token was given. */
+  onGiven?(): void;
 }
 
-export function SignIn({ reason, hint }: SignInProps) {
+export function SignIn({ reason, hint, onGiven }: SignInProps) {
   const [text, setText] = useState('');
   const fault = signInFault.value || reason;
   const submit = (event: Event) => {
     event.preventDefault();
     signInFault.value = '';
-    if (text.trim() !== '') signIn(text.trim());
+    if (text.trim() === '') return;
+    signIn(text.trim());
+    onGiven?.();
   };
   return (
     <form class="sign-in" onSubmit={submit}>
@@ -40,7 +44,12 @@ export function SignIn({ reason, hint }: SignInProps) {
       <p class="dim">It is kept for this tab only, and forgotten when the tab is closed.</p>
       <button type="submit" class="main">
         Sign in
-      </button>
+      </button>{' '}
+      {reason && token.value !== '' && (
+        <button type="button" onClick={signOut}>
+          Go on without a token
+        </button>
+      )}
       <p class="dim">On a machine that has a token, this command opens the page signed in:</p>
       <CommandLine command="muster ui" />
     </form>

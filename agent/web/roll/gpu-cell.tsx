@@ -13,17 +13,17 @@ export function GpuCell({ gpus, gpuUse }: Pick<RollRow, 'gpus' | 'gpuUse'>) {
   return (
     <Bar
       shares={[(busy ?? 0) / 100, totalMib > 0 ? (usedMib ?? 0) / totalMib : 0]}
-      text={[gpuNames(gpus), percent, memory].filter(Boolean).join(' · ')}
+      text={[gpuNames(gpus), percent, memory].filter(Boolean).join('  ')}
       title={gpus.map((gpu, index) => gpuText(gpu, gpuUse[index] ?? null)).join('\n')}
     />
   );
 }
 
-/** Returns the names of GPUs without what every GPU of the vendor is called: `2 × A100`. */
+/** Returns the names of GPUs without what every GPU of the vendor is called: `2×A100`. */
 function gpuNames(gpus: readonly RollGpu[]): string {
   const names = new Set(gpus.map(({ name }) => name.replaceAll(makers, '').replace(/-(?:SXM|PCIE).*$/i, '')));
   const [name = ''] = names;
-  const count = gpus.length > 1 ? `${gpus.length} × ` : '';
+  const count = gpus.length > 1 ? `${gpus.length}×` : '';
   return names.size > 1 ? `${gpus.length} GPUs` : `${count}${name}`;
 }
 

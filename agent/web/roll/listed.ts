@@ -53,10 +53,10 @@ export const selectedRows = computed(() => {
 });
 
 /** The row with the mark; undefined when it is not in the list. */
-export const markedRow = computed(() => {
-  frame.value;
-  return store.rows.get(marked.value);
-});
+export const markedRow = computed(() => listedRows.value.find(({ id }) => id === marked.value));
+
+/** Whether the node with the mark is in the list. */
+export const isMarkListed = computed(() => markedRow.value !== undefined);
 
 export function toggleSelected(id: string): void {
   const next = new Set(selected.peek());

@@ -1,8 +1,11 @@
 // Shows the roll: all nodes, or those that the address chooses, and what can be decided about them.
 import { useSignal } from '@preact/signals';
+import { useMemo } from 'preact/hooks';
+import type { RollRow } from '../../protocol/roll-rows.ts';
 import { DecideDialog } from '../decide/decide-dialog.tsx';
 import { type Action, actions, deeds } from '../decide/deeds.ts';
 import { feedState, frame, head, store } from '../feed/roll.ts';
+import { announce } from '../shell/announce.ts';
 import { useKeys } from '../shell/keys.ts';
 import { goTo, place } from '../shell/place.ts';
 import { isFiltering } from './choice.ts';
@@ -27,7 +30,11 @@ export function RollView() {
     return markedRow.value ? [markedRow.value] : [];
   };
   const decide = (action: Action) => () => {
-    if (head.value?.mayDecide && rows().length > 0) deciding.value = action;
+    const about = rows();
+    if (!head.value?.mayDecide || about.length === 0) return;
+    const why = about.map(row => deeds[action].leaveOut(row));
+    if (why.includes(undefined)) deciding.value = action;
+    else announce({ text: `Nothing to do: ${[...new Set(why)].join(', ')}`, isFault: false, more: [] });
   };
   useKeys({
     '/': focusSearch,
@@ -52,6 +59,9 @@ export function RollView() {
     l: decide('label'),
     d: decide('delete'),
   });
+  const action = deciding.value;
+  // Found when the dialog is opened, because a decided node goes to another part of the list.
+  const next = useMemo(() => rowAfter(rows()), [action]);
   return (
     <div class="roll">
       <h1 class="unseen">Nodes</h1>
@@ -59,18 +69,31 @@ export function RollView() {
       <List />
       <Empty />
       <ActionBar onAction={action => decide(action)()} />
-      {deciding.value && (
+      {action && (
         <DecideDialog
-          action={deciding.value}
+          action={action}
           rows={rows()}
           onClose={isDone => {
             deciding.value = undefined;
-            if (isDone) selected.value = new Set();
+            if (!isDone) return;
+            selected.value = new Set();
+            if (leaving.has(action)) marked.value = next;
           }}
         />
       )}
     </div>
   );
+}
+
+/** The actions after which a node stands elsewhere, or nowhere, so that the mark goes on to the next node. */
+const leaving: ReadonlySet<Action> = new Set(['approve', 'reject', 'delete']);
+
+/** Returns the id of the first row below the last one of these in the list; else of the one above the first. */
+function rowAfter(rows: readonly RollRow[]): string {
+  const ids = new Set(rows.map(({ id }) => id));
+  const listed = listedRows.peek();
+  const last = listed.findLastIndex(({ id }) => ids.has(id));
+  return (listed[last + 1] ?? listed.findLast(({ id }) => !ids.has(id)))?.id ?? '';
 }
 
 /** Says why the list is empty. */

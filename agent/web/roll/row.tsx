@@ -3,7 +3,16 @@ import type { RollRow } from '../../protocol/roll-rows.ts';
 import { goTo } from '../shell/place.ts';
 import type { Item } from './arrange.ts';
 import { columns } from './columns.tsx';
-import { closedGroups, marked, selected, selectUntil, toggleGroup, toggleSelected } from './listed.ts';
+import {
+  closedGroups,
+  isMarkListed,
+  listedRows,
+  marked,
+  selected,
+  selectUntil,
+  toggleGroup,
+  toggleSelected,
+} from './listed.ts';
 
 export interface PlacedProps {
   /** The number of the line in the whole list, from 1, with the header. */
@@ -17,6 +26,8 @@ const placed = (top: number) => ({ transform: `translateY(${top}px)` });
 export function Row({ row, number, top }: PlacedProps & { row: RollRow }) {
   const isSelected = selected.value.has(row.id);
   const isMarked = marked.value === row.id;
+  // Without a mark, the key Tab leads to the first node.
+  const isFirst = !isMarkListed.value && listedRows.value[0] === row;
   const classes = ['row', row.approval.toLowerCase(), isSelected && 'selected', isMarked && 'marked'];
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the keys of the whole list do the same, see roll-view.tsx
@@ -27,9 +38,9 @@ export function Row({ row, number, top }: PlacedProps & { row: RollRow }) {
       class={classes.filter(Boolean).join(' ')}
       style={placed(top)}
       data-id={row.id}
-      tabIndex={isMarked ? 0 : -1}
+      tabIndex={isMarked || isFirst ? 0 : -1}
       onFocus={() => {
-        marked.value = row.id;
+        if (!isMarkListed.value) marked.value = row.id;
       }}
       onClick={event => {
         if (event.shiftKey) selectUntil(row.id);

@@ -3,7 +3,7 @@ import { useComputed } from '@preact/signals';
 import { frame, store } from '../feed/roll.ts';
 import { CommandLine } from '../shell/command-line.tsx';
 import { changeQuery, place } from '../shell/place.ts';
-import { filterNames, isFiltering, listCommand } from './choice.ts';
+import { filterNames, isFiltering, listCommand, type Order, orders } from './choice.ts';
 import { labelsOf } from './choose.ts';
 import { type Count, countsOf } from './counts.ts';
 import { choice, listedRows } from './listed.ts';
@@ -93,6 +93,7 @@ function Filters() {
           </label>
         ))}
         <GroupField />
+        <OrderField />
         {isFiltering(query) && (
           <button type="button" onClick={clearFilters}>
             Show all nodes
@@ -106,6 +107,38 @@ function Filters() {
 
 export function clearFilters(): void {
   changeQuery(Object.fromEntries(['search', ...filterNames].map(name => [name, ''])));
+}
+
+const orderNames: Readonly<Record<Order, string>> = {
+  id: 'id',
+  approval: 'approval',
+  status: 'status',
+  available_cpu: 'free CPUs',
+  available_memory: 'free memory',
+  available_disk: 'free disk',
+  available_gpu: 'free GPUs',
+  heard: 'last seen',
+};
+
+/** The columns of a wide list sort too, and a phone does not show their titles. */
+function OrderField() {
+  return (
+    <label>
+      Sort by
+      <select
+        value={choice.value.order}
+        onChange={({ currentTarget: { value } }) =>
+          changeQuery({ sort: value === 'id' ? '' : value, reverse: '' })
+        }
+      >
+        {orders.map(order => (
+          <option key={order} value={order}>
+            {orderNames[order]}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
 }
 
 function GroupField() {

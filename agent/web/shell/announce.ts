@@ -8,8 +8,8 @@ export interface Notice {
   readonly isFault: boolean;
   /** More about it, a line each. */
   readonly more: readonly string[];
-  /** What takes back what the message says, if something does. */
-  readonly undo?: () => void;
+  /** What takes back what the message says, if something does, and what its button says. */
+  readonly undo?: { readonly title: string; act(): void };
 }
 
 /** The messages that are shown now, the latest last. */

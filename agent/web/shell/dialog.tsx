@@ -16,7 +16,7 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     dialog.current?.showModal();
     dialog.current?.querySelector<HTMLElement>('[data-first]')?.focus();
     return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      focusAgain(before);
     };
   }, []);
   return (
@@ -30,4 +30,11 @@ export function Dialog({ title, onClose, children }: DialogProps) {
       {children}
     </dialog>
   );
+}
+
+/** Of a grid, one row at a time takes the focus, and while the dialog was open another one may have got its turn. */
+function focusAgain(before: Element | null): void {
+  const row = before?.closest('[role=row]') && document.querySelector('[role=row][tabindex="0"]');
+  const next = row || before;
+  if (next instanceof HTMLElement && next.isConnected) next.focus();
 }
