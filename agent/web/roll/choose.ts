@@ -32,8 +32,19 @@ function searchedText(row: RollRow): string {
   return text;
 }
 
+const searchedMembers = [
+  'host',
+  'address',
+  'fingerprint',
+  'joinCode',
+  'version',
+  'machine',
+  'notes',
+  'gpus',
+] as const;
+
 const isSameText = (a: RollRow, b: RollRow): boolean =>
-  a === b || (a.notes === b.notes && a.machine === b.machine && a.gpus === b.gpus && a.host === b.host);
+  a === b || (a.id === b.id && searchedMembers.every(name => a[name] === b[name]));
 
 const labelMaps = new WeakMap<RollRow['labels'], Readonly<Record<string, string>>>();
 

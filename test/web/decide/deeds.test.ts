@@ -1,0 +1,207 @@
+// What can be decided about which nodes, the requests and commands for it, and what takes it back.
+import assert from 'node:assert/strict';
+import { describe, it, test } from 'node:test';
+import type { RollRow } from '../../../agent/protocol/roll-rows.ts';
+import { carryOut } from '../../../agent/web/decide/carry-out.ts';
+import {
+  type Action,
+  commandOf,
+  decisionAbout,
+  deeds,
+  noWish,
+  takeBack,
+} from '../../../agent/web/decide/deeds.ts';
+import { readLabels } from '../../../agent/web/decide/label-text.ts';
+import { readWish } from '../../../agent/web/decide/typed-wish.ts';
+import { AskError } from '../../../agent/web/feed/ask.ts';
+import { rollRow } from '../../support/roll-rows.ts';
+
+const pending = rollRow('n-1', { approval: 'PENDING' });
+const approved = rollRow('n-2');
+const rejected = rollRow('n-3', { approval: 'REJECTED' });
+const cordon: RollRow['cordon'] = {
+  reason: 'disk swap',
+  actor: 'ada',
+  at: 1,
+  until: null,
+  drain: null,
+  deadline: null,
+};
+const cordoned = rollRow('n-4', { cordon });
+const requester = rollRow('head', { type: 'Requester' });
+const noTyped = { reason: '', labels: '', forText: '', deadline: '', id: '' };
+
+describe('what can be decided', () => {
+  const cases: [Action, RollRow, why: string | undefined][] = [
+    ['approve', pending, undefined],
+    ['approve', approved, 'already approved'],
+    ['approve', rejected, undefined],
+    ['reject', rejected, 'already rejected'],
+    ['cordon', cordoned, 'already cordoned'],
+    ['uncordon', cordoned, undefined],
+    ['uncordon', approved, 'not cordoned'],
+    ['drain', rejected, 'rejected'],
+    ['drain', cordoned, undefined],
+    ['delete', requester, 'a requester'],
+    ['label', requester, 'a requester'],
+  ];
+  for (const [action, row, why] of cases)
+    it(`${action} ${row.id}: ${why ?? 'yes'}`, () => {
+      assert.equal(deeds[action].leaveOut(row), why);
+    });
+});
+
+describe('the request', () => {
+  it('rests on what was shown: the membership, and the key that was compared', () => {
+    assert.deepEqual(decisionAbout(pending, 'approve', { ...noWish, reason: 'compared' }), {
+      id: 'n-1',
+      body: {
+        Action: 'approve',
+        Message: 'compared',
+        Actor: '',
+        Exact: true,
+        ShownMembership: 'PENDING',
+        Fingerprint: pending.fingerprint,
+      },
+    });
+    const { body } = decisionAbout(rollRow('n', { fingerprint: '' }), 'reject', noWish);
+    assert.equal('Fingerprint' in body, false);
+  });
+
+  it('has the times and labels of the wish, and only where they belong', () => {
+    const wish = { ...noWish, labels: { rack: 'b7' }, forSeconds: 60, deadlineSeconds: 30 };
+    const drain = decisionAbout(approved, 'drain', wish).body;
+    assert.deepEqual([drain.ForSeconds, drain.DeadlineSeconds, drain.Labels], [60, 30, undefined]);
+    const cordonOnly = decisionAbout(approved, 'cordon', wish).body;
+    assert.deepEqual([cordonOnly.ForSeconds, cordonOnly.DeadlineSeconds], [60, undefined]);
+    const label = decisionAbout(approved, 'label', wish).body;
+    assert.deepEqual([label.ForSeconds, label.Labels], [undefined, { rack: 'b7' }]);
+  });
+});
+
+test('each action has a command that does the same', () => {
+  const wish = {
+    ...noWish,
+    reason: "it's late",
+    labels: { rack: 'b7', spare: null },
+    forText: '4h',
+    deadlineText: '2h',
+  };
+  assert.equal(commandOf('approve', ['a', 'b'], noWish), 'muster node approve a b');
+  assert.equal(commandOf('reject', ['a'], wish), "muster node reject a -m 'it'\\''s late'");
+  assert.equal(
+    commandOf('drain', ['a'], wish),
+    "muster node drain a --for 4h --deadline 2h -m 'it'\\''s late'",
+  );
+  assert.equal(commandOf('label', ['a'], { ...wish, reason: '' }), 'muster node label a rack=b7 spare-');
+  assert.equal(commandOf('uncordon', ['a'], wish), 'muster node uncordon a');
+});
+
+describe('what takes a decision back', () => {
+  const back = (row: RollRow, action: Action, wish = noWish) => takeBack(row, action, wish)?.body;
+  it('rejects an approved node, and approves a rejected one only if it was approved before', () => {
+    assert.equal(back(pending, 'approve')?.Action, 'reject');
+    assert.equal(back(approved, 'reject')?.Action, 'approve');
+    assert.equal(back(pending, 'reject'), undefined);
+  });
+  it('ends a cordon, and gives one back with its reason', () => {
+    assert.equal(back(approved, 'cordon')?.Action, 'uncordon');
+    assert.equal(back(approved, 'drain')?.Action, 'uncordon');
+    assert.equal(back(cordoned, 'drain'), undefined);
+    assert.deepEqual(
+      [back(cordoned, 'uncordon')?.Action, back(cordoned, 'uncordon')?.Message],
+      ['cordon', 'disk swap'],
+    );
+  });
+  it('gives labels their values from before, or removes them', () => {
+    const labels: RollRow['labels'] = [
+      { key: 'rack', value: 'b1', from: 'operator', by: 'ada' },
+      { key: 'zone', value: 'eu', from: 'node', by: '' },
+    ];
+    const wish = { ...noWish, labels: { rack: 'b7', zone: 'us', fresh: 'x' } };
+    assert.deepEqual(back(rollRow('n', { labels }), 'label', wish)?.Labels, {
+      rack: 'b1',
+      zone: null,
+      fresh: null,
+    });
+  });
+  it('brings a deleted node back', () => {
+    assert.equal(back(approved, 'delete')?.Action, 'undelete');
+  });
+});
+
+describe('what is typed', () => {
+  it('a node is deleted only when its id is typed, and many when their number is', () => {
+    const wish = (id: string, rows: RollRow[]) => readWish({ ...noTyped, id }, deeds.delete, rows);
+    assert.equal(typeof wish('n-1', [pending]), 'object');
+    assert.equal(typeof wish('n-2', [pending]), 'string');
+    assert.equal(typeof wish('2', [pending, approved]), 'object');
+    assert.equal(typeof wish('', [pending, approved]), 'string');
+  });
+  it('times are read as on the command line', () => {
+    const wish = (forText: string, deadline: string) =>
+      readWish({ ...noTyped, forText, deadline }, deeds.drain, []);
+    assert.deepEqual(wish('4h', '90m'), {
+      ...noWish,
+      forText: '4h',
+      forSeconds: 14_400,
+      deadlineText: '90m',
+      deadlineSeconds: 5400,
+    });
+    for (const [forText, deadline] of [
+      ['soon', ''],
+      ['1h', '2h'],
+      ['0s', ''],
+    ] as const)
+      assert.equal(typeof wish(forText, deadline), 'string');
+  });
+  it('labels are set and removed', () => {
+    assert.deepEqual(readLabels(' rack=b7, spare- '), { rack: 'b7', spare: null });
+    assert.deepEqual(readLabels('a='), { a: '' });
+    for (const text of ['rack', 'a=1 a=2', '-=x', ' =x'])
+      assert.equal(typeof readLabels(text), 'string', text);
+  });
+});
+
+describe('many decisions', () => {
+  const decisions = Array.from({ length: 20 }, (_, index) =>
+    decisionAbout(rollRow(`n-${index}`), 'cordon', noWish),
+  );
+
+  it('are carried out a few at a time, and each says what became of it', async () => {
+    let underWay = 0;
+    let most = 0;
+    let done = 0;
+    const outcomes = await carryOut(
+      decisions,
+      () => done++,
+      async ({ id }) => {
+        most = Math.max(most, ++underWay);
+        await Promise.resolve();
+        underWay--;
+        if (id === 'n-7') throw new AskError(409, 'somebody was faster', 'look again');
+      },
+    );
+    assert.equal(done, 20);
+    assert.ok(most > 1 && most <= 6, String(most));
+    assert.deepEqual(
+      outcomes.map(({ id }) => id),
+      decisions.map(({ id }) => id),
+    );
+    assert.deepEqual(
+      outcomes.filter(({ fault }) => fault),
+      [{ id: 'n-7', fault: { message: 'somebody was faster', hint: 'look again' } }],
+    );
+  });
+
+  it('are sent again under the same operation when their answer was lost, and once only', async () => {
+    const sent: string[] = [];
+    const outcomes = await carryOut(decisions.slice(0, 1), undefined, async (_decision, operation) => {
+      sent.push(operation);
+      if (sent.length < 5) throw new AskError(0, 'the requester does not answer');
+    });
+    assert.equal(sent.length, 2);
+    assert.equal(sent[0], sent[1]);
+    assert.equal(outcomes[0]?.fault?.message, 'the requester does not answer');
+  });
+});
