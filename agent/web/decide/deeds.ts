@@ -30,8 +30,9 @@ export const noWish: Wish = {
 export interface Deed {
   /** What a button says. */
   readonly title: string;
-  /** What it is called once it is done, such as `approved`. */
+  /** What it is called once it is done, such as `approved`, and once it is taken back. */
   readonly done: string;
+  readonly undone: string;
   /** What will happen, a sentence for each thing. */
   readonly effects: readonly string[];
   /** The fields that it asks for besides the confirmation. */
@@ -47,6 +48,7 @@ export const deeds: Readonly<Record<Action, Deed>> = {
   approve: {
     title: 'Approve',
     done: 'approved',
+    undone: 'rejected',
     effects: ['The node takes part: others may give it work from now on.'],
     asks: ['reason'],
     leaveOut: row => beRequester(row) ?? (row.approval === 'APPROVED' ? 'already approved' : undefined),
@@ -54,6 +56,7 @@ export const deeds: Readonly<Record<Action, Deed>> = {
   reject: {
     title: 'Reject',
     done: 'rejected',
+    undone: 'approved again',
     effects: ['The node may not take part. It is told the reason, and it can be approved later.'],
     asks: ['reason'],
     leaveOut: row => beRequester(row) ?? (row.approval === 'REJECTED' ? 'already rejected' : undefined),
@@ -61,6 +64,7 @@ export const deeds: Readonly<Record<Action, Deed>> = {
   cordon: {
     title: 'Cordon',
     done: 'cordoned',
+    undone: 'uncordoned',
     effects: ['No new work is to be given to the node. What runs there goes on.'],
     asks: ['reason', 'for'],
     leaveOut: row => beRequester(row) ?? (row.cordon ? 'already cordoned' : undefined),
@@ -68,6 +72,7 @@ export const deeds: Readonly<Record<Action, Deed>> = {
   uncordon: {
     title: 'Uncordon',
     done: 'uncordoned',
+    undone: 'cordoned again',
     effects: ['New work may be given to the node again. A drain ends with it.'],
     asks: [],
     leaveOut: row => beRequester(row) ?? (row.cordon ? undefined : 'not cordoned'),
@@ -75,6 +80,7 @@ export const deeds: Readonly<Record<Action, Deed>> = {
   drain: {
     title: 'Drain',
     done: 'draining',
+    undone: 'uncordoned',
     effects: ['No new work is to be given to the node, and the end of what runs there is awaited.'],
     asks: ['reason', 'deadline', 'for'],
     leaveOut: row => {
@@ -85,6 +91,7 @@ export const deeds: Readonly<Record<Action, Deed>> = {
   label: {
     title: 'Label',
     done: 'labelled',
+    undone: 'labelled as before',
     effects: ['These labels are stronger than those that the node sends itself.'],
     asks: ['labels', 'reason'],
     leaveOut: beRequester,
@@ -92,6 +99,7 @@ export const deeds: Readonly<Record<Action, Deed>> = {
   delete: {
     title: 'Delete',
     done: 'deleted',
+    undone: 'back on the roll',
     effects: [
       'The node leaves the roll, and its agent goes quiet.',
       'It comes back only by hand: by Undo, or when its agent is started again.',

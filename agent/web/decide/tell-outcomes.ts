@@ -29,7 +29,7 @@ export function tellOutcomes({ action, rows, wish, outcomes }: Decided): void {
             undo: {
               // A node that waited for approval cannot be made to wait again.
               title: action === 'approve' ? 'Undo: reject' : 'Undo',
-              act: () => void carryOut(back).then(undone => tellUndone(deeds[action].done, undone)),
+              act: () => void carryOut(back).then(undone => tellUndone(deeds[action].undone, undone)),
             },
           }
         : {}),
@@ -38,10 +38,10 @@ export function tellOutcomes({ action, rows, wish, outcomes }: Decided): void {
   if (failed.length > 0) tellFaults(`not ${deeds[action].done}`, failed);
 }
 
-function tellUndone(done: string, outcomes: readonly Outcome[]): void {
+function tellUndone(what: string, outcomes: readonly Outcome[]): void {
   const failed = outcomes.filter(({ fault }) => fault);
   const ids = outcomes.filter(({ fault }) => !fault).map(({ id }) => id);
-  if (ids.length > 0) announce({ text: `${nodesText(ids)}: not ${done} any more`, isFault: false, more: [] });
+  if (ids.length > 0) announce({ text: `${nodesText(ids)} ${what}`, isFault: false, more: [] });
   if (failed.length > 0) tellFaults('not taken back', failed);
 }
 

@@ -11,8 +11,10 @@ export interface Count {
 /** Returns the counts, those first that ask for something. A count of nothing is left out, except of all. */
 export function countsOf(rows: Iterable<RollRow>): Count[] {
   let [all, pending, healthy, unhealthy, unknown, rejected] = [0, 0, 0, 0, 0, 0];
-  for (const { approval, status } of rows) {
+  for (const { type, approval, status } of rows) {
     all++;
+    // A requester sends no heartbeats, so its health says nothing.
+    if (type === 'Requester') continue;
     if (approval === 'PENDING') pending++;
     if (approval === 'REJECTED') rejected++;
     if (approval !== 'APPROVED') continue;

@@ -91,8 +91,13 @@ test('names are compared as people count', () => {
 });
 
 test('counts are of what asks for something', () => {
-  const counts = Object.fromEntries(countsOf(rows).map(({ title, nodes }) => [title, nodes]));
-  assert.deepEqual(counts, { All: 4, Pending: 1, Unknown: 1, Healthy: 2 });
+  const counts = Object.fromEntries(
+    countsOf([...rows, rollRow('head', { type: 'Requester', status: 'UNKNOWN' })]).map(({ title, nodes }) => [
+      title,
+      nodes,
+    ]),
+  );
+  assert.deepEqual(counts, { All: 5, Pending: 1, Unknown: 1, Healthy: 2 });
   assert.deepEqual(
     countsOf([]).map(({ title }) => title),
     ['All'],
