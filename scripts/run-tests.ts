@@ -54,6 +54,7 @@ const longest = [
   'test/e2e/tending.test.ts',
   'test/e2e/cordon.test.ts',
   'test/e2e/forgetting.test.ts',
+  'test/e2e/page-faults.test.ts',
   'test/e2e/page-views.test.ts',
   'test/e2e/page-walk.test.ts',
   'test/e2e/conditions.test.ts',

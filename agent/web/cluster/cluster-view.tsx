@@ -25,7 +25,7 @@ export function ClusterView() {
         <CodesPart />
         <section class="all-events" aria-labelledby="events">
           <h2 id="events">Events of the last hour</h2>
-          {events.fault && <p class="fault-text">The events do not come: {events.fault}. Trying again.</p>}
+          {events.fault && <p class="fault-text">The events do not come: {events.fault}.</p>}
           <EventList events={events.list} most={mostListed} withNodes />
         </section>
       </div>

@@ -19,6 +19,9 @@ export interface EventFeedOptions extends EventQuery {
   onFault(fault: string): void;
 }
 
+/** The requester will never answer this question, because it is about no node that there can be. */
+class FinalRefusal extends Error {}
+
 /** Time until the next try, in milliseconds. */
 const retryMs = 3_000;
 
@@ -33,10 +36,13 @@ export async function followEvents(options: EventFeedOptions): Promise<void> {
         cursor = event.cursor || cursor;
         options.onEvent(event);
       }
-      options.onFault('the requester ended the connection');
+      options.onFault('the requester ended the connection; trying again');
     } catch (error) {
       if (signal.aborted) return;
-      options.onFault(error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      const isFinal = error instanceof FinalRefusal;
+      options.onFault(isFinal ? reason : `${reason}; trying again`);
+      if (isFinal) return;
     }
     await pause(retryMs, signal);
   }
@@ -49,6 +55,7 @@ async function* eventsAfter(cursor: string, options: EventFeedOptions): AsyncGen
   if (cursor) query.set('after', cursor);
   else if (since) query.set('since', since.toISOString());
   const response = await fetch(`/api/v1/orchestrator/events?${query}`, { headers: tokenHeaders(), signal });
+  if (response.status === 400) throw new FinalRefusal(await refusalOf(response));
   if (!response.ok || !response.body) throw new Error(await refusalOf(response));
   onFault('');
   for await (const line of linesOf(response.body)) {

@@ -61,7 +61,7 @@ export function TimelinePart({ events: { list, fault }, row }: TimelinePartProps
         <span>{dayAndTime(from).slice(0, 16)}</span>
         <span>now, UTC</span>
       </p>
-      {fault && <p class="fault-text">The events do not come: {fault}. Trying again.</p>}
+      {fault && <p class="fault-text">The events do not come: {fault}.</p>}
       {list.length >= mostEvents && <p class="dim">Only its last {mostEvents} events are shown.</p>}
       <EventList events={list} most={mostListed} />
     </section>
