@@ -22,6 +22,7 @@ import { Forgetting } from './forgetting/forgetting.ts';
 import { TombstoneRoom } from './forgetting/tombstone-room.ts';
 import { HealthWatch } from './health/health-watch.ts';
 import { LastSeenStore } from './health/last-seen-store.ts';
+import { ResourceHistory } from './history/resource-history.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { Listeners } from './listeners/listeners.ts';
 import {
@@ -149,6 +150,13 @@ export function makeParts(
   });
   const resources = new ResourceStore();
   const executions = new Executions();
+  const history = new ResourceHistory({
+    clock,
+    records: () => roll.records.list(),
+    record: id => roll.records.get(id),
+    report: id => resources.get(id),
+    health: id => health.health(id),
+  });
   const cordonEnds = new CordonEnds({ clock, log, end: (id, until) => roll.endCordon(id, until) });
   const operators = new Operators({
     ...options,
@@ -206,6 +214,7 @@ export function makeParts(
       health,
       resources,
       executions,
+      history,
       cordonEnds,
       conditions,
       conflicts,
@@ -254,6 +263,7 @@ export function makeParts(
     conflicts,
     resources,
     executions,
+    history,
     cordonEnds,
     drains,
     forgetting,

@@ -58,7 +58,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     started.end();
     following.stop();
   };
-  const { roll, health, resources, executions, events, operators } = made;
+  const { roll, health, resources, executions, history, events, operators } = made;
   const { log, self } = options;
   log.info({ node: self.NodeID, cluster: clusterId, nodes: roll.records.size }, 'the requester is ready');
   const stop = async (timeoutMs: number) => {
@@ -76,6 +76,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     health,
     resources,
     executions,
+    history,
     conflicts,
     keys,
     events,

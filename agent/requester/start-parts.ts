@@ -81,6 +81,7 @@ export async function startParts(
   const stopEnrolment = enrolment?.start(roll.records, made.events);
   const stopListeners = listeners?.start();
   health.start();
+  made.history.start();
   const reopen = () => store.storage.stream(eventStreamConfig);
   const announced = watchersStream(stream, lease, fence);
   const duty = new WatchDuty({
@@ -149,6 +150,7 @@ export async function startParts(
     for (const subscription of [heartbeats, requests]) subscription.unsubscribe();
     peers.stop();
     health.stop();
+    made.history.stop();
     duty.stop();
     lastSeen.stop();
     roll.stop();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Metric } from '../../agent/output/metrics.ts';
 import type { LostNode } from '../../agent/protocol/http.ts';
+import type { NodeHistory } from '../../agent/protocol/http-history.ts';
 import type { OperationView } from '../../agent/protocol/http-operations.ts';
 import type { ShownBan } from '../../agent/protocol/http-operators.ts';
 import type { LabelChange } from '../../agent/protocol/label.ts';
@@ -210,6 +211,19 @@ export class FakeDirectory implements Directory {
   get(name: string): NodeView {
     const { state, health = 'UNKNOWN', silence, liveness, resources } = this.#find(name);
     return nodeView(state, health, silence, liveness, resources, undefined, state.Muster?.PublicKey);
+  }
+
+  history(name: string): NodeHistory {
+    const { state } = this.#find(name);
+    const none = { CPU: [null], Memory: [null], Disk: [null] };
+    return {
+      NodeID: state.Info.NodeID,
+      Since: this.#now,
+      TimesMs: [Date.parse(this.#now)],
+      Used: none,
+      Available: none,
+      GPUs: [],
+    };
   }
 
   async approve(name: string, decision: Decision): Promise<void> {

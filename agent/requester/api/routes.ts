@@ -113,6 +113,9 @@ export function apiRoutes({
     const node = directory.get(nodeName(call.req.param('name')));
     return answer(call, explainNode(node, (clock ?? systemClock).now()));
   });
+  app.get('/api/v1/orchestrator/history/:name', call =>
+    answer(call, directory.history(nodeName(call.req.param('name')))),
+  );
   app.put('/api/v1/orchestrator/nodes/:name', limitBody(maxMessageBytes), async call => {
     const name = nodeName(call.req.param('name'));
     const body = new Uint8Array(await call.req.arrayBuffer());

@@ -11,6 +11,7 @@ import type { JoinCodes } from '../enrolment/join-codes.ts';
 import type { KeyDecisions } from '../enrolment/key-decisions.ts';
 import type { ConflictDetector } from '../events/conflict-detector.ts';
 import type { HealthWatch } from '../health/health-watch.ts';
+import type { ResourceHistory } from '../history/resource-history.ts';
 import type { StoreMark } from '../ledger/store-mark.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Operators } from '../operators/operators.ts';
@@ -34,6 +35,7 @@ export interface DirectoryParts {
   health: HealthWatch;
   resources: ResourceStore;
   executions: Pick<Executions, 'get'>;
+  history: Pick<ResourceHistory, 'look'>;
   conflicts: Pick<ConflictDetector, 'latest'>;
   renames: Pick<Renames, 'rename'>;
   /** What operators decide about keys; undefined when the broker does not ask who may connect. */

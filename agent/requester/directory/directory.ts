@@ -2,6 +2,7 @@
 import type { Metric } from '../../output/metrics.ts';
 import type { EventCursor } from '../../protocol/event-cursor.ts';
 import type { LostNode } from '../../protocol/http.ts';
+import type { NodeHistory } from '../../protocol/http-history.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
 import type { ShownBan } from '../../protocol/http-operators.ts';
 import type { LabelChange } from '../../protocol/label.ts';
@@ -57,6 +58,11 @@ export interface Directory {
    * `not_found`, `ambiguous`, `bad_state`, `unreachable`.
    */
   get(name: string): NodeView;
+  /**
+   * Returns the resources of a node over the last hour, as far as they were kept, and goes on to keep them. `name` is as in `get`.
+   * @throws MusterError as `get`
+   */
+  history(name: string): NodeHistory;
   /**
    * Approves a node. This and the other decisions about nodes do nothing when the operation in `decision` has decided it
    * before. @throws MusterError as `get`, and `conflict`; `unreachable` also when the store does not answer.

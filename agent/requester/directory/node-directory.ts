@@ -1,6 +1,7 @@
 // The node directory carries out the requests of operators with the parts of a running requester.
 import type { Metric } from '../../output/metrics.ts';
 import type { LostNode } from '../../protocol/http.ts';
+import type { NodeHistory } from '../../protocol/http-history.ts';
 import type { OperationView } from '../../protocol/http-operations.ts';
 import type { ShownBan } from '../../protocol/http-operators.ts';
 import type { LabelChange } from '../../protocol/label.ts';
@@ -94,6 +95,13 @@ export class NodeDirectory implements Directory {
     const outlook = parts.health.outlook(id);
     const view = viewOf(seenNode(parts, state));
     return outlook ? withOutlook(view, outlook, this.#options.clock.now()) : view;
+  }
+
+  history(name: string): NodeHistory {
+    const { roll, history } = this.#options.parts();
+    const id = roll.records.resolve(name);
+    if (!roll.records.get(id)) throw unusable(roll.records.stored(id), id);
+    return history.look(id);
   }
 
   approve(name: string, decision: Decision): Promise<void> {
