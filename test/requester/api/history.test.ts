@@ -13,7 +13,7 @@ test('the history of a node is served by its id or a unique beginning', async t 
   assert.deepEqual(answer.json().Used, { CPU: [null], Memory: [null], Disk: [null] });
   for (const name of ['nobody', 'a%2Fb', '%3Cimg%3E', '*'])
     assert.equal((await call(api, `${history}/${name}`)).status, 404, name);
-  assert.equal((await call(api, `${history}/node`)).status, 400);
+  assert.equal((await call(api, `${history}/node`)).status, 409);
   const closed = await serve(t, cluster(), { openReads: false });
   assert.equal((await call(closed, `${history}/node-1`)).status, 401);
 });
