@@ -1,13 +1,21 @@
-// Announces and logs the changes of the nodes' health, but not too often for one node.
+// Announces and logs the changes of the nodes' health, but not too often for one node, and not too many at once.
 import type { Evidence, HealthKind } from '../../protocol/events.ts';
 import type { Health } from '../../protocol/node-state.ts';
-import type { Clock } from '../../system/clock.ts';
+import type { Clock, Timer } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
-import { TokenBuckets } from '../../system/token-buckets.ts';
+import { TokenBuckets, takeToken } from '../../system/token-buckets.ts';
 import type { Liveness } from './health.ts';
 
 /** Five changes of each node's health are announced at once, and then one every 10 s. */
 export const announcementLimits = { burst: 5, refillMs: 10_000 };
+
+/**
+ * So many changes of all nodes are announced at once, and then 5 000 a second. The first verdicts of a new requester may be about a
+ * hundred thousand nodes. Announced in one turn, they would delay the answers to nodes for seconds.
+ */
+export const announcementPace = { burst: 1_000, refillMs: 0.2 };
+/** Time between two turns in which changes are announced that had to wait for others, in milliseconds. */
+const turnMs = 20;
 
 /** Announces to other systems what the watch finds. */
 export interface HealthAnnouncer {
@@ -35,13 +43,18 @@ export interface HealthAnnouncementsOptions {
   announcer: Pick<HealthAnnouncer, 'announceHealth'>;
   /** Returns the time since the node's last sign of life, in milliseconds; undefined when there is none. */
   silenceMs(id: string): number | undefined;
+  /** Called when changes that had to wait for others may be announced: by `announceWaiting`. */
+  onTurn(): void;
 }
 
 export class HealthAnnouncements {
   readonly #options: HealthAnnouncementsOptions;
   readonly #limits: TokenBuckets;
-  /** The nodes whose health changed too often to be announced at once, each with the rule of its last change. */
+  /** The nodes whose health changed too often, or beside too many others, each with the rule of its last change. */
   readonly #waiting = new Map<string, string>();
+  /** The token bucket of the changes of all nodes. */
+  #paceFullAt: number | undefined;
+  #turn: Timer | undefined;
 
   constructor(options: HealthAnnouncementsOptions) {
     this.#options = options;
@@ -50,10 +63,11 @@ export class HealthAnnouncements {
 
   /** Announces the health of a node, or remembers that it has to be announced later. `rule` says why it changed. */
   announce(node: Liveness, current: Health, rule: string): void {
-    if (!this.#limits.take(node.id)) {
+    if (this.#limits.untilTokenMs(node.id) > 0 || !this.#takeTurn()) {
       this.#waiting.set(node.id, rule);
       return;
     }
+    this.#limits.take(node.id);
     const previous = node.announced;
     node.announced = current;
     const kind = kindOf(node, current);
@@ -73,6 +87,7 @@ export class HealthAnnouncements {
    */
   announceWaiting(find: (id: string) => { node: Liveness; health: Health } | undefined): void {
     for (const [id, rule] of this.#waiting) {
+      if (this.#turn) return;
       if (this.#limits.untilTokenMs(id) > 0) continue;
       this.#waiting.delete(id);
       const { node, health } = find(id) ?? {};
@@ -83,6 +98,27 @@ export class HealthAnnouncements {
   /** Forgets a node that is no longer watched. */
   forget(id: string): void {
     this.#waiting.delete(id);
+  }
+
+  stop(): void {
+    this.#turn?.cancel();
+    this.#turn = undefined;
+  }
+
+  // Returns whether one more change may be announced now. Otherwise the next turn is planned.
+  #takeTurn(): boolean {
+    const { clock, onTurn } = this.#options;
+    if (this.#turn) return false;
+    const fullAt = takeToken(this.#paceFullAt, clock.monotonic(), announcementPace);
+    if (fullAt !== undefined) {
+      this.#paceFullAt = fullAt;
+      return true;
+    }
+    this.#turn = clock.after(turnMs, () => {
+      this.#turn = undefined;
+      onTurn();
+    });
+    return false;
   }
 }
 

@@ -35,7 +35,11 @@ export class HealthWatch {
     this.#nodes = new LivenessTable(limits);
     this.#trust = new SilenceTrust(options, this.#nodes, () => this.#judge());
     this.#graceUntil = limits.disconnectedAfterMs;
-    this.#announcements = new HealthAnnouncements({ ...options, silenceMs: id => this.silenceMs(id) });
+    this.#announcements = new HealthAnnouncements({
+      ...options,
+      silenceMs: id => this.silenceMs(id),
+      onTurn: () => this.#announceWaiting(),
+    });
   }
 
   start(): void {
@@ -43,6 +47,7 @@ export class HealthWatch {
   }
 
   stop(): void {
+    this.#announcements.stop();
     this.#trust.stop();
   }
 
@@ -197,9 +202,17 @@ export class HealthWatch {
       this.#noteSilence(node);
       if (node.announced !== health) this.#announce(node, health, this.#ruleOf(health));
     }
+    this.#announceWaiting();
+  }
+
+  // What waits is announced at a later check if silence does not count now. A node that fell silent since the last check is not
+  // judged before the next one.
+  #announceWaiting(): void {
+    if (!this.#isAnnouncing || !this.#trust.isGiven) return;
+    const now = this.#trust.now();
     this.#announcements.announceWaiting(id => {
       const node = this.#nodes.get(id);
-      return node && { node, health: this.#nodes.health(node, now) };
+      return node && { node, health: this.#nodes.isAlive(node) ? 'HEALTHY' : this.#nodes.health(node, now) };
     });
   }
 

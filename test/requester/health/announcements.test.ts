@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { announcementPace } from '../../../agent/requester/health/health-announcements.ts';
 import { recordLog } from '../../support/log-lines.ts';
-import { lines, watching } from './watch-fixture.ts';
+import { begin, lines, watching } from './watch-fixture.ts';
 
 describe('a node that leaves and comes back all the time', () => {
   test('is announced five times at once, then at most every 10 s, with as many lines in the log', async () => {
@@ -89,4 +90,54 @@ test('any sequence of heartbeats and leaves causes few events, which alternate a
     }),
     { numRuns: 60 },
   );
+});
+
+describe('many nodes that change at once', () => {
+  const ids = Array.from({ length: 4_000 }, (_, index) => `n-${index}`);
+  const { burst, refillMs } = announcementPace;
+
+  test('are announced a thousand at once, and then a few in each turn, each once', async () => {
+    const { clock, watch, announced } = begin(Object.fromEntries(ids.map(id => [id, 'UNKNOWN'])));
+    await clock.advance(44_000);
+    for (const id of ids) watch.markAlive(id);
+    assert.deepEqual(announced, []);
+    await clock.advance(1_000);
+    assert.equal(announced.length, burst, 'the first verdicts');
+    assert.equal(watch.health('n-3999'), 'HEALTHY', 'what is read is exact');
+    await clock.advance((ids.length - burst) * refillMs + 20);
+    assert.deepEqual(new Set(announced.map(({ node }) => node)), new Set(ids));
+    assert.equal(announced.length, ids.length);
+    const perTurn = new Map<number, number>();
+    for (const { at } of announced.slice(burst)) perTurn.set(at, (perTurn.get(at) ?? 0) + 1);
+    assert.ok(Math.max(...perTurn.values()) <= 20 / refillMs);
+  });
+
+  test('are announced as they are when their turn comes, and not at all without a difference', async () => {
+    const { clock, watch, announced } = begin(Object.fromEntries(ids.map(id => [id, 'UNKNOWN'])));
+    await clock.advance(44_000);
+    for (const id of ids) watch.markAlive(id);
+    await clock.advance(1_000);
+    watch.markLeft('n-3999', '');
+    watch.onRemoved('n-3998');
+    await clock.advance(2_000);
+    assert.equal(announced.length, ids.length - 2);
+    assert.ok(announced.every(({ node, current }) => current === 'HEALTHY' && !/399[89]/.test(node)));
+  });
+
+  test('are announced in the end as their health is read', async () => {
+    const { clock, watch, announced } = await watching(ids);
+    for (const id of ids.slice(0, 2_000)) watch.markLeft(id, '');
+    for (const id of ids.slice(0, 500)) watch.markAlive(id);
+    await clock.advance(200_000);
+    for (const id of ids)
+      assert.equal(announced.findLast(({ node }) => node === id)?.current ?? 'HEALTHY', watch.health(id));
+  });
+
+  test('announce nothing more after the watch has stopped', async () => {
+    const { clock, watch, announced } = await watching(ids);
+    for (const id of ids) watch.markLeft(id, '');
+    watch.stop();
+    await clock.advance(60_000);
+    assert.equal(announced.length, burst);
+  });
 });
