@@ -49,6 +49,7 @@ export function catchUp({ history, lastSeen, incarnation }: Past, parts: CatchUp
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {
       const seenAt = isNew ? undefined : heardBefore(stored.state, now, lastSeen.times.get(id));
       health.add(id, isNew ? 'UNKNOWN' : history.health(id), seenAt);
+      health.followRecord(id, stored.state);
       if (stored.state.Membership === 'PENDING') waiting.add(id, seenAt !== undefined);
     }
   };

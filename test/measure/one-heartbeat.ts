@@ -42,7 +42,10 @@ const health = new HealthWatch({
 });
 health.start();
 const records = new Map(Array.from({ length: nodes }, (_, index) => [nodeIdOf(index), recordOf(index)]));
-for (const id of records.keys()) health.add(id, 'HEALTHY');
+for (const [id, state] of records) {
+  health.add(id, 'HEALTHY');
+  health.followRecord(id, state);
+}
 subscribeToHeartbeats({
   ...shared,
   connection,
@@ -74,7 +77,7 @@ let turn = 0;
 function receive(): Message {
   const at = (turn++ % nodes) * (subjectBytes + dataBytes);
   return {
-    subject: received.latin1Slice(at, at + subjectBytes),
+    subject: received.toString('latin1', at, at + subjectBytes),
     data: received.subarray(at + subjectBytes, at + subjectBytes + dataBytes),
     reply: '',
     header: () => '',
@@ -92,7 +95,9 @@ function cost(handle: (message: Message) => void): number {
 }
 
 const deliver = (message: Message) => connection.deliver(message);
-const drop = (message: Message) => void (lengths += message.subject.length);
+const drop = (message: Message) => {
+  lengths += message.subject.length;
+};
 for (let count = 0; count < 3; count++) cost(deliver);
 for (let count = 0; count < 3; count++) cost(drop);
 const costs = Array.from({ length: windowCount }, () => ({ all: cost(deliver), message: cost(drop) }));

@@ -59,6 +59,13 @@ export class HealthWatch {
     this.#nodes.add(id, announced, lastSeenAt);
   }
 
+  /** Follows the record of a node that is watched: the session under which its heartbeats count. */
+  followRecord(id: string, { Info, Membership, Muster }: NodeState): void {
+    // Who else hears of a PENDING node is told only after a look at its record.
+    const isPlain = Info.NodeType === 'Compute' && Membership !== 'PENDING';
+    this.#nodes.setSession(id, isPlain ? Muster?.Session : null);
+  }
+
   /** Announces nothing more, because another requester watches over the roll. */
   standBy(): void {
     this.#isAnnouncing = false;
@@ -77,6 +84,7 @@ export class HealthWatch {
   onRecord(id: string, state: NodeState): void {
     if (state.Info.NodeType === 'Compute')
       this.#nodes.add(id, undefined, heardBefore(state, this.#options.clock.now()));
+    this.followRecord(id, state);
   }
 
   /**
@@ -101,8 +109,24 @@ export class HealthWatch {
    * Notes a sign of life. The node is then HEALTHY, whatever it was before. `sequence` is the number in its heartbeat.
    */
   markAlive(id: string, sequence?: number): void {
-    const node = this.#nodes.markAlive(id, this.#trust.now(), this.#options.clock.now().getTime());
-    if (!node) return;
+    const node = this.#nodes.get(id);
+    if (node) this.#noteAlive(node, sequence);
+  }
+
+  /**
+   * Notes a heartbeat as `markAlive` does, if it is certain to count: the node needs no look at its record, and `session` is that
+   * of the record. Otherwise it returns false, and the record has to be asked. In a large cluster the record of a node is in no
+   * cache of the processor, and a look at it costs more than all the rest.
+   */
+  markHeard(id: string, session: string | undefined, sequence: number): boolean {
+    const node = this.#nodes.get(id);
+    if (!node || node.session !== session) return false;
+    this.#noteAlive(node, sequence);
+    return true;
+  }
+
+  #noteAlive(node: Liveness, sequence: number | undefined): void {
+    this.#nodes.note(node, this.#trust.now(), this.#options.clock.now().getTime());
     if (sequence !== undefined) node.sequence = sequence;
     if (node.announced !== 'HEALTHY') this.#announce(node, 'HEALTHY', 'heard again');
   }

@@ -39,6 +39,11 @@ export interface Liveness extends Linked<Liveness> {
   announced: Health;
   /** The number in the node's latest heartbeat. */
   sequence: number;
+  /**
+   * The session under which a heartbeat counts without a look at the record; undefined for a node without a session, and null
+   * for one whose record has to be looked at.
+   */
+  session: string | undefined | null;
 }
 
 /** The columns of a node's numbers. NaN stands for undefined. */
@@ -53,6 +58,7 @@ class KeptLiveness implements Liveness {
   #at: number;
   left = false;
   announced: Health;
+  session: string | undefined | null = null;
   queue: LinkedQueue<Liveness> | undefined;
   older: Liveness | undefined;
   newer: Liveness | undefined;
@@ -150,6 +156,12 @@ export class LivenessTable {
     return node;
   }
 
+  /** Notes the session of a node, as in `Liveness`. */
+  setSession(id: string, session: string | undefined | null): void {
+    const node = this.#nodes.get(id);
+    if (node) node.session = session;
+  }
+
   /** Removes a node with all its data. */
   delete(id: string): void {
     const node = this.#nodes.get(id);
@@ -165,7 +177,12 @@ export class LivenessTable {
    */
   markAlive(id: string, now: number, at: number): Liveness | undefined {
     const node = this.#nodes.get(id);
-    if (!node) return undefined;
+    if (node) this.note(node, now, at);
+    return node;
+  }
+
+  /** Notes a sign of life of a node of this table; see `markAlive`. */
+  note(node: Liveness, now: number, at: number): void {
     if (this.health(node, now) !== 'HEALTHY') node.healthySince = at;
     node.queue?.remove(node);
     node.lastSeen = now;
@@ -173,7 +190,6 @@ export class LivenessTable {
     node.silentSince = undefined;
     node.left = false;
     this.#alive.append(node);
-    return node;
   }
 
   /** Notes that the node said it stops. It is UNKNOWN at once. */

@@ -24,7 +24,10 @@ export interface HeartbeatsOptions {
   counters: Counters;
   /** The records of the nodes on the roll. */
   records: { get(id: string): NodeState | undefined };
-  health: { markAlive(id: string, sequence: number): void };
+  health: {
+    markHeard(id: string, session: string | undefined, sequence: number): boolean;
+    markAlive(id: string, sequence: number): void;
+  };
   conflicts: { onOtherSession(state: NodeState, sender: { session?: string | undefined }): void };
   waiting: { markHeard(id: string): void };
   /** Whether nodes without a key are let in, whose heartbeats come on subjects of their own. */
@@ -56,6 +59,7 @@ export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription 
         counters.heartbeatsUnknown++;
         return ignore('its sender has no key, and the node has one', id, message);
       }
+      if (health.markHeard(id, heartbeat.session, heartbeat.Sequence)) return;
       const state = records.get(id);
       if (state?.Info.NodeType !== 'Compute') {
         counters.heartbeatsUnknown++;

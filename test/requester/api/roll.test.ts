@@ -21,6 +21,7 @@ const liveness = (lastSeenAt: number) => ({
   left: false,
   announced: 'HEALTHY' as const,
   sequence: 0,
+  session: null,
   queue: undefined,
   older: undefined,
   newer: undefined,

@@ -38,7 +38,7 @@ function begin(topic = defaultHeartbeatTopic, among: { hasUnverified?: boolean; 
     ...among,
     counters,
     records,
-    health: { markAlive: (id, sequence) => void calls.push(`${id} ${sequence}`) },
+    health: { markHeard: () => false, markAlive: (id, sequence) => void calls.push(`${id} ${sequence}`) },
     waiting: { markHeard: id => void heard.push(id) },
     conflicts: { onOtherSession: ({ Info }) => void calls.push(`other session ${Info.NodeID}`) },
   });
