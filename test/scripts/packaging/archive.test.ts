@@ -72,6 +72,7 @@ describe('the archive', () => {
         'docs/operate.md',
         'docs/scheduler.md',
         'docs/security.md',
+        'docs/sizing.md',
         'docs/troubleshooting.md',
         'docs/walk.svg',
         'man/muster.1',

@@ -74,6 +74,7 @@ describe('the Debian package', { skip }, () => {
         '/usr/share/doc/muster/docs/operate.md.gz',
         '/usr/share/doc/muster/docs/scheduler.md.gz',
         '/usr/share/doc/muster/docs/security.md.gz',
+        '/usr/share/doc/muster/docs/sizing.md.gz',
         '/usr/share/doc/muster/docs/troubleshooting.md.gz',
         '/usr/share/doc/muster/docs/walk.svg.gz',
         '/usr/share/doc/muster/scripts/monitoring/alerts.yml.gz',
