@@ -18,4 +18,12 @@ export function tableLine(row: readonly string[], widths: readonly number[]): st
 }
 
 /** Returns the width in characters. UTF-16 units would count some characters twice. */
-export const widthOf = (cell: string): number => [...cell].length;
+export function widthOf(cell: string): number {
+  let width = cell.length;
+  for (let i = 1; i < cell.length; i++)
+    if (isLow(cell.charCodeAt(i)) && isHigh(cell.charCodeAt(i - 1))) width--;
+  return width;
+}
+
+const isHigh = (unit: number): boolean => unit >= 0xd800 && unit < 0xdc00;
+const isLow = (unit: number): boolean => unit >= 0xdc00 && unit < 0xe000;

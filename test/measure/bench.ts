@@ -46,7 +46,10 @@ const rows: Record<string, Row> = {
     help: 'time of one command that decides about 1 000 nodes, or forgets them',
     measure: manyDecisions,
   },
-  list: { help: 'first row and memory of a list of 1 000 and of 10 000 nodes', measure: nodeList },
+  list: {
+    help: 'first row, first byte and memory of a list of 1 000 and of 10 000 nodes',
+    measure: nodeList,
+  },
   pages: {
     help: 'CPU for 50 open pages with 5 000 nodes, and for the first page with 10 000',
     measure: openPages,
