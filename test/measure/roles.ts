@@ -21,6 +21,18 @@ export function profileInto(folder: string): void {
   profiles = folder;
 }
 
+/**
+ * The folder with the program in JavaScript and its code cache. Without it, a compiler would be a part of the requester's start,
+ * and of its memory, which it is not in the packaged file.
+ */
+let translated: Promise<string> | undefined;
+
+async function translate(): Promise<string> {
+  const cache = await newFolder();
+  await RequesterProcess.fill(cache);
+  return cache;
+}
+
 export class RequesterProcess {
   readonly program: Program;
   readonly #folder: string;
@@ -31,18 +43,38 @@ export class RequesterProcess {
     broker: Pick<NatsServer, 'url'>,
     settings: Record<string, unknown> = {},
   ): Promise<RequesterProcess> {
+    translated ??= translate();
+    return RequesterProcess.#start(broker, settings, await translated);
+  }
+
+  static async #start(
+    broker: Pick<NatsServer, 'url'>,
+    settings: Record<string, unknown>,
+    cache: string,
+  ): Promise<RequesterProcess> {
     const folder = await newFolder();
     const apiPort = await freePort();
     const reports = join(folder, 'reports');
     await mkdir(reports);
     const all = { api: { port: apiPort }, requester: settings };
-    const program = await start('requester', 'node-0', folder, broker, all, [
+    const options = [
       '--report-on-signal',
       '--report-compact',
       '--report-exclude-network',
       `--report-directory=${reports}`,
-    ]);
+    ];
+    const env = { NODE_COMPILE_CACHE: cache };
+    const program = await start('requester', 'node-0', folder, broker, all, options, env);
     return new RequesterProcess(program, folder, apiPort);
+  }
+
+  /** Runs a requester once, so that all of its program is in the folder `cache`. */
+  static async fill(cache: string): Promise<void> {
+    const broker = await startBroker();
+    const requester = await RequesterProcess.#start(broker, {}, cache);
+    await requester.ready();
+    await requester.program.stop();
+    await broker.release();
   }
 
   private constructor(program: Program, folder: string, apiPort: number) {
