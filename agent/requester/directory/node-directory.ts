@@ -142,7 +142,7 @@ export class NodeDirectory implements Directory {
 
   goneNodes(sinceMs?: number): GoneNode[] {
     const { parts, clock } = this.#options;
-    return goneNodes(parts().roll.records.entries(), clock.now(), sinceMs);
+    return goneNodes(parts().roll.records.gone(), clock.now(), sinceMs);
   }
 
   rename(name: string, decision: Decision & { newId: string }): Promise<void> {

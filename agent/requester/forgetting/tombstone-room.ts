@@ -23,7 +23,7 @@ export interface TombstoneRoomOptions {
   clock: Clock;
   log: Log;
   roll: Pick<Roll, 'shortenTombstone'> & {
-    records: { entries(): Iterable<[id: string, stored: StoredRecord]> };
+    records: { gone(): Iterable<[id: string, stored: StoredRecord]> };
   };
   limits?: typeof tombstoneLimits | undefined;
 }
@@ -47,7 +47,7 @@ export class TombstoneRoom {
 
   async #look(): Promise<void> {
     const { roll, limits = tombstoneLimits, log } = this.#options;
-    const due = surplus(roll.records.entries(), limits).slice(0, perLook);
+    const due = surplus(roll.records.gone(), limits).slice(0, perLook);
     const shortened: string[] = [];
     await inGroups(due, atOnce, async id => {
       const isDone = await this.#shorten(id);

@@ -11,6 +11,8 @@ export type Records = Omit<RecordTable, 'set' | 'forgetRevision' | 'delete'>;
 
 export class RecordTable {
   readonly #records = new Map<string, StoredRecord>();
+  /** The deletion markers among them. There are few, and some readers want only those. */
+  readonly #gone = new Map<string, StoredRecord>();
   readonly #parts = new CommonParts();
   #written = 0;
   #size = 0;
@@ -36,6 +38,11 @@ export class RecordTable {
   /** Yields what is stored under each id: records, and the markers of nodes that are gone. */
   entries(): IterableIterator<[id: string, stored: StoredRecord]> {
     return this.#records.entries();
+  }
+
+  /** Yields the markers of the nodes that were deleted or forgotten. It reads no other record. */
+  gone(): IterableIterator<[id: string, stored: StoredRecord]> {
+    return this.#gone.entries();
   }
 
   /** Yields the records of all nodes on the roll. */
@@ -121,6 +128,8 @@ export class RecordTable {
     this.#count(this.#records.get(id), -1);
     this.#count(kept, 1);
     this.#records.set(id, kept);
+    if (kept.kind === 'deleted') this.#gone.set(id, kept);
+    else this.#gone.delete(id);
     return kept;
   }
 
@@ -134,6 +143,7 @@ export class RecordTable {
   delete(id: string): void {
     this.#count(this.#records.get(id), -1);
     this.#records.delete(id);
+    this.#gone.delete(id);
   }
 
   #count(stored: StoredRecord | undefined, by: 1 | -1): void {

@@ -75,7 +75,7 @@ describe('the requester that watches', () => {
       const { tombstone } = entries.get(id) as { tombstone: Tombstone };
       entries.set(id, goneWith(shortTombstone(tombstone)));
     };
-    const roll = { records: { entries: () => entries.entries() }, shortenTombstone };
+    const roll = { records: { gone: () => entries.entries() }, shortenTombstone };
     const room = new TombstoneRoom({ clock, log, roll, limits: { number: 3, bytes: 1e6 } });
     const left = () => surplus(entries, { number: 0, bytes: 0 }).length;
     await clock.advance(60_000);
@@ -105,7 +105,7 @@ describe('the requester that watches', () => {
     const answer = Promise.withResolvers<void>();
     let looks = 0;
     const records = {
-      entries: () => {
+      gone: () => {
         looks++;
         return entries.entries();
       },
