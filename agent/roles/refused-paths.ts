@@ -66,6 +66,8 @@ export async function refuseSharedFolders(role: Role, data: string): Promise<voi
 
 /** Returns a warning when somebody else may change the data folder of this user; undefined when nobody else may. */
 export async function warnOfSharedFolder(role: Role, data: string): Promise<string | undefined> {
+  // For root, `refuseSharedFolders` has looked at it.
+  if (isRoot()) return undefined;
   const writer = await findOtherWriter(roleFolder(data, role)).catch(() => undefined);
   if (!writer) return undefined;
   return `others may change the state in ${data}: ${describeWriter(writer)}; ${writerRemedy(data, writer, '/var/lib')}`;

@@ -55,17 +55,23 @@ async function readAndClose(
   }
 }
 
+/** Room for most files of the kernel, which says nothing of their size. */
+const usualBytes = 16_384;
+
 async function readAll(file: FileHandle, info: Stats, limitBytes: number): Promise<Buffer> {
   if (!info.isFile()) throw new Error('not a regular file');
   if (info.size > limitBytes) throw new Error(`larger than ${limitBytes} bytes`);
-  const buffer = Buffer.alloc(limitBytes + 1);
+  // The kernel returns many of its own files one page at a time, and says of most that they are empty. So such a file ends only
+  // when a read returns 0 bytes.
+  const parts: Buffer[] = [];
   let length = 0;
-  let bytesRead: number;
-  // The kernel returns many of its own files one page at a time. So the file ends only when a read returns 0 bytes.
-  do {
-    ({ bytesRead } = await file.read(buffer, length, limitBytes + 1 - length, length));
+  while (length === 0 || length !== info.size) {
+    const part = Buffer.alloc(Math.max(info.size - length + 1, usualBytes));
+    const { bytesRead } = await file.read(part, 0, part.length, length);
+    if (bytesRead === 0) break;
+    parts.push(part.subarray(0, bytesRead));
     length += bytesRead;
-  } while (bytesRead > 0 && length <= limitBytes);
-  if (length > limitBytes) throw new Error(`larger than ${limitBytes} bytes`);
-  return buffer.subarray(0, length);
+    if (length > limitBytes) throw new Error(`larger than ${limitBytes} bytes`);
+  }
+  return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts, length);
 }

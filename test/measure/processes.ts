@@ -1,10 +1,19 @@
-// Reads from Linux how much CPU and memory a process uses, and whether it starts others.
+// Reads from Linux how much CPU and memory a process uses, and whether it starts others. Measures how long bare Node takes to start.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Returns the CPU time of all threads of a process, in microseconds. `stat` has it only in hundredths of a second. */
 export function cpuOf(pid: number): number {
   const threads = readdirSync(proc(pid, 'task'));
   return threads.reduce((sum, thread) => sum + onCpu(proc(pid, `task/${thread}/schedstat`)), 0);
+}
+
+/** Returns the time from the start of Node without a program to its end, in milliseconds. */
+export async function bareNodeMs(): Promise<number> {
+  const began = performance.now();
+  await once(spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' }), 'exit');
+  return performance.now() - began;
 }
 
 export interface Memory {
