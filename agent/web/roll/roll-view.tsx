@@ -48,7 +48,8 @@ export function RollView() {
     End: () => moveMark(Number.POSITIVE_INFINITY),
     x: () => marked.value && toggleSelected(marked.value),
     ' ': () => marked.value && toggleSelected(marked.value),
-    Enter: () => marked.value && goTo('node', marked.value),
+    // Somebody may press it before the dialog is there that another key opens.
+    Enter: () => !deciding.value && marked.value && goTo('node', marked.value),
     Escape: () => {
       selected.value = new Set();
     },

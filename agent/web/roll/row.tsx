@@ -28,7 +28,13 @@ export function Row({ row, number, top }: PlacedProps & { row: RollRow }) {
   const isMarked = marked.value === row.id;
   // Without a mark, the key Tab leads to the first node.
   const isFirst = !isMarkListed.value && listedRows.value[0] === row;
-  const classes = ['row', row.approval.toLowerCase(), isSelected && 'selected', isMarked && 'marked'];
+  const classes = [
+    'row',
+    row.approval.toLowerCase(),
+    isSelected && 'selected',
+    isMarked && 'marked',
+    row.notes.length > 0 && 'noted',
+  ];
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the keys of the whole list do the same, see roll-view.tsx
     <div

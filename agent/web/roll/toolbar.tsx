@@ -1,5 +1,5 @@
 // Chooses which nodes the list shows: by a search, by the counts, and by the filters of the command line.
-import { useComputed } from '@preact/signals';
+import { useComputed, useSignal } from '@preact/signals';
 import { frame, store } from '../feed/roll.ts';
 import { CommandLine } from '../shell/command-line.tsx';
 import { changeQuery, place } from '../shell/place.ts';
@@ -75,10 +75,25 @@ const fields = [
 
 function Filters() {
   const { query } = place.value;
+  const isOpen = useSignal(false);
   const set = fields.filter(({ name }) => query.get(name)).length + (query.get('group') ? 1 : 0);
   return (
-    <details class="filters">
+    <details
+      class="filters"
+      onToggle={({ currentTarget }) => {
+        isOpen.value = currentTarget.open;
+      }}
+    >
       <summary>Filters and groups{set > 0 && ` (${set})`}</summary>
+      {isOpen.value && <FilterFields />}
+    </details>
+  );
+}
+
+function FilterFields() {
+  const { query } = place.value;
+  return (
+    <>
       <div class="filter-fields">
         {fields.map(({ name, title, placeholder }) => (
           <label key={name}>
@@ -101,7 +116,7 @@ function Filters() {
         )}
       </div>
       <CommandLine command={listCommand(query)} />
-    </details>
+    </>
   );
 }
 
