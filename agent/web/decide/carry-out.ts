@@ -6,7 +6,14 @@ import type { Decision } from './deeds.ts';
 /** What became of a decision: nothing more to say when it was carried out. */
 export interface Outcome {
   readonly id: string;
-  readonly fault?: { readonly message: string; readonly hint: string };
+  readonly fault?: Fault;
+}
+
+export interface Fault {
+  readonly message: string;
+  readonly hint: string;
+  /** Whether the answer was lost, so that nobody knows yet whether it was carried out. */
+  readonly isUnknown: boolean;
 }
 
 /** Number of decisions that are under way at once. */
@@ -47,7 +54,9 @@ async function outcomeOf(decision: Decision, send: Send): Promise<Outcome> {
     return { id };
   } catch (error) {
     if (!(error instanceof AskError)) throw error;
-    return { id, fault: { message: error.message, hint: error.hint } };
+    const isUnknown = error.status === 0;
+    const hint = isUnknown ? `what became of it: muster explain ${operation}` : error.hint;
+    return { id, fault: { message: error.message, hint, isUnknown } };
   }
 }
 

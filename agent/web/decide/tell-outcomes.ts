@@ -35,17 +35,25 @@ export function tellOutcomes({ action, rows, wish, outcomes }: Decided): void {
         : {}),
     });
   }
-  if (failed.length > 0) tellFaults(`not ${deeds[action].done}`, failed);
+  tellFaults(deeds[action].done, failed);
 }
 
 function tellUndone(what: string, outcomes: readonly Outcome[]): void {
   const failed = outcomes.filter(({ fault }) => fault);
   const ids = outcomes.filter(({ fault }) => !fault).map(({ id }) => id);
   if (ids.length > 0) announce({ text: `${nodesText(ids)} ${what}`, isFault: false, more: [] });
-  if (failed.length > 0) tellFaults('not taken back', failed);
+  tellFaults(what, failed);
 }
 
-function tellFaults(what: string, failed: readonly Outcome[]): void {
+/** Tells of the decisions that failed, and apart from them of those whose answer was lost. */
+function tellFaults(done: string, failed: readonly Outcome[]): void {
+  const unknown = failed.filter(({ fault }) => fault?.isUnknown);
+  const refused = failed.filter(({ fault }) => !fault?.isUnknown);
+  if (refused.length > 0) tellSome(`not ${done}`, refused);
+  if (unknown.length > 0) tellSome(`perhaps ${done}: no answer came`, unknown);
+}
+
+function tellSome(what: string, failed: readonly Outcome[]): void {
   const lines = failed.slice(0, maxLines).flatMap(({ id, fault }) => {
     if (!fault) return [];
     const where = failed.length > 1 && !fault.message.includes(id) ? `${id}: ` : '';

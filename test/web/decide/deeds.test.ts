@@ -190,7 +190,7 @@ describe('many decisions', () => {
     );
     assert.deepEqual(
       outcomes.filter(({ fault }) => fault),
-      [{ id: 'n-7', fault: { message: 'somebody was faster', hint: 'look again' } }],
+      [{ id: 'n-7', fault: { message: 'somebody was faster', hint: 'look again', isUnknown: false } }],
     );
   });
 
@@ -202,6 +202,7 @@ describe('many decisions', () => {
     });
     assert.equal(sent.length, 2);
     assert.equal(sent[0], sent[1]);
-    assert.equal(outcomes[0]?.fault?.message, 'the requester does not answer');
+    assert.equal(outcomes[0]?.fault?.isUnknown, true);
+    assert.match(outcomes[0]?.fault?.hint ?? '', new RegExp(`muster explain ${sent[0]}`));
   });
 });
