@@ -9,6 +9,12 @@ export interface TextSection {
   readonly rows: readonly TextRow[];
 }
 
+/** A section in the answer of the API, whose members have names like all in its JSON. */
+export interface ExplainedSection {
+  Title: string;
+  Rows: readonly TextRow[];
+}
+
 /** A thing to do. `Command` is what one types, on the machine of `On`; absent when any machine with a token will do. */
 export interface Advice {
   Why: string;
@@ -21,7 +27,7 @@ export interface ExplanationView {
   /** The state in one sentence without a full stop. */
   Title: string;
   /** What there is to say, a section for each of membership, health and others. */
-  Sections: readonly TextSection[];
+  Sections: readonly ExplainedSection[];
   /** The labels, each with its value and where it comes from. */
   Labels: readonly TextRow[];
   Advice: readonly Advice[];

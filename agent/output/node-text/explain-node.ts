@@ -12,15 +12,15 @@ import { conditionRows, conflictText, decisionRows, optionalTime, row } from './
 /** Returns what is told of a node, in words. `now` is the present time. `muster node explain` and the API call it. */
 export function explainNode(node: ListedNode, now: Date): ExplanationView {
   const sections = [
-    { title: 'membership', rows: membershipRows(node, now) },
-    { title: 'health', rows: healthRows(node, now) },
-    { title: 'conditions', rows: conditionRows(node, now) },
-    { title: 'conflict', rows: row('agents', conflictText(node, now)) },
-    { title: 'cordon', rows: cordonRows(node, now) },
+    { Title: 'membership', Rows: membershipRows(node, now) },
+    { Title: 'health', Rows: healthRows(node, now) },
+    { Title: 'conditions', Rows: conditionRows(node, now) },
+    { Title: 'conflict', Rows: row('agents', conflictText(node, now)) },
+    { Title: 'cordon', Rows: cordonRows(node, now) },
   ];
   return {
     Title: titleOf(node),
-    Sections: sections.filter(({ rows }) => rows.length > 0),
+    Sections: sections.filter(({ Rows }) => Rows.length > 0),
     Labels: labelRows(node),
     Advice: adviceFor(node),
   };

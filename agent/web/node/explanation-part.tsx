@@ -1,5 +1,5 @@
 // Shows in words how a node came to its state, what comes next, and what to do: what `muster node explain` says.
-import type { Advice, ExplanationView, TextSection } from '../../protocol/explanation.ts';
+import type { Advice, ExplainedSection, ExplanationView } from '../../protocol/explanation.ts';
 import type { Answer } from '../feed/use-answer.ts';
 import { CommandLine } from '../shell/command-line.tsx';
 
@@ -10,19 +10,19 @@ export function ExplanationPart({ answer: { value, fault } }: { answer: Answer<E
       {fault && <p class="fault-text">{[fault.message, fault.hint].filter(Boolean).join('. ')}</p>}
       {value && <p class="title">{value.Title}.</p>}
       {value?.Sections.map(section => (
-        <SectionPart key={section.title} section={section} />
+        <SectionPart key={section.Title} section={section} />
       ))}
       {value && <AdvicePart advice={value.Advice} />}
     </section>
   );
 }
 
-function SectionPart({ section: { title, rows } }: { section: TextSection }) {
+function SectionPart({ section: { Title, Rows } }: { section: ExplainedSection }) {
   return (
     <>
-      <h3>{title}</h3>
+      <h3>{Title}</h3>
       <dl class="rows">
-        {grouped(rows).map(([label, values]) => (
+        {grouped(Rows).map(([label, values]) => (
           <div key={label}>
             <dt>{label}</dt>
             {values.map(value => (
@@ -54,7 +54,7 @@ function AdvicePart({ advice }: { advice: readonly Advice[] }) {
 }
 
 /** Returns the rows with those that continue them, which have no label. */
-function grouped(rows: TextSection['rows']): [label: string, values: string[]][] {
+function grouped(rows: ExplainedSection['Rows']): [label: string, values: string[]][] {
   const groups: [string, string[]][] = [];
   for (const [label, ...cells] of rows) {
     const last = groups.at(-1);

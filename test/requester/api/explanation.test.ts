@@ -15,7 +15,7 @@ test('a node is explained in the words of the command', async t => {
   const { Title, Sections, Labels, Advice } = answer.json() as unknown as ExplanationView;
   assert.equal(Title, 'node-1 is PENDING and HEALTHY');
   assert.deepEqual(
-    Sections.map(({ title }) => title),
+    Sections.map(({ Title }) => Title),
     ['membership', 'health'],
   );
   assert.deepEqual(Advice.map(({ Command }) => Command).at(-1), 'muster node reject node-1 -m REASON');
@@ -24,7 +24,7 @@ test('a node is explained in the words of the command', async t => {
   const text = explainNodeText({ Node, Events: [], Advice: [...Advice] }, new Date(), 1_000);
   const words = [Title, ...Labels.flat(), ...Advice.map(({ Why }) => Why)];
   // The rows with a time say how long ago it is.
-  const lasting = Sections.flatMap(({ rows }) => rows.flat()).filter(word => !/ago|in \d/.test(word));
+  const lasting = Sections.flatMap(({ Rows }) => Rows.flat()).filter(word => !/ago|in \d/.test(word));
   for (const word of [...words, ...lasting])
     assert.ok(text.includes(word), `"${word}" is missing in\n${text}`);
 });

@@ -23,7 +23,10 @@ export function explainNodeText(explanation: NodeExplanation, now: Date, columns
   const { Title, Sections, Labels } = explainNode(Node, now);
   const parts = [
     `${Title}\n`,
-    sectionsText(Sections, columns),
+    sectionsText(
+      Sections.map(({ Title: title, Rows: rows }) => ({ title, rows })),
+      columns,
+    ),
     // Its cells do not change the width of the labels above.
     sectionsText([{ title: 'labels', rows: Labels }], columns),
     eventsText(explanation, columns),
