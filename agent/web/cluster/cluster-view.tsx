@@ -21,8 +21,10 @@ export function ClusterView() {
       <h1>Cluster</h1>
       <div class="parts">
         <CensusPart />
-        <RequestersPart answer={status} />
-        <CodesPart />
+        <div>
+          <RequestersPart answer={status} />
+          <CodesPart />
+        </div>
         <section class="all-events" aria-labelledby="events">
           <h2 id="events">Events of the last hour</h2>
           {events.fault && <p class="fault-text">The events do not come: {events.fault}.</p>}

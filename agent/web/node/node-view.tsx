@@ -35,10 +35,12 @@ export function NodeView({ name }: { name: string }) {
       {row ? <StateLine row={row} /> : <Absence />}
       {row && head.value?.mayDecide && <NodeActions row={row} />}
       <div class="parts">
-        <ExplanationPart answer={explanation} />
-        {row?.conflict && <ConflictPart conflict={row.conflict} />}
-        {row && <FactsPart row={row} />}
-        {explanation.value && <LabelsPart labels={explanation.value.Labels} />}
+        <div>
+          <ExplanationPart answer={explanation} />
+          {row?.conflict && <ConflictPart conflict={row.conflict} />}
+          {explanation.value && <LabelsPart labels={explanation.value.Labels} />}
+        </div>
+        <div>{row && <FactsPart row={row} />}</div>
         <TimelinePart events={events} row={row} />
       </div>
     </article>

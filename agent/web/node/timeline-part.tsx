@@ -24,11 +24,13 @@ interface TimelinePartProps {
 }
 
 export function TimelinePart({ events: { list, fault }, row }: TimelinePartProps) {
-  const spanMs = useSignal(24 * hourMs);
+  const wantedMs = useSignal<number | undefined>(undefined);
   second.value;
   const to = requesterNow();
-  const from = to - spanMs.value;
-  const shown = spans.find(({ ms }) => ms === spanMs.value)?.text ?? '';
+  const isNew = row?.registeredAt != null && to - row.registeredAt < hourMs;
+  const spanMs = wantedMs.value ?? (isNew ? hourMs : 24 * hourMs);
+  const from = to - spanMs;
+  const shown = spans.find(({ ms }) => ms === spanMs)?.text ?? '';
   return (
     <section class="timeline" aria-labelledby="timeline">
       <h2 id="timeline">What became of it</h2>
@@ -38,9 +40,9 @@ export function TimelinePart({ events: { list, fault }, row }: TimelinePartProps
           <button
             key={text}
             type="button"
-            aria-pressed={ms === spanMs.value}
+            aria-pressed={ms === spanMs}
             onClick={() => {
-              spanMs.value = ms;
+              wantedMs.value = ms;
             }}
           >
             Last {text}
