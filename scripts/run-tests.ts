@@ -55,6 +55,7 @@ const longest = [
   'test/e2e/cordon.test.ts',
   'test/e2e/forgetting.test.ts',
   'test/e2e/page-faults.test.ts',
+  'test/e2e/page-many.test.ts',
   'test/e2e/page-views.test.ts',
   'test/e2e/page-walk.test.ts',
   'test/e2e/conditions.test.ts',

@@ -9,6 +9,7 @@ import { fragmentOf } from '../shell/address.ts';
 import { ConflictPart } from './conflict-part.tsx';
 import { ExplanationPart } from './explanation-part.tsx';
 import { FactsPart } from './facts-part.tsx';
+import { HistoryPart } from './history-part.tsx';
 import { LabelsPart } from './labels-part.tsx';
 import { NodeActions } from './node-actions.tsx';
 import { TimelinePart } from './timeline-part.tsx';
@@ -40,7 +41,10 @@ export function NodeView({ name }: { name: string }) {
           {row?.conflict && <ConflictPart conflict={row.conflict} />}
           {explanation.value && <LabelsPart labels={explanation.value.Labels} />}
         </div>
-        <div>{row && <FactsPart row={row} />}</div>
+        <div>
+          {row?.type === 'Compute' && <HistoryPart key={name} row={row} />}
+          {row && <FactsPart row={row} />}
+        </div>
         <TimelinePart events={events} row={row} />
       </div>
     </article>

@@ -75,5 +75,8 @@ function changeIn({ time, type, data }: StateEvent, which: 'membership' | 'healt
   if (Number.isNaN(at)) return [];
   // An event that ends the node on the roll ends both its states, although it names its membership only.
   if (type.endsWith('.deleted')) return [{ at, before: before ?? '', after: '' }];
+  // A node that is new to the roll had no state before.
+  if (which === 'health' && type.endsWith('.registered') && !data.previous?.membership)
+    return [{ at, before: '', after: 'UNKNOWN' }];
   return after === undefined ? [] : [{ at, before: before ?? '', after }];
 }

@@ -24,7 +24,8 @@ test('each change ends one stretch and begins the next', () => {
     { from: 8_000, to: 10_000, state: '' },
   ]);
   assert.deepEqual(stretchesOf(life, 'health', 0, 10_000), [
-    { from: 0, to: 2_000, state: 'UNKNOWN' },
+    { from: 0, to: 1_000, state: '' },
+    { from: 1_000, to: 2_000, state: 'UNKNOWN' },
     { from: 2_000, to: 6_000, state: 'HEALTHY' },
     { from: 6_000, to: 8_000, state: 'UNHEALTHY' },
     { from: 8_000, to: 10_000, state: '' },
