@@ -14,7 +14,7 @@ export interface EventStreamsOptions {
   log: Log;
   /** Number of bytes that may wait for one client. A client that reads its events too slowly is disconnected. */
   maxWaitingBytes?: number;
-  /** Number of streams that may be open at the same time. */
+  /** Number of streams that may be open at the same time. Each open page that shows events has one. */
   maxStreams?: number;
   /** Time between two signs of life in a stream that goes on, in milliseconds. */
   signOfLifeMs?: number;
@@ -37,7 +37,7 @@ export class EventStreams {
   readonly #open = new Set<ServerResponse>();
 
   constructor(options: EventStreamsOptions) {
-    const { directory, log, maxWaitingBytes = 8 * 1024 * 1024, maxStreams = 32 } = options;
+    const { directory, log, maxWaitingBytes = 8 * 1024 * 1024, maxStreams = 64 } = options;
     this.#signOfLifeMs = options.signOfLifeMs ?? 5_000;
     this.#directory = directory;
     this.#limitedLog = limitedLog(log, systemClock);
@@ -57,6 +57,8 @@ export class EventStreams {
     response.once('close', () => this.#open.delete(response));
     response.setHeader('Content-Type', 'application/x-ndjson');
     response.setHeader('Cache-Control', 'no-store');
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
     response.setHeader('Connection', 'close');
     if (follow) response.setHeader(signOfLifeHeader, this.#signOfLifeMs);
     const room = roomIn(response, this.#maxWaitingBytes / 8);

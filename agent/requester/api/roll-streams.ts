@@ -65,6 +65,7 @@ export class RollStreams {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
+      'Cross-Origin-Resource-Policy': 'same-origin',
       Connection: 'close',
       Vary: 'Accept-Encoding, Authorization',
       ...(isPacked ? { 'Content-Encoding': 'gzip' } : {}),

@@ -5,6 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { pagePolicy } from '../../../agent/requester/api/page-routes.ts';
 import { readPageFile } from '../../../agent/requester/page/page-files.ts';
 import { tokens } from '../../support/fake-operators.ts';
+import { readRoll } from '../../support/read-roll.ts';
 import { call, cluster, put, serve } from './api-fixture.ts';
 
 const browser = { Accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
@@ -142,6 +143,10 @@ test('a page of another origin reads nothing, but may link to what only reads', 
   assert.equal(linked.status, 200);
   assert.equal(linked.headers['cross-origin-resource-policy'], 'same-origin');
   assert.equal(linked.headers['access-control-allow-origin'], undefined);
+  const events = await call(api, '/api/v1/orchestrator/events');
+  const roll = await readRoll(t, api);
+  for (const headers of [events.headers, roll.response.headers])
+    assert.equal(headers['cross-origin-resource-policy'], 'same-origin');
   const asked = await call(api, nodes, {
     method: 'OPTIONS',
     headers: { Origin: 'https://evil.example', 'Access-Control-Request-Method': 'PUT' },
