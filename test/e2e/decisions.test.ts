@@ -53,7 +53,9 @@ describe("an operator's decision", () => {
       await bringBack();
       await cluster.until('gone', 'PENDING HEALTHY');
     }
-    assert.equal((await cluster.kindsOf('gone')).filter(kind => kind === 'deleted').length, 3);
+    const told = async () => (await cluster.kindsOf('gone')).filter(kind => kind === 'deleted').length;
+    await eventually('each is told', async () => (await told()) >= 3);
+    assert.equal(await told(), 3);
   });
 
   it('to delete a node whose agent is stopped lets the agent register as new at its next start', async () => {
@@ -113,7 +115,9 @@ describe("an operator's decision", () => {
     const results = await Promise.all([1, 2].map(() => cluster.command('node', 'approve', 'both')));
     assert.deepEqual(results.map(result => result.code).sort(), [0, 1]);
     assert.match(results.map(result => result.stderr).join(''), /node both already approved/);
-    assert.equal((await cluster.kindsOf('both')).filter(kind => kind === 'approved').length, 1);
+    const told = async () => (await cluster.kindsOf('both')).filter(kind => kind === 'approved').length;
+    await eventually('it is told', async () => (await told()) > 0);
+    assert.equal(await told(), 1);
   });
 
   it('about many nodes is as many events, each with an operation of its own, and is undone by one command', async () => {

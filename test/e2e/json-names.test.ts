@@ -9,6 +9,7 @@ import { loginMethod } from '../../agent/protocol/http-operators.ts';
 import { apiRoutes } from '../../agent/requester/api/routes.ts';
 import { inGroups } from '../../agent/system/in-groups.ts';
 import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
 import { type Finished, muster } from '../support/program.ts';
 
 /** Members with names that are data or of others: of labels, of the columns of a list, the values of settings, CloudEvents. */
@@ -63,8 +64,11 @@ describe('the names in JSON', () => {
     const config = join(cluster.folder, 'node-1-agent.yaml');
     const { stderr } = await cluster.command('node', 'cordon', 'node-2', '--for', '2h', '-m', 'disk');
     assert.equal(stderr, '');
-    const operation = (await cluster.events()).findLast(({ type }) => type.endsWith('cordoned'))?.data
-      .operation;
+    let operation: unknown;
+    await eventually('the event tells of the cordon', async () => {
+      operation = (await cluster.events()).findLast(({ type }) => type.endsWith('cordoned'))?.data.operation;
+      return operation !== undefined;
+    });
     lines = {
       'broker bacalhau': [],
       'broker ca': [],

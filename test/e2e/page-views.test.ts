@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { Browser, withoutBrowser } from '../support/browser.ts';
-import { Cluster } from '../support/cluster.ts';
+import { Cluster, patient } from '../support/cluster.ts';
 
 interface View {
   name: string;
@@ -77,7 +77,8 @@ describe('the views of the page', { skip: withoutBrowser }, () => {
   let token: string;
 
   before(async () => {
-    [cluster, browser] = await Promise.all([Cluster.create(), Browser.start()]);
+    // A node that is silent for a moment would come in another order.
+    [cluster, browser] = await Promise.all([Cluster.create({ settings: patient }), Browser.start()]);
     await cluster.requester();
     await Promise.all(['n-1', 'n-2'].map(id => cluster.agent(id)));
     token = await cluster.operatorToken();

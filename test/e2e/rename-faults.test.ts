@@ -120,6 +120,8 @@ describe('a rename beside a requester of an earlier version', {
   it('finds everything again when the present version is back, and so does an agent that was refused', async () => {
     await two.one.program?.stop();
     await two.one.start({}, present);
+    // Either requester may be asked whether to let the agent in, and the earlier one would refuse it again.
+    await two.other.program?.stop();
     await untilItIs(two.one, 'gpu-3', 'APPROVED HEALTHY');
     const node = (await two.one.nodes()).find(({ Info }) => Info.NodeID === 'gpu-1');
     assert.deepEqual([node?.Membership, node?.Muster.FormerIDs?.map(({ ID }) => ID)], ['REJECTED', ['n-1']]);

@@ -89,6 +89,7 @@ describe('muster agent rotate-key', () => {
       const { publicKey } = await loadIdentity(folder());
       return (await cluster.sentinel('node-1'))?.key === publicKey;
     });
+    await eventually('it is told', async () => (await cluster.kindsOf('node-1')).includes('rekeyed'));
     const rekeyed = (await cluster.events()).find(({ type }) => type.endsWith('.rekeyed'));
     const { actor, fingerprint, previousFingerprint } = rekeyed?.data ?? {};
     assert.deepEqual([actor, fingerprint, previousFingerprint], ['node-1', now, before]);
@@ -130,7 +131,9 @@ describe('muster agent rotate-key', () => {
       (await readdir(folder())).filter(name => name.startsWith('identity')),
       ['identity.nk'],
     );
-    assert.equal((await cluster.kindsOf('node-1')).filter(kind => kind === 'rekeyed').length, 3);
+    const told = async () => (await cluster.kindsOf('node-1')).filter(kind => kind === 'rekeyed').length;
+    await eventually('each is told', async () => (await told()) >= 3);
+    assert.equal(await told(), 3);
   });
 
   it('says what to do where no agent runs', async () => {

@@ -118,11 +118,12 @@ describe('the store of two requesters', () => {
     assert.equal(new Set(events.map(each => each.id)).size, events.length);
   }
 
-  /** Returns what a requester has said against its store. */
+  /** Returns what a requester has said against its store. That a busy server answers late is nothing against it. */
   const complaints = ({ program }: OneOfTwo): string[] =>
     (program?.stderr ?? '')
       .split('\n')
-      .filter(line => /"level":"(warn|error)"/.test(line) && /store|lost|older|stands by/.test(line));
+      .filter(line => /"level":"(warn|error)"/.test(line) && !line.includes('"code":"TIMEOUT"'))
+      .filter(line => /store|lost|older|stands by/.test(line));
 
   it('says what would move, and changes nothing', async () => {
     const dry = await move('lower');

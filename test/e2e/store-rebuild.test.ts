@@ -61,7 +61,7 @@ describe('a store that lost records', () => {
     );
     assert.equal(await cluster.node('gone'), undefined);
     await cluster.until('node-0', 'APPROVED UNKNOWN');
-    assert.equal((await cluster.status()).state, 'ready');
+    await eventually('all is well', async () => (await cluster.status()).state === 'ready');
   };
 
   it('is noticed within seconds when the bucket is purged, and is shown', async () => {
@@ -118,8 +118,8 @@ describe('a store that lost records', () => {
     await rm(join(folder(), 'msgs/index.db'), { force: true });
     await broker.start();
     requester = await cluster.requester();
-    const missing = (await lost()) ?? 0;
-    assert.ok(missing > 0 && (await cluster.status()).nodes?.pending === 0);
+    await eventually('the loss is known', async () => ((await lost()) ?? 0) > 0);
+    assert.equal((await cluster.status()).nodes?.pending, 0);
     await rebuild();
   });
 

@@ -103,8 +103,10 @@ async function standing(): Promise<string[]> {
   const kinds = await Promise.all(ids.map(id => cluster.kindsOf(id)));
   return nodes.map((node, n) => {
     const { Health, RegisteredAt } = node?.Muster ?? {};
-    // What a machine is may change at any time, and a wrong key that names a node is announced as a conflict.
-    const changes = (kinds[n] ?? []).filter(kind => kind !== 'updated' && kind !== 'conflict');
+    // What a machine is may change at any time, a wrong key that names a node is announced as a conflict, and that a node is
+    // healthy is announced once the requester has listened for a minute.
+    const others = /^(updated|conflict|healthy|condition-\w+)$/;
+    const changes = (kinds[n] ?? []).filter(kind => !others.test(kind));
     return [ids[n], node?.Membership, Health, RegisteredAt, ...changes].join(' ');
   });
 }
