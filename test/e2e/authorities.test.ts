@@ -209,7 +209,7 @@ describe('the authorities of a cluster', () => {
     await rm(data(), { recursive: true });
     await cp(backup, data(), { recursive: true });
     requester = await cluster.requester();
-    assert.equal((await cluster.status()).state, 'ready');
+    await eventually('all is well', async () => (await cluster.status()).state === 'ready');
     await cluster.until('away', 'APPROVED HEALTHY');
     await cluster.until('forgotten', 'APPROVED HEALTHY');
   });

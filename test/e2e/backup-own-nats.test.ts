@@ -101,7 +101,7 @@ describe("a thousand nodes on a NATS of one's own", () => {
       return nodes.filter(({ Muster }) => Muster.Health === 'HEALTHY').length === size;
     });
     await fleet.close();
-    assert.equal((await cluster.status()).state, 'ready');
+    await eventually('all is well', async () => (await cluster.status()).state === 'ready');
     const registered = (await cluster.events()).filter(({ type }) => type.endsWith('.registered'));
     assert.equal(new Set(registered.map(({ subject }) => subject)).size, registered.length);
   });

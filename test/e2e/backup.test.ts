@@ -51,7 +51,7 @@ describe('a requester whose disk is lost', () => {
     await cluster.until('kept', 'APPROVED HEALTHY');
     await cluster.until('waiting', 'PENDING HEALTHY');
     assert.deepEqual(await sessions(), before);
-    assert.equal((await cluster.status()).state, 'ready');
+    await eventually('all is well', async () => (await cluster.status()).state === 'ready');
     assert.deepEqual(
       (await cluster.kindsOf('kept')).filter(kind => kind === 'registered'),
       ['registered'],
@@ -113,7 +113,7 @@ describe('a requester whose disk is lost', () => {
     await eventually('it is deleted again', async () => (await cluster.node('waiting')) === undefined);
     // Nothing else is void: the first join code is in the backup.
     await cluster.agent('newcomer');
-    assert.equal((await cluster.status()).state, 'ready');
+    await eventually('all is well', async () => (await cluster.status()).state === 'ready');
     assert.ok((await readdir(data())).some(name => name.startsWith('requester.before-')));
     assert.deepEqual(
       (await readdir(data())).filter(name => name.endsWith('.restored') || name === 'restore.json'),

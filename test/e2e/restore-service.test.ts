@@ -19,6 +19,7 @@ import {
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
 import { findProgram } from '../support/find-program.ts';
 import { startNatsServer } from '../support/nats-server.ts';
 import { needsRoot, otherUser } from '../support/other-user.ts';
@@ -129,7 +130,7 @@ describe('a requester in the folder of another user', needsRoot, () => {
     requester = await start();
     await cluster.until('kept', 'APPROVED HEALTHY');
     assert.equal((await cluster.sentinel('kept'))?.session, session);
-    assert.equal((await cluster.status()).state, 'ready');
+    await eventually('all is well', async () => (await cluster.status()).state === 'ready');
     assert.deepEqual(
       (await cluster.kindsOf('kept')).filter(kind => kind === 'registered'),
       ['registered'],

@@ -37,16 +37,17 @@ async function run(script: string) {
 test('a process with threads that hang ends with its exit code when its output was read', async () => {
   const { child, ended, stderr } = await run(`${hang}
     const { exitWithoutWaiting } = await import(${module('roles/exit.ts')});
-    process.stdout.write('x'.repeat(1_000_000));
+    const { standardOutput } = await import(${module('output/standard-output.ts')});
+    standardOutput().write('x'.repeat(1_000_000));
     process.stderr.write('written ');
     process.exitCode = 7;
     exitWithoutWaiting();`);
   await once(child.stderr, 'data');
   let length = 0;
-  // The reader is slower than the writer.
+  // The reader is slower than the writer, and slower than anything that is not waited for.
   for await (const chunk of child.stdout) {
     length += chunk.length;
-    await new Promise(resolve => setTimeout(resolve, 20));
+    await new Promise(resolve => setTimeout(resolve, 50));
   }
   const [code, signal] = await ended;
   assert.deepEqual([code, signal], forced(7));
