@@ -56,6 +56,7 @@ const longest = [
   'test/e2e/forgetting.test.ts',
   'test/e2e/page-faults.test.ts',
   'test/e2e/page-many.test.ts',
+  'test/e2e/page-tabs.test.ts',
   'test/e2e/page-views.test.ts',
   'test/e2e/page-walk.test.ts',
   'test/e2e/conditions.test.ts',

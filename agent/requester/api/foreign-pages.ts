@@ -7,7 +7,7 @@ import { RequestFault } from './problem.ts';
 
 /**
  * Returns the handler that refuses them. A link on another page may lead to a route that only reads. Nothing else may come from
- * there: not even reads, because each stream takes a place that an operator's own page needs.
+ * there: not even reads, nor routes in a frame, because each stream takes a place that an operator's own page needs.
  */
 export function refuseForeignPages(): MiddlewareHandler<ApiEnvironment> {
   return async (call, next) => {
@@ -22,11 +22,14 @@ const hint = "open the requester's own page at its address, such as http://127.0
 function isForeign({ req }: Call): boolean {
   const isReading = isRead(req.method, req.path);
   const site = req.header('sec-fetch-site');
-  if (site !== undefined && site !== 'same-origin' && site !== 'none')
-    return !(isReading && req.header('sec-fetch-mode') === 'navigate');
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return !(isReading && isLink(req));
   const origin = req.header('origin');
   return !isReading && origin !== undefined && hostIn(origin) !== req.header('host')?.toLowerCase();
 }
+
+/** Whether somebody goes to another page, which then replaces the one before. */
+const isLink = (req: Call['req']): boolean =>
+  req.header('sec-fetch-mode') === 'navigate' && req.header('sec-fetch-dest') === 'document';
 
 /** Returns host and port in an Origin header; undefined for `null`, by which a browser hides an origin. */
 const hostIn = (origin: string): string | undefined =>

@@ -45,7 +45,7 @@ export function page(read: ReadPageFile): MiddlewareHandler<ApiEnvironment> {
 }
 
 /** A client of Bacalhau asks for anything, and gets the version of the requester there. */
-const wantsHtml = (call: Call): boolean => /\btext\/html\b/i.test(call.req.header('accept') ?? '');
+const wantsHtml = (call: Call): boolean => acceptedItems(call.req.header('accept')).has('text/html');
 
 async function indexPage(call: Call, read: ReadPageFile): Promise<Response> {
   const index = await chosenForm(call, 'index.html', read);
@@ -67,7 +67,7 @@ interface PageFile {
 
 /** Returns the file in the smallest form that the browser takes. */
 async function chosenForm(call: Call, name: string, read: ReadPageFile): Promise<PageFile | undefined> {
-  const accepted = acceptedEncodings(call.req.header('accept-encoding') ?? '');
+  const accepted = acceptedItems(call.req.header('accept-encoding'));
   for (const [encoding, ending] of [
     ['br', '.br'],
     ['gzip', '.gz'],
@@ -79,9 +79,9 @@ async function chosenForm(call: Call, name: string, read: ReadPageFile): Promise
   return bytes && { bytes, encoding: undefined };
 }
 
-/** Returns the encodings in the header, without those that it refuses by `q=0`. */
-function acceptedEncodings(header: string): Set<string> {
-  const items = header.slice(0, 256).split(',');
+/** Returns the items of a header that says what a browser takes, in small letters, without those that it refuses by `q=0`. */
+function acceptedItems(header = ''): Set<string> {
+  const items = header.slice(0, 1024).toLowerCase().split(',');
   return new Set(
     items.flatMap(item => (/;\s*q=0(\.0*)?\s*$/.test(item) ? [] : [item.split(';')[0]?.trim() ?? ''])),
   );

@@ -142,11 +142,15 @@ export function commandOf(action: Action, ids: readonly string[], wish: Wish): s
   const flags = [
     ...(asks.includes('for') && wish.forText ? ['--for', wish.forText] : []),
     ...(asks.includes('deadline') && wish.deadlineText ? ['--deadline', wish.deadlineText] : []),
-    ...(asks.includes('reason') && wish.reason ? ['-m', wish.reason] : []),
+    ...(asks.includes('reason') && wish.reason ? reasonWords(wish.reason) : []),
   ];
   const labels = asks.includes('labels') ? labelWords(wish.labels) : [];
   return shellLine(['muster', 'node', action, ...ids, ...labels, ...flags]);
 }
+
+/** A reason that begins with a dash would be taken for a flag. */
+const reasonWords = (reason: string): string[] =>
+  reason.startsWith('-') ? [`--message=${reason}`] : ['-m', reason];
 
 /**
  * Returns the request that takes an action back, for a node that was as `row` says before; undefined when nothing does. A node

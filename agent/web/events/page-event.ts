@@ -1,6 +1,8 @@
 // Reads the events of the requester's event stream. Whoever may publish on the broker may have written one, so only what has the
 // right type is taken, and of a text only the beginning.
+
 import type { ToldEvent } from '../../protocol/event-texts.ts';
+import { plainDirection } from '../shell/plain-direction.ts';
 
 /** An event as the page shows it. */
 export interface PageEvent extends ToldEvent {
@@ -53,7 +55,7 @@ export function readPageEvent(line: string): PageEvent | undefined {
 
 function parsed(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return JSON.parse(plainDirection(line));
   } catch {
     return undefined;
   }

@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { token } from '../feed/session.ts';
+import { isWatched } from '../shell/watched.ts';
 import { followEvents } from './event-feed.ts';
 import type { PageEvent } from './page-event.ts';
 
@@ -19,7 +20,9 @@ export const mostEvents = 2_000;
 export function useEvents({ node, withinMs }: { node?: string; withinMs?: number }): Events {
   const events = useSignal<Events>({ list: [], fault: '' });
   const shown = token.value;
+  const isFollowed = isWatched.value;
   useEffect(() => {
+    if (!isFollowed) return undefined;
     const end = new AbortController();
     let coming: PageEvent[] = [];
     const onFrame = () => {
@@ -42,6 +45,6 @@ export function useEvents({ node, withinMs }: { node?: string; withinMs?: number
       },
     });
     return () => end.abort();
-  }, [node, withinMs, shown]);
+  }, [node, withinMs, shown, isFollowed]);
   return events.value;
 }

@@ -1,5 +1,6 @@
 // Keeps the live roll coming: it asks for the stream, reads it, notices when it falls silent, and asks again for as long as the
 // page is open.
+import { plainDirection } from '../shell/plain-direction.ts';
 import { EventReader } from './event-reader.ts';
 
 /** What the connection does. `refused` says why the requester does not answer this reader; nothing is tried again then. */
@@ -85,7 +86,7 @@ export class RollFeed {
   }
 
   #take(name: string, data: string): void {
-    this.#options.onEvent(name, JSON.parse(data));
+    this.#options.onEvent(name, JSON.parse(plainDirection(data)));
     if (name !== 'ready') return;
     this.#failures = 0;
     this.#options.onState({ kind: 'live' });

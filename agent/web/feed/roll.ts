@@ -1,6 +1,7 @@
 // The live roll of this page: its rows, who reads it, and the state of the connection, as signals for the views. However many
 // events come, the views are told at most once for each frame that the browser draws.
 import { computed, effect, signal } from '@preact/signals';
+import { isWatched } from '../shell/watched.ts';
 import { type FeedState, RollFeed } from './roll-feed.ts';
 import { RollStore } from './roll-store.ts';
 import { token, tokenHeaders } from './session.ts';
@@ -54,16 +55,19 @@ const feed = new RollFeed({
   },
 });
 
-/** Begins to read the roll, and again whenever somebody signs in or out. */
+/** Begins to read the roll while somebody may look at it, and again whenever somebody signs in or out. */
 export function startFeed(): void {
   effect(() => {
     token.value;
-    feed.start();
+    if (isWatched.value) feed.start();
+    else feed.stop();
   });
   setInterval(() => {
     second.value++;
   }, 1000);
-  addEventListener('online', () => feed.hurry());
+  addEventListener('online', () => {
+    if (isWatched.peek()) feed.hurry();
+  });
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) feed.hurry();
   });

@@ -11,6 +11,8 @@ export interface Answer<T> {
   readonly fault: AskError | undefined;
 }
 
+const unanswered = { value: undefined, fault: undefined };
+
 /** Time after which it is asked again although nothing seems to have changed, in milliseconds. */
 const usualMs = 10_000;
 /** The shortest time between two questions, in milliseconds. */
@@ -18,14 +20,18 @@ const shortestMs = 1_000;
 
 /** Returns the latest answer. It is asked again when `version` changes, at most once a second, and now and then in any case. */
 export function useAnswer<T>(path: string, version?: unknown, everyMs = usualMs): Answer<T> {
-  const answer = useSignal<Answer<T>>({ value: undefined, fault: undefined });
-  const askedAt = useSignal(Number.NEGATIVE_INFINITY);
+  const answer = useSignal<Answer<T>>(unanswered);
+  const asked = useSignal({ path, at: Number.NEGATIVE_INFINITY });
   const shown = token.value;
   useEffect(() => {
     const end = new AbortController();
     let timer: ReturnType<typeof setTimeout>;
+    if (asked.peek().path !== path) {
+      asked.value = { path, at: Number.NEGATIVE_INFINITY };
+      answer.value = unanswered;
+    }
     const askNow = async () => {
-      askedAt.value = performance.now();
+      asked.value = { path, at: performance.now() };
       try {
         const value = (await ask(path, { signal: end.signal })) as T;
         if (!end.signal.aborted) answer.value = { value, fault: undefined };
@@ -37,12 +43,13 @@ export function useAnswer<T>(path: string, version?: unknown, everyMs = usualMs)
       }
       if (!end.signal.aborted) timer = setTimeout(askNow, everyMs);
     };
-    const sinceMs = performance.now() - askedAt.peek();
+    const sinceMs = performance.now() - asked.peek().at;
     timer = setTimeout(askNow, Math.max(0, shortestMs - sinceMs));
     return () => {
       clearTimeout(timer);
       end.abort();
     };
   }, [path, version, everyMs, shown]);
-  return answer.value;
+  // The answer to another question says nothing here, such as what is to be done about another node.
+  return asked.value.path === path ? answer.value : unanswered;
 }

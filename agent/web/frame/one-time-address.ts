@@ -1,19 +1,27 @@
 // Signs in by the address that `muster ui` prints: its code is exchanged for a token, once, and vanishes from the address.
-import { ask } from '../feed/ask.ts';
+import { AskError, ask } from '../feed/ask.ts';
 import { signIn } from '../feed/session.ts';
-import { signInFault } from './sign-in-fault.ts';
+import { announce } from '../shell/announce.ts';
+import { leaveAddress } from '../shell/place.ts';
 
-/** Does nothing when the address has no code. Why a code was not accepted is shown by the sign-in. */
+/** Signs in by the address of the page, and by each that is opened in its tab later. */
 export async function signInByAddress(): Promise<void> {
+  addEventListener('hashchange', () => void signInOnce());
+  await signInOnce();
+}
+
+/** Does nothing when the address has no code. */
+async function signInOnce(): Promise<void> {
   const [, code] = /^#signin=([\w-]{1,256})$/.exec(location.hash) ?? [];
   if (code === undefined) return;
-  history.replaceState(null, '', '#/');
+  leaveAddress();
   try {
     const { Token } = (await ask('/api/v1/auth/page', { method: 'POST', body: { Code: code } })) as {
       Token?: unknown;
     };
     if (typeof Token === 'string') signIn(Token);
   } catch (error) {
-    signInFault.value = error instanceof Error ? error.message : String(error);
+    const more = error instanceof AskError ? [error.message, error.hint].filter(Boolean) : [String(error)];
+    announce({ text: 'Nobody was signed in', isFault: true, more });
   }
 }

@@ -2,7 +2,6 @@
 import { useState } from 'preact/hooks';
 import { signIn, signOut, token } from '../feed/session.ts';
 import { CommandLine } from '../shell/command-line.tsx';
-import { signInFault } from './sign-in-fault.ts';
 
 export interface SignInProps {
   /** Why there is no roll without a token, or why that token was not accepted; empty when reads need none. */
@@ -14,19 +13,17 @@ export interface SignInProps {
 
 export function SignIn({ reason, hint, onGiven }: SignInProps) {
   const [text, setText] = useState('');
-  const fault = signInFault.value || reason;
   const submit = (event: Event) => {
     event.preventDefault();
-    signInFault.value = '';
     if (text.trim() === '') return;
     signIn(text.trim());
     onGiven?.();
   };
   return (
     <form class="sign-in" onSubmit={submit}>
-      {fault && (
+      {reason && (
         <p class="fault-text" role="alert">
-          {sentence(fault)}
+          {sentence(reason)}
         </p>
       )}
       {hint && <p class="dim">{sentence(hint)}</p>}

@@ -1,6 +1,6 @@
 // Holds the place that the page shows, which is the fragment of its address.
 import { signal } from '@preact/signals';
-import { fragmentOf, readPlace } from './address.ts';
+import { firstView, fragmentOf, readPlace } from './address.ts';
 
 /** The place that is shown. */
 export const place = signal(readPlace(location.hash));
@@ -20,4 +20,10 @@ export function changeQuery(changes: Readonly<Record<string, string>>): void {
   const fragment = fragmentOf(view, name, { ...Object.fromEntries(query), ...changes });
   history.replaceState(null, '', fragment);
   place.value = readPlace(fragment);
+}
+
+/** Forgets an address that is no place, without a step for the browser's way back, and shows the first view. */
+export function leaveAddress(): void {
+  history.replaceState(null, '', fragmentOf(firstView));
+  place.value = readPlace(location.hash);
 }

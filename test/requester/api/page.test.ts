@@ -32,8 +32,10 @@ test('a browser gets the page at /, and any other client the version', async t =
   assert.equal(headers['cross-origin-opener-policy'], 'same-origin');
   assert.equal(headers['cross-origin-resource-policy'], 'same-origin');
   assert.match(String(headers.vary), /Accept\b/);
-  const version = await call(api, '/', { headers: { Accept: '*/*' } });
-  assert.match(String(version.json().GitVersion), /^muster-/);
+  for (const Accept of ['*/*', 'application/json, text/html;q=0', 'text/htmlx']) {
+    const version = await call(api, '/', { headers: { Accept } });
+    assert.match(String(version.json().GitVersion), /^muster-/, Accept);
+  }
 });
 
 test('the page needs no token where reads need one, and then says nothing of the cluster', async t => {
@@ -139,7 +141,12 @@ test('a page of another origin reads nothing, but may link to what only reads', 
   const site = { 'Sec-Fetch-Site': 'cross-site' };
   const embedded = await call(api, nodes, { headers: { ...site, 'Sec-Fetch-Mode': 'no-cors' } });
   assert.equal(embedded.status, 403);
-  const linked = await call(api, nodes, { headers: { ...site, 'Sec-Fetch-Mode': 'navigate' } });
+  const link = { ...site, 'Sec-Fetch-Mode': 'navigate' };
+  for (const place of ['iframe', 'object', 'embed']) {
+    const framed = await call(api, nodes, { headers: { ...link, 'Sec-Fetch-Dest': place } });
+    assert.equal(framed.status, 403, `in ${place}`);
+  }
+  const linked = await call(api, nodes, { headers: { ...link, 'Sec-Fetch-Dest': 'document' } });
   assert.equal(linked.status, 200);
   assert.equal(linked.headers['cross-origin-resource-policy'], 'same-origin');
   assert.equal(linked.headers['access-control-allow-origin'], undefined);

@@ -95,6 +95,8 @@ test('each action has a command that does the same', () => {
   );
   assert.equal(commandOf('label', ['a'], { ...wish, reason: '' }), 'muster node label a rack=b7 spare-');
   assert.equal(commandOf('uncordon', ['a'], wish), 'muster node uncordon a');
+  const dashed = commandOf('reject', ['a'], { ...wish, reason: '--yes $(reboot)' });
+  assert.equal(dashed, "muster node reject a --message='--yes $(reboot)'");
 });
 
 describe('what takes a decision back', () => {

@@ -97,3 +97,8 @@ function streamOf(bytes: Uint8Array, sizes: number[]): ReadableStream<Uint8Array
     },
   });
 }
+
+test('no reason turns around what stands beside it', () => {
+  const read = readPageEvent(JSON.stringify({ ...event, data: { ...event.data, reason: 'a\u202eb' } }));
+  assert.equal(read?.data.reason, 'a\ufffdb');
+});

@@ -171,3 +171,12 @@ test('it hurries only while it waits', async () => {
   assert.equal(tested.asked.length, 2);
   tested.feed.stop();
 });
+
+test('no text of a node turns around what stands beside it', async () => {
+  const feed = new TestedFeed();
+  const row = JSON.stringify([{ id: 'n-1', host: 'a\u202eb\u2066c' }]);
+  feed.answers = [new Response(`event: nodes\ndata: ${row}\n\n`)];
+  feed.feed.start();
+  await feed.lost(1);
+  assert.deepEqual(feed.events, [['nodes', [{ id: 'n-1', host: 'a\ufffdb\ufffdc' }]]]);
+});

@@ -1,0 +1,89 @@
+// Several tabs of one browser, and what is opened in a tab that shows the page already.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { Page } from 'playwright-core';
+import { Browser, withoutBrowser } from '../support/browser.ts';
+import { Cluster } from '../support/cluster.ts';
+
+describe('the tabs of a browser', { skip: withoutBrowser }, () => {
+  let cluster: Cluster;
+  let browser: Browser;
+  let address: string;
+
+  before(async () => {
+    [cluster, browser] = await Promise.all([Cluster.create(), Browser.start()]);
+    await cluster.requester();
+    await Promise.all([cluster.agent('n-1'), cluster.agent('n-2')]);
+    address = `http://127.0.0.1:${cluster.apiPort}/`;
+  });
+  after(async () => {
+    await browser?.close();
+    await cluster?.release();
+  });
+
+  const row = (page: Page, id: string) => page.locator(`[role=row][data-id="${id}"]`);
+
+  /** Lets a tab be seen or not. A browser without a window takes all its tabs for seen. */
+  const see = (page: Page, isSeen: boolean) =>
+    page.evaluate(`
+      Object.defineProperty(document, 'hidden', { value: ${!isSeen}, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    `);
+
+  const oneTimeAddress = async () => {
+    const made = await cluster.output('ui', '--no-open');
+    return made.trim();
+  };
+
+  it('may be more than a browser has connections, and each is live when it is looked at', async () => {
+    await browser.withPage(address, async first => {
+      await row(first, 'n-1').waitFor();
+      await see(first, false);
+      for (let tab = 2; tab <= 4; tab++) {
+        const page = await first.context().newPage();
+        await page.goto(`${address}#/node/n-1`);
+        await page.getByText('n-1 is PENDING').first().waitFor();
+        await see(page, false);
+      }
+      await see(first, true);
+      await cluster.decide('n-2', 'approve');
+      await row(first, 'n-2').locator('.tag', { hasText: 'approved' }).waitFor();
+    });
+  });
+
+  it('a one-time address signs in a tab that shows the page, and says so when it was used before', async () => {
+    const expects = [/status of 401/];
+    const once = await oneTimeAddress();
+    const work = async (page: Page) => {
+      await row(page, 'n-1').waitFor();
+      await page.goto(once);
+    };
+    await browser.withPage(address, async page => {
+      await work(page);
+      await page.getByRole('button', { name: 'Sign out' }).waitFor();
+      assert.doesNotMatch(page.url(), /signin/);
+      await page.getByRole('searchbox').fill('n-1');
+      await page.waitForURL(/search=n-1/);
+      assert.doesNotMatch(page.url(), /signin/);
+    });
+    await browser.withPage(
+      address,
+      async page => {
+        await work(page);
+        await page.getByText('it was used already').waitFor();
+        await row(page, 'n-1').waitFor();
+      },
+      { expects },
+    );
+  });
+
+  it('what is to be done about a node is not shown for the next one', async () => {
+    await browser.withPage(`${address}#/node/n-1`, async page => {
+      await page.getByText('muster node reject n-1').waitFor();
+      await page.route('**/nodes/n-2/explanation', () => {});
+      await page.goto(`${address}#/node/n-2`);
+      await page.getByRole('heading', { name: 'n-2' }).waitFor();
+      assert.equal(await page.getByText('muster node reject n-1').count(), 0);
+    });
+  });
+});
