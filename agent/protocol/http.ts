@@ -55,6 +55,7 @@ export const decisionSchema = struct({
   ShownMembership: v.optional(v.picklist(memberships)),
   ShownSilenceSeconds: silenceSeconds(),
   ShownFilter: v.optional(bounded(4096), ''),
+  ShownOperation: v.optional(bounded(128), ''),
   Labels: v.optional(labelChange(), {}),
   NewID: v.optional(bounded(256), ''),
 });
@@ -92,6 +93,11 @@ export interface DecisionBody {
   ShownMembership?: Membership;
   ShownSilenceSeconds?: number;
   ShownFilter?: string;
+  /**
+   * The last operation about the node that its reader knows, as whoever takes it back. The decision is refused when somebody
+   * has decided about the node since.
+   */
+  ShownOperation?: string;
   /** For `label`: the new values of labels; null removes one, and the node's own value counts again. */
   Labels?: LabelChange;
   /** For `rename`: the id that the node gets. */

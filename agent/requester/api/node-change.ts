@@ -26,7 +26,7 @@ export interface NodeChange {
 export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act): NodeChange {
   const read = readBody(decisionSchema, body);
   const { Action, Message, Actor, Exact, Fingerprint, Ban, Labels, NewID } = read;
-  const { ShownMembership, ShownSilenceSeconds, ShownFilter } = read;
+  const { ShownMembership, ShownSilenceSeconds, ShownFilter, ShownOperation } = read;
   const { ForSeconds, DeadlineSeconds, SilentForSeconds } = read;
   const action = decisionActions.find(name => name === Action);
   if (!action) {
@@ -64,11 +64,12 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
   if (action === 'rename' && !nodeIdPattern.test(NewID))
     throw new RequestFault(400, `NewID is no id of a node: ${nodeIdRule}`);
   const isOnRoll = action !== 'undelete' && action !== 'rename';
-  if ((ShownMembership || ShownSilenceSeconds || ShownFilter) && !isOnRoll)
+  if ((ShownMembership || ShownSilenceSeconds || ShownFilter || ShownOperation) && !isOnRoll)
     throw new RequestFault(400, `what was shown is not compared by ${action}`);
   const shown = {
     ...(ShownMembership ? { membership: ShownMembership } : {}),
     ...(ShownSilenceSeconds ? { silentForMs: ShownSilenceSeconds * 1000 } : {}),
+    ...(ShownOperation ? { operation: ShownOperation } : {}),
     ...(ShownFilter ? { isChosen: readFilter(new URLSearchParams(ShownFilter)) } : {}),
   };
   const decision = {

@@ -18,6 +18,8 @@ export interface RollStreamsOptions {
   maxPages?: number | undefined;
   /** Time in which a page must read something when there is something to read, in milliseconds. */
   stopTimeoutMs?: number | undefined;
+  /** Time in which a page must have read the whole roll, in milliseconds. Until then, the roll of that moment is kept for it. */
+  wholeTimeoutMs?: number | undefined;
   /** See LiveRollOptions. */
   rollIntervalMs?: number | undefined;
   signOfLifeMs?: number | undefined;
@@ -38,6 +40,7 @@ export class RollStreams {
   readonly #maxWaitingBytes: number;
   readonly #maxPages: number;
   readonly #stopTimeoutMs: number;
+  readonly #wholeTimeoutMs: number;
   readonly #roll: LiveRoll;
   readonly #open = new Set<ServerResponse>();
 
@@ -46,6 +49,7 @@ export class RollStreams {
     this.#maxWaitingBytes = options.maxWaitingBytes ?? 4 * 1024 * 1024;
     this.#maxPages = options.maxPages ?? 64;
     this.#stopTimeoutMs = options.stopTimeoutMs ?? 30_000;
+    this.#wholeTimeoutMs = options.wholeTimeoutMs ?? 120_000;
     this.#roll = new LiveRoll({
       clock: systemClock,
       log,
@@ -74,6 +78,7 @@ export class RollStreams {
     const waiting = new WaitingPieces(response, isPacked, {
       maxBytes: this.#maxWaitingBytes,
       stopTimeoutMs: this.#stopTimeoutMs,
+      wholeTimeoutMs: this.#wholeTimeoutMs,
       onSlow: () =>
         this.#limitedLog.warn(
           'slow',
@@ -90,7 +95,7 @@ export class RollStreams {
     };
     response.once('close', () => {
       this.#open.delete(response);
-      waiting.stop();
+      waiting.end();
       this.#roll.remove(reader);
     });
     waiting.add(pieceOf('roll', head), true);
@@ -112,6 +117,7 @@ export function stateOf(directory: Directory): Pick<RollHead, 'state' | 'reason'
 interface Bounds {
   maxBytes: number;
   stopTimeoutMs: number;
+  wholeTimeoutMs: number;
   onSlow(): void;
 }
 
@@ -123,15 +129,19 @@ class WaitingPieces {
   readonly #pieces: { bytes: Buffer; isWhole: boolean }[] = [];
   #changedBytes = 0;
   #timer: NodeJS.Timeout | undefined;
+  readonly #wholeTimer: NodeJS.Timeout;
 
   constructor(response: ServerResponse, isPacked: boolean, bounds: Bounds) {
     this.#response = response;
     this.#isPacked = isPacked;
     this.#bounds = bounds;
     response.on('drain', () => {
-      this.stop();
+      this.#stopTimer();
       this.#write();
     });
+    this.#wholeTimer = setTimeout(() => {
+      if (this.#pieces.some(({ isWhole }) => isWhole)) this.#cutOff();
+    }, bounds.wholeTimeoutMs);
   }
 
   add(piece: RollPiece, isWhole: boolean): void {
@@ -143,7 +153,13 @@ class WaitingPieces {
     if (this.#changedBytes > this.#bounds.maxBytes) this.#cutOff();
   }
 
-  stop(): void {
+  /** Is called once, when the connection is closed. */
+  end(): void {
+    this.#stopTimer();
+    clearTimeout(this.#wholeTimer);
+  }
+
+  #stopTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }

@@ -29,6 +29,7 @@ export interface ApiOptions {
   /** See RollStreamsOptions. */
   maxPages?: number;
   stopTimeoutMs?: number;
+  wholeTimeoutMs?: number;
   rollIntervalMs?: number;
   /** See limitConnections. */
   readTimeoutMs?: number;

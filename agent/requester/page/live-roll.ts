@@ -111,7 +111,7 @@ export class LiveRoll {
   async #tellChanges(): Promise<void> {
     const now = this.#options.clock.now();
     this.#tellState(now);
-    const pieces = new RollPieces();
+    const pieces = new RollPieces(now.getTime());
     let turn = 0;
     for (const change of this.#changes.pass(this.#options.seen(), now)) {
       const piece = change && pieces.add(change);
@@ -121,7 +121,7 @@ export class LiveRoll {
       turn = 0;
       await nextTurn();
     }
-    for (const piece of pieces.end(now.getTime())) this.#send(piece);
+    for (const piece of pieces.end()) this.#send(piece);
     const { clock } = this.#options;
     if (clock.monotonic() - this.#lastPieceAt >= this.#signOfLifeMs) this.#send(signOfLife());
   }
@@ -138,7 +138,7 @@ export class LiveRoll {
     const issue: Issue = { readers: new Set(this.#newcomers), pieces: [], madeAt: clock.monotonic() };
     this.#newcomers.clear();
     this.#issues.add(issue);
-    const pieces = new RollPieces();
+    const pieces = new RollPieces(clock.now().getTime());
     let rows = 0;
     for (const node of seen()) {
       const row = this.#changes.rowOf(node, clock.now());
@@ -146,7 +146,7 @@ export class LiveRoll {
       if (piece) give(issue, piece, true);
       if (++rows % rowsInOneTurn === 0) await nextTurn();
     }
-    for (const piece of pieces.end(0)) give(issue, piece, true);
+    for (const piece of pieces.end()) give(issue, piece, true);
     give(issue, pieceOf('ready', { nodes: rows }), true);
   }
 

@@ -5,6 +5,8 @@ import type { RollChange } from './roll-changes.ts';
 
 /** Length of an event in characters from which on the next row begins another one. */
 const fullLength = 56 * 1024;
+/** Length of a time in milliseconds, with what stands around it and the id of the node. */
+const timeLength = 17;
 
 /** A part of the stream, as it goes over a plain and over a compressed connection. */
 export class RollPiece {
@@ -42,7 +44,13 @@ const eventText = (name: keyof RollEvents, json: string): string => `event: ${na
 export class RollPieces {
   readonly #lists = { nodes: new List('nodes'), figures: new List('figures'), gone: new List('gone') };
   #heard: Record<string, number> = Object.create(null);
-  #hasHeard = false;
+  #heardLength = 0;
+  readonly #at: number;
+
+  /** `at` is the present time, in milliseconds since 1970. */
+  constructor(at: number) {
+    this.#at = at;
+  }
 
   /** Adds a change. Returns a piece that is full now, if there is one. */
   add(change: RollChange): RollPiece | undefined {
@@ -55,17 +63,22 @@ export class RollPieces {
         return this.#lists.gone.add(JSON.stringify(change.id));
       case 'heard':
         this.#heard[change.id] = change.at;
-        this.#hasHeard = true;
-        return undefined;
+        this.#heardLength += change.id.length + timeLength;
+        return this.#heardLength > fullLength ? this.#endHeard() : undefined;
     }
   }
 
-  /** Returns the rest. `at` is the present time. */
-  end(at: number): RollPiece[] {
-    const heard = this.#hasHeard ? [pieceOf('heard', { at, nodes: this.#heard })] : [];
-    this.#heard = Object.create(null);
-    this.#hasHeard = false;
+  /** Returns the rest. */
+  end(): RollPiece[] {
+    const heard = this.#heardLength > 0 ? [this.#endHeard()] : [];
     return [...Object.values(this.#lists).flatMap(list => list.end() ?? []), ...heard];
+  }
+
+  #endHeard(): RollPiece {
+    const nodes = this.#heard;
+    this.#heard = Object.create(null);
+    this.#heardLength = 0;
+    return pieceOf('heard', { at: this.#at, nodes });
   }
 }
 

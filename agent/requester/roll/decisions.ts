@@ -35,11 +35,13 @@ export interface Decision {
   isBan?: boolean;
 }
 
-/** What a selection of nodes showed of one of them. A decision rests on each member that is there. */
+/** What was shown of a node, as in a selection. A decision rests on each member that is there. */
 export interface Shown {
   membership?: Membership;
   /** The shortest silence that the selection asked for, in milliseconds. */
   silentForMs?: number;
+  /** The last operation about the node. */
+  operation?: string;
   /** The other filters of the selection. */
   isChosen?: ChoosesNode;
 }

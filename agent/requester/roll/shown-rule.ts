@@ -29,11 +29,11 @@ export const onlyAsShown =
   (rule: DecisionRule, hearing: Hearing): DecisionRule =>
   (stored, name, decision, now) => {
     const { shown, operation } = decision;
-    const isRemembered = rememberedOperations(operationsOf(stored)).some(
-      each => each.operation === operation,
-    );
+    const remembered = rememberedOperations(operationsOf(stored));
+    const isRemembered = remembered.some(each => each.operation === operation);
     if (shown && stored.kind === 'record' && !isRemembered) {
       requireShown(stored.state, name, shown, hearing.silenceOf);
+      requireLast(remembered.at(-1)?.operation, name, shown);
       requireChosen(stored.state, name, shown, hearing.healthOf, now);
     }
     return rule(stored, name, decision, now);
@@ -51,6 +51,13 @@ function requireShown(
   const silenceMs = silenceOf(state.Info.NodeID);
   if (silenceMs !== undefined && silenceMs >= silentForMs) return;
   throw heardSince(name, silenceMs, silentForMs, `to decide all the same, name the node alone: ${name}`);
+}
+
+function requireLast(last: string | undefined, name: string, { operation }: Shown): void {
+  if (operation === undefined || operation === last) return;
+  throw new MusterError('conflict', `somebody else has decided about node ${name} meanwhile`, {
+    hint: `see what changed, and decide again: muster node explain ${name}`,
+  });
 }
 
 function requireChosen(

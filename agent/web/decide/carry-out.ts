@@ -6,6 +6,7 @@ import type { Decision } from './deeds.ts';
 /** What became of a decision: nothing more to say when it was carried out. */
 export interface Outcome {
   readonly id: string;
+  readonly operation: string;
   readonly fault?: Fault;
 }
 
@@ -51,12 +52,12 @@ async function outcomeOf(decision: Decision, send: Send): Promise<Outcome> {
       if (error instanceof AskError && error.status === 0) return send(decision, operation);
       throw error;
     });
-    return { id };
+    return { id, operation };
   } catch (error) {
     if (!(error instanceof AskError)) throw error;
     const isUnknown = error.status === 0;
     const hint = isUnknown ? `what became of it: muster explain ${operation}` : error.hint;
-    return { id, fault: { message: error.message, hint, isUnknown } };
+    return { id, operation, fault: { message: error.message, hint, isUnknown } };
   }
 }
 

@@ -2,7 +2,7 @@
 // that do it, and what takes it back.
 import type { DecisionAction, DecisionBody } from '../../protocol/http.ts';
 import { type LabelChange, labelWords } from '../../protocol/label.ts';
-import type { RollRow } from '../../protocol/roll-rows.ts';
+import type { RollCordon, RollRow } from '../../protocol/roll-rows.ts';
 import { shellLine } from '../../system/shell-word.ts';
 
 export const actions = ['approve', 'reject', 'cordon', 'uncordon', 'drain', 'label', 'delete'] as const;
@@ -152,14 +152,24 @@ export function commandOf(action: Action, ids: readonly string[], wish: Wish): s
 const reasonWords = (reason: string): string[] =>
   reason.startsWith('-') ? [`--message=${reason}`] : ['-m', reason];
 
+/** A decision that was carried out. */
+export interface Done {
+  /** The node as it was before. */
+  readonly row: RollRow;
+  readonly action: Action;
+  readonly wish: Wish;
+  readonly operation: string;
+}
+
 /**
- * Returns the request that takes an action back, for a node that was as `row` says before; undefined when nothing does. A node
- * that waited for approval is rejected then, because nobody can make it wait again.
+ * Returns the request that takes a decision back at the time `now`, in milliseconds; undefined when nothing does. A node that
+ * waited for approval is rejected then, because nobody can make it wait again. The requester refuses it when somebody has decided
+ * about the node since.
  */
-export function takeBack(row: RollRow, action: Action, wish: Wish): Decision | undefined {
+export function takeBack({ row, action, wish, operation }: Done, now: number): Decision | undefined {
   const of = (back: DecisionAction, more: Partial<DecisionBody> = {}, reason = '') => ({
     id: row.id,
-    body: { ...bodyOf(back, reason), ...more },
+    body: { ...bodyOf(back, reason), ShownOperation: operation, ...more },
   });
   switch (action) {
     case 'approve':
@@ -170,12 +180,25 @@ export function takeBack(row: RollRow, action: Action, wish: Wish): Decision | u
     case 'drain':
       return row.cordon ? undefined : of('uncordon');
     case 'uncordon':
-      return row.cordon ? of(row.cordon.drain ? 'drain' : 'cordon', {}, row.cordon.reason) : undefined;
+      // A cordon that would have ended by now does not come back.
+      if (!row.cordon || (row.cordon.until ?? now + 1) <= now) return undefined;
+      return of(...cordonAgain(row.cordon, now));
     case 'label':
       return of('label', { Labels: labelsBefore(row, wish.labels) });
     case 'delete':
-      return of('undelete');
+      return { id: row.id, body: bodyOf('undelete', '') };
   }
+}
+
+/** A cordon ends when it would have ended, and its work should be over when it should have been. */
+function cordonAgain(
+  { reason, drain, until, deadline }: RollCordon,
+  now: number,
+): [DecisionAction, Partial<DecisionBody>, reason: string] {
+  const left = (at: number) => Math.max(1, Math.round((at - now) / 1000));
+  const ForSeconds = until === null ? {} : { ForSeconds: left(until) };
+  const DeadlineSeconds = deadline === null ? {} : { DeadlineSeconds: left(deadline) };
+  return drain ? ['drain', { ...ForSeconds, ...DeadlineSeconds }, reason] : ['cordon', ForSeconds, reason];
 }
 
 const bodyOf = (action: DecisionAction, reason: string): DecisionBody => ({

@@ -1,5 +1,6 @@
 // Tells what became of decisions, and offers to take back those that were carried out.
 import type { RollRow } from '../../protocol/roll-rows.ts';
+import { requesterNow } from '../feed/roll.ts';
 import { announce } from '../shell/announce.ts';
 import { carryOut, type Outcome } from './carry-out.ts';
 import { type Action, deeds, takeBack, type Wish } from './deeds.ts';
@@ -16,20 +17,23 @@ const maxLines = 5;
 
 export function tellOutcomes({ action, rows, wish, outcomes }: Decided): void {
   const failed = outcomes.filter(({ fault }) => fault);
-  const carriedOut = rows.filter((_row, index) => !outcomes[index]?.fault);
+  const carriedOut = rows.flatMap((row, index) => {
+    const outcome = outcomes[index];
+    return outcome && !outcome.fault ? { row, action, wish, operation: outcome.operation } : [];
+  });
+  const backs = () => carriedOut.flatMap(done => takeBack(done, requesterNow()) ?? []);
   if (carriedOut.length > 0) {
-    const back = carriedOut.flatMap(row => takeBack(row, action, wish) ?? []);
+    const back = backs().length;
     announce({
-      text: `${nodesText(carriedOut.map(({ id }) => id))} ${deeds[action].done}`,
+      text: `${nodesText(carriedOut.map(({ row }) => row.id))} ${deeds[action].done}`,
       isFault: false,
-      more:
-        back.length > 0 && back.length < carriedOut.length ? [`Undo is about ${back.length} of them`] : [],
-      ...(back.length > 0
+      more: back > 0 && back < carriedOut.length ? [`Undo is about ${back} of them`] : [],
+      ...(back > 0
         ? {
             undo: {
               // A node that waited for approval cannot be made to wait again.
               title: action === 'approve' ? 'Undo: reject' : 'Undo',
-              act: () => void carryOut(back).then(undone => tellUndone(deeds[action].undone, undone)),
+              act: () => void carryOut(backs()).then(undone => tellUndone(deeds[action].undone, undone)),
             },
           }
         : {}),

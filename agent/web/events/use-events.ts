@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { token } from '../feed/session.ts';
-import { isWatched } from '../shell/watched.ts';
+import { isWatched } from '../feed/watched.ts';
 import { followEvents } from './event-feed.ts';
 import type { PageEvent } from './page-event.ts';
 

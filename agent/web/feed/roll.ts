@@ -1,10 +1,10 @@
 // The live roll of this page: its rows, who reads it, and the state of the connection, as signals for the views. However many
 // events come, the views are told at most once for each frame that the browser draws.
 import { computed, effect, signal } from '@preact/signals';
-import { isWatched } from '../shell/watched.ts';
 import { type FeedState, RollFeed } from './roll-feed.ts';
 import { RollStore } from './roll-store.ts';
 import { token, tokenHeaders } from './session.ts';
+import { isWatched } from './watched.ts';
 
 /** A number that changes once a frame when the roll has changed. Who reads it is called again then. */
 export const frame = signal(0);

@@ -154,23 +154,28 @@ test('a stopped page is cut off, others go on, and it may come again', async t =
   await eventually('it has what it missed', () => has(again, rounds));
 });
 
-test('a page that reads nothing of a long roll is cut off', async t => {
-  const text = 'x'.repeat(1_000);
-  const labels = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`label-${at}`, text]));
-  const nodes = Array.from({ length: 200 }, (_, at) => node(`node-${at}`, { labels }));
-  const directory = new FakeDirectory(requesterNode(), nodes);
-  const api = await serve(t, directory, { ...quick, stopTimeoutMs: 50, maxPages: 1 });
-  const stopped = await readRoll(t, api);
-  stopped.response.pause();
-  await eventually('another page has its place', async () => {
-    const page = await readRoll(t, api);
-    page.response.destroy();
-    return page.response.statusCode === 200;
+for (const [name, limit] of [
+  ['that reads nothing of a long roll', { stopTimeoutMs: 50 }],
+  ['that has not read a long roll in time, however often it reads something,', { wholeTimeoutMs: 50 }],
+] as const)
+  test(`a page ${name} is cut off`, async t => {
+    const text = 'x'.repeat(1_000);
+    const labels = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`label-${at}`, text]));
+    const nodes = Array.from({ length: 200 }, (_, at) => node(`node-${at}`, { labels }));
+    const directory = new FakeDirectory(requesterNode(), nodes);
+    const limits = { stopTimeoutMs: 3_600_000, wholeTimeoutMs: 3_600_000, ...limit };
+    const api = await serve(t, directory, { ...quick, ...limits, maxPages: 1 });
+    const stopped = await readRoll(t, api);
+    stopped.response.pause();
+    await eventually('another page has its place', async () => {
+      const page = await readRoll(t, api);
+      page.response.destroy();
+      return page.response.statusCode === 200;
+    });
+    stopped.response.resume();
+    await eventually('its connection is closed', () => stopped.isClosed);
+    assert.ok(!stopped.names.includes('ready'));
   });
-  stopped.response.resume();
-  await eventually('its connection is closed', () => stopped.isClosed);
-  assert.ok(!stopped.names.includes('ready'));
-});
 
 test('no more than maxPages pages are open at once', async t => {
   const api = await serve(t, cluster(), { ...quick, maxPages: 1 });

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { newOperation } from '../../../agent/protocol/operation.ts';
 import { readFilter } from '../../../agent/requester/api/node-query.ts';
+import { cordonNode, drainNode, uncordonNode } from '../../../agent/requester/roll/cordon-rules.ts';
 import { approveNode, deleteNode, type Shown } from '../../../agent/requester/roll/decisions.ts';
-import { onlyAsShown } from '../../../agent/requester/roll/shown-rule.ts';
+import { type Hearing, onlyAsShown } from '../../../agent/requester/roll/shown-rule.ts';
 import type { StoredRecord } from '../../../agent/requester/roll/stored-record.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
@@ -85,6 +86,33 @@ describe('a decision that rests on what was shown', () => {
       if (message) assert.throws(decide, { name: 'MusterError', code: 'conflict', message });
       else assert.equal(decide().write, 'deleted');
     });
+
+  test('takes nothing back when somebody has decided since', async () => {
+    const clock = new FakeClock();
+    const { roll } = await openRoll(new FakeBroker(clock), clock);
+    await roll.register({ Info: computeInfo('node-1', {}), Muster: { Version: '0.1.0' } });
+    const operations = [1, 2, 3, 4].map(n =>
+      newOperation(clock.now(), `00000000-0000-4000-8000-00000000000${n}`),
+    );
+    const [first, second, third, fourth] = operations;
+    const hearing: Hearing = { silenceOf: () => undefined, healthOf: () => 'HEALTHY' };
+    const by = (actor: string, operation = '', shown: Shown = {}) => ({
+      reason: '',
+      actor,
+      operation,
+      shown,
+    });
+    await roll.decide('node-1', by('ada', first), onlyAsShown(cordonNode({}), hearing));
+    await roll.decide('node-1', by('eve', second), onlyAsShown(drainNode({}), hearing));
+    const back = onlyAsShown(uncordonNode, hearing);
+    await assert.rejects(roll.decide('node-1', by('ada', third, { operation: first ?? '' }), back), {
+      code: 'conflict',
+      message: 'somebody else has decided about node node-1 meanwhile',
+    });
+    const undo = by('eve', fourth, { operation: second ?? '' });
+    await roll.decide('node-1', undo, back);
+    await roll.decide('node-1', undo, back);
+  });
 
   test('is no conflict with itself when it is repeated', async () => {
     const clock = new FakeClock();

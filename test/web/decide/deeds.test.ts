@@ -100,7 +100,23 @@ test('each action has a command that does the same', () => {
 });
 
 describe('what takes a decision back', () => {
-  const back = (row: RollRow, action: Action, wish = noWish) => takeBack(row, action, wish)?.body;
+  const now = Date.parse('2026-11-29T08:00:00Z');
+  const back = (row: RollRow, action: Action, wish = noWish) =>
+    takeBack({ row, action, wish, operation: 'op-1' }, now)?.body;
+  it('is refused when somebody has decided about the node since, except where it has left the roll', () => {
+    for (const action of ['approve', 'cordon', 'drain', 'label'] as const)
+      assert.equal(back(approved, action)?.ShownOperation, 'op-1', action);
+    assert.equal(back(approved, 'delete')?.ShownOperation, undefined);
+  });
+  it('lets a cordon that comes back end when it would have ended', () => {
+    const ending = { ...cordon, until: now + 7_200_000, deadline: now + 600_000 };
+    const only = back(rollRow('n', { cordon: ending }), 'uncordon');
+    assert.deepEqual([only?.Action, only?.ForSeconds, only?.DeadlineSeconds], ['cordon', 7_200, undefined]);
+    const drained = back(rollRow('n', { cordon: { ...ending, drain: 'draining' } }), 'uncordon');
+    assert.deepEqual([drained?.Action, drained?.ForSeconds, drained?.DeadlineSeconds], ['drain', 7_200, 600]);
+    const late = back(rollRow('n', { cordon: { ...ending, until: now - 1 } }), 'uncordon');
+    assert.equal(late, undefined);
+  });
   it('rejects an approved node, and approves a rejected one only if it was approved before', () => {
     assert.equal(back(pending, 'approve')?.Action, 'reject');
     assert.equal(back(approved, 'reject')?.Action, 'approve');
@@ -191,9 +207,10 @@ describe('many decisions', () => {
       decisions.map(({ id }) => id),
     );
     assert.deepEqual(
-      outcomes.filter(({ fault }) => fault),
-      [{ id: 'n-7', fault: { message: 'somebody was faster', hint: 'look again', isUnknown: false } }],
+      outcomes.flatMap(({ id, fault }) => (fault ? [[id, fault]] : [])),
+      [['n-7', { message: 'somebody was faster', hint: 'look again', isUnknown: false }]],
     );
+    assert.equal(new Set(outcomes.map(({ operation }) => operation)).size, 20);
   });
 
   it('are sent again under the same operation when their answer was lost, and once only', async () => {
