@@ -85,7 +85,7 @@ export class ResourceHistory {
     return seen ?? unseen;
   }
 
-  #giveWay(id: string): void {
+  #giveWay(id?: string): void {
     for (const other of [...this.#unseen.keys(), ...this.#seen.keys()]) {
       if (this.sizeBytes <= this.#limits.bytes) return;
       if (other !== id) this.#take(other);
@@ -105,6 +105,8 @@ export class ResourceHistory {
       this.#unseenBytes += next.sizeBytes - ring.sizeBytes;
       this.#unseen.set(id, next);
     }
+    // Nodes that have more GPUs than before take more room.
+    this.#giveWay();
     this.#beginOthers();
   }
 
@@ -124,6 +126,7 @@ export class ResourceHistory {
       const id = state.Info.NodeID;
       if (this.#seen.has(id) || this.#unseen.has(id) || !this.#options.report(id)) continue;
       const ring = this.#fitting(undefined, state);
+      if (this.sizeBytes + ring.sizeBytes > bytes) return;
       this.#write(ring, id, state);
       this.#unseen.set(id, ring);
       this.#unseenBytes += ring.sizeBytes;

@@ -115,6 +115,21 @@ test('the memory is bounded, and what nobody looked at for longest gives way', a
   assert.equal(history.look('node-499').Used.CPU.length, 1);
 });
 
+test('the memory is bounded too when nodes that were looked at get more GPUs', async () => {
+  const limits = { bytes: 400_000, unseenBytes: 100_000 };
+  const nodes = many(150);
+  const { clock, reports, history } = begin(nodes, limits);
+  for (const id of nodes.keys()) {
+    reports.set(id, report(1));
+    if (Number(id.slice(5)) < 100) history.look(id);
+  }
+  for (const [id] of nodes) nodes.set(id, node(id, 8));
+  await clock.advance(30_000);
+  assert.ok(history.sizeBytes <= limits.bytes, `${history.sizeBytes}`);
+  await clock.advance(30_000);
+  assert.equal(history.look('node-99').Used.CPU.length, 2);
+});
+
 test('a node whose GPUs changed begins anew, and one that is gone is forgotten', async () => {
   const nodes = many(1, 2);
   const { clock, reports, history } = begin(nodes);
