@@ -22,6 +22,8 @@ interface Kept {
 
 export class RollChanges {
   readonly #kept = new Map<string, Kept>();
+  /** The nodes of which a whole roll had another row than the last pass. They may be as before, or gone, at the next one. */
+  readonly #shownBetween = new Set<string>();
   #pass = 0;
   #requesters = 0;
 
@@ -38,25 +40,35 @@ export class RollChanges {
       const kept = this.#keep(seen, now);
       this.#kept.set(seen.id, kept);
       if (pass === 1) yield undefined;
-      else if (!before || isOtherRow(before, kept)) yield { kind: 'row', row: this.rowOf(seen, now) };
+      else if (!before || this.#shownBetween.delete(seen.id) || isOtherRow(before, kept))
+        yield { kind: 'row', row: this.#rowOf(seen, now) };
       else yield* lesserChanges(before, kept);
     }
     this.#requesters = requesters;
     for (const [id, kept] of this.#kept) {
       if (kept.pass === pass) continue;
       this.#kept.delete(id);
-      yield { kind: 'gone', id };
+      this.#shownBetween.add(id);
     }
+    for (const id of this.#shownBetween) if (!this.#kept.has(id)) yield { kind: 'gone', id };
+    this.#shownBetween.clear();
   }
 
-  /** Returns the row of a node as it is now. */
+  /** Returns the row of a node as it is now, for a whole roll. */
   rowOf(seen: SeenNode, now: Date): RollRow {
+    const before = this.#kept.get(seen.id);
+    if (!before || isOtherRow(before, this.#keep(seen, now))) this.#shownBetween.add(seen.id);
+    return this.#rowOf(seen, now);
+  }
+
+  #rowOf(seen: SeenNode, now: Date): RollRow {
     return rollRow(seen, now, this.#requesters);
   }
 
   /** Forgets everything. The next pass is a first one. */
   clear(): void {
     this.#kept.clear();
+    this.#shownBetween.clear();
     this.#pass = 0;
   }
 

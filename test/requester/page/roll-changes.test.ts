@@ -54,3 +54,23 @@ test('a pass finds each change once, and nothing in a roll that did not change',
   assert.deepEqual(pass(), ['gone b']);
   assert.deepEqual(pass(), []);
 });
+
+test('a pass corrects what a whole roll has shown since the one before', async () => {
+  const fixture = await RequesterFixture.started();
+  const changes = new RollChanges();
+  const { directory } = fixture.requester;
+  const pass = () =>
+    [...changes.pass(directory.seen(), fixture.clock.now())].flatMap(change =>
+      change ? textOf(change) : [],
+    );
+  for (const id of ['a', 'b']) await fixture.register(id);
+  await fixture.heartbeat('a');
+  assert.deepEqual(pass(), []);
+  await fixture.clock.advance(50_000);
+  await fixture.register('c');
+  for (const seen of directory.seen()) changes.rowOf(seen, fixture.clock.now());
+  await fixture.heartbeat('a');
+  for (const id of ['b', 'c']) await fixture.delete(id);
+  assert.deepEqual(pass().sort(), ['gone b', 'gone c', 'row a PENDING HEALTHY']);
+  assert.deepEqual(pass(), []);
+});
