@@ -8,9 +8,14 @@ const monitoring = ['alerts.yml', 'dashboard.json', 'prometheus.yml'].map(
   name => `scripts/monitoring/${name}`,
 );
 
-/** Returns the pages, their picture and those files by path from the checkout. A link to any other file becomes plain text. */
+/**
+ * Returns the pages, their drawing and those files by path from the checkout. A link to any other file becomes plain text, and
+ * any other picture is left out.
+ */
 export async function shippedPages(): Promise<Record<string, string>> {
-  const docs = (await readdir(join(checkout, 'docs'))).sort().map(name => `docs/${name}`);
+  // The pictures of the page would be larger than all texts, and whoever installed the program can open the page itself.
+  const files = (await readdir(join(checkout, 'docs'))).filter(name => !name.endsWith('.png'));
+  const docs = files.sort().map(name => `docs/${name}`);
   const names = ['README.md', 'SECURITY.md', ...docs, ...monitoring];
   const reachable = new Set([...names, 'CHANGELOG.md', 'LICENSE']);
   const pages = names.map(async (name): Promise<[string, string]> => {
@@ -22,8 +27,12 @@ export async function shippedPages(): Promise<Record<string, string>> {
 
 /** Returns the text of a page, in which links to files that are not shipped are plain text. `folder` has the page. */
 function withoutLinksElsewhere(text: string, folder: string, reachable: ReadonlySet<string>): string {
-  return text.replaceAll(/(?<!!)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)/g, (link, label, target) => {
-    const isThere = /^[a-z]+:/.test(target) || reachable.has(normalize(join(folder, target)));
+  const isShipped = (target: string) => reachable.has(normalize(join(folder, target)));
+  const shown = text.replaceAll(/!\[[^\]]*\]\(([^)\s]+)\)\n*/g, (picture, target) =>
+    isShipped(target) ? picture : '',
+  );
+  return shown.replaceAll(/(?<!!)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)/g, (link, label, target) => {
+    const isThere = /^[a-z]+:/.test(target) || isShipped(target);
     return isThere ? link : label;
   });
 }
