@@ -1,5 +1,6 @@
 // Asks the requester over its HTTP API, with the token of whoever signed in.
 import { operationHeader } from '../../protocol/operation.ts';
+import { plainDirection } from './plain-direction.ts';
 import { tokenHeaders } from './session.ts';
 
 /** A refusal of the requester, or that it does not answer. */
@@ -47,7 +48,7 @@ export async function ask(
   }).catch((cause: unknown) => {
     throw new AskError(0, 'the requester does not answer', cause instanceof Error ? cause.message : '');
   });
-  const answer: unknown = await response.json().catch(() => undefined);
+  const answer = await answerIn(response).catch(() => undefined);
   if (response.ok) return answer;
   const { Message, Hint } = (answer ?? {}) as { Message?: unknown; Hint?: unknown };
   throw new AskError(
@@ -56,3 +57,6 @@ export async function ask(
     typeof Hint === 'string' ? Hint : '',
   );
 }
+
+const answerIn = async (response: Response): Promise<unknown> =>
+  JSON.parse(plainDirection(await response.text()));
