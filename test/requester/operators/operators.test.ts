@@ -47,7 +47,10 @@ test('the first start makes a token that only its owner can read, and the next s
   const first = await open();
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   const made = await token();
-  assert.deepEqual(first.check(made), { kind: 'valid', caller: { name: 'local', readOnly: false } });
+  assert.deepEqual(first.check(made), {
+    kind: 'valid',
+    caller: { name: 'local', readOnly: false, expires: undefined },
+  });
   const again = await open();
   assert.equal(await token(), made);
   assert.equal(again.check(made).kind, 'valid');
@@ -104,7 +107,10 @@ test('a token lives until it expires or is revoked, also over a restart, and eve
   const bob = await operators.create({ name: 'bob', readOnly: true, validMs: 60_000 }, act);
   await assert.rejects(operators.create({ name: 'ada', readOnly: true }, act), { code: 'conflict' });
   await assert.rejects(operators.create({ name: 'local', readOnly: true }, act), { code: 'conflict' });
-  assert.deepEqual(operators.check(bob), { kind: 'valid', caller: { name: 'bob', readOnly: true } });
+  assert.deepEqual(operators.check(bob), {
+    kind: 'valid',
+    caller: { name: 'bob', readOnly: true, expires: '2026-01-01T00:01:00.000Z' },
+  });
   await clock.advance(59_999);
   assert.equal(operators.check(bob).kind, 'valid');
   await clock.advance(1);
