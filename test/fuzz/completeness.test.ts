@@ -20,6 +20,7 @@ const others: Readonly<Record<string, string>> = {
   'api/trusted-authorities.ts':
     'takes texts from the file of what a node knows of its cluster, and nothing else',
   'requester/enrolment/nats-trial.ts': 'an answer that cannot be read means a broker that asks nobody',
+  'web/feed/ask.ts': 'reads what the requester answers that served the page; what is no JSON is no answer',
   'web/feed/roll-feed.ts': 'reads what the requester writes that served the page; a fault ends the stream',
   'transport/access-check.ts': 'takes a time from an answer, or leaves it out',
 };
