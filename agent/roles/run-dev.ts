@@ -146,6 +146,7 @@ function nextSteps(program: string, apis: readonly string[], dataDir: string | u
     [`${program} node approve node-1${port}`, 'let a node take part'],
     [`${program} events --follow${port}`, 'follow the events'],
     [`${program} status${folder}`, 'see how each of them does'],
+    [`${program} ui${port}`, 'see and decide in a browser'],
   ] as const;
   const width = Math.max(...steps.map(([command]) => command.length));
   const rows = steps.map(([command, text]) => `  ${command.padEnd(width)}  ${text}\n`);

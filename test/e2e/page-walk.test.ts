@@ -54,7 +54,9 @@ describe('an operator in a browser', { skip: withoutBrowser }, () => {
 
       await row(page, 'm-1').click();
       await page.getByRole('toolbar').getByRole('button', { name: 'Approve' }).click();
-      await dialog(page).getByText('muster node approve m-1', { exact: true }).waitFor();
+      await dialog(page)
+        .getByText(/^muster node approve m-1 --fingerprint \S+$/)
+        .waitFor();
       await dialog(page).getByRole('button', { name: 'Approve m-1' }).click();
       await untilShown(page, 'm-1', 'approved');
       await untilDecided('m-1', 'APPROVED');

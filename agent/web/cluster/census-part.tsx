@@ -11,6 +11,7 @@ const statuses = ['HEALTHY', 'UNHEALTHY', 'UNKNOWN'];
 export function CensusPart() {
   // Once a second is often enough, and costs little with many thousands of rows.
   second.value;
+  if (!store.isReady) return <p class="dim">Waiting for the roll.</p>;
   const census = takeCensus(store.rows.values());
   return (
     <section aria-labelledby="census">

@@ -40,7 +40,7 @@ export function CodesPart() {
           Make a code
         </button>
       ) : (
-        <p class="dim">Who signs in with a token that may change something makes and revokes codes here.</p>
+        <p class="dim">To make and revoke codes here, sign in with a token that may change something.</p>
       )}
       {isMaking.value && (
         <NewCode
@@ -78,7 +78,7 @@ function CodeTable({ codes, mayDecide, onRevoked }: CodeTableProps) {
           <th scope="col">State</th>
           <th scope="col">Used</th>
           <th scope="col">Ends</th>
-          <th scope="col">What it gives</th>
+          <th scope="col">What it gives, and who made it</th>
         </tr>
       </thead>
       <tbody>
@@ -110,7 +110,7 @@ function giftOf({ Approve, Labels, Network, CreatedBy }: JoinCodeView): string {
     Approve && 'approval',
     ...labels,
     Network && `only from ${Network}`,
-    CreatedBy && `by ${CreatedBy}`,
+    CreatedBy && `made by ${CreatedBy}`,
   ];
   return texts.filter(Boolean).join(', ');
 }

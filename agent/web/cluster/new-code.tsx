@@ -44,7 +44,7 @@ export function NewCode({ onMade, onClose }: NewCodeProps) {
   const { uses, forText, approve, labels, network } = wish.value;
   return (
     <Dialog title="Make a join code" onClose={onClose}>
-      <form onSubmit={make} class="form">
+      <form onSubmit={make}>
         <label>
           Number of nodes that it lets in
           <input data-first inputMode="numeric" value={uses} onInput={set('uses')} />
@@ -53,7 +53,7 @@ export function NewCode({ onMade, onClose }: NewCodeProps) {
           Time for which it is valid, such as 1h or 7d
           <input value={forText} onInput={set('forText')} />
         </label>
-        <label class="check">
+        <label>
           <input type="checkbox" checked={approve} onInput={set('approve')} /> Approve these nodes at once
         </label>
         <label>

@@ -57,7 +57,7 @@ export function DecideDialog({ action, rows, onClose }: DecideDialogProps) {
             {wish}
           </p>
         ) : (
-          ids.length > 0 && <CommandLine command={commandOf(action, ids, wish)} />
+          ids.length > 0 && <CommandLine command={commandOf(action, chosen, wish)} />
         )}
         <div class="buttons">
           <button type="button" onClick={() => onClose(false)}>

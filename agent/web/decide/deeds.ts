@@ -120,13 +120,13 @@ export interface Decision {
  * shown: with another membership, or another key.
  */
 export function decisionAbout(row: RollRow, action: Action, wish: Wish): Decision {
-  const isShown = action === 'approve' || action === 'reject' || action === 'delete';
+  const fingerprint = comparedKey(row, action);
   return {
     id: row.id,
     body: {
       ...bodyOf(action, wish.reason),
       ShownMembership: row.approval,
-      ...(isShown && row.fingerprint ? { Fingerprint: row.fingerprint } : {}),
+      ...(fingerprint ? { Fingerprint: fingerprint } : {}),
       ...(action === 'label' ? { Labels: wish.labels } : {}),
       ...(action === 'drain' && wish.deadlineSeconds > 0 ? { DeadlineSeconds: wish.deadlineSeconds } : {}),
       ...((action === 'drain' || action === 'cordon') && wish.forSeconds > 0
@@ -136,16 +136,24 @@ export function decisionAbout(row: RollRow, action: Action, wish: Wish): Decisio
   };
 }
 
-/** Returns the command that does the same. */
-export function commandOf(action: Action, ids: readonly string[], wish: Wish): string {
+/** Returns the fingerprint on which a decision rests; empty when it rests on none. */
+function comparedKey({ fingerprint }: RollRow, action: Action): string {
+  return action === 'approve' || action === 'reject' || action === 'delete' ? fingerprint : '';
+}
+
+/** Returns the command that does the same. It can compare the key of one node only. */
+export function commandOf(action: Action, rows: readonly RollRow[], wish: Wish): string {
   const { asks } = deeds[action];
+  const [row] = rows;
+  const fingerprint = row && rows.length === 1 ? comparedKey(row, action) : '';
   const flags = [
     ...(asks.includes('for') && wish.forText ? ['--for', wish.forText] : []),
     ...(asks.includes('deadline') && wish.deadlineText ? ['--deadline', wish.deadlineText] : []),
     ...(asks.includes('reason') && wish.reason ? reasonWords(wish.reason) : []),
+    ...(fingerprint ? ['--fingerprint', fingerprint] : []),
   ];
   const labels = asks.includes('labels') ? labelWords(wish.labels) : [];
-  return shellLine(['muster', 'node', action, ...ids, ...labels, ...flags]);
+  return shellLine(['muster', 'node', action, ...rows.map(({ id }) => id), ...labels, ...flags]);
 }
 
 /** A reason that begins with a dash would be taken for a flag. */

@@ -41,7 +41,9 @@ export function readWish(
     wish.labels = labels;
   }
   if (asks.includes('id') && typed.id.trim() !== wantedText(rows))
-    return 'Type it, so that nothing is deleted by mistake.';
+    return rows.length === 1
+      ? 'Type the id of the node, so that nothing is deleted by mistake.'
+      : 'Type the number of the nodes, so that nothing is deleted by mistake.';
   return wish;
 }
 

@@ -18,7 +18,10 @@ const usualMs = 10_000;
 /** The shortest time between two questions, in milliseconds. */
 const shortestMs = 1_000;
 
-/** Returns the latest answer. It is asked again when `version` changes, at most once a second, and now and then in any case. */
+/**
+ * Returns the latest answer. It is asked again when `version` changes, at most once a second after the first answer, and now and
+ * then in any case.
+ */
 export function useAnswer<T>(path: string, version?: unknown, everyMs = usualMs): Answer<T> {
   const answer = useSignal<Answer<T>>(unanswered);
   const asked = useSignal({ path, at: Number.NEGATIVE_INFINITY });
@@ -43,8 +46,10 @@ export function useAnswer<T>(path: string, version?: unknown, everyMs = usualMs)
       }
       if (!end.signal.aborted) timer = setTimeout(askNow, everyMs);
     };
+    const { value, fault } = answer.peek();
+    const isFirst = value === undefined && fault === undefined;
     const sinceMs = performance.now() - asked.peek().at;
-    timer = setTimeout(askNow, Math.max(0, shortestMs - sinceMs));
+    timer = setTimeout(askNow, isFirst ? 0 : Math.max(0, shortestMs - sinceMs));
     return () => {
       clearTimeout(timer);
       end.abort();

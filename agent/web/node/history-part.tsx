@@ -21,7 +21,7 @@ export function HistoryPart({ row }: { row: RollRow }) {
     <section aria-labelledby="history">
       <h2 id="history">The last hour</h2>
       <p class="dim">
-        Kept since <Ago at={Date.parse(value.Since)} />.
+        The requester began to keep it <Ago at={Date.parse(value.Since)} />.
       </p>
       {plots.length === 0 && <p class="dim">It has not said yet what it uses.</p>}
       <div class="plots">

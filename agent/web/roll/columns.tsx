@@ -76,7 +76,7 @@ export const columns: readonly Column[] = [
   },
   {
     name: 'heard',
-    title: 'Last seen',
+    title: 'Last heard',
     order: 'heard',
     cell: row => <Heard row={row} />,
   },

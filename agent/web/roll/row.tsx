@@ -111,17 +111,24 @@ function Newcomer({ row }: { row: RollRow }) {
 
 export function Heading({ item, number, top }: PlacedProps & { item: Extract<Item, { kind: 'heading' }> }) {
   const isOpen = !closedGroups.value.has(item.group);
-  const healthy = item.rows.filter(({ status }) => status === 'HEALTHY').length;
+  // A requester sends no heartbeats, so its health says nothing.
+  const nodes = item.rows.filter(({ type }) => type === 'Compute');
+  const healthy = nodes.filter(({ status }) => status === 'HEALTHY').length;
+  const requesters = item.rows.length - nodes.length;
+  const texts = [
+    nodes.length > 0 && `${countText(nodes.length, 'node')}, ${healthy} healthy`,
+    requesters > 0 && countText(requesters, 'requester'),
+  ];
   return (
     <div role="row" aria-rowindex={number} class="row heading" style={placed(top)}>
       <div role="gridcell" class="cell" aria-colspan={columns.length + 1}>
         <button type="button" class="plain" aria-expanded={isOpen} onClick={() => toggleGroup(item.group)}>
           {item.title}
         </button>
-        <span class="dim">
-          {item.rows.length} {item.rows.length === 1 ? 'node' : 'nodes'}, {healthy} healthy
-        </span>
+        <span class="dim">{texts.filter(Boolean).join(', ')}</span>
       </div>
     </div>
   );
 }
+
+const countText = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

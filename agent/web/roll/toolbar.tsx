@@ -132,7 +132,7 @@ const orderNames: Readonly<Record<Order, string>> = {
   available_memory: 'free memory',
   available_disk: 'free disk',
   available_gpu: 'free GPUs',
-  heard: 'last seen',
+  heard: 'last heard',
 };
 
 /** The columns of a wide list sort too, and a phone does not show their titles. */

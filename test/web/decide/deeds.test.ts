@@ -87,16 +87,25 @@ test('each action has a command that does the same', () => {
     forText: '4h',
     deadlineText: '2h',
   };
-  assert.equal(commandOf('approve', ['a', 'b'], noWish), 'muster node approve a b');
-  assert.equal(commandOf('reject', ['a'], wish), "muster node reject a -m 'it'\\''s late'");
+  const [a, b] = [rollRow('a', { fingerprint: '' }), rollRow('b')];
+  assert.equal(commandOf('approve', [a, b], noWish), 'muster node approve a b');
+  assert.equal(commandOf('reject', [a], wish), "muster node reject a -m 'it'\\''s late'");
   assert.equal(
-    commandOf('drain', ['a'], wish),
+    commandOf('drain', [a], wish),
     "muster node drain a --for 4h --deadline 2h -m 'it'\\''s late'",
   );
-  assert.equal(commandOf('label', ['a'], { ...wish, reason: '' }), 'muster node label a rack=b7 spare-');
-  assert.equal(commandOf('uncordon', ['a'], wish), 'muster node uncordon a');
-  const dashed = commandOf('reject', ['a'], { ...wish, reason: '--yes $(reboot)' });
+  assert.equal(commandOf('label', [b], { ...wish, reason: '' }), 'muster node label b rack=b7 spare-');
+  assert.equal(commandOf('uncordon', [b], wish), 'muster node uncordon b');
+  const dashed = commandOf('reject', [a], { ...wish, reason: '--yes $(reboot)' });
   assert.equal(dashed, "muster node reject a --message='--yes $(reboot)'");
+});
+
+test('the command of a decision about one node rests on the same key as the request', () => {
+  for (const action of ['approve', 'reject', 'delete'] as const) {
+    const command = commandOf(action, [pending], noWish);
+    assert.equal(command, `muster node ${action} n-1 --fingerprint ${pending.fingerprint}`);
+    assert.equal(decisionAbout(pending, action, noWish).body.Fingerprint, pending.fingerprint);
+  }
 });
 
 describe('what takes a decision back', () => {
