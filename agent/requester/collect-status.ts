@@ -104,9 +104,10 @@ export function collectStatus(sources: StatusSources): RequesterStatus {
       lost,
     },
     watcher: parts?.lease.holder?.requester,
-    peers: parts?.peers.list().map(({ requester, host, watches, differs, clockAheadMs }) => ({
+    peers: parts?.peers.list().map(({ requester, host, version, watches, differs, clockAheadMs }) => ({
       requester,
       host,
+      version,
       watches,
       ...(differs.length > 0 ? { differs } : {}),
       ...(clockAheadMs === undefined ? {} : { clockAheadMs: Math.round(clockAheadMs) }),

@@ -66,6 +66,8 @@ export interface RequesterStatus {
 export interface PeerStatus {
   requester: string;
   host: string;
+  /** Absent in the status of an earlier version. */
+  version?: string;
   watches: boolean;
   /** The settings that should be those of this requester, and are not; absent for none. */
   differs?: readonly string[];

@@ -47,7 +47,7 @@ function Status({ status }: { status: ClusterStatus }) {
             <tr key={peer.Requester}>
               <th scope="row">{peer.Requester}</th>
               <td>{peer.Host}</td>
-              <td>{peerText(peer)}</td>
+              <td>{peerText(peer, status.Version)}</td>
             </tr>
           ))}
         </tbody>
@@ -91,9 +91,11 @@ function stateText({ Node, Watcher, State, Reason, Troubles = [] }: ClusterStatu
   return Watcher === Node ? `${state}, watches over the roll` : state;
 }
 
-function peerText({ Watches, Differs = [], ClockAheadMs }: PeerStatus): string {
+/** `ownVersion` is that of the requester that answers; only another one is named. */
+function peerText({ Watches, Version, Differs = [], ClockAheadMs }: PeerStatus, ownVersion: string): string {
   const texts = [
     Watches ? 'watches over the roll' : 'stands by',
+    ...(Version && Version !== ownVersion ? [`version ${Version}`] : []),
     ...(Differs.length > 0 ? [`has another ${Differs.join(', ')}`] : []),
     ...(ClockAheadMs === undefined ? [] : [clockText(ClockAheadMs)]),
   ];

@@ -5,6 +5,7 @@ import { signOut, token } from '../feed/session.ts';
 import { fragmentOf } from '../shell/address.ts';
 import { Dialog } from '../shell/dialog.tsx';
 import { place } from '../shell/place.ts';
+import { dayAndTime } from '../shell/time.tsx';
 import { SignIn } from './sign-in.tsx';
 import { views } from './views.ts';
 
@@ -57,13 +58,13 @@ function Connection() {
 
 function Reader() {
   const [isAsking, setAsking] = useState(false);
-  const operator = head.value?.operator;
+  const { operator, mayDecide, expiresAt } = head.value ?? {};
   if (token.value !== '' && operator)
     return (
       <span class="reader">
-        <span class="wide">
+        <span class="wide" title={expiresAt ? `the token ends at ${dayAndTime(expiresAt)} UTC` : undefined}>
           {operator}
-          {head.value?.mayDecide ? '' : ' (may only read)'}
+          {mayDecide ? '' : ' (may only read)'}
         </span>
         <button type="button" onClick={signOut}>
           Sign out

@@ -7,6 +7,7 @@ import { clusterBucket } from '../../../agent/requester/cluster/cluster-bucket.t
 import type { Requester, RequesterOptions } from '../../../agent/requester/requester.ts';
 import type { Clock } from '../../../agent/system/clock.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
+import { version } from '../../../agent/system/version.ts';
 import type { FakeConnection } from '../../support/fake-connection.ts';
 import { assertNoDoubles, RequesterFixture } from '../requester-fixture.ts';
 import { computeInfo, requesterNode, sender } from '../samples.ts';
@@ -252,9 +253,11 @@ describe('two requesters', () => {
   test('know each other, and who watches', async () => {
     const pair = await Pair.begin();
     assert.deepEqual(pair.requester.status().peers, [
-      { requester: 'node-9', host: 'host-9', watches: false },
+      { requester: 'node-9', host: 'host-9', version, watches: false },
     ]);
-    assert.deepEqual(pair.standBy.status().peers, [{ requester: 'node-0', host: 'host-1', watches: true }]);
+    assert.deepEqual(pair.standBy.status().peers, [
+      { requester: 'node-0', host: 'host-1', version, watches: true },
+    ]);
     assert.equal(pair.requester.status().watcher, 'node-0');
     assert.equal(pair.standBy.status().watcher, 'node-0');
   });
