@@ -328,7 +328,7 @@ test('a reader that goes away (| head) ends the command without an error', async
 
 test('a stream that the requester cuts off is an error, not an end', async t => {
   const directory = past();
-  const api = await serve(t, directory, { maxWaitingBytes: 500 });
+  const api = await serve(t, directory, { maxWaitingBytes: 800 });
   const { code, stderr } = await muster(t, ['events', '--api-port', String(api.port)]);
   assert.deepEqual([code, stderr], [69, `Error: the connection to ${api.url} was lost\n`]);
 });
