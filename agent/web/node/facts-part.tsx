@@ -20,7 +20,12 @@ export function FactsPart({ row }: { row: RollRow }) {
             <tr key={label + value}>
               <th scope="row">{label}</th>
               <td>
-                {value} {at !== undefined && <Ago at={at} />}
+                {value}{' '}
+                {at !== undefined && (
+                  <>
+                    (<Ago at={at} />)
+                  </>
+                )}
               </td>
               <td class="dim">{from}</td>
             </tr>
