@@ -32,7 +32,7 @@ setup_native() {
 
 # Builds the page that a requester serves, if one of its sources is newer than the page that was built last.
 setup_web() {
-  local sources=("$checkout"/agent/web "$checkout"/agent/protocol "$checkout"/scripts/packaging "$checkout"/package-lock.json)
+  local sources=("$checkout"/agent/{web,protocol,system} "$checkout"/scripts/{packaging,web.ts} "$checkout"/package-lock.json)
   local page=$checkout/build/web/index.html
   [[ ! -e $page || -n $(find "${sources[@]}" -newer "$page" -print -quit) ]] || return 0
   say 'building the web page (scripts/web.ts)'

@@ -82,6 +82,7 @@ test('checks that a signal interrupts are not reported as done', async () => {
     setup_node() { :; }
     setup_nats() { :; }
     setup_native() { :; }
+    setup_web() { :; }
     setup_test_programs() { :; }
     find_kept() { :; }
     tsc() { kill -TERM $$; }`;
