@@ -68,6 +68,8 @@ export interface Broker {
   readonly pin: string | undefined;
   /** That CA in PEM. */
   readonly ca: string | undefined;
+  /** The certificate that it shows, and those that signed it, in PEM; undefined without TLS. */
+  readonly chain: string | undefined;
   /** The file with that CA. */
   readonly caFile: string | undefined;
   /** The version of the nats-server. */
@@ -142,6 +144,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
         },
         get ca() {
           return certificate?.ca;
+        },
+        get chain() {
+          return certificate?.chain;
         },
         get caFile() {
           return certificate?.caFile;

@@ -11,7 +11,7 @@ import type { StoreMark } from './ledger/store-mark.ts';
 import type { Parts } from './parts.ts';
 import type { Counters } from './status/counters.ts';
 import type { ReplicaWatch } from './status/replica-watch.ts';
-import type { RequesterStatus } from './status/requester-status.ts';
+import type { CertificateEnd, RequesterStatus } from './status/requester-status.ts';
 import { requesterTroubles } from './status/requester-troubles.ts';
 import type { RaisedStream } from './status/store-replicas.ts';
 import type { StoreFailure } from './status/store-watch.ts';
@@ -37,6 +37,7 @@ export interface StatusSources {
   storeMark?: StoreMark | undefined;
   freeze?: Pick<FreezeFollower, 'silentMover'> | undefined;
   authorities?: AuthorityRotation | undefined;
+  certificateEnds?: (() => readonly CertificateEnd[]) | undefined;
   /** The running parts; undefined until the roll was read. */
   parts: Parts | undefined;
   isStopping: boolean;
@@ -57,6 +58,7 @@ export interface StatusSources {
 export function collectStatus(sources: StatusSources): RequesterStatus {
   const { self, connection, clock, pid, ownBroker, brokerFolder, loginKey, storeMark, parts, replicas } =
     sources;
+  const certificates = sources.certificateEnds?.() ?? [];
   const lost = parts?.roll.lost.size ?? 0;
   const waiting = parts?.health.waitingVerdicts;
   const older = parts && storeMark?.older;
@@ -115,6 +117,7 @@ export function collectStatus(sources: StatusSources): RequesterStatus {
     store: storeOf(replicas.replicas),
     verdictsWait: waiting && { ...waiting, until: waiting.until.toISOString() },
     eventsWaiting: parts?.duty.watches ? parts.events.waiting : undefined,
+    certificates: certificates.length > 0 ? certificates : undefined,
     counters: { ...sources.counters },
   };
 }

@@ -38,7 +38,7 @@ import { openParts, type Parts } from './parts.ts';
 import type { RollPolicy } from './roll/admission.ts';
 import { type Counters, newCounters } from './status/counters.ts';
 import { ReplicaWatch } from './status/replica-watch.ts';
-import type { RequesterStatus } from './status/requester-status.ts';
+import type { CertificateEnd, RequesterStatus } from './status/requester-status.ts';
 import { type StoreFailure, StoreWatch } from './status/store-watch.ts';
 import { storedStreams } from './stored-streams.ts';
 import type { Peers } from './watcher/peers.ts';
@@ -83,6 +83,8 @@ export interface RequesterOptions {
   authorities?: AuthorityRotation | undefined;
   /** Tells of the certificates that this requester makes for itself; undefined in tests. */
   certificates?: CertificateNews | undefined;
+  /** Returns when the certificates end that this requester shows; without it the status tells of none. */
+  certificateEnds?: (() => readonly CertificateEnd[]) | undefined;
   /** The file with the operator's token of this machine; without it none is made. */
   firstToken?: FirstTokenFile | undefined;
   /** Holds writes while the store is copied or moved; undefined in tests. */

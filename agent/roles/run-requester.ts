@@ -30,6 +30,7 @@ import { hasCredentials } from '../transport/credentials.ts';
 import { connect } from '../transport/nats.ts';
 import { answerCommand } from './answer-command.ts';
 import { apiCertificate } from './api-certificate.ts';
+import { certificateEnds } from './certificate-ends.ts';
 import { calloutBox, ownNatsAddresses, ownNatsOptions } from './connect-own-nats.ts';
 import { describeHolder } from './describe-holder.ts';
 import { type Lifetime, lifetime, sendReady } from './lifetime.ts';
@@ -146,6 +147,7 @@ async function serveNodes(
   const facts = await readHostFacts();
   const onStatusChange = () => notifier.updateSoon();
   const authorities = await openAuthorities({ settings, folder, log, onChange: onStatusChange });
+  const tls = await apiCertificate(settings, folder, log, made => certificates.onMade(made));
   const requester = new Requester({
     self: requesterInfo({
       nodeId: node,
@@ -172,6 +174,7 @@ async function serveNodes(
         : ownNatsAddresses(settings, log),
     authorities,
     certificates,
+    certificateEnds: () => certificateEnds({ broker: broker?.chain, API: tls?.cert }),
     tokens: access.tokens,
     approved: settings.broker.approved,
     loginKey: broker || hasCredentials(settings.nats) ? undefined : access.requester.publicKey,
@@ -200,7 +203,6 @@ async function serveNodes(
     }),
   );
   connection.onState(() => notifier.update());
-  const tls = await apiCertificate(settings, folder, log, made => certificates.onMade(made));
   const { host, port, openReads } = settings.api;
   let latest = settings;
   const config = () => bacalhauConfig(settings, latest);

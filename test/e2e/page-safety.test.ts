@@ -12,21 +12,9 @@ import { managementSubject } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { Browser, withoutBrowser } from '../support/browser.ts';
 import { Cluster } from '../support/cluster.ts';
+import { hostileTexts as hostile } from '../support/hostile-texts.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { openConnection } from '../support/open-connection.ts';
-
-/** Texts that are something else for HTML, for styles, for addresses, for terminals or for readers of right-to-left text. */
-const hostile = [
-  '<img src=x onerror="window.harmed=1">',
-  '"><script>window.harmed=1</script>',
-  'javascript:window.harmed=1',
-  '&lt;b&gt;&amp;',
-  '</title></table></style><svg onload=window.harmed=1>',
-  '{{window.harmed=1}}',
-  '\u202e\u0007\u001b[31m\u2028\u0000',
-  '__proto__',
-  'x'.repeat(200),
-];
 
 describe('the page and what is hostile', { skip: withoutBrowser }, () => {
   let browser: Browser;
@@ -127,7 +115,7 @@ describe('the page and what is hostile', { skip: withoutBrowser }, () => {
       CPU: 4,
       Memory: 8e9,
       GPU: 1,
-      GPUs: [{ Index: 0, Name: text.slice(0, 60), Vendor: 'NVIDIA', Memory: 1, PCIAddress: '' }],
+      GPUs: [{ Index: 0, Name: text.slice(0, 60), Vendor: text.slice(0, 60), Memory: 1, PCIAddress: '' }],
     };
     const short = text.slice(0, 60);
     const Info = {

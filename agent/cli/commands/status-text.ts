@@ -2,6 +2,7 @@
 import type { AgentStatus } from '../../compute/agent-status.ts';
 import { clockDifferenceText } from '../../output/clock-difference.ts';
 import { sectionsText } from '../../output/sections.ts';
+import { endText } from '../../protocol/certificate-end.ts';
 import type { TextRow } from '../../protocol/explanation.ts';
 import { agoText, timeText } from '../../protocol/unit-text.ts';
 import type { RequesterStatus } from '../../requester/status/requester-status.ts';
@@ -125,14 +126,19 @@ function requesterRows(status: RequesterStatus): TextRow[] {
     ['store', storeText(status.store ?? [])],
     ...requestersRows(status),
     ['events', status.eventsWaiting === undefined ? '' : eventsText(status.eventsWaiting)],
+    ...(status.certificates ?? []).map(
+      ({ use, endsAt }): TextRow => ['certificate', `${use}: ${endText(endsAt, systemClock.now())}`],
+    ),
     ['process', `${status.pid}, muster ${status.version ?? ''}`],
   ];
 }
 
 // A single requester always watches, so nothing is said of that.
-function requestersRows({ node, watcher, peers = [] }: RequesterStatus): TextRow[] {
+function requestersRows({ node, version, watcher, peers = [] }: RequesterStatus): TextRow[] {
   if (peers.length === 0 && (watcher === undefined || watcher === node)) return [];
-  const others = peers.map(({ requester, host }) => `${requester} on ${host}`).join(', ');
+  const others = peers
+    .map(peer => `${peer.requester} on ${peer.host}${otherVersionText(peer.version, version)}`)
+    .join(', ');
   return [
     ['watcher', watcher === node ? 'this requester' : (watcher ?? 'not known')],
     ['beside it', others || 'no other requester is heard'],
@@ -146,6 +152,10 @@ function requestersRows({ node, watcher, peers = [] }: RequesterStatus): TextRow
     ),
   ];
 }
+
+// A status may come from an earlier version, which does not say it.
+const otherVersionText = (version: string | undefined, own: string | undefined): string =>
+  version === undefined || version === own ? '' : ` (muster ${version})`;
 
 function nextAuthorityText({ ready, missing }: NonNullable<RequesterStatus['nextAuthority']>): string {
   if (ready) return 'a restart uses it';

@@ -7,6 +7,7 @@ import { certificatePlan, usesTls } from '../../broker/tls/choose-certificate.ts
 import { type MachineNames, machineNames } from '../../broker/tls/names.ts';
 import { type OwnCertificateFiles, verifyOwnCertificate } from '../../broker/tls/own-certificate.ts';
 import { certificateFiles, inspectServerCertificate, isFor } from '../../broker/tls/server-certificate.ts';
+import { endsSoon } from '../../protocol/certificate-end.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import { isLoopback } from '../../system/loopback.ts';
@@ -16,9 +17,6 @@ import { whyNotValidAt } from '../../transport/peer-certificate.ts';
 import { type Check, type Finding, failed, isDenied, ok, runAsRoot, warning } from './check.ts';
 import type { Context } from './context.ts';
 import { exposureFindings, unreadableFinding } from './private-file.ts';
-
-/** An own certificate that ends within this time gets a warning, in milliseconds. */
-const soonMs = 30 * 24 * 3_600_000;
 
 /** Returns the check. It finds nothing where neither the own broker nor the API uses the certificate. */
 export const certificate = (
@@ -72,7 +70,7 @@ async function ownFindings(
   try {
     const { chain, ca } = await verifyOwnCertificate(files, names, now);
     const renew = 'renew it, and restart the requester';
-    if (chain[0].validToDate.getTime() - now.getTime() < soonMs)
+    if (endsSoon(chain[0].validToDate.toISOString(), now))
       return [warning(`${files.certFile} ends on ${day(chain[0].validToDate)}`, renew)];
     return [validity(chain[0], files.certFile, now, renew, ca && caPinOf(ca))];
   } catch (error) {

@@ -60,7 +60,15 @@ export interface RequesterStatus {
   verdictsWait?: { nodes: number; until: string; reason: string } | undefined;
   /** Number of nodes with events that the broker has not acknowledged; absent when another requester announces. */
   eventsWaiting?: number | undefined;
+  /** When the certificates end that this requester shows; absent when it shows none. */
+  certificates?: readonly CertificateEnd[] | undefined;
   counters: Counters;
+}
+
+/** A certificate: who shows it, such as `broker and API` or `CA of broker`, and its end, RFC 3339. */
+export interface CertificateEnd {
+  use: string;
+  endsAt: string;
 }
 
 export interface PeerStatus {

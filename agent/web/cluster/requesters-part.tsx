@@ -1,8 +1,8 @@
 // Shows who keeps the roll: the requesters, which one watches, the servers of the store, and what is wrong with them.
+import { endsSoon, endText } from '../../protocol/certificate-end.ts';
 import { durationText } from '../../protocol/unit-text.ts';
-import { head } from '../feed/roll.ts';
+import { head, requesterNow, second } from '../feed/roll.ts';
 import type { Answer } from '../feed/use-answer.ts';
-import { Ago } from '../shell/time.tsx';
 import type { ClusterStatus, PeerStatus, StoredStream } from './cluster-status.ts';
 
 export function RequestersPart({ answer: { value, fault } }: { answer: Answer<ClusterStatus> }) {
@@ -62,16 +62,25 @@ function Status({ status }: { status: ClusterStatus }) {
         ))}
         <Row label="events" value={waitingText(status.EventsWaiting)} />
         <Row label="next CA" value={nextText(status)} />
-        {Certificates.map(({ Use, EndsAt }) => (
-          <div key={Use}>
-            <dt>certificate</dt>
-            <dd>
-              {Use}, ends <Ago at={Date.parse(EndsAt)} />
-            </dd>
-          </div>
+        {Certificates.map(each => (
+          <CertificateRow key={`${each.Use} ${each.EndsAt}`} {...each} />
         ))}
       </dl>
     </>
+  );
+}
+
+/** Shows when a certificate ends. One that should be renewed now stands out. */
+function CertificateRow({ Use, EndsAt }: NonNullable<ClusterStatus['Certificates']>[number]) {
+  second.value;
+  const now = new Date(requesterNow());
+  return (
+    <div>
+      <dt>certificate</dt>
+      <dd>
+        {Use}: <span class={endsSoon(EndsAt, now) ? 'ends-soon' : undefined}>{endText(EndsAt, now)}</span>
+      </dd>
+    </div>
   );
 }
 

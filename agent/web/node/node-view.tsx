@@ -37,8 +37,8 @@ export function NodeView({ name }: { name: string }) {
       {row && head.value?.mayDecide && <NodeActions row={row} />}
       <div class="parts">
         <div>
+          {row?.conflict && <ConflictPart id={name} conflict={row.conflict} />}
           <ExplanationPart answer={explanation} />
-          {row?.conflict && <ConflictPart conflict={row.conflict} />}
           {explanation.value && <LabelsPart labels={explanation.value.Labels} />}
         </div>
         <div>

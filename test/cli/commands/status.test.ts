@@ -144,6 +144,31 @@ test('a person sees which other requester has another clock', async t => {
   assert.equal(text.split('clocks').length, 2);
 });
 
+test('a person sees when the certificates end, and which other requester has another version', async t => {
+  const endsAt = new Date(Date.now() + 20.5 * 86_400_000).toISOString();
+  const status: GivenStatus = {
+    role: 'requester',
+    node: 'node-0',
+    pid: 8,
+    state: 'ready',
+    version: '2.0.0',
+    certificates: [
+      { use: 'broker and API', endsAt },
+      { use: 'CA of broker and API', endsAt: '9999-12-31T23:59:59.000Z' },
+    ],
+    peers: [
+      { requester: 'node-8', host: 'host-8', version: '2.0.0', watches: true },
+      { requester: 'node-9', host: 'host-9', version: '1.9.0', watches: false },
+    ],
+  };
+  const text = (await shown(t, 'text', status)).text.replace(/\s+/g, ' ');
+  assert.match(
+    text,
+    /certificate broker and API: ends soon: \S+ \S+ UTC \(in 20 days\) certificate CA of broker and API: does not end/,
+  );
+  assert.match(text, /beside it node-8 on host-8, node-9 on host-9 \(muster 1\.9\.0\)/);
+});
+
 test('a program gets the same as JSON, with control characters as escapes', async t => {
   const { code, text } = await shown(t, 'json', rejected);
   assert.equal(code, 1);
