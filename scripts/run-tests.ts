@@ -54,6 +54,7 @@ const longest = [
   'test/e2e/tending.test.ts',
   'test/e2e/cordon.test.ts',
   'test/e2e/forgetting.test.ts',
+  'test/e2e/page-cluster.test.ts',
   'test/e2e/page-faults.test.ts',
   'test/e2e/page-many.test.ts',
   'test/e2e/page-tabs.test.ts',
