@@ -7,7 +7,7 @@ import { managementSubject } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { fillStore } from '../measure/fill-store.ts';
 import { nodeIdOf, resourcesOf } from '../measure/simulated-nodes.ts';
-import { Browser, withoutBrowser } from '../support/browser.ts';
+import { Browser, heapBytes, withoutBrowser } from '../support/browser.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
@@ -73,12 +73,3 @@ describe('a page with many nodes', { skip: withoutBrowser }, () => {
     await eventually('the page shows the last report', async () => (await cell.textContent()) !== before);
   }
 });
-
-/** Returns the memory of the page's JavaScript after all garbage is collected. */
-async function heapBytes(page: Page): Promise<number> {
-  const session = await page.context().newCDPSession(page);
-  await session.send('HeapProfiler.collectGarbage');
-  const { usedSize } = await session.send('Runtime.getHeapUsage');
-  await session.detach();
-  return usedSize;
-}

@@ -17,6 +17,7 @@ import { inventoryCost } from './inventory.ts';
 import { heartbeatLateness } from './lateness.ts';
 import { nodeList } from './node-list.ts';
 import { packagedFile } from './packaged.ts';
+import { pageInBrowser } from './page.ts';
 import { openPages } from './pages.ts';
 import { profileInto } from './roles.ts';
 import { sampleCost } from './sample.ts';
@@ -53,6 +54,10 @@ const rows: Record<string, Row> = {
   pages: {
     help: 'CPU for 50 open pages with 5 000 nodes, and for the first page with 10 000',
     measure: openPages,
+  },
+  page: {
+    help: 'first paint with 10 000 nodes, keys and memory while 5 000 change, in Chromium',
+    measure: pageInBrowser,
   },
   heartbeat: { help: 'cost of one heartbeat with 1 000, 10 000 and 100 000 nodes', measure: heartbeatCost },
   fleet: {

@@ -1,13 +1,11 @@
 // Measures what open pages cost a requester whose nodes report at default intervals, and how soon pages have a long roll.
 import { setTimeout as pause } from 'node:timers/promises';
-import { fillStore } from './fill-store.ts';
 import type { LoadReport } from './fleet-load.ts';
 import { cpuOf } from './processes.ts';
 import type { PagesReport } from './read-pages.ts';
-import { RequesterProcess, startBroker } from './roles.ts';
+import { type RequesterProcess, withNodes } from './roles.ts';
 import type { Figure } from './table.ts';
 import { Worker } from './worker.ts';
-import { progress } from './workplace.ts';
 
 const pages = 50;
 const windowMs = 30_000;
@@ -90,22 +88,4 @@ async function cpuIn({ program }: RequesterProcess, ms: number): Promise<number>
   const [before, began] = [cpuOf(program.pid), performance.now()];
   await pause(ms);
   return (cpuOf(program.pid) - before) / 1000 / (performance.now() - began);
-}
-
-async function withNodes<T>(
-  nodes: number,
-  fn: (requester: RequesterProcess, brokerUrl: string) => Promise<T>,
-): Promise<T> {
-  const broker = await startBroker();
-  progress(`${nodes} nodes: filling the store`);
-  await fillStore(broker.url, nodes);
-  const requester = await RequesterProcess.start(broker);
-  try {
-    await requester.ready();
-    progress(`${nodes} nodes: the requester is ready`);
-    return await fn(requester, broker.url);
-  } finally {
-    await requester.program.stop();
-    await broker.release();
-  }
 }

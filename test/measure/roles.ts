@@ -8,8 +8,9 @@ import { freePort } from '../support/listener.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { Program } from '../support/program.ts';
 import { readShown } from '../support/read-shown.ts';
+import { fillStore } from './fill-store.ts';
 import type { StandIns } from './stand-ins.ts';
-import { newFolder } from './workplace.ts';
+import { newFolder, progress } from './workplace.ts';
 
 /** Starts a real broker on 127.0.0.1. */
 export const startBroker = (): Promise<NatsServer> => startNatsServer();
@@ -143,6 +144,30 @@ export async function withRequester<T>(fn: (broker: NatsServer) => Promise<T>): 
     requester = await RequesterProcess.start(broker);
     await requester.ready();
     return await fn(broker);
+  } finally {
+    await requester?.program.stop();
+    await broker.release();
+  }
+}
+
+/**
+ * Runs `fn` with a requester that found so many approved nodes in the store of its broker. Both are stopped afterwards.
+ * `settings` are those of the section `requester`, in addition to the defaults.
+ */
+export async function withNodes<T>(
+  nodes: number,
+  fn: (requester: RequesterProcess, brokerUrl: string) => Promise<T>,
+  settings: Record<string, unknown> = {},
+): Promise<T> {
+  const broker = await startBroker();
+  let requester: RequesterProcess | undefined;
+  try {
+    progress(`${nodes} nodes: filling the store`);
+    await fillStore(broker.url, nodes);
+    requester = await RequesterProcess.start(broker, settings);
+    await requester.ready();
+    progress(`${nodes} nodes: the requester is ready`);
+    return await fn(requester, broker.url);
   } finally {
     await requester?.program.stop();
     await broker.release();

@@ -20,6 +20,8 @@ export interface PageOptions extends BrowserContextOptions {
   expects?: RegExp[];
   /** The operator's token with which the page is signed in. */
   token?: string;
+  /** JavaScript that the page runs before its own. */
+  script?: string;
 }
 
 /** The limit of each wait for a page, in milliseconds. Only a failing test reaches it. */
@@ -47,13 +49,14 @@ export class Browser {
   async withPage<T>(
     address: string,
     work: (page: Page) => Promise<T>,
-    { expects = [], token, ...options }: PageOptions = {},
+    { expects = [], token, script, ...options }: PageOptions = {},
   ): Promise<T> {
     const context = await this.#chromium.newContext({ locale: 'en-GB', timezoneId: 'UTC', ...options });
     try {
       context.setDefaultTimeout(waitMs);
       if (token !== undefined)
         await context.addInitScript(`sessionStorage.setItem('muster-token', ${JSON.stringify(token)})`);
+      if (script !== undefined) await context.addInitScript(script);
       const page = await context.newPage();
       const faults = faultsOf(page, new URL(address).origin, expects);
       await page.goto(address);
@@ -70,6 +73,15 @@ export class Browser {
   async close(): Promise<void> {
     await this.#chromium.close();
   }
+}
+
+/** Returns the memory of the page's JavaScript after all garbage is collected. */
+export async function heapBytes(page: Page): Promise<number> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('HeapProfiler.collectGarbage');
+  const { usedSize } = await session.send('Runtime.getHeapUsage');
+  await session.detach();
+  return usedSize;
 }
 
 /** Returns a list that grows with each fault of a page. */
