@@ -27,13 +27,15 @@ struct State {
     set: u64,
     started: bool,
     awake: bool,
+    /// The time when the guard's thread wakes by itself. None while it runs, and while it sleeps without an alarm.
+    wakes_at: Option<Instant>,
 }
 
 pub static GUARD: Guard = Guard::new();
 
 impl Guard {
     const fn new() -> Self {
-        let state = State { alarms: BTreeMap::new(), set: 0, started: false, awake: false };
+        let state = State { alarms: BTreeMap::new(), set: 0, started: false, awake: false, wakes_at: None };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -47,8 +49,9 @@ impl Guard {
         state.set += 1;
         let id = (time, state.set);
         state.alarms.insert(id, Box::new(alarm));
-        // The guard already wakes for an earlier alarm, so it is woken only if this is the first one.
-        if state.alarms.keys().next() == Some(&id) {
+        // A guard that wakes by itself before this time, even for an alarm that was cancelled, sees this one then. To wake it
+        // costs more CPU than most of the work that it guards.
+        if state.wakes_at.is_none_or(|wakes_at| time < wakes_at) {
             self.changed.notify_all();
         }
         Ok(id)
@@ -86,7 +89,11 @@ impl Guard {
                     self.state()
                 }
                 Some((time, _)) => {
-                    self.changed.wait_timeout(state, time - now).unwrap_or_else(PoisonError::into_inner).0
+                    state.wakes_at = Some(time);
+                    let woken = self.changed.wait_timeout(state, time - now);
+                    let mut state = woken.unwrap_or_else(PoisonError::into_inner).0;
+                    state.wakes_at = None;
+                    state
                 }
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
@@ -125,6 +132,28 @@ mod tests {
         GUARD.wait_until_awake();
         // Each sender is dropped with its alarm, so the iteration ends.
         assert_eq!(receiver.iter().collect::<Vec<_>>(), [10, 10, 30]);
+    }
+
+    #[test]
+    fn an_alarm_runs_whether_the_guard_sleeps_for_a_cancelled_one_or_for_none() {
+        static GUARD: Guard = Guard::new();
+        let (sender, receiver) = mpsc::channel();
+        let set = |ms: u64| {
+            let sender = sender.clone();
+            GUARD.set(Instant::now() + Duration::from_millis(ms), move || {
+                sender.send(ms).expect("the test receives");
+            })
+        };
+        GUARD.cancel(set(20).expect("a thread"));
+        set(30).expect("an alarm");
+        assert_eq!(receiver.recv(), Ok(30));
+        for ms in [2, 40] {
+            GUARD.cancel(set(40).expect("an alarm"));
+            set(ms).expect("an alarm");
+            assert_eq!(receiver.recv(), Ok(ms));
+        }
+        set(3).expect("an alarm");
+        assert_eq!(receiver.recv(), Ok(3));
     }
 
     #[test]

@@ -5,6 +5,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SystemInputs } from '../../../agent/host/inputs/system-inputs.ts';
+import type { NativeProbe } from '../../../agent/host/native/native-probe.ts';
 import { newFolder } from '../../support/temporary.ts';
 
 const program = (code: string) => ({ command: process.execPath, args: ['-e', code] });
@@ -56,6 +57,36 @@ test("the room on the folder's file system is read, and a missing folder is abse
   const { value } = await (await inputs()).space();
   assert.ok(value && value.total > 0 && value.available <= value.total);
   assert.equal((await (await inputs('/nonexistent/folder')).space()).fault?.kind, 'absent');
+});
+
+test('the native probe tells the room by itself: an answer that it gives up is late, and others are faults', async () => {
+  const answers = {
+    room: { total: 100, available: 40, free: 50 },
+    ETIMEDOUT: 'late',
+    ENOENT: 'absent',
+    EACCES: 'denied',
+    EIO: 'failed',
+  };
+  const asked: unknown[] = [];
+  const disk = async (folder: string, deadlineMs?: number | null) => {
+    asked.push([folder, deadlineMs]);
+    if (folder === 'room') return answers.room;
+    throw Object.assign(new Error('no room is known'), { code: folder });
+  };
+  for (const [folder, expected] of Object.entries(answers)) {
+    const machine = new SystemInputs({
+      folder,
+      inventoryCommand: program(''),
+      probe: { probe: { disk } as unknown as NativeProbe, path: 'a fake' },
+    });
+    const { value, fault } = await machine.space();
+    if (folder === 'room') assert.deepEqual(value, { total: 100, available: 40 });
+    else assert.equal(fault?.kind, expected);
+  }
+  assert.deepEqual(
+    asked,
+    Object.keys(answers).map(folder => [folder, 1000]),
+  );
 });
 
 test('an inventory that fails is a fault with its error output', async () => {
