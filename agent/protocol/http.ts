@@ -56,6 +56,8 @@ export const decisionSchema = struct({
   ShownSilenceSeconds: silenceSeconds(),
   ShownFilter: v.optional(bounded(4096), ''),
   ShownOperation: v.optional(bounded(128), ''),
+  ShownCordonAt: v.optional(v.union([v.literal(''), goTime()], 'no time, and not empty')),
+  ShownLabels: v.optional(labelChange()),
   Labels: v.optional(labelChange(), {}),
   NewID: v.optional(bounded(256), ''),
 });
@@ -98,6 +100,16 @@ export interface DecisionBody {
    * has decided about the node since.
    */
   ShownOperation?: string;
+  /**
+   * When the cordon that was shown was decided or changed last; empty when none was shown. The decision is refused when another
+   * cordon is there, or none.
+   */
+  ShownCordonAt?: string;
+  /**
+   * The labels of the control plane that were shown, of those that the decision is about; null for one that was not there. The
+   * decision is refused when one of them is not so any more.
+   */
+  ShownLabels?: LabelChange;
   /** For `label`: the new values of labels; null removes one, and the node's own value counts again. */
   Labels?: LabelChange;
   /** For `rename`: the id that the node gets. */

@@ -86,6 +86,38 @@ describe('an open page', { skip: withoutBrowser }, () => {
     );
   });
 
+  it('overwrites no cordon and no label that another operator has set meanwhile', async () => {
+    const refused = (text: string) => (page: Page) => page.getByRole('status').getByText(text).waitFor();
+    await browser.withPage(
+      address,
+      async page => {
+        await row(page, 'n-2').click();
+        await action(page, 'Cordon').click();
+        await dialog(page).getByLabel('Reason').fill('disk swap');
+        await cluster.output('node', 'cordon', 'n-2', '-m', 'kernel update', ...own(cluster));
+        await dialog(page).getByText('cordoned by local meanwhile').waitFor();
+        await dialog(page).getByRole('button', { name: 'Cordon n-2' }).click();
+        await refused('node n-2 was cordoned by local meanwhile')(page);
+        assert.equal((await cluster.node('n-2'))?.Muster.Cordon?.Reason, 'kernel update');
+
+        await action(page, 'Label').click();
+        await dialog(page).getByLabel('Labels').fill('rack=b8');
+        await cluster.output('node', 'label', 'n-2', 'rack=b7', ...own(cluster));
+        await dialog(page).getByText('labelled rack=b7 by local meanwhile').waitFor();
+        await dialog(page).getByRole('button', { name: 'Label n-2' }).click();
+        await refused('the label rack of node n-2 was set to "b7" by local meanwhile')(page);
+        assert.equal((await cluster.node('n-2'))?.Muster.Labels?.rack, 'b7');
+
+        // Whoever has seen it may change it.
+        await action(page, 'Label').click();
+        await dialog(page).getByLabel('Labels').fill('rack=b8');
+        await dialog(page).getByRole('button', { name: 'Label n-2' }).click();
+        await row(page, 'n-2').getByText('rack=b8').waitFor();
+      },
+      { token, expects: [/409/] },
+    );
+  });
+
   it('of an operator who may only read has nothing to decide with, and ends with the token', async () => {
     const auditor = (
       await cluster.output('operator', 'create', 'auditor', '--read-only', ...own(cluster))
@@ -97,7 +129,7 @@ describe('an open page', { skip: withoutBrowser }, () => {
         await row(page, 'n-1').click();
         assert.equal(await action(page, 'Reject').count(), 0);
         await page.goto(`${address}#/cluster`);
-        await page.getByText('Who signs in with a token that may change something').waitFor();
+        await page.getByText('To make and revoke codes here, sign in with a token').waitFor();
         await cluster.output('operator', 'revoke', 'auditor', ...own(cluster));
         await page.getByRole('heading', { name: 'Sign in' }).waitFor();
       },

@@ -12,9 +12,12 @@ import { managementSubject } from '../../agent/protocol/subjects.ts';
 import type { Connection } from '../../agent/transport/port.ts';
 import { Browser, withoutBrowser } from '../support/browser.ts';
 import { Cluster } from '../support/cluster.ts';
-import { hostileTexts as hostile } from '../support/hostile-texts.ts';
+import { hostileTexts } from '../support/hostile-texts.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
 import { openConnection } from '../support/open-connection.ts';
+
+/** A text of several lines is one too. */
+const hostile = [...hostileTexts, 'one\n7: another\u2028third'];
 
 describe('the page and what is hostile', { skip: withoutBrowser }, () => {
   let browser: Browser;
@@ -54,6 +57,9 @@ describe('the page and what is hostile', { skip: withoutBrowser }, () => {
           .first()
           .waitFor();
         assert.equal(await page.locator('main img, main svg[onload], main script').count(), 0);
+        // No name of a GPU looks like several of them.
+        const gpu = page.locator('[role=row][data-id="h-9"] .bar-text', { hasText: 'another' });
+        assert.doesNotMatch((await gpu.textContent()) ?? '', /[\n\u2028]/);
         for (const [index, text] of hostile.entries()) {
           await page.goto(`${address}#/node/h-${index}`);
           await page.getByRole('heading', { name: `h-${index}` }).waitFor();
@@ -61,6 +67,8 @@ describe('the page and what is hostile', { skip: withoutBrowser }, () => {
           if (index < 6) await page.getByRole('cell', { name: text }).first().waitFor();
         }
         // An address may say anything too, and so may the events.
+        await page.goto(`${address}#/node`);
+        await page.locator('[role=row][data-id="h-8"]').waitFor();
         await page.goto(`${address}#/node/${encodeURIComponent(hostile[0] ?? '')}`);
         await page.getByText('This node is not on the roll.').waitFor();
         await page.goto(

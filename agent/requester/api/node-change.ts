@@ -1,4 +1,5 @@
 // Reads the body of a PUT, in which an operator decides about one node.
+import type * as v from 'valibot';
 import { type DecisionAction, decisionActions, decisionSchema } from '../../protocol/http.ts';
 import type { LabelChange } from '../../protocol/label.ts';
 import { isFingerprint } from '../../protocol/nkey.ts';
@@ -6,7 +7,7 @@ import { nodeIdPattern, nodeIdRule } from '../../protocol/schema.ts';
 import { printable } from '../../system/printable.ts';
 import type { Act } from '../events/requester-events.ts';
 import type { CordonWish } from '../roll/cordon-rules.ts';
-import type { Decision } from '../roll/decisions.ts';
+import type { Decision, Shown } from '../roll/decisions.ts';
 import { readFilter } from './node-query.ts';
 import { RequestFault } from './problem.ts';
 import { readBody } from './read-body.ts';
@@ -26,7 +27,6 @@ export interface NodeChange {
 export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act): NodeChange {
   const read = readBody(decisionSchema, body);
   const { Action, Message, Actor, Exact, Fingerprint, Ban, Labels, NewID } = read;
-  const { ShownMembership, ShownSilenceSeconds, ShownFilter, ShownOperation } = read;
   const { ForSeconds, DeadlineSeconds, SilentForSeconds } = read;
   const action = decisionActions.find(name => name === Action);
   if (!action) {
@@ -63,15 +63,10 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
   if (NewID && action !== 'rename') throw new RequestFault(400, 'only the action rename has a NewID');
   if (action === 'rename' && !nodeIdPattern.test(NewID))
     throw new RequestFault(400, `NewID is no id of a node: ${nodeIdRule}`);
+  const shown = shownIn(read);
   const isOnRoll = action !== 'undelete' && action !== 'rename';
-  if ((ShownMembership || ShownSilenceSeconds || ShownFilter || ShownOperation) && !isOnRoll)
+  if (Object.keys(shown).length > 0 && !isOnRoll)
     throw new RequestFault(400, `what was shown is not compared by ${action}`);
-  const shown = {
-    ...(ShownMembership ? { membership: ShownMembership } : {}),
-    ...(ShownSilenceSeconds ? { silentForMs: ShownSilenceSeconds * 1000 } : {}),
-    ...(ShownOperation ? { operation: ShownOperation } : {}),
-    ...(ShownFilter ? { isChosen: readFilter(new URLSearchParams(ShownFilter)) } : {}),
-  };
   const decision = {
     reason: Message,
     ...actOf(Actor),
@@ -86,4 +81,17 @@ export function readNodeChange(body: Uint8Array, actOf: (claimed: string) => Act
     silentForMs: SilentForSeconds * 1000,
   };
   return { action, decision };
+}
+
+function shownIn(read: v.InferOutput<typeof decisionSchema>): Shown {
+  const { ShownMembership, ShownSilenceSeconds, ShownFilter, ShownOperation, ShownCordonAt, ShownLabels } =
+    read;
+  return {
+    ...(ShownMembership ? { membership: ShownMembership } : {}),
+    ...(ShownSilenceSeconds ? { silentForMs: ShownSilenceSeconds * 1000 } : {}),
+    ...(ShownOperation ? { operation: ShownOperation } : {}),
+    ...(ShownCordonAt === undefined ? {} : { cordonAt: ShownCordonAt }),
+    ...(ShownLabels ? { labels: ShownLabels } : {}),
+    ...(ShownFilter ? { isChosen: readFilter(new URLSearchParams(ShownFilter)) } : {}),
+  };
 }

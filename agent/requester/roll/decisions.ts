@@ -1,5 +1,6 @@
 // The decision rules say what an operator's approve, reject or delete changes in a node's record. They are pure functions.
 
+import type { LabelChange } from '../../protocol/label.ts';
 import { fingerprint } from '../../protocol/nkey.ts';
 import type { ChoosesNode } from '../../protocol/node-filter.ts';
 import type { Membership, NodeState, RecordedChange } from '../../protocol/node-state.ts';
@@ -42,6 +43,10 @@ export interface Shown {
   silentForMs?: number;
   /** The last operation about the node. */
   operation?: string;
+  /** When its cordon was decided or changed last (RFC 3339); empty when it had none. */
+  cordonAt?: string;
+  /** Some of the labels of the control plane; null for one that was not there. */
+  labels?: LabelChange;
   /** The other filters of the selection. */
   isChosen?: ChoosesNode;
 }

@@ -9,6 +9,7 @@ import {
 import { rememberedOperations } from '../../protocol/operation.ts';
 import { durationText } from '../../protocol/unit-text.ts';
 import { MusterError } from '../../system/errors.ts';
+import { plainDirection } from '../../system/plain-direction.ts';
 import type { DecisionRule, Shown } from './decisions.ts';
 import { operationsOf } from './stored-record.ts';
 
@@ -34,6 +35,8 @@ export const onlyAsShown =
     if (shown && stored.kind === 'record' && !isRemembered) {
       requireShown(stored.state, name, shown, hearing.silenceOf);
       requireLast(remembered.at(-1)?.operation, name, shown);
+      requireCordon(stored.state, name, shown);
+      requireLabels(stored.state, name, shown);
       requireChosen(stored.state, name, shown, hearing.healthOf, now);
     }
     return rule(stored, name, decision, now);
@@ -55,10 +58,43 @@ function requireShown(
 
 function requireLast(last: string | undefined, name: string, { operation }: Shown): void {
   if (operation === undefined || operation === last) return;
-  throw new MusterError('conflict', `somebody else has decided about node ${name} meanwhile`, {
+  throw changedMeanwhile(`somebody else has decided about node ${name} meanwhile`, name);
+}
+
+// A drain whose work has ended is the same cordon as before.
+function requireCordon({ Muster }: NodeState, name: string, { cordonAt }: Shown): void {
+  const { Cordon: now } = Muster ?? {};
+  if (cordonAt === undefined || timeOf(cordonAt) === timeOf(now?.At ?? '')) return;
+  if (!now) throw changedMeanwhile(`the cordon of node ${name} has ended meanwhile`, name);
+  const by = now.Actor ? ` by ${now.Actor}` : '';
+  const text = cordonAt
+    ? `the cordon of node ${name} was changed${by} meanwhile`
+    : `node ${name} was cordoned${by} meanwhile`;
+  throw changedMeanwhile(text, name);
+}
+
+const timeOf = (time: string): number | undefined => (time === '' ? undefined : Date.parse(time));
+
+// Whoever shows a value marks some characters in it.
+function requireLabels({ Muster }: NodeState, name: string, { labels = {} }: Shown): void {
+  const { Labels = {}, LabelOrigins = [] } = Muster ?? {};
+  for (const [key, before] of Object.entries(labels)) {
+    const now = Object.hasOwn(Labels, key) ? Labels[key] : undefined;
+    if (
+      plainDirection(before ?? '') === plainDirection(now ?? '') &&
+      (before === null) === (now === undefined)
+    )
+      continue;
+    const actor = LabelOrigins.find(({ Label }) => Label === key)?.Actor;
+    const text = now === undefined ? 'was removed' : `was set to "${now}"${actor ? ` by ${actor}` : ''}`;
+    throw changedMeanwhile(`the label ${key} of node ${name} ${text} meanwhile`, name);
+  }
+}
+
+const changedMeanwhile = (text: string, name: string): MusterError =>
+  new MusterError('conflict', text, {
     hint: `see what changed, and decide again: muster node explain ${name}`,
   });
-}
 
 function requireChosen(
   state: NodeState,

@@ -9,6 +9,7 @@ import { CommandLine } from '../shell/command-line.tsx';
 import { Dialog } from '../shell/dialog.tsx';
 import { carryOut } from './carry-out.ts';
 import { type Action, commandOf, type Deed, decisionAbout, deeds } from './deeds.ts';
+import { meanwhile } from './meanwhile.ts';
 import { tellOutcomes } from './tell-outcomes.ts';
 import { readWish, type TypedWish } from './typed-wish.ts';
 
@@ -111,16 +112,7 @@ function Chosen({ rows }: { rows: readonly RollRow[] }) {
 
 /** Says what somebody else has done since the dialog was opened. */
 function Meanwhile({ before, now }: { before: RollRow; now: RollRow | undefined }) {
-  const by = now?.decision?.actor ? ` by ${now.decision.actor}` : '';
-  const text = !now
-    ? 'not on the roll any more'
-    : now.approval !== before.approval
-      ? `${now.approval.toLowerCase()}${by} meanwhile`
-      : now.fingerprint !== before.fingerprint
-        ? `its key is another one now: ${now.fingerprint}`
-        : !before.cordon && now.cordon
-          ? `cordoned by ${now.cordon.actor} meanwhile`
-          : '';
+  const text = meanwhile(before, now);
   return text === '' ? null : (
     <div class="fault-text" role="alert">
       {text}

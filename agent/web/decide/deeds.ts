@@ -117,7 +117,7 @@ export interface Decision {
 
 /**
  * Returns the request that carries out an action on a node. The requester refuses it when the node is not any more what `row` has
- * shown: with another membership, or another key.
+ * shown: with another membership, or another key, cordon or label where the action is about that.
  */
 export function decisionAbout(row: RollRow, action: Action, wish: Wish): Decision {
   const fingerprint = comparedKey(row, action);
@@ -127,7 +127,8 @@ export function decisionAbout(row: RollRow, action: Action, wish: Wish): Decisio
       ...bodyOf(action, wish.reason),
       ShownMembership: row.approval,
       ...(fingerprint ? { Fingerprint: fingerprint } : {}),
-      ...(action === 'label' ? { Labels: wish.labels } : {}),
+      ...(action === 'label' ? { Labels: wish.labels, ShownLabels: givenLabels(row, wish.labels) } : {}),
+      ...(isAboutCordon(action) ? { ShownCordonAt: row.cordon ? isoTime(row.cordon.at) : '' } : {}),
       ...(action === 'drain' && wish.deadlineSeconds > 0 ? { DeadlineSeconds: wish.deadlineSeconds } : {}),
       ...((action === 'drain' || action === 'cordon') && wish.forSeconds > 0
         ? { ForSeconds: wish.forSeconds }
@@ -135,6 +136,11 @@ export function decisionAbout(row: RollRow, action: Action, wish: Wish): Decisio
     },
   };
 }
+
+const isAboutCordon = (action: Action): boolean =>
+  action === 'cordon' || action === 'uncordon' || action === 'drain';
+
+const isoTime = (ms: number): string => new Date(ms).toISOString();
 
 /** Returns the fingerprint on which a decision rests; empty when it rests on none. */
 function comparedKey({ fingerprint }: RollRow, action: Action): string {
@@ -192,7 +198,7 @@ export function takeBack({ row, action, wish, operation }: Done, now: number): D
       if (!row.cordon || (row.cordon.until ?? now + 1) <= now) return undefined;
       return of(...cordonAgain(row.cordon, now));
     case 'label':
-      return of('label', { Labels: labelsBefore(row, wish.labels) });
+      return of('label', { Labels: givenLabels(row, wish.labels) });
     case 'delete':
       return { id: row.id, body: bodyOf('undelete', '') };
   }
@@ -216,8 +222,11 @@ const bodyOf = (action: DecisionAction, reason: string): DecisionBody => ({
   Exact: true,
 });
 
-/** A label that came from the node itself comes back by itself when that of the operator is removed. */
-function labelsBefore({ labels }: RollRow, change: LabelChange): LabelChange {
-  const before = new Map(labels.map(({ key, value, from }) => [key, from === 'node' ? null : value]));
-  return Object.fromEntries(Object.keys(change).map(key => [key, before.get(key) ?? null]));
+/**
+ * Returns what operators and join codes have given to the labels of a change; null for one that nobody has given. A label that
+ * comes from the node itself comes back by itself when that of an operator is removed.
+ */
+function givenLabels({ labels }: RollRow, change: LabelChange): LabelChange {
+  const given = new Map(labels.map(({ key, value, from }) => [key, from === 'node' ? null : value]));
+  return Object.fromEntries(Object.keys(change).map(key => [key, given.get(key) ?? null]));
 }

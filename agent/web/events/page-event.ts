@@ -2,7 +2,7 @@
 // right type is taken, and of a text only the beginning.
 
 import type { ToldEvent } from '../../protocol/event-texts.ts';
-import { plainDirection } from '../feed/plain-direction.ts';
+import { plainDirection } from '../../system/plain-direction.ts';
 
 /** An event as the page shows it. */
 export interface PageEvent extends ToldEvent {

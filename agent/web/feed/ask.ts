@@ -1,12 +1,12 @@
 // Asks the requester over its HTTP API, with the token of whoever signed in.
 import { operationHeader } from '../../protocol/operation.ts';
-import { plainDirection } from './plain-direction.ts';
+import { plainDirection } from '../../system/plain-direction.ts';
 import { tokenHeaders } from './session.ts';
 
 /** A refusal of the requester, or that it does not answer. */
 export class AskError extends Error {
   override readonly name = 'AskError';
-  /** The HTTP status; 0 when there was no answer. */
+  /** The HTTP status; 0 when there was no answer, or only a part of one. */
   readonly status: number;
   /** What to do about it; empty when nobody says. */
   readonly hint: string;
@@ -46,9 +46,12 @@ export async function ask(
     body: body === undefined ? null : JSON.stringify(body),
     signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
   }).catch((cause: unknown) => {
-    throw new AskError(0, 'the requester does not answer', cause instanceof Error ? cause.message : '');
+    throw new AskError(0, 'the requester does not answer', textOf(cause));
   });
-  const answer = await answerIn(response).catch(() => undefined);
+  const answer = await answerIn(response).catch((cause: unknown) => {
+    // What was asked for may have been done, so this is no answer at all.
+    if (response.ok) throw new AskError(0, 'the answer of the requester cannot be read', textOf(cause));
+  });
   if (response.ok) return answer;
   const { Message, Hint } = (answer ?? {}) as { Message?: unknown; Hint?: unknown };
   throw new AskError(
@@ -60,3 +63,5 @@ export async function ask(
 
 const answerIn = async (response: Response): Promise<unknown> =>
   JSON.parse(plainDirection(await response.text()));
+
+const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : '');

@@ -1,8 +1,8 @@
 // Keeps the live roll coming: it asks for the stream, reads it, notices when it falls silent, and asks again for as long as the
 // page is open.
 
+import { plainDirection } from '../../system/plain-direction.ts';
 import { EventReader } from './event-reader.ts';
-import { plainDirection } from './plain-direction.ts';
 
 /** What the connection does. `refused` says why the requester does not answer this reader; nothing is tried again then. */
 export type FeedState =

@@ -1,22 +1,20 @@
 // The frame around every view: the header, what the connection does, and the view that the address names.
 import { useState } from 'preact/hooks';
 import { feedState, head } from '../feed/roll.ts';
-import { firstView } from '../shell/address.ts';
 import { useKeys } from '../shell/keys.ts';
 import { place } from '../shell/place.ts';
 import { Header } from './header.tsx';
 import { Help } from './help.tsx';
 import { Notices } from './notices.tsx';
 import { SignIn } from './sign-in.tsx';
-import { views } from './views.ts';
+import { viewAt } from './views.ts';
 import './frame.css';
 
 export function Shell() {
   const [isHelping, setHelping] = useState(false);
   useKeys({ '?': () => setHelping(true) });
-  const { view, name } = place.value;
-  const Shown = (views.find(({ word }) => word === view) ?? views.find(({ word }) => word === firstView))
-    ?.Show;
+  const { name } = place.value;
+  const Shown = viewAt(place.value)?.Show;
   const state = feedState.value;
   return (
     <>

@@ -21,7 +21,13 @@ export function GpuCell({ gpus, gpuUse }: Pick<RollRow, 'gpus' | 'gpuUse'>) {
 
 /** Returns the names of GPUs without what every GPU of the vendor is called: `2×A100`. */
 function gpuNames(gpus: readonly RollGpu[]): string {
-  const names = new Set(gpus.map(({ name }) => name.replaceAll(makers, '').replace(/-(?:SXM|PCIE).*$/i, '')));
+  const names = new Set(
+    gpus.map(({ name }) =>
+      oneLine(name)
+        .replaceAll(makers, '')
+        .replace(/-(?:SXM|PCIE).*$/i, ''),
+    ),
+  );
   const [name = ''] = names;
   const count = gpus.length > 1 ? `${gpus.length}×` : '';
   return names.size > 1 ? `${gpus.length} GPUs` : `${count}${name}`;
@@ -36,8 +42,11 @@ function gpuText({ index, name, memoryMib }: RollGpu, use: RollGpuUse | null): s
     use?.temperature == null ? '' : `${use.temperature} °C`,
     use?.power == null ? '' : `${Math.round(use.power)} W`,
   ];
-  return `${index}: ${name}, ${parts.filter(Boolean).join(', ')}`;
+  return `${index}: ${oneLine(name)}, ${parts.filter(Boolean).join(', ')}`;
 }
+
+/** A name is whatever the node sends, and another line would look like another GPU. */
+const oneLine = (name: string): string => name.replace(/[\s\u0085]+/g, ' ');
 
 const gib = (mib: number): string =>
   String(mib < 10_240 ? Math.round(mib / 102.4) / 10 : Math.round(mib / 1024));

@@ -311,6 +311,47 @@ test('a decision that rests on what was shown is refused when that is not so any
   );
 });
 
+test('what two operators decide about cordon and labels is not overwritten by the one who did not see it', async t => {
+  const directory = cluster();
+  const api = await serve(t, directory);
+  const about = async (body: object) => {
+    const { status, json } = await put(api, 'node-1', body);
+    return status === 200 ? [status] : [status, json().Message];
+  };
+  const none = { ShownCordonAt: '' };
+  assert.deepEqual(await about({ Action: 'cordon', Message: 'disk swap', ...none }), [200]);
+  assert.deepEqual(await about({ Action: 'drain', Message: 'kernel update', ...none }), [
+    409,
+    'node node-1 was cordoned by tester meanwhile',
+  ]);
+  const ShownCordonAt = directory.get('node-1').Muster.Cordon?.At;
+  assert.deepEqual(await about({ Action: 'drain', ShownCordonAt }), [200]);
+  assert.deepEqual(await about({ Action: 'uncordon', ShownCordonAt }), [
+    409,
+    'the cordon of node node-1 was changed by tester meanwhile',
+  ]);
+  assert.equal(directory.get('node-1').Muster.Cordon?.Reason, 'disk swap');
+
+  const rack = (value: string, before: string | null) => ({
+    Action: 'label',
+    Labels: { rack: value },
+    ShownLabels: { rack: before },
+  });
+  assert.deepEqual(await about(rack('b7', null)), [200]);
+  assert.deepEqual(await about(rack('b8', null)), [
+    409,
+    'the label rack of node node-1 was set to "b7" by tester meanwhile',
+  ]);
+  assert.deepEqual(await about({ ...rack('b8', 'b7'), Labels: { zone: 'eu' } }), [200]);
+  assert.deepEqual(await about(rack('b8', 'b7')), [200]);
+  for (const broken of [{ ShownCordonAt: 'soon' }, { ShownLabels: { ' ': 'x' } }, { ShownLabels: 7 }])
+    assert.equal((await about({ ...rack('b9', 'b8'), ...broken }))[0], 400, JSON.stringify(broken));
+  assert.deepEqual(await about({ Action: 'undelete', ...none }), [
+    400,
+    'what was shown is not compared by undelete',
+  ]);
+});
+
 test("the body of a Bacalhau client is read, with any upper and lower case of its members' names", async t => {
   const directory = cluster();
   const api = await serve(t, directory);

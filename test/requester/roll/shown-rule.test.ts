@@ -31,6 +31,30 @@ const labelled: StoredRecord = {
   state: record('node-1', 'PENDING', { Muster: { Labels: { rack: 'b7' } } }),
 };
 
+const origin = (Label: string, Actor: string) => ({ Label, Actor, Reason: '', At: at });
+const given: StoredRecord = {
+  kind: 'record',
+  revision: 8,
+  state: record('node-1', 'APPROVED', {
+    Muster: {
+      Labels: { rack: 'b7', zone: 'eu', turned: 'a\u202eb', empty: '' },
+      LabelOrigins: [origin('rack', 'ada'), origin('turned', 'ada'), origin('empty', 'ada')],
+    },
+  }),
+};
+
+const drainedAt = '2026-07-31T12:00:00Z';
+const withCordon: StoredRecord = {
+  kind: 'record',
+  revision: 8,
+  state: record('node-1', 'APPROVED', {
+    Muster: {
+      Cordon: { Reason: '', Actor: 'ada', At: at, Drain: { At: at, DrainedAt: drainedAt } },
+    },
+  }),
+};
+const sameTime = new Date(at).toISOString();
+
 describe('a decision that rests on what was shown', () => {
   const rows: [
     name: string,
@@ -76,6 +100,35 @@ describe('a decision that rests on what was shown', () => {
     ['chosen by its label', labelled, { isChosen: chosenBy('labels=rack%3Db7') }, 1, undefined],
     ['of another label', labelled, { isChosen: chosenBy('labels=rack%3Db8') }, 1, /does not match/],
     ['in good condition', labelled, { isChosen: chosenBy('condition=disk-full') }, 1, /does not match/],
+    ['as free as it was', given, { cordonAt: '' }, 1, undefined],
+    ['cordoned as it was', withCordon, { cordonAt: sameTime }, 1, undefined],
+    ['cordoned now', withCordon, { cordonAt: '' }, 1, /^node node-1 was cordoned by ada meanwhile$/],
+    [
+      'cordoned otherwise',
+      withCordon,
+      { cordonAt: '2026-07-01T00:00:00Z' },
+      1,
+      /^the cordon of node node-1 was changed by ada meanwhile$/,
+    ],
+    ['not cordoned', given, { cordonAt: at }, 1, /^the cordon of node node-1 has ended meanwhile$/],
+    ['labelled as it was', given, { labels: { rack: 'b7', zone: 'eu', spare: null } }, 1, undefined],
+    ['labelled with a text that turns', given, { labels: { turned: 'a\ufffdb' } }, 1, undefined],
+    [
+      'labelled otherwise',
+      given,
+      { labels: { zone: 'eu', rack: 'b1' } },
+      1,
+      /^the label rack of node node-1 was set to "b7" by ada meanwhile$/,
+    ],
+    [
+      'labelled by its code',
+      given,
+      { labels: { zone: null } },
+      1,
+      /zone of node node-1 was set to "eu" mean/,
+    ],
+    ['labelled with nothing', given, { labels: { empty: null } }, 1, /empty of node node-1 was set to "" by/],
+    ['not labelled', given, { labels: { spare: '' } }, 1, /^the label spare of node node-1 was removed mean/],
     ['unreadable', storedRecords.unreadable, { membership: 'PENDING' }, 1, undefined],
     ['not shown', decidedBy('ada'), {}, 1, undefined],
   ];

@@ -68,6 +68,25 @@ describe('the request', () => {
     assert.equal('Fingerprint' in body, false);
   });
 
+  it('rests on the cordon and the labels that were shown where it is about them', () => {
+    const at = (row: RollRow, action: Action) => decisionAbout(row, action, noWish).body.ShownCordonAt;
+    for (const action of ['cordon', 'drain', 'uncordon'] as const)
+      assert.deepEqual(
+        [at(approved, action), at(cordoned, action)],
+        ['', '1970-01-01T00:00:00.001Z'],
+        action,
+      );
+    assert.equal(at(cordoned, 'approve'), undefined);
+    const labels: RollRow['labels'] = [
+      { key: 'rack', value: 'b1', from: 'code', by: 'jc-1' },
+      { key: 'zone', value: 'eu', from: 'node', by: '' },
+      { key: 'other', value: 'x', from: 'operator', by: 'ada' },
+    ];
+    const wish = { ...noWish, labels: { rack: 'b7', zone: 'us', fresh: null } };
+    const { ShownLabels } = decisionAbout(rollRow('n', { labels }), 'label', wish).body;
+    assert.deepEqual(ShownLabels, { rack: 'b1', zone: null, fresh: null });
+  });
+
   it('has the times and labels of the wish, and only where they belong', () => {
     const wish = { ...noWish, labels: { rack: 'b7' }, forSeconds: 60, deadlineSeconds: 30 };
     const drain = decisionAbout(approved, 'drain', wish).body;
