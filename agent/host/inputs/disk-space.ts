@@ -18,7 +18,7 @@ export interface DiskSpace {
 export async function readDiskSpace(
   folder: string,
   timeoutMs: number,
-  probe?: Pick<NativeProbe, 'disk'>,
+  probe: Pick<NativeProbe, 'disk'> | undefined,
   nodeStatfs: (folder: string) => Promise<{ bsize: number; blocks: number; bavail: number }> = statfs,
 ): Promise<DiskSpace> {
   if (probe) {

@@ -12,7 +12,7 @@ import {
   type NvmlMark,
 } from '../native/native-probe.ts';
 import { type DiskSpace, readDiskSpace } from './disk-space.ts';
-import { faultOf, HangLimiter } from './hang-limiter.ts';
+import { HangLimiter } from './hang-limiter.ts';
 import type { Answer, Inputs, MetadataRequest, OsInfo, PciNames, Tool, ToolOutput } from './inputs.ts';
 import { askMetadata } from './metadata.ts';
 import { readOsInfo } from './os-info.ts';
@@ -46,6 +46,7 @@ export class SystemInputs implements Inputs {
   readonly #options: SystemInputsOptions;
   readonly #clock: Clock;
   readonly #driverTimeoutMs: number;
+  readonly #space: HangLimiter;
   readonly #files: HangLimiter;
   readonly #inventory: HangLimiter;
   readonly #nvml: HangLimiter;
@@ -61,6 +62,7 @@ export class SystemInputs implements Inputs {
     this.#options = options;
     this.#driverTimeoutMs = driverTimeoutMs;
     this.#clock = clock;
+    this.#space = new HangLimiter({ timeoutMs: timeoutsMs.space + 100, maxHung: 1, clock });
     this.#files = new HangLimiter({ timeoutMs: timeoutsMs.file, maxHung: 2, clock });
     this.#inventory = new HangLimiter({ timeoutMs: timeoutsMs.inventory + 1000, maxHung: 1, clock });
     // This is a second more than the time limit of the native probe. So the probe ends first, and can say what hangs.
@@ -148,19 +150,12 @@ export class SystemInputs implements Inputs {
   }
 
   async space(): Promise<Answer<DiskSpace>> {
-    const { folder } = this.#options;
     const { probe } = this.probe;
     // Without the native probe the question uses one of Node's file threads, so it has the same limit as files.
-    if (!probe)
-      return this.#files.ask(`the room in ${folder}`, () => readDiskSpace(folder, timeoutsMs.space));
-    // The native probe stops waiting by itself, and asks no file system again that hangs.
-    const began = this.#clock.monotonic();
-    try {
-      const value = await readDiskSpace(folder, timeoutsMs.space, probe);
-      return { value, took: this.#clock.monotonic() - began };
-    } catch (error) {
-      return { fault: faultOf(error), took: this.#clock.monotonic() - began };
-    }
+    const limiter = probe ? this.#space : this.#files;
+    return limiter.ask(`the room in ${this.#options.folder}`, () =>
+      readDiskSpace(this.#options.folder, timeoutsMs.space, probe),
+    );
   }
 
   inventory(): Promise<Answer<Inventory>> {
