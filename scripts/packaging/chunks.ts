@@ -25,7 +25,7 @@ const uses: Readonly<Record<string, readonly string[]>> = {
  * four times as large as the chunk.
  */
 export const isCached = (fileName: string): boolean =>
-  /(^|-)(start|runtime|agent|client|inventory|yaml)[-.]/.test(fileName);
+  /(^|-)(start|runtime|agent|(?<!prom-)client|inventory|yaml)[-.]/.test(fileName);
 
 /** Returns what a module imports, without what it imports later by `import()`; undefined for an unknown module. */
 export type ImportsOf = (id: string) => readonly string[] | undefined;
