@@ -98,6 +98,7 @@ describe('an operator in a browser', { skip: withoutBrowser }, () => {
         await dialog(page).waitFor({ state: 'detached' });
 
         await press('/');
+        await page.locator('.search:focus').waitFor();
         await page.keyboard.type('k-');
         await row(page, 'm-1').waitFor({ state: 'detached' });
         // Within the field, letters are only letters.
