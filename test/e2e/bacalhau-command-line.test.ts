@@ -154,17 +154,22 @@ describe('the command line of Bacalhau', () => {
 
       it('approves, rejects and deletes with one event each, and the second time fails with the reason and without an event', async () => {
         const peer = commands();
-        const decisionsOf = async (node: string) =>
-          (await cluster.kindsOf(node)).filter(kind => /^(approved|rejected|deleted)$/.test(kind));
+        /** Expects these events of decisions, which come a moment after the answers. */
+        const areTold = async (node: string, kinds: string[]) => {
+          const told = async () =>
+            (await cluster.kindsOf(node)).filter(kind => /^(approved|rejected|deleted)$/.test(kind));
+          await eventually(`${node} ${kinds} is told`, async () => (await told()).length >= kinds.length);
+          assert.deepEqual(await told(), kinds);
+        };
         assert.equal(await peer.decide('approve', id(2), 'checked'), 'Ok');
         await fails(peer.decide('approve', id(2)), 409, `node ${id(2)} already approved`);
         assert.deepEqual(idsOf(await peer.list({ 'filter-approval': 'approved', labels: [own] })), [id(2)]);
         assert.equal(await peer.decide('reject', id(2), 'bad disk'), 'Ok');
         await fails(peer.decide('reject', id(2)), 409, `node ${id(2)} already rejected`);
-        assert.deepEqual(await decisionsOf(id(2)), ['approved', 'rejected']);
+        await areTold(id(2), ['approved', 'rejected']);
         assert.equal(await peer.decide('delete', id(3)), 'Ok');
         await fails(peer.decide('delete', id(3)), 404, `node not found: ${id(3)}`);
-        assert.deepEqual(await decisionsOf(id(3)), ['deleted']);
+        await areTold(id(3), ['deleted']);
         assert.deepEqual(idsOf(await peer.list({ labels: [own] })), [id(1), id(10), id(2)]);
         const { Membership, Muster } = (await cluster.node(id(2))) ?? assert.fail();
         assert.deepEqual([Membership, Muster.Decision?.Reason], ['REJECTED', 'bad disk']);

@@ -54,6 +54,7 @@ describe('a machine that is taken out', () => {
       text.stdout,
       /cordoned +gets no new work until \S+ \S+ UTC \(in 1?\d+ (?:min|h)\):\s+disk swap/,
     );
+    await eventually('its event is told', async () => (await cordonKinds()).length > 0);
     const told = await cluster.command('events', '--node', 'node-1');
     assert.match(told.stdout, /cordoned .*"disk swap" {2}by local.* {2}until \S+ \S+ UTC\n/);
     assert.match((await cluster.command('node', 'list')).stdout, /node-1 .*cordoned: disk swap/);

@@ -65,6 +65,9 @@ describe("an operator's decision", () => {
     await cluster.until('absent', undefined);
     await cluster.agent('absent');
     await cluster.until('absent', 'PENDING HEALTHY');
+    await eventually('its deletion is told', async () =>
+      (await cluster.kindsOf('absent')).includes('deleted'),
+    );
     const deleted = (await cluster.events()).find(
       event => event.type.endsWith('deleted') && event.subject === 'absent',
     );

@@ -30,7 +30,7 @@ describe('muster dev', () => {
     await Promise.all(programs.splice(0).map(program => program.kill()));
     for (const line of (await processesNaming(folder)).split('\n').filter(Boolean))
       process.kill(Number.parseInt(line, 10), 'SIGKILL');
-    await eventually('nothing runs', async () => (await processesNaming(folder)) === '');
+    await untilNothingRuns();
   });
 
   after(() => rm(folder, { recursive: true, force: true }));
@@ -51,16 +51,23 @@ describe('muster dev', () => {
     return dev;
   }
 
+  const untilNothingRuns = () =>
+    eventually('nothing runs', async () => (await processesNaming(folder)) === '');
+
+  /** Sends a signal. Expects that muster dev ends as `hasStopped` says. */
+  async function stop(dev: Program, signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
+    dev.signal(signal);
+    await hasStopped(dev, 0);
+  }
+
   /**
-   * Sends SIGINT. Expects exit code 0, and that no process is left. On a busy machine, a stop may take longer than its 4.8 s; then
-   * muster dev says so and ends at once, and its processes end by themselves.
+   * Expects that muster dev ends with `code`, and that no process is left. On a busy machine, a stop may take longer than its
+   * 4.8 s; then muster dev says so and ends at once, and its processes end by themselves.
    */
-  async function stop(dev: Program): Promise<void> {
-    dev.signal('SIGINT');
-    const { code, stderr } = await dev.finished;
-    if (/stopping took too long/.test(stderr))
-      await eventually('nothing runs', async () => (await processesNaming(folder)) === '');
-    else assert.equal(code, 0, stderr);
+  async function hasStopped(dev: Program, code: number): Promise<void> {
+    const finished = await dev.finished;
+    if (/stopping took too long/.test(finished.stderr)) await untilNothingRuns();
+    else assert.equal(finished.code, code, finished.stderr);
     assert.equal(await processesNaming(folder), '');
   }
 
@@ -172,9 +179,8 @@ describe('muster dev', () => {
     await dev.untilPrinted(/node-1 {2}agent ended \(SIGKILL\): starting it again/);
     await eventually('it is back', async () => /node-1 +Compute +\w+ +HEALTHY/.test(await list()));
     process.kill(await pidOf('requester'), 'SIGKILL');
-    assert.equal((await dev.finished).code, 1);
+    await hasStopped(dev, 1);
     assert.match(dev.stdout, /node-0 {2}requester ended \(SIGKILL\): stopping the cluster/);
-    assert.equal(await processesNaming(folder), '');
   });
 
   it('goes on with the other requester when one of two was killed, and so do the commands that know both', async () => {
@@ -234,8 +240,7 @@ while :; do sleep 0.1; done
     await eventually('its broker starts', async () => / -c .*nats\.conf/.test(await processesNaming(folder)));
     const requester = /^ *(\d+) .* requester /m.exec(await processesNaming(folder))?.[1];
     process.kill(Number(requester), 'SIGKILL');
-    assert.equal((await dev.finished).code, 1);
-    assert.equal(await processesNaming(folder), '');
+    await hasStopped(dev, 1);
   });
 
   it('does not touch the broker of a requester that uses the folder already', async () => {
@@ -253,10 +258,7 @@ while :; do sleep 0.1; done
     const broker = /^ *(\d+) .*nats-server/m.exec(await processesNaming(folder))?.[1];
     process.kill(Number(broker), 'SIGSTOP');
     await stop(hung);
-    const closed = await start();
-    closed.signal('SIGHUP');
-    assert.equal((await closed.finished).code, 0);
-    assert.equal(await processesNaming(folder), '');
+    await stop(await start(), 'SIGHUP');
   });
 
   it('does not claim that an agent is up when it could not start', async () => {

@@ -150,6 +150,7 @@ describe('a node with a key of its own', () => {
       answers.length >= 2 && answers.every(text => text.includes('Publish to "_INBOX.')),
       answers.join(),
     );
+    await eventually('the store has it', async () => (await cluster.kindsOf(attacker)).includes('approved'));
     assert.deepEqual(await cluster.kindsOf(attacker), ['registered', 'approved']);
     assert.deepEqual(requester.logged('an event was not acknowledged; it is sent again'), []);
   });

@@ -55,6 +55,10 @@ it('of twenty lines in README.md reads each event, and goes on where it stopped 
   await first.kill();
   const before = new Set(idsOf(first));
   await cluster.decide('node-1', 'reject');
+  // The first program may have read all events that were told before.
+  await eventually('the rejection is told', async () =>
+    (await cluster.kindsOf('node-1')).includes('rejected'),
+  );
   const newest = (await storedIds()).at(-1) ?? '';
   const second = start();
   await eventually('it reads on', async () => idsOf(second).includes(newest));
@@ -120,7 +124,11 @@ describe('the program in docs/messages.md', () => {
     await requester.request(`$JS.API.CONSUMER.DELETE.NODE_EVENTS.${Durable}`, '', 5_000);
     await requester.close(0);
     const before = new Set(await doneIds());
+    const decisions = async () =>
+      (await cluster.kindsOf('node-1')).filter(kind => /^(approved|rejected)$/.test(kind)).length;
+    const earlier = await decisions();
     await decide(2);
+    await eventually('both decisions are told', async () => (await decisions()) === earlier + 2);
     program = start();
     const newest = (await storedIds()).at(-1) ?? '';
     await eventually('it reads on', async () => (await doneIds()).includes(newest));
