@@ -1,7 +1,7 @@
 // Tests how a requester starts and stops, and what it does when another one took over.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { RequesterOptions } from '../../agent/requester/requester.ts';
+import type { Requester, RequesterOptions } from '../../agent/requester/requester.ts';
 import { MusterError } from '../../agent/system/errors.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeBroker } from '../support/fake-connection.ts';
@@ -90,6 +90,33 @@ describe('a start', () => {
     assert.equal(fixture.requester.status().state, 'ready');
     await fixture.finish(fixture.requester.stop());
     await fixture.finish(second.start().catch(() => assert.fail('the first one has stopped')));
+  });
+
+  test('under the id of another requester that is busy, and answers late, is refused too', async () => {
+    for (const isBeside of [false, true]) {
+      const fixture = await RequesterFixture.started();
+      const { broker, clock } = fixture;
+      const others: Requester[] = [];
+      if (isBeside) {
+        others.push(fixture.newRequester(broker.connect(), { self: requesterNode('node-9') }));
+        await fixture.finish(others[0]?.start() ?? Promise.reject());
+      }
+      const lateMs = isBeside ? 400 : 3_000;
+      broker.deliver = (subject, data) => {
+        if (!/"requester":"node-0".*"watches"/.test(Buffer.from(data).toString())) return true;
+        clock.after(lateMs, () => {
+          const { deliver } = broker;
+          broker.deliver = undefined;
+          broker.inject(subject, data);
+          broker.deliver = deliver;
+        });
+        return false;
+      };
+      const second = fixture.newRequester(broker.connect());
+      await assert.rejects(fixture.finish(second.start()), { code: 'in_use', message: /requester node-0/ });
+      broker.deliver = undefined;
+      for (const each of [fixture.requester, ...others]) await fixture.finish(each.stop());
+    }
   });
 
   test('under the id of a compute node is refused, and the lease is given back', async () => {

@@ -14,14 +14,15 @@ import { differingSettings, type SharedSettings } from './shared-settings.ts';
 
 /**
  * Times in milliseconds: how often each requester tells that it is there; the silence after which it counts as gone; how
- * long a start waits for the first and for each further answer; how long a peer that has gone may still have written what this
+ * long a start waits for the first answer of those that listen, and then for each further one: one that is busy answers late, and
+ * may be the one whose id this one has; how long a peer that has gone may still have written what this
  * requester has not heard of; and how long the broker has to say that no orchestrator of Bacalhau listens.
  */
 const timesMs = {
   tell: 2_000,
   gone: 7_000,
-  firstAnswer: 1_000,
-  nextAnswer: 200,
+  firstAnswer: 5_000,
+  nextAnswer: 500,
   late: 30_000,
   orchestrator: 1_000,
 };
@@ -162,12 +163,12 @@ export class Peers {
    */
   async askSilent(ids: readonly string[]): Promise<string[]> {
     if (ids.length === 0) return [];
-    const there = await this.#ask();
+    const there = await this.#ask(ids);
     return ids.filter(id => !there.has(id));
   }
 
-  // Returns the ids of the requesters that have answered.
-  async #ask(): Promise<ReadonlySet<string>> {
+  // Returns the ids of the requesters that have answered. When all of `awaited` have, nobody else is waited for.
+  async #ask(awaited: readonly string[] = []): Promise<ReadonlySet<string>> {
     const { connection, clusterId } = this.#options;
     const wait = { firstMs: timesMs.firstAnswer, nextMs: timesMs.nextAnswer };
     const there = new Set<string>();
@@ -176,7 +177,7 @@ export class Peers {
         this.#listen();
         const requester = this.#keep(message);
         if (requester !== undefined) there.add(requester);
-        return false;
+        return awaited.length > 0 && awaited.every(id => there.has(id));
       });
     } catch (error) {
       if (!(error instanceof BrokerError) || error.fault === 'disconnected') throw error;
