@@ -120,13 +120,14 @@ describe('a requester that fails', () => {
       await cluster.decide('node-1', 'approve', { message: 'it is back' });
       await eventually('it stands by', async () => (await watcherOf(cluster)) === 'node-00');
       for (const each of [cluster, other]) await each.until('node-1', 'APPROVED HEALTHY');
-      const told = () => other.events().then(list => list.filter(({ id }) => !earlier.has(id)));
-      const kinds = async () => (await told()).map(({ type }) => type.split('.').at(-1));
-      await eventually('both decisions are told', async () => (await kinds()).includes('approved'));
-      assert.deepEqual(
-        (await told()).filter(({ subject }) => subject === 'node-1').map(({ data }) => data.reason),
-        ['it was stopped', 'it is back'],
-      );
+      // On a busy machine its agent may be silent for a moment, which is told too.
+      const told = async () =>
+        (await other.events())
+          .filter(({ id, subject }) => subject === 'node-1' && !earlier.has(id))
+          .filter(({ type }) => /\.(approved|rejected)$/.test(type))
+          .map(({ data }) => data.reason);
+      await eventually('both decisions are told', async () => (await told()).includes('it is back'));
+      assert.deepEqual(await told(), ['it was stopped', 'it is back']);
     } finally {
       requester.signal('SIGCONT');
       await other.release();

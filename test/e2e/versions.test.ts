@@ -54,8 +54,10 @@ describe('two versions side by side', { skip: (await whyNoEarlierProgram()) ?? f
     await again.untilPrinted(/rejected by an operator/);
     await cluster.decide('node-1', 'approve');
     await cluster.until('node-1', 'APPROVED HEALTHY');
-    const kinds = (await cluster.kindsOf('node-1')).filter(kind => memberships.includes(kind));
-    assert.deepEqual(kinds, ['registered', 'approved', 'rejected', 'approved']);
+    const kinds = async () => (await cluster.kindsOf('node-1')).filter(kind => memberships.includes(kind));
+    // An event comes a moment after the decision.
+    await eventually('every decision is told', async () => (await kinds()).length >= 4);
+    assert.deepEqual(await kinds(), ['registered', 'approved', 'rejected', 'approved']);
     for (const each of [requester, agent, again, next]) quiet(each);
     await again.stop();
     await next.stop();

@@ -30,8 +30,10 @@ export async function admitAtEach(cluster: Cluster, servers: readonly NatsServer
     'the deleted node is cut off',
     async () => (await cluster.stateOf('node-3')) === undefined,
   );
-  const kinds = await cluster.kindsOf('node-1');
-  assert.ok(kinds.includes('registered') && kinds.includes('approved'), kinds.join());
+  await eventually('its registration and its approval are told', async () => {
+    const kinds = await cluster.kindsOf('node-1');
+    return kinds.includes('registered') && kinds.includes('approved');
+  });
 }
 
 /** Kills the server that the requester uses, and waits until it goes on at another one. Returns the index of the killed one. */
