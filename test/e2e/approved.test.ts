@@ -169,7 +169,7 @@ describe('subjects for approved nodes', () => {
     ];
     const { stdout } = await promisify(execFile)(process.execPath, words, {
       cwd: cluster.folder,
-      timeout: 30_000,
+      timeout: 90_000,
     });
     assert.equal(stdout, 'results.node-1 {"job":0,"from":"node-1"}\n');
 

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import type { AgentStatus } from '../../agent/compute/agent-status.ts';
 import type { WrittenArchive } from '../../agent/doctor/render.ts';
 import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
-import { Cluster } from '../support/cluster.ts';
+import { Cluster, patient } from '../support/cluster.ts';
 import { findProgram } from '../support/find-program.ts';
 import { listen } from '../support/listener.ts';
 import { type Finished, muster, type Program } from '../support/program.ts';
@@ -46,7 +46,14 @@ describe('muster doctor', () => {
   let requester: Program;
 
   before(async () => {
-    cluster = await Cluster.create();
+    // By the short intervals of other tests, what a busy machine does late is a fault that the doctor reports.
+    const settings = {
+      ...patient,
+      'compute.infoUpdateFrequency': '5s',
+      'compute.resourceUpdateFrequency': '5s',
+      'requester.heartbeatFrequency': '5s',
+    };
+    cluster = await Cluster.create({ settings });
     requester = await cluster.requester();
   });
 
@@ -74,7 +81,7 @@ describe('muster doctor', () => {
       /^ok +requester +ready, \d+ nodes, \d+ pending approval; node node-0, process \d+$/m,
     );
     assert.match(stdout, /^ok +its API answers at http:\/\/127\.0\.0\.1:\d+$/m);
-    assert.match(stdout, /^ok +clock +\S+Z, 0\.\d s from the broker's/m);
+    assert.match(stdout, /^ok +clock +\S+Z, \d\.\d s from the broker's/m);
     assert.doesNotMatch(stdout, /^failed/m);
     assert.equal(code, 0);
   });

@@ -156,12 +156,16 @@ export class FaultyAgents {
 
 const isHidden = (name: string): boolean => name.startsWith('.');
 
-/** Returns the warnings and errors in the agent's log that an operator should not see. */
+/**
+ * Returns the warnings and errors in the agent's log that an operator should not see. That something took too long is true on a
+ * busy machine.
+ */
 export const complaints = (agent: Program): string[] =>
   agent.stderr
     .split('\n')
     .filter(line => /"level":"(warn|error|fatal)"/.test(line))
-    .filter(line => !/this node was deleted by an operator|the sentinel was set aside/.test(line));
+    .filter(line => !/this node was deleted by an operator|the sentinel was set aside/.test(line))
+    .filter(line => !/did not answer within|took longer than/.test(line));
 
 /** Returns the id and the fingerprint with which the agent has started. */
 const identitiesOf = (agent: Program) =>

@@ -55,10 +55,13 @@ describe('the names in JSON', () => {
   let lines: Record<string, string[]>;
 
   before(async () => {
-    cluster = await Cluster.create({ settings: { 'broker.host': '0.0.0.0' } });
+    // The node that is killed stays UNHEALTHY.
+    const settings = { 'broker.host': '0.0.0.0', 'requester.nodeUnknownAfter': '10m' };
+    cluster = await Cluster.create({ settings });
     await cluster.requester({ 'requester.unverifiedNodes': true });
     const agent = await cluster.agent('node-1', { 'node.labels': 'of-ours=yes' });
     const silent = await cluster.agent('node-2');
+    await cluster.until('node-2', 'PENDING HEALTHY');
     silent.signal('SIGKILL');
     await cluster.until('node-2', 'PENDING UNHEALTHY');
     const config = join(cluster.folder, 'node-1-agent.yaml');
