@@ -188,8 +188,8 @@ export class ServiceHost {
   }
 
   /** Starts a requester, and an agent that waits for approval. Returns the node's id. */
-  async cluster(): Promise<string> {
-    await this.configure({});
+  async cluster(values: Record<string, unknown> = {}): Promise<string> {
+    await this.configure(values);
     await this.start('requester');
     await this.handOverCode();
     await this.start('agent');
