@@ -202,6 +202,20 @@ describe('two requesters of one roll, on a NATS of your own', () => {
     });
   });
 
+  it('bring back a deleted node whose agent knows of its deletion, whichever of them is asked', async () => {
+    const agent = await two.cluster.agent('back-agent');
+    const quiet = /this node was deleted by an operator; it is quiet/g;
+    for (const [index, requester] of [two.one, two.other].entries()) {
+      assert.equal(await requester.decide('back-agent', 'delete', 'by mistake'), 200);
+      await eventually('its agent knows', () => [...agent.stderr.matchAll(quiet)].length > index);
+      assert.equal(await requester.decide('back-agent', 'undelete', 'was a mistake'), 200);
+      await eventually(
+        'it is back',
+        async () => (await requester.stateOf('back-agent')) === 'PENDING HEALTHY',
+      );
+    }
+  });
+
   it('a requester with the id of another one does not start, and names it', async t => {
     const { cluster } = two;
     const folder = join(cluster.folder, 'third');

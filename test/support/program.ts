@@ -122,8 +122,10 @@ export class Program {
 
   /** Returns the lines of its JSON log with this message. */
   logged(message: string): Record<string, unknown>[] {
+    // The last piece may be a part of a line that is on its way.
     return this.stderr
       .split('\n')
+      .slice(0, -1)
       .filter(line => line.startsWith('{'))
       .map(line => JSON.parse(line) as Record<string, unknown>)
       .filter(line => line.msg === message);

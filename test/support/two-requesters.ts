@@ -73,7 +73,7 @@ export class OneOfTwo {
   /** Sends a decision, if needed under an operation, and returns the status of the answer. */
   async decide(
     node: string,
-    action: 'approve' | 'reject' | 'delete',
+    action: 'approve' | 'reject' | 'delete' | 'undelete',
     reason: string,
     operation?: string,
   ): Promise<number> {

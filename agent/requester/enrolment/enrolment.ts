@@ -167,7 +167,7 @@ export class Enrolment {
       liveConnection: (key, use) => this.live.of(key, use),
       record: id => roll.get(id),
     });
-    const { connection, callout, tokens, heartbeatTopic, admitListener, hasPeers } = this.#options;
+    const { connection, clock, callout, tokens, heartbeatTopic, admitListener, hasPeers } = this.#options;
     const renamedNode = (id: string, key: string) =>
       findRenamed(id, key, { ...this.#records, stored: other => roll.stored(other) });
     const gatekeeper = new Gatekeeper({
@@ -197,9 +197,15 @@ export class Enrolment {
     });
     this.live.start();
     this.#grants.start(roll);
-    const why = answerWhy(connection, this.#refusals, hasPeers, ({ applicant, isDisputed }) => {
+    const why = answerWhy({
+      connection,
+      refusals: this.#refusals,
+      clock,
+      hasPeers,
       // The agent may have heard the other answer first. It comes again at once, and then hears this one.
-      if (isDisputed) void this.live.endAt(applicant);
+      onAnswered: ({ applicant, isDisputed }) => {
+        if (isDisputed) void this.live.endAt(applicant);
+      },
     });
     const exchange = this.#exchange.start(refused => {
       const disputed = disputedRefusal(refused, renamedNode);

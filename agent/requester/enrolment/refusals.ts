@@ -1,14 +1,19 @@
 // Keeps why keys were refused, and answers the keys that ask (`muster.why.<key>`).
 import type { Refusal } from '../../protocol/refusal.ts';
 import { inboxPrefix, whySubject } from '../../protocol/subjects.ts';
-import type { Clock } from '../../system/clock.ts';
-import type { Connection, Subscription } from '../../transport/port.ts';
+import type { Clock, Timer } from '../../system/clock.ts';
+import type { Connection, Message, Subscription } from '../../transport/port.ts';
 import type { KeyUse } from './live-connection.ts';
 
 /** Number of refused keys that are remembered. The one that was refused longest ago is forgotten first. */
 const maxRemembered = 10_000;
 /** Time for which an operator may take a key that was refused, in milliseconds. */
 const offeredMs = 3_600_000;
+
+/** Time that another requester has to answer what this one does not know, in milliseconds. */
+const othersTurnMs = 1_000;
+/** Number of questions that wait for another requester. */
+const maxWaiting = 1_000;
 
 /** Who was refused. The client itself says all of it but its address. */
 export interface RefusedApplicant {
@@ -82,22 +87,46 @@ export class RefusalLog {
   }
 }
 
+export interface WhyOptions {
+  connection: Pick<Connection, 'subscribe'>;
+  refusals: RefusalLog;
+  clock: Clock;
+  /** Returns whether there are other requesters. */
+  hasPeers(): boolean;
+  /** Called with each refusal that a key was told. */
+  onAnswered?(refused: RefusedKey): void;
+}
+
 /**
- * Answers the keys that ask why they were refused. Each gets the answer only in its own inbox. What this requester does not
- * know, another one may know, if `hasPeers` says that there is one. `onAnswered` is called with each answer.
+ * Answers the keys that ask why they were refused, each only in its own inbox. What this requester does not know, another one
+ * may know and has time to answer first. A key that nobody refuses is told so: a node that was brought back waits for that.
  */
-export function answerWhy(
-  connection: Connection,
-  refusals: RefusalLog,
-  hasPeers: () => boolean,
-  onAnswered: (refused: RefusedKey) => void = () => undefined,
-): Subscription {
+export function answerWhy(options: WhyOptions): Subscription {
+  const { connection, refusals, clock, hasPeers, onAnswered } = options;
   const prefix = whySubject('');
-  return connection.subscribe(whySubject(), message => {
-    const key = message.subject.slice(prefix.length);
+  const waiting = new Set<Timer>();
+  const answer = (message: Message, key: string) => {
     const refused = refusals.of(key);
-    if (!message.reply.startsWith(`${inboxPrefix(key)}.`) || (!refused && hasPeers())) return;
     message.respond(JSON.stringify(refused?.refusal ?? {}));
-    if (refused) onAnswered(refused);
+    if (refused) onAnswered?.(refused);
+  };
+  const answerLater = (message: Message, key: string) => {
+    const timer = clock.after(othersTurnMs, () => {
+      waiting.delete(timer);
+      answer(message, key);
+    });
+    waiting.add(timer);
+  };
+  const subscription = connection.subscribe(whySubject(), message => {
+    const key = message.subject.slice(prefix.length);
+    if (!message.reply.startsWith(`${inboxPrefix(key)}.`)) return;
+    if (refusals.of(key) || !hasPeers()) answer(message, key);
+    else if (waiting.size < maxWaiting) answerLater(message, key);
   });
+  return {
+    unsubscribe: () => {
+      subscription.unsubscribe();
+      for (const timer of waiting) timer.cancel();
+    },
+  };
 }

@@ -40,10 +40,18 @@ function begin() {
       refusals.keep(refused);
       heard.push(`${refused.key} ${refused.applicant.node}`);
     });
-    answerWhy(connection, refusals, hasPeers);
+    answerWhy({ connection, refusals, clock, hasPeers });
     return { refusals, heard };
   };
   return { clock, broker, first: open('node-0'), second: open('node-9') };
+}
+
+/** Asks in the name of a key why it was refused. */
+async function why(clock: FakeClock, broker: FakeBroker, of: string): Promise<unknown> {
+  const answer = broker.connect().request(whySubject(of), '', 2_000, `${inboxPrefix(of)}.1`);
+  answer.catch(() => undefined);
+  await clock.advance(2_000);
+  return answer.then(({ data }) => JSON.parse(Buffer.from(data).toString()));
 }
 
 test('a key that one requester refused may be taken at the other, and learns why from either', async () => {
@@ -59,15 +67,18 @@ test('a key that one requester refused may be taken at the other, and learns why
     second.refusals.wanting('node-1').map(each => each.refusal),
     [refusal],
   );
-  const ask = async (of: string) => {
-    const answer = broker.connect().request(whySubject(of), '', 2_000, `${inboxPrefix(of)}.1`);
-    answer.catch(() => undefined);
-    await clock.advance(2_000);
-    return answer.then(({ data }) => JSON.parse(Buffer.from(data).toString()));
-  };
-  assert.deepEqual(await ask(key), refusal);
+  assert.deepEqual(await why(clock, broker, key), refusal);
   second.refusals.take(key);
-  assert.deepEqual(await ask(key), refusal, 'who does not know it leaves the answer to the other');
+  assert.deepEqual(
+    await why(clock, broker, key),
+    refusal,
+    'who does not know it leaves the answer to the other',
+  );
+});
+
+test('a key that no requester refuses any more is told so, because its node may have been brought back', async () => {
+  const { clock, broker } = begin();
+  assert.deepEqual(await why(clock, broker, key), {});
 });
 
 test('what cannot be read is left out', async () => {
