@@ -367,6 +367,11 @@ describe('a second requester on the broker of the first one, over TLS', () => {
 
   it('tells each node of the next CA, counts who keeps it whichever requester hears that, and both use it', async t => {
     const nodes = await approved(t, named('keeper', 12));
+    // It was started again a moment ago, and counts what the second one hears once it knows of that one.
+    await eventually('the first one knows the second', async () => {
+      const { peers = [] } = await first.status();
+      return peers.some(({ requester }) => requester === 'node-b');
+    });
     const made = await first.send('POST', 'authorities', { body: { Force: false, Actor: 'a test' } });
     assert.equal(made.status, 200, made.text);
     const elsewhere = await second.send('POST', 'authorities', { body: { Force: false, Actor: 'a test' } });

@@ -98,7 +98,10 @@ export class Peers {
     const { connection, clock } = this.#options;
     this.#duty = duty;
     this.#reconnecting = connection.onState(({ kind }) => {
-      if (kind === 'connected') this.#countAllAsHeard();
+      if (kind !== 'connected') return;
+      this.#countAllAsHeard();
+      // One that has started meanwhile hears what this one answers only once it knows that this one is there.
+      this.#tell();
     });
     // Those that answered at the start were not heard while the store was read.
     this.#countAllAsHeard();

@@ -474,6 +474,19 @@ describe('a requester that could not hear', () => {
     assert.equal(takenForGone(pair, 'node-0').length, 1);
   });
 
+  test('knows at once that the other one is back', async () => {
+    const pair = await Pair.begin();
+    pair.second.drop();
+    await pair.clock.advance(20_000);
+    assert.deepEqual(pair.requester.status().peers, []);
+    pair.second.regain();
+    await pair.clock.settle();
+    assert.deepEqual(
+      pair.requester.status().peers?.map(({ requester }) => requester),
+      ['node-9'],
+    );
+  });
+
   test('takes nobody for gone because it was suspended itself', async () => {
     const pair = await Pair.begin();
     await pair.clock.stall(60_000);
