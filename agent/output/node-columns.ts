@@ -1,13 +1,13 @@
 // Defines the columns of the plain table of nodes: those of Bacalhau in its formats, then the host, and what is to be noted.
-import { type ListedNode, statusOf } from '../protocol/listed-node.ts';
+import { type BriefNode, type ListedNode, statusOf } from '../protocol/listed-node.ts';
 import { printable } from '../system/printable.ts';
 import { type NoteFacts, noteOf } from './node-note.ts';
 import { widthOf } from './table.ts';
 
 /** A column. `cell` may return an empty text when there is nothing to show. */
-export interface NodeColumn {
+export interface NodeColumn<Node = ListedNode> {
   readonly title: string;
-  cell(node: ListedNode, facts: NoteFacts): string;
+  cell(node: Node, facts: NoteFacts): string;
 }
 
 /** The facts about a whole list that its rows need. */
@@ -20,34 +20,73 @@ export interface ListFacts extends NoteFacts {
 }
 
 /** The columns that are always shown. */
-export const ownColumns: readonly NodeColumn[] = [
+export const ownColumns: readonly NodeColumn<BriefNode>[] = [
   { title: 'ID', cell: ({ Info }) => Info.NodeID },
   { title: 'TYPE', cell: ({ Info }) => Info.NodeType },
   { title: 'APPROVAL', cell: ({ Membership }) => Membership },
   { title: 'STATUS', cell: statusOf },
 ];
 
-export const hostColumn: NodeColumn = { title: 'HOST', cell: node => hostOf(node) };
-export const noteColumn: NodeColumn = { title: 'NOTE', cell: noteOf };
+export const hostColumn: NodeColumn<BriefNode> = { title: 'HOST', cell: node => hostOf(node) };
+export const noteColumn: NodeColumn<BriefNode> = { title: 'NOTE', cell: noteOf };
 
 /** Returns the name of the machine, as the node sends it. */
-export const hostOf = ({ Info }: ListedNode): string => printable(Info.Hostname ?? '', 255);
+export const hostOf = ({ Info }: BriefNode): string => printable(Info.Hostname ?? '', 255);
 
 /** Returns the facts about a list. `now` is the present time. */
-export function factsOf(nodes: readonly ListedNode[], now: Date): ListFacts {
-  const requesters = nodes.filter(({ Info }) => Info.NodeType === 'Requester').length;
-  const widths: Record<string, number> = {};
-  for (const { title, cell } of [...ownColumns, hostColumn, noteColumn]) {
-    let width = 0;
-    for (const node of nodes) width = Math.max(width, widthOf(cell(node, { now, requesters })));
-    widths[title] = width;
-  }
-  return { now, requesters, widths: areHostsNews(nodes) ? widths : { ...widths, HOST: 0 } };
+export function factsOf(nodes: readonly BriefNode[], now: Date): ListFacts {
+  const collector = new FactsCollector(now);
+  for (const node of nodes) collector.add(node);
+  return collector.facts();
 }
 
-/** Whether the hosts say anything: not when each node has the name of its host, nor when several nodes share a single host. */
-function areHostsNews(nodes: readonly ListedNode[]): boolean {
-  const hosts = new Set(nodes.map(hostOf));
-  if (nodes.length > 1 && hosts.size === 1) return false;
-  return nodes.some(node => hostOf(node) !== '' && hostOf(node) !== node.Info.NodeID);
+/** Collects the facts about a list, a node at a time. */
+export class FactsCollector {
+  readonly #now: Date;
+  readonly #widths: Record<string, number> = {};
+  /** What is noted of a requester depends on their number. */
+  readonly #requesters: BriefNode[] = [];
+  #nodes = 0;
+  #firstHost = '';
+  #isOneHost = true;
+  #isHostNews = false;
+
+  /** `now` is the present time. */
+  constructor(now: Date) {
+    this.#now = now;
+    for (const { title } of [...ownColumns, hostColumn, noteColumn]) this.#widths[title] = 0;
+  }
+
+  add(node: BriefNode): void {
+    const facts = { now: this.#now, requesters: 0 };
+    for (const { title, cell } of ownColumns) this.#widen(title, cell(node, facts));
+    this.#addHost(node);
+    if (node.Info.NodeType === 'Requester') this.#requesters.push(node);
+    else this.#widen(noteColumn.title, noteOf(node, facts));
+  }
+
+  facts(): ListFacts {
+    const facts = { now: this.#now, requesters: this.#requesters.length };
+    for (const node of this.#requesters) this.#widen(noteColumn.title, noteOf(node, facts));
+    return { ...facts, widths: this.#areHostsNews ? this.#widths : { ...this.#widths, HOST: 0 } };
+  }
+
+  #addHost(node: BriefNode): void {
+    const host = hostOf(node);
+    if (this.#nodes++ === 0) this.#firstHost = host;
+    this.#isOneHost &&= host === this.#firstHost;
+    this.#isHostNews ||= host !== '' && host !== node.Info.NodeID;
+    this.#widen(hostColumn.title, host);
+  }
+
+  #widen(title: string, cell: string): void {
+    // A text is never wider than it is long, and most texts are no longer than one before.
+    const width = this.#widths[title] ?? 0;
+    if (cell.length > width) this.#widths[title] = Math.max(width, widthOf(cell));
+  }
+
+  /** Whether the hosts say anything: not when each node has the name of its host, nor when several nodes share a single host. */
+  get #areHostsNews(): boolean {
+    return this.#isHostNews && (this.#nodes === 1 || !this.#isOneHost);
+  }
 }

@@ -1,6 +1,6 @@
 // The note of a node says in a few words what is wrong with it, or what its operator should know of it.
 import { type Cordon, isDraining } from '../protocol/cordon.ts';
-import { isAlive, isUnverified, type ListedNode } from '../protocol/listed-node.ts';
+import { type BriefNode, isAlive, isUnverified } from '../protocol/listed-node.ts';
 import { zeroTime } from '../protocol/node-info.ts';
 import { isNeverHeard, silenceOf } from '../protocol/node-silence.ts';
 import { type LastingNote, noteText } from '../protocol/note-text.ts';
@@ -21,13 +21,13 @@ export interface NoteFacts {
  * Returns the note of a node, such as `GpuMissing, left 3m ago`; empty when there is nothing to say. A requester has none,
  * unless it is the one of several that watches.
  */
-export const noteOf = (node: ListedNode, facts: NoteFacts): string =>
+export const noteOf = (node: BriefNode, facts: NoteFacts): string =>
   notesOf(node, facts)
     .map(note => noteText(note, facts.now.getTime()))
     .join(', ');
 
 /** Returns what is to be noted of a node, the most important first. */
-export function notesOf(node: ListedNode, { now, requesters }: NoteFacts): LastingNote[] {
+export function notesOf(node: BriefNode, { now, requesters }: NoteFacts): LastingNote[] {
   const { Info, Muster } = node;
   if (Info.NodeType === 'Requester') return noted(Muster?.Watches && requesters > 1 ? 'watches' : undefined);
   return [
@@ -63,9 +63,9 @@ function cordonNotes(cordon: Cordon | undefined, now: Date): LastingNote[] {
 const leftError = 'graceful shutdown';
 
 // A node that was rejected sends nothing, so its silence is no news.
-function silenceNotes(node: ListedNode, now: Date): LastingNote[] {
-  const { Membership, ConnectionState } = node;
-  if (isAlive(node) || Membership === 'REJECTED') return [];
+function silenceNotes(node: BriefNode, now: Date): LastingNote[] {
+  if (isAlive(node) || node.Membership === 'REJECTED') return [];
+  const { ConnectionState } = node;
   if (ConnectionState?.LastError === leftError) {
     const leftAt = timeIn(ConnectionState.DisconnectedSince) ?? timeIn(ConnectionState.LastHeartbeat);
     return [{ what: 'left', text: 'left', since: leftAt ?? null }];

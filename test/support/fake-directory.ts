@@ -14,7 +14,7 @@ import { clusterBucket } from '../../agent/requester/cluster/cluster-bucket.ts';
 import type { Directory } from '../../agent/requester/directory/directory.ts';
 import type { EventWish } from '../../agent/requester/directory/follow-events.ts';
 import { goneNodes } from '../../agent/requester/directory/gone-nodes.ts';
-import { type NodeView, nodeView } from '../../agent/requester/directory/node-view.ts';
+import { type NodeView, nodeView, type SeenLiveness } from '../../agent/requester/directory/node-view.ts';
 import type { SeenNode } from '../../agent/requester/directory/seen-node.ts';
 import { type BacalhauDesk, bacalhauDesk } from '../../agent/requester/enrolment/bacalhau-desk.ts';
 import {
@@ -25,7 +25,6 @@ import {
 import { JoinCodes } from '../../agent/requester/enrolment/join-codes.ts';
 import type { Conflict } from '../../agent/requester/events/conflict-detector.ts';
 import type { Act } from '../../agent/requester/events/requester-events.ts';
-import type { Liveness } from '../../agent/requester/health/health.ts';
 import { type ListenerDesk, listenerDesk } from '../../agent/requester/listeners/listener-desk.ts';
 import {
   type CordonWish,
@@ -66,7 +65,7 @@ export interface FakeNode {
   health?: Health;
   /** Time since the last heartbeat, in milliseconds. */
   silence?: number;
-  liveness?: Liveness;
+  liveness?: SeenLiveness;
   resources?: ResourceInfo;
   conflict?: Conflict;
 }
@@ -209,8 +208,8 @@ export class FakeDirectory implements Directory {
   }
 
   get(name: string): NodeView {
-    const { state, health = 'UNKNOWN', silence, liveness, resources } = this.#find(name);
-    return nodeView(state, health, silence, liveness, resources, undefined, state.Muster?.PublicKey);
+    const { state, health = 'UNKNOWN', silence, liveness, resources, conflict } = this.#find(name);
+    return nodeView(state, health, silence, liveness, resources, conflict, state.Muster?.PublicKey);
   }
 
   history(name: string): NodeHistory {

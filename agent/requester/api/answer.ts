@@ -1,17 +1,19 @@
 // Writes the answers of the API, and reads the parameters of a call.
 import type { Context } from 'hono';
 
+/** The headers of every answer in JSON. */
+export const jsonHeaders = {
+  'Content-Type': 'application/json',
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+};
+
 /** Returns JSON on one line, or indented when the query contains `pretty`. */
 export function answer(call: Context, value: unknown, status = 200): Response {
   const text = JSON.stringify(value, null, parameters(call).has('pretty') ? 2 : undefined);
   return new Response(`${text}\n`, {
     status,
-    headers: {
-      'Content-Type': 'application/json',
-      'Cache-Control': 'no-store',
-      'X-Content-Type-Options': 'nosniff',
-      ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
-    },
+    headers: { ...jsonHeaders, ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}) },
   });
 }
 

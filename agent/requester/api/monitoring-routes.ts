@@ -12,8 +12,8 @@ export function monitoringRoutes(directory: Directory): Hono<ApiEnvironment> {
     const headers = { 'Content-Type': metricsType, 'Cache-Control': 'no-store' };
     return call.body(await metricsText(directory.metrics()), 200, headers);
   });
-  app.get('/api/v1/sd/prometheus', call =>
-    answer(call, prometheusTargets(directory.list(), parameters(call))),
+  app.get('/api/v1/sd/prometheus', async call =>
+    answer(call, await prometheusTargets(directory.seen(), parameters(call))),
   );
   return app;
 }

@@ -5,29 +5,38 @@ import { type NodeOrder, nodeOrders } from '../../protocol/http.ts';
 import { parseSelector, type Selector } from '../../protocol/label-selector.ts';
 import { type ChoosesNode, isChosen, type NodeFilter } from '../../protocol/node-filter.ts';
 import { healths } from '../../protocol/node-state.ts';
-import type { Resources } from '../../protocol/resources.ts';
-import type { NodeView } from '../directory/node-view.ts';
+import { ListedSeen } from '../directory/listed-seen.ts';
+import { availableOf, connectionOf } from '../directory/node-view.ts';
+import type { SeenNode } from '../directory/seen-node.ts';
+import { inTurns } from './in-turns.ts';
 import { RequestFault } from './problem.ts';
 
 /** Whom the list is for. They see another status of a node: its health, or whether it is connected. */
 export type Reader = 'muster' | 'bacalhau';
 
 /**
- * Returns the nodes that match every filter, sorted, and not more than `limit`. Nodes that are equal in the order keep
- * the order of `views`. An unknown filter value matches nothing, as in Bacalhau. @throws RequestFault 400
+ * Returns the nodes that match every filter, sorted, and not more than `limit`. Nodes that are equal in the order are sorted by
+ * their ids. An unknown filter value matches nothing, as in Bacalhau. All nodes are as they were when it was called.
+ * @throws RequestFault 400
  */
-export function queryNodes(
-  views: readonly NodeView[],
+export async function queryNodes(
+  nodes: Iterable<SeenNode>,
   parameters: URLSearchParams,
   now: Date,
   reader: Reader = 'muster',
-): NodeView[] {
+): Promise<SeenNode[]> {
+  // A node that comes or goes in a later turn changes nothing here.
+  const all = [...nodes];
   const isWanted = readFilter(parameters);
   const order = orderOf(parameters.get('order_by') || 'id', reader);
-  const sign = flagOf(parameters, 'reverse') ? -1 : 1;
+  const isReverse = flagOf(parameters, 'reverse');
   const limit = limitOf(parameters.get('limit') || '0');
-  const shown = views.filter(view => isWanted(view, now)).sort((a, b) => sign * order(a, b));
-  return limit === 0 ? shown : shown.slice(0, limit);
+  const wanted = asksNothing(parameters) ? all : [];
+  if (wanted !== all)
+    for await (const some of inTurns(all))
+      for (const node of some) if (isWanted(new ListedSeen(node), now)) wanted.push(node);
+  const sorted = sortedBy(order, isReverse, wanted);
+  return limit === 0 ? sorted : sorted.slice(0, limit);
 }
 
 /**
@@ -39,6 +48,12 @@ export function readFilter(parameters: URLSearchParams): ChoosesNode {
   const selects = selectorOf(parameters.getAll('labels').filter(Boolean).join(','));
   return (node, now) => isChosen(node, filter, now) && selects(node.Info.Labels ?? {});
 }
+
+/** The parameters that choose nodes. */
+const filterNames = ['filter-approval', 'filter-status', 'condition', 'silent-for', 'labels'];
+
+const asksNothing = (parameters: URLSearchParams): boolean =>
+  !filterNames.some(name => parameters.getAll(name).some(Boolean));
 
 function selectorOf(text: string): Selector {
   try {
@@ -79,38 +94,43 @@ function silenceOf(text: string | null): number | undefined {
   throw new RequestFault(400, 'silent-for is not a time; allowed: like 30d, 12h, 1h30m');
 }
 
-type Order = (a: NodeView, b: NodeView) => number;
+/** Returns what nodes are sorted by, the smallest first. */
+type Order = (node: SeenNode) => string | number;
 
 const orders: Readonly<Record<NodeOrder, Order>> = {
-  id: by(view => view.Info.NodeID),
-  type: by(view => (view.Info.NodeType === 'Requester' ? 0 : 1)),
+  id: ({ id }) => id,
+  type: ({ state }) => (state.Info.NodeType === 'Requester' ? 0 : 1),
   available_cpu: largest('CPU'),
   available_memory: largest('Memory'),
   available_disk: largest('Disk'),
   available_gpu: largest('GPU'),
-  approval: by(view => view.Membership),
-  status: by(view => healths.indexOf(view.Muster.Health)),
+  approval: ({ state }) => state.Membership,
+  status: ({ health }) => healths.indexOf(health),
 };
 
 function orderOf(name: string, reader: Reader): Order {
   const order = nodeOrders.find(each => each === name);
   // Bacalhau itself sorts by the membership here, as `approval` does. Its user sees CONNECTED or DISCONNECTED.
-  if (order === 'status' && reader === 'bacalhau') return by(view => view.Connection);
+  if (order === 'status' && reader === 'bacalhau') return ({ state, health }) => connectionOf(state, health);
   if (order) return orders[order];
   throw new RequestFault(400, `invalid order_by; allowed: ${nodeOrders.join(', ')}`);
 }
 
-function by(key: (view: NodeView) => string | number): Order {
-  return (a, b) => {
-    const [x, y] = [key(a), key(b)];
-    return x < y ? -1 : x > y ? 1 : 0;
-  };
+function largest(resource: 'CPU' | 'Memory' | 'Disk' | 'GPU'): Order {
+  return ({ state, health, resources }) =>
+    -(availableOf(connectionOf(state, health), resources)[resource] ?? 0);
 }
 
-function largest(resource: 'CPU' | 'Memory' | 'Disk' | 'GPU'): Order {
-  const available = (view: NodeView): Resources => view.Info.ComputeNodeInfo.AvailableCapacity;
-  return by(view => -(available(view)[resource] ?? 0));
+function sortedBy(order: Order, isReverse: boolean, nodes: SeenNode[]): SeenNode[] {
+  const sorted = nodes.sort((a, b) => (a.id < b.id ? -1 : 1));
+  if (order === orders.id) return isReverse ? sorted.reverse() : sorted;
+  const sign = isReverse ? -1 : 1;
+  // The sort is stable, so nodes that are equal stay in the order of their ids.
+  const keyed = sorted.map(node => ({ node, key: order(node) }));
+  return keyed.sort((a, b) => sign * compare(a.key, b.key)).map(({ node }) => node);
 }
+
+const compare = (a: string | number, b: string | number): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function limitOf(text: string): number {
   if (/^\d{1,10}$/.test(text)) return Number(text);

@@ -2,6 +2,7 @@
 import { isIPv6 } from 'node:net';
 import { systemClock } from '../../system/clock.ts';
 import type { NodeView } from '../directory/node-view.ts';
+import { type SeenNode, viewOf } from '../directory/seen-node.ts';
 import { queryNodes } from './node-query.ts';
 import { RequestFault } from './problem.ts';
 
@@ -21,10 +22,10 @@ const mostCharacters = 256;
  * nodes. `port` is their port; with `port-label` a node that has this label names its own. A node without either is left out.
  * @throws RequestFault 400
  */
-export function prometheusTargets(
-  views: readonly NodeView[],
+export async function prometheusTargets(
+  nodes: Iterable<SeenNode>,
   parameters: URLSearchParams,
-): PrometheusTarget[] {
+): Promise<PrometheusTarget[]> {
   const port = parameters.get('port');
   const portLabel = parameters.get('port-label');
   if (port === null && portLabel === null)
@@ -37,10 +38,11 @@ export function prometheusTargets(
     const own = portLabel === null ? undefined : ownLabel(Info.Labels ?? {}, portLabel);
     return own !== undefined && isPort(own) ? own : (port ?? undefined);
   };
-  const approved = views.filter(
-    ({ Info, Membership }) => Info.NodeType === 'Compute' && Membership === 'APPROVED',
+  const approved = [...nodes].filter(
+    ({ state }) => state.Info.NodeType === 'Compute' && state.Membership === 'APPROVED',
   );
-  return queryNodes(approved, parameters, systemClock.now()).flatMap(view => {
+  const chosen = await queryNodes(approved, parameters, systemClock.now());
+  return chosen.map(viewOf).flatMap(view => {
     const found = portOf(view);
     const ip = view.Info.Address?.IP;
     if (found === undefined || ip === undefined) return [];

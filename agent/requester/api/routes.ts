@@ -33,8 +33,8 @@ import { listenerRoutes } from './listener-routes.ts';
 import { loginRoutes } from './login.ts';
 import { monitoringRoutes } from './monitoring-routes.ts';
 import { readNodeChange } from './node-change.ts';
+import { NodeLists } from './node-lists.ts';
 import { flagOf, queryNodes } from './node-query.ts';
-import { NodeStreams } from './node-stream.ts';
 import { operations } from './operation.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { operatorRoutes } from './operator-routes.ts';
@@ -76,7 +76,7 @@ export function apiRoutes({
   readPage = readPageFile,
 }: RoutesOptions): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
-  const nodeStreams = new NodeStreams();
+  const nodeLists = new NodeLists();
 
   app.use(requestIds());
   app.use(async (call, next) => {
@@ -100,11 +100,11 @@ export function apiRoutes({
   app.route('/', monitoringRoutes(directory));
   app.route('/', agentRoutes({ directory, config }));
 
-  app.get('/api/v1/orchestrator/nodes', call => {
+  app.get('/api/v1/orchestrator/nodes', async call => {
     const reader = clientVersion(call) === '' ? 'muster' : 'bacalhau';
-    const nodes = queryNodes(directory.list(), parameters(call), (clock ?? systemClock).now(), reader);
-    if (nodeStreams.isFor(call)) return nodeStreams.answer(call, nodes, directory.status());
-    return answer(call, { NextToken: '', Nodes: nodes });
+    const now = (clock ?? systemClock).now();
+    const nodes = await queryNodes(directory.seen(), parameters(call), now, reader);
+    return nodeLists.answer(call, { nodes, now, status: directory.status() });
   });
   app.get('/api/v1/orchestrator/nodes/:name', call =>
     answer(call, { Node: directory.get(nodeName(call.req.param('name'))) }),

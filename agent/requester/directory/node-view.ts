@@ -9,6 +9,7 @@ import {
   type NodeConnectionState,
   type NodeState,
 } from '../../protocol/node-state.ts';
+import type { Resources } from '../../protocol/resources.ts';
 import type { Conflict } from '../events/conflict-detector.ts';
 import type { Liveness } from '../health/health.ts';
 import type { Outlook } from '../health/outlook.ts';
@@ -21,6 +22,9 @@ export interface NodeView extends Omit<NodeState, 'Muster' | 'ConnectionState'> 
   Muster: MusterView;
 }
 
+/** The signs of life of a node, as they were at one moment. */
+export type SeenLiveness = Readonly<Pick<Liveness, 'lastSeenAt' | 'healthySince' | 'silentSince' | 'left'>>;
+
 /**
  * Returns the view of a node. `silenceMs` is the silence that the health rule uses, in milliseconds; `pinnedKey` the key by
  * which alone the node may connect; `watches` whether it is the requester that watches over the roll; `executions` what the node
@@ -30,14 +34,14 @@ export function nodeView(
   state: NodeState,
   health: Health,
   silenceMs: number | undefined,
-  liveness: Readonly<Liveness> | undefined,
+  liveness: SeenLiveness | undefined,
   resources: ResourceInfo | undefined,
   conflict?: Conflict,
   pinnedKey?: string,
   watches = false,
   executions?: ExecutionCounts,
 ): NodeView {
-  const connection = stateConnection(state, health);
+  const connection = connectionOf(state, health);
   const {
     Session: _session,
     Operation: _operation,
@@ -55,10 +59,10 @@ export function nodeView(
   return {
     Info: {
       ...state.Info,
-      Labels: shown.Labels ? { ...state.Info.Labels, ...shown.Labels } : state.Info.Labels,
+      Labels: labelsOf(state),
       ComputeNodeInfo: {
         ...state.Info.ComputeNodeInfo,
-        AvailableCapacity: (connection === 'CONNECTED' && resources?.available) || {},
+        AvailableCapacity: availableOf(connection, resources),
         QueueCapacity: (connection === 'CONNECTED' && resources?.queued) || {},
         RunningExecutions: executions?.running ?? 0,
         EnqueuedExecutions: executions?.waiting ?? 0,
@@ -66,14 +70,7 @@ export function nodeView(
     },
     Membership: state.Membership,
     Connection: connection,
-    ConnectionState: {
-      Status: connection,
-      LastHeartbeat: timeOf(liveness?.lastSeenAt),
-      ConnectedSince: timeOf(liveness?.healthySince),
-      DisconnectedSince: timeOf(liveness?.silentSince),
-      ...(liveness?.left ? { LastError: 'graceful shutdown' } : {}),
-      ...(!liveness?.left && liveness?.silentSince ? { LastError: 'heartbeat timeout' } : {}),
-    },
+    ConnectionState: connectionStateOf(connection, liveness),
     Muster: {
       Health: health,
       ...(silenceMs === undefined ? {} : { Silence: Math.round(silenceMs) }),
@@ -89,6 +86,27 @@ export function nodeView(
     },
   };
 }
+
+/** Returns what is free on a node. A node that is not connected offers nothing. */
+export const availableOf = (connection: ConnectionStatus, resources: ResourceInfo | undefined): Resources =>
+  (connection === 'CONNECTED' && resources?.available) || {};
+
+/** Returns the labels of a node: its own, and those of the control plane, which come before them. */
+export const labelsOf = ({ Info, Muster }: NodeState): NodeState['Info']['Labels'] =>
+  Muster?.Labels ? { ...Info.Labels, ...Muster.Labels } : Info.Labels;
+
+/** Returns what the signs of life of a node say of its connection. */
+export const connectionStateOf = (
+  connection: ConnectionStatus,
+  liveness: SeenLiveness | undefined,
+): NodeConnectionState => ({
+  Status: connection,
+  LastHeartbeat: timeOf(liveness?.lastSeenAt),
+  ConnectedSince: timeOf(liveness?.healthySince),
+  DisconnectedSince: timeOf(liveness?.silentSince),
+  ...(liveness?.left ? { LastError: 'graceful shutdown' } : {}),
+  ...(!liveness?.left && liveness?.silentSince ? { LastError: 'heartbeat timeout' } : {}),
+});
 
 /** Returns whether operators allow that new work is given to a node. A requester computes nothing. */
 const isSchedulable = ({ Info, Membership, Muster }: NodeState): boolean =>
@@ -129,7 +147,8 @@ export function withOutlook(view: NodeView, { rule, next, waits }: Outlook, now:
   return { ...view, Muster: { ...view.Muster, Outlook } };
 }
 
-const conflictView = ({ at, agents }: Conflict): MusterView['Conflict'] => ({
+/** Returns the view of a conflict. */
+export const conflictView = ({ at, agents }: Conflict): MusterView['Conflict'] => ({
   At: at.toISOString(),
   Agents: agents.map(({ host = '', instance = '', address = '', fingerprint: ofKey = '', use }) => ({
     Host: host,
@@ -142,7 +161,10 @@ const conflictView = ({ at, agents }: Conflict): MusterView['Conflict'] => ({
 
 const timeOf = (at: number | undefined): string => (at === undefined ? zeroTime : new Date(at).toISOString());
 
-// A requester sends no heartbeat, so its health is UNKNOWN. It is shown as CONNECTED, because it answers Bacalhau's tools.
-function stateConnection(state: NodeState, health: Health): ConnectionStatus {
+/**
+ * Returns whether a node is connected. A requester sends no heartbeat, so its health is UNKNOWN. It is shown as CONNECTED, because
+ * it answers Bacalhau's tools.
+ */
+export function connectionOf(state: NodeState, health: Health): ConnectionStatus {
   return state.Info.NodeType === 'Requester' ? 'CONNECTED' : connectionStatusOf(health);
 }

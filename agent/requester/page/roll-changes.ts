@@ -13,8 +13,6 @@ export type RollChange =
 /** What the last pass saw of a node. */
 interface Kept {
   seen: SeenNode;
-  heardAt: number | undefined;
-  left: boolean;
   isLate: boolean;
   hasPeers: boolean;
   pass: number;
@@ -76,8 +74,6 @@ export class RollChanges {
     const deadline = seen.state.Muster?.Cordon?.Drain?.Deadline;
     return {
       seen,
-      heardAt: seen.liveness?.lastSeenAt,
-      left: seen.liveness?.left === true,
       isLate: deadline !== undefined && Date.parse(deadline) <= now.getTime(),
       hasPeers: seen.watches && this.#requesters > 1,
       pass: this.#pass,
@@ -95,7 +91,7 @@ function isOtherRow(before: Kept, after: Kept): boolean {
     a.pinnedKey !== b.pinnedKey ||
     a.watches !== b.watches ||
     (a.reportedAt === undefined) !== (b.reportedAt === undefined) ||
-    before.left !== after.left ||
+    (a.liveness?.left === true) !== (b.liveness?.left === true) ||
     before.isLate !== after.isLate ||
     before.hasPeers !== after.hasPeers
   );
@@ -105,7 +101,8 @@ function* lesserChanges(before: Kept, after: Kept): Generator<RollChange | undef
   const [a, b] = [before.seen, after.seen];
   if (a.reportedAt !== b.reportedAt || a.executions !== b.executions)
     yield { kind: 'figures', figures: rollFigures(b) };
-  const { heardAt } = after;
-  if (heardAt !== undefined && heardAt !== before.heardAt) yield { kind: 'heard', id: b.id, at: heardAt };
+  const heardAt = b.liveness?.lastSeenAt;
+  if (heardAt !== undefined && heardAt !== a.liveness?.lastSeenAt)
+    yield { kind: 'heard', id: b.id, at: heardAt };
   else yield undefined;
 }
