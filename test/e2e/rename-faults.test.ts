@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
+import type { Bucket, Connection } from '../../agent/transport/port.ts';
 import { earlierCommits, earlierProgram, whyNoEarlierProgram } from '../support/earlier-program.ts';
 import { eventually } from '../support/eventually.ts';
+import { connectAsRequester } from '../support/pinned-keys.ts';
 import type { Program } from '../support/program.ts';
 import { newFolder } from '../support/temporary.ts';
 import { type OneOfTwo, TwoRequesters } from '../support/two-requesters.ts';
@@ -19,7 +20,12 @@ const untilItIs = (at: OneOfTwo, id: string, state: string) =>
 
 describe('a rename while a requester is killed', () => {
   let two: TwoRequesters;
-  const kills = 5;
+  let connection: Connection | undefined;
+  let records: Bucket;
+  /** Called with the key of each record that is written. */
+  let onWritten: (key: string) => void = () => undefined;
+  /** After how many writes of a rename the requester is killed: of the copy, of the former record, of what is tidied up. */
+  const moments = [1, 2, 3, 0, 1];
 
   before(async () => {
     two = await TwoRequesters.start({
@@ -28,14 +34,25 @@ describe('a rename while a requester is killed', () => {
     });
     await two.cluster.agentOnDisk('n-0');
     await two.cluster.decide('n-0', 'approve');
+    connection = await connectAsRequester(two.cluster);
+    records = await (await connection.storage()).bucket({ name: 'node_v1', history: 1 });
+    await (await records.watch(({ key }) => onWritten(key))).ready;
   });
 
-  after(() => two?.release());
+  after(async () => {
+    await connection?.close(0);
+    await two?.release();
+  });
+
+  /** Returns whether the store has a copy under this id that is not tidied up. Nobody is shown one before it counts. */
+  const isUnderWay = async (newId: string): Promise<boolean> =>
+    /"Arrival"/.test(Buffer.from((await records.get(newId))?.value ?? '').toString());
 
   it('ends, or does not begin, and no reader ever sees both ids or none', async () => {
-    for (let round = 1, id = 'n-0'; round <= kills; round++) {
+    let id = 'n-0';
+    for (const [round, moment] of moments.entries()) {
       await untilItIs(two.one, id, 'APPROVED HEALTHY');
-      const newId = `n-${round}`;
+      const newId = `n-${round + 1}`;
       const { watcher, standby } = await two.roles();
       const seen = new Set<string>();
       let isOver = false;
@@ -45,17 +62,25 @@ describe('a rename while a requester is killed', () => {
           seen.add(ids.join(' and ') || 'none');
         }
       })();
+      const end = () => watcher.program?.kill();
+      const [from, to] = [id, newId];
+      let writes = 0;
+      onWritten = key => {
+        if ((key === from || key === to) && ++writes === moment) void end();
+      };
       const answer = rename(watcher, id, newId).catch(() => ({ status: 0 }));
-      // The moment is left to chance: any of them must do.
-      await pause(round * 4);
-      await watcher.program?.kill();
+      if (moment === 0) void end();
+      // One that has answered before it could be killed is killed now.
       const { status } = await answer;
+      await end();
       await standby.untilItWatches();
+      // Whoever watches brings a rename to its end some seconds after it was begun.
       await eventually('the rename has ended, or has not begun', async () => {
-        const kinds = (await standby.events()).flatMap(({ type, data }) =>
-          type.endsWith('.renamed') ? [data.newId ?? data.formerId] : [],
-        );
-        return kinds.filter(each => each === newId).length === kinds.filter(each => each === id).length;
+        if (await isUnderWay(newId)) return false;
+        const told = (await standby.events()).filter(({ type }) => type.endsWith('.renamed'));
+        const left = told.filter(({ subject, data }) => subject === id && data.newId === newId);
+        const come = told.filter(({ subject, data }) => subject === newId && data.formerId === id);
+        return left.length === come.length;
       });
       await watcher.start();
       isOver = true;

@@ -26,9 +26,10 @@ export async function packagedFor(target: Target, broker?: string): Promise<Buil
   const kept = await builtIn(root);
   if (kept) return kept;
   await mkdir(all, { recursive: true });
+  // Another test file may make the present one at the same time.
   for (const name of await readdir(all))
-    if (name.startsWith(`${target.name}-`) && !name.endsWith('.part'))
-      await rm(join(all, name), { recursive: true });
+    if (name.startsWith(`${target.name}-`) && !name.endsWith('.part') && join(all, name) !== root)
+      await rm(join(all, name), { recursive: true, force: true });
   const part = `${root}.${process.pid}.part`;
   const built = await build({ target, broker, fast: true, root: part });
   await writeFile(join(part, description), JSON.stringify(built).replaceAll(part, root));

@@ -7,7 +7,7 @@ import type { Cluster } from './cluster.ts';
 import { startConnection } from './open-connection.ts';
 import { newKey } from './raw-client.ts';
 
-/** Connects to a cluster's own broker with the requester's key, which may do everything. The caller closes it. */
+/** Connects to a cluster's broker with the requester's key, which may do everything. The caller closes it. */
 export async function connectAsRequester(cluster: Cluster): Promise<Connection> {
   const access = await loadBrokerAccess(join(cluster.folderOf('node-0'), 'requester'));
   const connection = startConnection(cluster.servers, { credentials: () => ({ key: access.requester }) });
