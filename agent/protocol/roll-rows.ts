@@ -1,8 +1,8 @@
 // Defines the live roll of the page: the events of `GET /api/v1/orchestrator/roll`, in their order, and the rows in them.
 //
 // The answer is a `text/event-stream`. First come one `roll`, some `nodes`, and `ready`. Then, at most once a second, what has
-// changed: `state`, `nodes`, `figures`, `heard` and `gone`. A comment comes when there is nothing else to say for a while. All
-// texts are as the nodes sent them, so whoever shows them takes them for text and nothing else. All times are in milliseconds
+// changed: `state`, `nodes`, `figures`, `heard` and `gone`; and the new events of the event stream: `following` once they come,
+// and then `events`. A comment comes when there is nothing else to say for a while. All texts are as the nodes sent them, so whoever shows them takes them for text and nothing else. All times are in milliseconds
 // since 1970, by the clock of the requester.
 import type { Health, Membership } from './node-state.ts';
 import type { LastingNote } from './note-text.ts';
@@ -22,6 +22,13 @@ export interface RollEvents {
   heard: RollHeard;
   /** The ids of nodes that are not on the roll any more. */
   gone: string[];
+  /**
+   * From here on, each new event of the event stream comes in `events`. Those before are read at `/events`. It comes again when
+   * events were left out, because they were too many or the stream could not be followed.
+   */
+  following: RollFollowing;
+  /** New events as `/events` tells them, each with its `cursor`. Some may have come before, or be among those read there. */
+  events: unknown[];
 }
 
 /** Says whom the page talks to, and what its reader may do. It is the first event of each answer. */
@@ -43,6 +50,11 @@ export interface RollHead extends RollState {
 export interface RollReady {
   /** Number of the rows that have come. */
   nodes: number;
+}
+
+export interface RollFollowing {
+  /** The present time. */
+  at: number;
 }
 
 export interface RollState {

@@ -15,6 +15,8 @@ export interface RollReading {
   head: RollHead | undefined;
   rows: Map<string, RollRow>;
   states: string[];
+  /** The events of the event stream. */
+  told: unknown[];
   isClosed: boolean;
 }
 
@@ -41,6 +43,7 @@ export async function readRoll(
     head: undefined,
     rows: new Map(),
     states: [],
+    told: [],
     isClosed: false,
   };
   response.once('close', () => {
@@ -73,6 +76,7 @@ function apply(reading: RollReading, block: string): void {
   for (const id of event.gone ?? []) reading.rows.delete(id);
   for (const figures of event.figures ?? []) change(reading, figures.id, figures);
   for (const [id, heardAt] of Object.entries(event.heard?.nodes ?? {})) change(reading, id, { heardAt });
+  reading.told.push(...(event.events ?? []));
   if (event.state) reading.states.push(event.state.state);
 }
 

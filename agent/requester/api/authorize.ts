@@ -2,6 +2,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import type { Context, MiddlewareHandler } from 'hono';
 import { systemClock } from '../../system/clock.ts';
+import { MusterError } from '../../system/errors.ts';
 import { limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Directory } from '../directory/directory.ts';
@@ -85,6 +86,27 @@ export function shownCaller({ directory, log }: Pick<AuthorizationOptions, 'dire
     refused(call);
     throw checked.kind === 'expired' ? expired(checked) : unknownToken();
   };
+}
+
+/**
+ * Returns a function that says whether the token that a call shows is as good as it was: false once it was revoked or has ended.
+ * Streams ask it for as long as they go on.
+ */
+export function untilRevoked(directory: Directory, call: Call): () => boolean {
+  const token = bearerOf(call.req.header('authorization'));
+  const isValid = () => token !== undefined && isGood(directory, token);
+  const wasValid = isValid();
+  return () => !wasValid || isValid();
+}
+
+// While the operators cannot be read, the requester stops, and then all streams end.
+function isGood(directory: Directory, token: string): boolean {
+  try {
+    return directory.operators.check(token).kind === 'valid';
+  } catch (error) {
+    if (error instanceof MusterError) return true;
+    throw error;
+  }
 }
 
 /** Returns the operator who makes a change, and its operation, for the routes. `claimed` is what the caller says of itself. */

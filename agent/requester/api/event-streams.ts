@@ -2,11 +2,11 @@
 import type { ServerResponse } from 'node:http';
 import type { EventCursor } from '../../protocol/event-cursor.ts';
 import { signOfLifeHeader } from '../../protocol/http.ts';
-import { parseJson } from '../../protocol/json.ts';
 import { systemClock } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import type { Directory } from '../directory/directory.ts';
+import { shownEvent } from '../events/shown-event.ts';
 import { RequestFault } from './problem.ts';
 
 export interface EventStreamsOptions {
@@ -46,10 +46,15 @@ export class EventStreams {
   }
 
   /**
-   * Answers a request on `response`. Resolves when the headers are sent. @throws RequestFault 429 when too many streams
-   * are open; MusterError as the directory does. When it throws, nothing was sent.
+   * Answers a request on `response`. Resolves when the headers are sent. A stream that goes on ends when `isAllowed` says that its
+   * reader may not read any more. @throws RequestFault 429 when too many streams are open; MusterError as the directory does.
+   * When it throws, nothing was sent.
    */
-  async serve(response: ServerResponse, { node, since, after, follow }: EventQuery): Promise<void> {
+  async serve(
+    response: ServerResponse,
+    { node, since, after, follow }: EventQuery,
+    isAllowed: () => boolean,
+  ): Promise<void> {
     if (this.#open.size >= this.#maxStreams) {
       throw new RequestFault(429, `${this.#maxStreams} streams of events are open already; close some`);
     }
@@ -62,7 +67,10 @@ export class EventStreams {
     response.setHeader('Connection', 'close');
     if (follow) response.setHeader(signOfLifeHeader, this.#signOfLifeMs);
     const room = roomIn(response, this.#maxWaitingBytes / 8);
+    // What is stored is read at once, so it is enough to ask before each new event and each sign of life.
+    let isNew = false;
     const work = this.#directory.follow({ node, since, after }, (event, cursor) => {
+      if (isNew && !isAllowed()) return void response.end();
       this.#send(response, event, cursor);
       return room();
     });
@@ -75,10 +83,15 @@ export class EventStreams {
     if (response.destroyed) return feed.stop();
     response.once('close', () => feed.stop());
     response.flushHeaders();
-    if (follow) return this.#giveSignsOfLife(response);
+    if (follow) this.#giveSignsOfLife(response, isAllowed);
     feed.ready.then(
-      () => response.end(),
-      () => response.destroy(),
+      () => {
+        isNew = true;
+        if (!follow) response.end();
+      },
+      () => {
+        if (!follow) response.destroy();
+      },
     );
   }
 
@@ -89,9 +102,10 @@ export class EventStreams {
 
   // A client takes a silent stream for one that hangs, and asks another requester. So an empty line comes while nothing
   // happens, but not while this requester hears nothing itself.
-  #giveSignsOfLife(response: ServerResponse): void {
+  #giveSignsOfLife(response: ServerResponse, isAllowed: () => boolean): void {
     const timer = setInterval(() => {
-      if (response.writableLength === 0 && !response.writableEnded && this.#directory.hearsEvents)
+      if (!isAllowed()) response.end();
+      else if (response.writableLength === 0 && !response.writableEnded && this.#directory.hearsEvents)
         response.write('\n');
     }, this.#signOfLifeMs);
     response.once('close', () => clearInterval(timer));
@@ -107,13 +121,9 @@ export class EventStreams {
     response.destroy();
   }
 
-  // Returns the event as one line of JSON, with its cursor. Anybody who may publish on the broker may have written the event, so
-  // it is parsed first.
   #line(event: Uint8Array, cursor: string): string | undefined {
     try {
-      const said = parseJson(event);
-      const isObject = typeof said === 'object' && said !== null && !Array.isArray(said);
-      return `${JSON.stringify(isObject ? { ...said, cursor } : said)}\n`;
+      return `${shownEvent(event, cursor)}\n`;
     } catch (err) {
       this.#limitedLog.warn('unreadable', { err }, 'a stored event cannot be read; it is skipped');
       return undefined;

@@ -3,12 +3,11 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import type { RollHead } from '../../protocol/roll-rows.ts';
 import { systemClock } from '../../system/clock.ts';
-import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
 import { version } from '../../system/version.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Caller } from '../operators/operator-table.ts';
-import { type ApiEnvironment, bearerOf, type Call, shownCaller } from './authorize.ts';
+import { type ApiEnvironment, shownCaller, untilRevoked } from './authorize.ts';
 import { type RollStreams, stateOf } from './roll-streams.ts';
 
 export interface RollRoutesOptions {
@@ -29,7 +28,7 @@ export function rollRoutes({ directory, rolls, log }: RollRoutesOptions): Hono<A
       response: call.env.outgoing,
       head,
       isPacked: /\bgzip\b/.test(call.req.header('accept-encoding') ?? ''),
-      isAllowed: () => !caller || isStillValid(directory, call),
+      isAllowed: untilRevoked(directory, call),
     });
     return RESPONSE_ALREADY_SENT;
   });
@@ -52,14 +51,4 @@ function headOf(directory: Directory, caller: Caller | undefined): RollHead {
     expiresAt: caller?.expires === undefined ? null : Date.parse(caller.expires),
     nodes: nodes?.total ?? 0,
   };
-}
-
-// While the operators cannot be read, the requester stops, and then all streams end.
-function isStillValid(directory: Directory, call: Call): boolean {
-  try {
-    return directory.operators.check(bearerOf(call.req.header('authorization')) ?? '').kind === 'valid';
-  } catch (error) {
-    if (error instanceof MusterError) return true;
-    throw error;
-  }
 }

@@ -54,6 +54,7 @@ export class RollStreams {
       clock: systemClock,
       log,
       seen: () => directory.seen(),
+      follow: (...wish) => directory.follow(...wish),
       state: () => stateOf(directory),
       intervalMs: options.rollIntervalMs,
       signOfLifeMs: options.signOfLifeMs,

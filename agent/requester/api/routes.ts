@@ -21,7 +21,7 @@ import { notFound } from '../roll/decisions.ts';
 import { type AgentRoutesOptions, agentRoutes, shownBuild } from './agent-routes.ts';
 import { answer, parameters } from './answer.ts';
 import { authorityRoutes } from './authority-routes.ts';
-import { type ApiEnvironment, actOf, authorization, type Call } from './authorize.ts';
+import { type ApiEnvironment, actOf, authorization, type Call, untilRevoked } from './authorize.ts';
 import { bacalhauClients, clientVersion, requestIdOf, requestIds } from './bacalhau-clients.ts';
 import { addBacalhauRoutes } from './bacalhau-routes.ts';
 import { callerWaits } from './caller-wait.ts';
@@ -156,7 +156,7 @@ export function apiRoutes({
   app.get('/api/v1/orchestrator/events', async call => {
     const query = eventQuery(parameters(call));
     if (call.req.method === 'HEAD') return call.body(null);
-    await events.serve(call.env.outgoing, query);
+    await events.serve(call.env.outgoing, query, untilRevoked(directory, call));
     return RESPONSE_ALREADY_SENT;
   });
 

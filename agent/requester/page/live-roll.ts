@@ -1,11 +1,13 @@
-// Sends the roll to all open pages: once whole to each, then what changes, at most once a second. While no page is open,
-// nothing is done.
+// Sends the roll to all open pages: once whole to each, then what changes and which events come, at most once a second. While no
+// page is open, nothing is done.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RollState } from '../../protocol/roll-rows.ts';
 import type { Clock } from '../../system/clock.ts';
 import { MusterError } from '../../system/errors.ts';
 import type { Log } from '../../system/log.ts';
+import type { Directory } from '../directory/directory.ts';
 import type { SeenNode } from '../directory/seen-node.ts';
+import { LiveEvents } from './live-events.ts';
 import { RollChanges } from './roll-changes.ts';
 import { pieceOf, type RollPiece, RollPieces, signOfLife } from './roll-pieces.ts';
 
@@ -20,6 +22,7 @@ export interface LiveRollOptions {
   log: Log;
   /** See Directory. */
   seen(): Iterable<SeenNode>;
+  follow: Directory['follow'];
   /** Returns the state of the requester. */
   state(): Omit<RollState, 'at'>;
   /** Time between two passes, in milliseconds. */
@@ -49,6 +52,7 @@ export class LiveRoll {
   readonly #intervalMs: number;
   readonly #signOfLifeMs: number;
   readonly #changes = new RollChanges();
+  readonly #events: LiveEvents;
   readonly #issues = new Set<Issue>();
   /** The pages that wait for the next issue. */
   readonly #newcomers = new Set<RollReader>();
@@ -59,6 +63,7 @@ export class LiveRoll {
 
   constructor(options: LiveRollOptions) {
     this.#options = options;
+    this.#events = new LiveEvents(options);
     this.#intervalMs = options.intervalMs ?? 1_000;
     this.#signOfLifeMs = options.signOfLifeMs ?? 5_000;
   }
@@ -104,6 +109,7 @@ export class LiveRoll {
       this.#endAll();
     } finally {
       this.#changes.clear();
+      this.#events.close();
       this.#isRunning = false;
     }
   }
@@ -120,6 +126,10 @@ export class LiveRoll {
       if (turn < nodesInOneTurn) continue;
       turn = 0;
       await nextTurn();
+    }
+    for (const change of this.#events.take()) {
+      const piece = pieces.add(change);
+      if (piece) this.#send(piece);
     }
     for (const piece of pieces.end()) this.#send(piece);
     const { clock } = this.#options;
@@ -148,6 +158,7 @@ export class LiveRoll {
     }
     for (const piece of pieces.end()) give(issue, piece, true);
     give(issue, pieceOf('ready', { nodes: rows }), true);
+    if (this.#events.isFollowing) give(issue, pieceOf('following', { at: clock.now().getTime() }), true);
   }
 
   #send(piece: RollPiece): void {

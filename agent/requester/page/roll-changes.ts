@@ -10,6 +10,9 @@ export type RollChange =
   | { kind: 'heard'; id: string; at: number }
   | { kind: 'gone'; id: string };
 
+/** What else pages are told: that from here on all new events come, and an event as JSON. */
+export type EventChange = { kind: 'following' } | { kind: 'event'; json: string };
+
 /** What the last pass saw of a node. */
 interface Kept {
   seen: SeenNode;

@@ -1,7 +1,7 @@
 // Writes the events of the live roll as pieces of a text/event-stream. A piece is made once, for all pages.
 import { constants, deflateRawSync } from 'node:zlib';
 import type { RollEvents } from '../../protocol/roll-rows.ts';
-import type { RollChange } from './roll-changes.ts';
+import type { EventChange, RollChange } from './roll-changes.ts';
 
 /** Length of an event in characters from which on the next row begins another one. */
 const fullLength = 56 * 1024;
@@ -42,7 +42,12 @@ const eventText = (name: keyof RollEvents, json: string): string => `event: ${na
 
 /** Collects changes and returns them in pieces. */
 export class RollPieces {
-  readonly #lists = { nodes: new List('nodes'), figures: new List('figures'), gone: new List('gone') };
+  readonly #lists = {
+    nodes: new List('nodes'),
+    figures: new List('figures'),
+    gone: new List('gone'),
+    events: new List('events'),
+  };
   #heard: Record<string, number> = Object.create(null);
   #heardLength = 0;
   readonly #at: number;
@@ -53,7 +58,7 @@ export class RollPieces {
   }
 
   /** Adds a change. Returns a piece that is full now, if there is one. */
-  add(change: RollChange): RollPiece | undefined {
+  add(change: RollChange | EventChange): RollPiece | undefined {
     switch (change.kind) {
       case 'row':
         return this.#lists.nodes.add(JSON.stringify(change.row));
@@ -61,6 +66,10 @@ export class RollPieces {
         return this.#lists.figures.add(JSON.stringify(change.figures));
       case 'gone':
         return this.#lists.gone.add(JSON.stringify(change.id));
+      case 'following':
+        return pieceOf('following', { at: this.#at });
+      case 'event':
+        return this.#lists.events.add(change.json);
       case 'heard':
         this.#heard[change.id] = change.at;
         this.#heardLength += change.id.length + timeLength;
@@ -82,12 +91,14 @@ export class RollPieces {
   }
 }
 
+type ListName = 'nodes' | 'figures' | 'gone' | 'events';
+
 class List {
-  readonly #name: 'nodes' | 'figures' | 'gone';
+  readonly #name: ListName;
   #items: string[] = [];
   #length = 0;
 
-  constructor(name: 'nodes' | 'figures' | 'gone') {
+  constructor(name: ListName) {
     this.#name = name;
   }
 

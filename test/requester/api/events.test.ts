@@ -7,6 +7,7 @@ import type { Api } from '../../../agent/requester/api/server.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FakeDirectory } from '../../support/fake-directory.ts';
+import { tokens } from '../../support/fake-operators.ts';
 import { requesterNode } from '../samples.ts';
 import { call, serve } from './api-fixture.ts';
 
@@ -28,8 +29,9 @@ function line(number: 1 | 2 | 3): string {
   return `${JSON.stringify({ id, cursor: `fake-${number}` })}\n`;
 }
 
-async function open(t: TestContext, api: Api, query: string): Promise<IncomingMessage> {
-  const sent = get({ host: '127.0.0.1', port: api.port, path: `${events}?${query}`, agent: false });
+async function open(t: TestContext, api: Api, query: string, token?: string): Promise<IncomingMessage> {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const sent = get({ host: '127.0.0.1', port: api.port, path: `${events}?${query}`, headers, agent: false });
   sent.on('error', () => undefined);
   t.after(() => sent.destroy());
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
@@ -97,6 +99,29 @@ test('with follow, the stream goes on with new events until the client closes it
   response.destroy();
   await eventually('the directory is let go', () => directory.followers.size === 0);
 });
+
+for (const [when, options] of [
+  ['the next event', {}],
+  ['the next sign of life', { signOfLifeMs: 20 }],
+] as const)
+  test(`a stream whose token is revoked ends at ${when}, and others go on`, async t => {
+    const directory = stored();
+    const api = await serve(t, directory, options);
+    const revoked = await open(t, api, 'follow=true', tokens.tester);
+    const other = await open(t, api, 'follow=true', tokens.reader);
+    const texts = { revoked: '', other: '' };
+    revoked.setEncoding('utf8').on('data', text => (texts.revoked += text));
+    other.setEncoding('utf8').on('data', text => (texts.other += text));
+    const all = line(1) + line(2) + line(3);
+    const events = (text: string) => text.replace(/^\n/gm, '');
+    await eventually('both have all', () => events(texts.revoked) === all && events(texts.other) === all);
+    directory.operators.records.delete('tester');
+    if (!('signOfLifeMs' in options)) directory.emit('node-1', '{"id":"new"}');
+    await once(revoked, 'end');
+    assert.equal(events(texts.revoked), all);
+    directory.emit('node-1', '{"id":"last"}');
+    await eventually('the other one goes on', () => texts.other.includes('"last"'));
+  });
 
 test('an event of any text is one line, or is left out', async t => {
   const directory = new FakeDirectory(requesterNode());

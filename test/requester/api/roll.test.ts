@@ -39,8 +39,8 @@ test('a page gets the roll, and then what changes', async t => {
   const page = await readRoll(t, api);
   assert.equal(page.response.headers['content-type'], 'text/event-stream; charset=utf-8');
   assert.equal(page.response.headers['cache-control'], 'no-store');
-  await eventually('all rows came', () => page.names.includes('ready'));
-  assert.deepEqual(page.names, ['roll', 'nodes', 'ready']);
+  await eventually('all rows came', () => page.names.includes('following'));
+  assert.deepEqual(page.names, ['roll', 'nodes', 'ready', 'following']);
   assert.deepEqual([...page.rows.keys()].sort(), ['node-0', 'node-1', 'node-2', 'node-3']);
   const { head } = page;
   assert.ok(head);
@@ -69,7 +69,7 @@ test('figures and signs of life come without the rest of the row', async t => {
   changed(directory, 'node-1', { liveness: liveness(1_000) });
   const api = await serve(t, directory, quick);
   const page = await readRoll(t, api);
-  await eventually('all rows came', () => page.names.includes('ready'));
+  await eventually('all rows came', () => page.names.includes('following'));
   assert.equal(page.rows.get('node-1')?.heardAt, 1_000);
   changed(directory, 'node-1', {
     liveness: liveness(2_000),
@@ -239,7 +239,30 @@ test('a quiet roll has signs of life', async t => {
   const api = await serve(t, cluster(), { ...quick, signOfLifeMs: 20 });
   const page = await readRoll(t, api);
   await eventually('some came', () => page.comments >= 3);
-  assert.deepEqual(page.names, ['roll', 'nodes', 'ready']);
+  assert.deepEqual(page.names, ['roll', 'nodes', 'ready', 'following']);
+});
+
+test('new events come to all pages by one reading of the stream, which ends with the last page', async t => {
+  const directory = cluster();
+  const api = await serve(t, directory, quick);
+  const pages = [await readRoll(t, api), await readRoll(t, api)];
+  await eventually('both are told', () => pages.every(({ names }) => names.includes('following')));
+  assert.equal(directory.followers.size, 1);
+  const emit = (text: string) => {
+    directory.events.push({ node: 'node-1', time: new Date(), text });
+    directory.emit('node-1', text);
+  };
+  emit('{"id":"node-1:1"}');
+  emit('no JSON');
+  emit('{"id":"\\u2028\\n\\n"}');
+  await eventually('all came', () => pages.every(({ told }) => told.length === 2));
+  for (const { told } of pages)
+    assert.deepEqual(told, [
+      { id: 'node-1:1', cursor: 'fake-1' },
+      { id: '\u2028\n\n', cursor: 'fake-3' },
+    ]);
+  for (const { response } of pages) response.destroy();
+  await eventually('the stream is let go', () => directory.followers.size === 0);
 });
 
 test('whatever a node says is one line of JSON, and comes as it was', async t => {
