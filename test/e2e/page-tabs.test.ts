@@ -13,7 +13,7 @@ describe('the tabs of a browser', { skip: withoutBrowser }, () => {
   before(async () => {
     [cluster, browser] = await Promise.all([Cluster.create(), Browser.start()]);
     await cluster.requester();
-    await Promise.all([cluster.agent('n-1'), cluster.agent('n-2')]);
+    await Promise.all(['n-1', 'n-2', 'n-3'].map(id => cluster.agent(id)));
     address = `http://127.0.0.1:${cluster.apiPort}/`;
   });
   after(async () => {
@@ -35,19 +35,35 @@ describe('the tabs of a browser', { skip: withoutBrowser }, () => {
     return made.trim();
   };
 
-  it('may be more than a browser has connections, and each is live when it is looked at', async () => {
+  it('may be more than a browser has connections: those that are too many say so, and each can ask', async () => {
     await browser.withPage(address, async first => {
-      await row(first, 'n-1').waitFor();
-      await see(first, false);
-      for (let tab = 2; tab <= 4; tab++) {
+      await row(first, 'n-3').waitFor();
+      const others: Page[] = [];
+      for (let tab = 2; tab <= 5; tab++) {
         const page = await first.context().newPage();
-        await page.goto(`${address}#/node/n-1`);
-        await page.getByText('n-1 is PENDING').first().waitFor();
-        await see(page, false);
+        await page.goto(`${address}#/node/n-3`);
+        await page.getByText('n-3 is PENDING').first().waitFor();
+        await page.getByRole('banner').getByText('live').waitFor();
+        others.push(page);
       }
+      const last = await first.context().newPage();
+      await last.goto(address);
+      await last.getByRole('alert').getByText('has no more connections to the requester').waitFor();
+      // All that are live show what happens, and can ask why.
+      await cluster.decide('n-3', 'approve');
+      await row(first, 'n-3').locator('.tag', { hasText: 'approved' }).waitFor();
+      for (const page of others) {
+        await page.getByText('n-3 is APPROVED').first().waitFor();
+        await page.locator('.timeline .kind', { hasText: 'approved' }).waitFor();
+      }
+      await see(first, false);
+      await row(last, 'n-3').locator('.tag', { hasText: 'approved' }).waitFor();
+      // A window that is closed leaves its place.
+      await others[0]?.close();
       await see(first, true);
       await cluster.decide('n-2', 'approve');
-      await row(first, 'n-2').locator('.tag', { hasText: 'approved' }).waitFor();
+      for (const page of [first, last])
+        await row(page, 'n-2').locator('.tag', { hasText: 'approved' }).waitFor();
     });
   });
 

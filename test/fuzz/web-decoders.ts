@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { eventTexts } from '../../agent/protocol/event-texts.ts';
 import { readLabels } from '../../agent/web/decide/label-text.ts';
-import { type PageEvent, readPageEvent } from '../../agent/web/events/page-event.ts';
+import { type PageEvent, readEventLine } from '../../agent/web/events/page-event.ts';
 import { EventReader, type StreamEvent } from '../../agent/web/feed/event-reader.ts';
 import { readChoice } from '../../agent/web/roll/choice.ts';
 import { type Place, readPlace } from '../../agent/web/shell/address.ts';
@@ -44,7 +44,7 @@ export const webDecoders: readonly Decoder[] = [
         },
       ),
     }),
-    read: input => readPageEvent(String(input)),
+    read: input => readEventLine(String(input)),
     check: value => {
       const { kind, change, details } = eventTexts(value as PageEvent);
       for (const each of [kind, change, ...details]) assert.equal(typeof each, 'string');

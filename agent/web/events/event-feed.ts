@@ -1,84 +1,136 @@
-// Follows the events of the requester for as long as a view shows them, and asks again when the connection is lost.
-import { tokenHeaders } from '../feed/session.ts';
+// Keeps the events that a view shows complete: those that are stored are asked for, and new ones come with the live roll. After
+// each gap it asks again, for those after the last one that it has.
+import { readEventCursor } from '../../protocol/event-cursor.ts';
 import { linesOf } from './event-lines.ts';
-import { type PageEvent, readPageEvent } from './page-event.ts';
+import { type PageEvent, readEventLine, readPageEvent } from './page-event.ts';
 
-export interface EventQuery {
+export interface EventFeedOptions {
   /** The id of the node whose events are wanted; all nodes and the requesters by default. */
   node?: string;
-  /** The time of the oldest event that is wanted; all that are kept by default. */
-  since?: Date;
-}
-
-export interface EventFeedOptions extends EventQuery {
-  /** Ends it. */
-  signal: AbortSignal;
-  /** Takes each event, in their order. */
-  onEvent(event: PageEvent): void;
-  /** Says why no events come now; empty when they come. */
+  /** Returns the time of the oldest event that is wanted; all that are kept by default. */
+  since?(): Date;
+  /** Asks for stored events, and rejects when nobody answers. */
+  open(query: URLSearchParams, signal: AbortSignal): Promise<Response>;
+  /** Takes events, each once and in their order. */
+  onEvents(events: readonly PageEvent[]): void;
+  /** Is told that the events so far belong to an earlier stream, or that some after them are not kept any more. */
+  onLost(): void;
+  /** Says why events are missing; empty when none are. */
   onFault(fault: string): void;
+  /** Calls `fn` after a time in milliseconds, and returns how to prevent it. */
+  after(delayMs: number, fn: () => void): () => void;
 }
-
-/** The requester will never answer this question, because it is about no node that there can be. */
-class FinalRefusal extends Error {}
 
 /** Time until the next try, in milliseconds. */
 const retryMs = 3_000;
+/** Number of the new events that wait until the stored ones have come. */
+const mostWaiting = 2_000;
 
-/** Asks for the events until `signal` ends it. It never throws. */
-export async function followEvents(options: EventFeedOptions): Promise<void> {
-  const { signal } = options;
-  let cursor = '';
-  while (!signal.aborted) {
-    try {
-      for await (const event of eventsAfter(cursor, options)) {
-        if (signal.aborted) return;
-        cursor = event.cursor || cursor;
-        options.onEvent(event);
-      }
-      options.onFault('the requester ended the connection; trying again');
-    } catch (error) {
-      if (signal.aborted) return;
-      const reason = error instanceof Error ? error.message : String(error);
-      const isFinal = error instanceof FinalRefusal;
-      options.onFault(isFinal ? reason : `${reason}; trying again`);
-      if (isFinal) return;
+export class EventFeed {
+  readonly #options: EventFeedOptions;
+  #cursor = '';
+  #waiting: PageEvent[] = [];
+  /** What is asked for, or will be asked for again; undefined while nothing is missing. */
+  #run: AbortController | undefined;
+  #forget: () => void = () => undefined;
+
+  constructor(options: EventFeedOptions) {
+    this.#options = options;
+  }
+
+  /** Asks for the events after the last one that it has. */
+  start(): void {
+    this.stop();
+    const run = new AbortController();
+    this.#run = run;
+    this.#read(run).then(
+      () => this.#onRead(run),
+      (error: unknown) => this.#onFailure(run, error),
+    );
+  }
+
+  stop(): void {
+    this.#forget();
+    this.#run?.abort();
+    this.#run = undefined;
+  }
+
+  /** Takes new events, which may be among the stored ones too. */
+  take(events: readonly unknown[]): void {
+    const read = events.flatMap(event => readPageEvent(event) ?? []);
+    if (!this.#run) this.#tell(read);
+    else this.#waiting = [...this.#waiting, ...read].slice(-mostWaiting);
+  }
+
+  async #read(run: AbortController): Promise<void> {
+    const { node, since, open } = this.#options;
+    const query = new URLSearchParams();
+    if (node) query.set('node', node);
+    if (this.#cursor) query.set('after', this.#cursor);
+    else if (since) query.set('since', since().toISOString());
+    const response = await open(query, run.signal);
+    // Nothing is known of a node of this id, or only of some whose ids begin so.
+    if (response.status === 404 || response.status === 409) return;
+    if (!response.ok || !response.body) throw new Refusal(response.status, await messageIn(response));
+    for await (const line of linesOf(response.body)) {
+      if (run.signal.aborted) return;
+      const event = readEventLine(line);
+      if (event) this.#tell([event]);
     }
-    await pause(retryMs, signal);
+  }
+
+  #onRead(run: AbortController): void {
+    if (this.#run !== run) return;
+    this.#run = undefined;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#tell(waiting);
+    this.#options.onFault('');
+  }
+
+  #onFailure(run: AbortController, error: unknown): void {
+    if (this.#run !== run) return;
+    const { onFault, onLost, after } = this.#options;
+    if (error instanceof Refusal && error.status === 410 && this.#cursor) {
+      this.#cursor = '';
+      onLost();
+      return this.start();
+    }
+    const reason = error instanceof Error ? error.message : String(error);
+    // The requester will never answer a question about no node that there can be.
+    const isFinal = error instanceof Refusal && error.status === 400;
+    onFault(isFinal ? reason : `${reason}; trying again`);
+    if (!isFinal) this.#forget = after(retryMs, () => this.start());
+  }
+
+  #tell(events: readonly PageEvent[]): void {
+    const { node, onEvents } = this.#options;
+    const told = events.filter(event => {
+      if ((node && event.subject !== node) || !isAfter(event.cursor, this.#cursor)) return false;
+      this.#cursor = event.cursor || this.#cursor;
+      return true;
+    });
+    if (told.length > 0) onEvents(told);
   }
 }
 
-async function* eventsAfter(cursor: string, options: EventFeedOptions): AsyncGenerator<PageEvent> {
-  const { node, since, signal, onFault } = options;
-  const query = new URLSearchParams({ follow: 'true' });
-  if (node) query.set('node', node);
-  if (cursor) query.set('after', cursor);
-  else if (since) query.set('since', since.toISOString());
-  const response = await fetch(`/api/v1/orchestrator/events?${query}`, { headers: tokenHeaders(), signal });
-  if (response.status === 400) throw new FinalRefusal(await refusalOf(response));
-  if (!response.ok || !response.body) throw new Error(await refusalOf(response));
-  onFault('');
-  for await (const line of linesOf(response.body)) {
-    const event = readPageEvent(line);
-    if (event) yield event;
+class Refusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
   }
 }
 
-async function refusalOf(response: Response): Promise<string> {
+/** Whether an event comes after the last one. An event of another stream does, and so does one whose place nobody knows. */
+function isAfter(text: string, lastText: string): boolean {
+  const [cursor, last] = [readEventCursor(text), readEventCursor(lastText)];
+  if (!cursor || !last || cursor.life !== last.life) return true;
+  return cursor.sequence > last.sequence;
+}
+
+async function messageIn(response: Response): Promise<string> {
   const { Message } = (await response.json().catch(() => ({}))) as { Message?: unknown };
   return typeof Message === 'string' ? Message : `the requester answers ${response.status}`;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }

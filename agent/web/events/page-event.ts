@@ -18,8 +18,11 @@ const maxTextLength = 1024;
 const maxLabels = 64;
 
 /** Returns the event of a line; undefined when the line has none. */
-export function readPageEvent(line: string): PageEvent | undefined {
-  const said = membersOf(parsed(line));
+export const readEventLine = (line: string): PageEvent | undefined => readPageEvent(parsed(line));
+
+/** Returns the event that is told; undefined when it is none. */
+export function readPageEvent(told: unknown): PageEvent | undefined {
+  const said = membersOf(told);
   const { type, time, subject, cursor } = said;
   if (typeof type !== 'string' || typeof subject !== 'string') return undefined;
   if (typeof time !== 'string' || Number.isNaN(Date.parse(time))) return undefined;

@@ -4,15 +4,19 @@
 import { plainDirection } from '../../system/plain-direction.ts';
 import { EventReader } from './event-reader.ts';
 
-/** What the connection does. `refused` says why the requester does not answer this reader; nothing is tried again then. */
+/** What the connection does. It is `crowded` while other windows have all places, and `refused` says why the requester does not answer this reader; nothing is tried again then. */
 export type FeedState =
   | { readonly kind: 'connecting' }
   | { readonly kind: 'live' }
   | { readonly kind: 'lost'; readonly reason: string }
+  | { readonly kind: 'crowded' }
   | { readonly kind: 'refused'; readonly reason: string; readonly hint: string };
 
+/** Other windows of the browser have all places in which the roll can be read. */
+export class NoPlace extends Error {}
+
 export interface RollFeedOptions {
-  /** Asks for the stream, and rejects when nobody answers. */
+  /** Asks for the stream. Rejects when nobody answers, and with NoPlace when other windows have all places. */
   open(signal: AbortSignal): Promise<Response>;
   /** Takes an event of the stream. */
   onEvent(name: string, data: unknown): void;
@@ -23,12 +27,15 @@ export interface RollFeedOptions {
 
 /** The times until the next try, in milliseconds. */
 const delaysMs = [500, 1000, 2000, 4000, 8000];
+/** The time until a window looks again whether there is a place, in milliseconds. */
+const crowdedMs = 1500;
 /** A stream is lost when nothing comes for so long. The requester sends a sign of life every few seconds. */
 const silenceMs = 20_000;
 
 export class RollFeed {
   readonly #options: RollFeedOptions;
   #failures = 0;
+  #isCrowded = false;
   #run: AbortController | undefined;
   #forget: () => void = () => undefined;
 
@@ -40,6 +47,7 @@ export class RollFeed {
   start(): void {
     this.stop();
     this.#failures = 0;
+    this.#isCrowded = false;
     this.#connect();
   }
 
@@ -59,10 +67,14 @@ export class RollFeed {
   #connect(): void {
     const run = new AbortController();
     this.#run = run;
-    if (this.#failures === 0) this.#options.onState({ kind: 'connecting' });
+    if (this.#failures === 0 && !this.#isCrowded) this.#options.onState({ kind: 'connecting' });
     this.#read(run).then(
       end => this.#onEnd(run, end),
-      (error: unknown) => this.#onEnd(run, { kind: 'lost', reason: reasonOf(error) }),
+      (error: unknown) =>
+        this.#onEnd(
+          run,
+          error instanceof NoPlace ? { kind: 'crowded' } : { kind: 'lost', reason: reasonOf(error) },
+        ),
     );
   }
 
@@ -112,8 +124,9 @@ export class RollFeed {
     run.abort();
     this.#options.onState(state);
     if (state.kind === 'refused') return;
-    const delayMs = delaysMs[Math.min(this.#failures, delaysMs.length - 1)] ?? 0;
-    this.#failures++;
+    this.#isCrowded = state.kind === 'crowded';
+    const delayMs = this.#isCrowded ? crowdedMs : (delaysMs[Math.min(this.#failures, delaysMs.length - 1)] ?? 0);
+    if (!this.#isCrowded) this.#failures++;
     // Not all pages ask in the same moment when a requester is back.
     this.#forget = this.#options.after(delayMs * (0.75 + Math.random() / 2), () => this.#connect());
   }

@@ -2,6 +2,9 @@
 // so nothing vanishes from the page when the requester is started again.
 import type { RollEvents, RollHead, RollRow, RollState } from '../../protocol/roll-rows.ts';
 
+/** The events that say something of rows or of the requester. */
+type Taken = Omit<RollEvents, 'following' | 'events'>;
+
 export class RollStore {
   readonly #rows = new Map<string, RollRow>();
   readonly #onChange: () => void;
@@ -37,13 +40,13 @@ export class RollStore {
 
   /** Takes an event. An event of another name is left out, because a later version may send it. */
   take(name: string, data: unknown): void {
-    const take = this.#takers[name as keyof RollEvents] as ((value: unknown) => void) | undefined;
+    const take = this.#takers[name as keyof Taken] as ((value: unknown) => void) | undefined;
     if (!take || !Object.hasOwn(this.#takers, name)) return;
     take(data);
     this.#onChange();
   }
 
-  readonly #takers: { readonly [Name in keyof RollEvents]: (value: RollEvents[Name]) => void } = {
+  readonly #takers: { readonly [Name in keyof Taken]: (value: Taken[Name]) => void } = {
     roll: head => {
       this.#head = head;
       this.#coming = new Set();

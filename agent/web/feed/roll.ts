@@ -1,7 +1,9 @@
 // The live roll of this page: its rows, who reads it, and the state of the connection, as signals for the views. However many
 // events come, the views are told at most once for each frame that the browser draws.
 import { computed, effect, signal } from '@preact/signals';
-import { type FeedState, RollFeed } from './roll-feed.ts';
+import { takeNewEvents } from './new-events.ts';
+import { takePlace } from './place-of-window.ts';
+import { type FeedState, NoPlace, RollFeed } from './roll-feed.ts';
 import { RollStore } from './roll-store.ts';
 import { token, tokenHeaders } from './session.ts';
 import { isWatched } from './watched.ts';
@@ -44,8 +46,14 @@ export function requesterNow(): number {
 }
 
 const feed = new RollFeed({
-  open: signal => fetch('/api/v1/orchestrator/roll', { headers: tokenHeaders(), signal }),
-  onEvent: (name, data) => store.take(name, data),
+  open: async signal => {
+    if (!(await takePlace(signal))) throw new NoPlace();
+    return fetch('/api/v1/orchestrator/roll', { headers: tokenHeaders(), signal });
+  },
+  onEvent: (name, data) => {
+    store.take(name, data);
+    takeNewEvents(name, data);
+  },
   onState: state => {
     feedState.value = state;
   },

@@ -1,5 +1,5 @@
 // Says whether somebody may look at the page. A browser gives all tabs of a requester six connections together, and a stream keeps
-// one for as long as it is read. So tabs that nobody sees read no streams; else the seventh tab, or a decision, would wait for ever.
+// one for as long as it is read. So tabs that nobody sees read no stream, and leave their place to others.
 import { signal } from '@preact/signals';
 
 /** Time for which a tab that was left goes on, because its reader may be back at once, in milliseconds. */

@@ -36,11 +36,12 @@ export function Header({ onHelp }: { onHelp(): void }) {
   );
 }
 
-const dots = { live: 'good', connecting: 'none', lost: 'bad', refused: 'bad' } as const;
+const dots = { live: 'good', connecting: 'none', lost: 'bad', crowded: 'bad', refused: 'bad' } as const;
 const words = {
   live: 'live',
   connecting: 'connecting',
   lost: 'not connected',
+  crowded: 'too many windows',
   refused: 'not signed in',
 } as const;
 

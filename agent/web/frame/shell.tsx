@@ -1,5 +1,6 @@
 // The frame around every view: the header, what the connection does, and the view that the address names.
 import { useState } from 'preact/hooks';
+import { mostWindows } from '../feed/place-of-window.ts';
 import { feedState, head } from '../feed/roll.ts';
 import { useKeys } from '../shell/keys.ts';
 import { place } from '../shell/place.ts';
@@ -47,6 +48,13 @@ function ConnectionLine() {
       <p class="line fault" role="alert">
         The requester does not answer, trying again. {head.value && 'What you see is how it was before.'}{' '}
         <span class="dim">({state.reason})</span>
+      </p>
+    );
+  if (state.kind === 'crowded')
+    return (
+      <p class="line warning" role="alert">
+        This browser shows the page in {mostWindows} other windows, and has no more connections to the
+        requester. Close or hide one of them. {head.value && 'What you see is how it was before.'}
       </p>
     );
   if (state.kind === 'live' && requesterState !== 'ready')

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { eventTexts } from '../../../agent/protocol/event-texts.ts';
 import { linesOf } from '../../../agent/web/events/event-lines.ts';
-import { readPageEvent } from '../../../agent/web/events/page-event.ts';
+import { readEventLine } from '../../../agent/web/events/page-event.ts';
 
 const event = {
   specversion: '1.0',
@@ -24,7 +24,7 @@ const event = {
 };
 
 test('an event is told in the words of the command', () => {
-  const read = readPageEvent(JSON.stringify(event));
+  const read = readEventLine(JSON.stringify(event));
   assert.ok(read);
   assert.deepEqual([read.subject, read.cursor, read.time], ['n-1', 'c7', event.time]);
   assert.deepEqual(eventTexts(read), {
@@ -36,7 +36,7 @@ test('an event is told in the words of the command', () => {
 
 test('a line without an event has none', () => {
   for (const line of ['', '7', 'null', '[]', '{', '{"type":1}', '{"type":"a","subject":"b","time":"soon"}'])
-    assert.equal(readPageEvent(line), undefined, line);
+    assert.equal(readEventLine(line), undefined, line);
 });
 
 test('whatever stands in the members of an event, it can be told', () => {
@@ -55,7 +55,7 @@ test('whatever stands in the members of an event, it can be told', () => {
   const data = fc.record(Object.fromEntries(members.map(name => [name, anything])), { requiredKeys: [] });
   fc.assert(
     fc.property(fc.oneof(data, anything), said => {
-      const read = readPageEvent(JSON.stringify({ ...event, data: said }));
+      const read = readEventLine(JSON.stringify({ ...event, data: said }));
       assert.ok(read);
       const { kind, change, details } = eventTexts(read);
       for (const text of [kind, change, ...details]) assert.equal(typeof text, 'string');
@@ -70,7 +70,7 @@ test('lines come whole, wherever the stream is cut', async () => {
     fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 90 })), async sizes => {
       const lines = await Array.fromAsync(linesOf(streamOf(bytes, sizes)));
       assert.deepEqual(
-        lines.map(line => readPageEvent(line)?.subject),
+        lines.map(line => readEventLine(line)?.subject),
         ['n-1', 'ü-2'],
       );
     }),
@@ -99,6 +99,6 @@ function streamOf(bytes: Uint8Array, sizes: number[]): ReadableStream<Uint8Array
 }
 
 test('no reason turns around what stands beside it', () => {
-  const read = readPageEvent(JSON.stringify({ ...event, data: { ...event.data, reason: 'a\u202eb' } }));
+  const read = readEventLine(JSON.stringify({ ...event, data: { ...event.data, reason: 'a\u202eb' } }));
   assert.equal(read?.data.reason, 'a\ufffdb');
 });

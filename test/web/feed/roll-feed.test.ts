@@ -1,7 +1,7 @@
 // The live roll is asked for again for as long as the page is open, except where its reader is not let in.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type FeedState, RollFeed } from '../../../agent/web/feed/roll-feed.ts';
+import { type FeedState, NoPlace, RollFeed } from '../../../agent/web/feed/roll-feed.ts';
 import { eventually } from '../../support/eventually.ts';
 
 interface Delay {
@@ -157,6 +157,23 @@ test('another start ends the answer that is read, and nothing of it counts any m
   assert.deepEqual(
     tested.states.map(({ kind }) => kind),
     ['connecting', 'live', 'connecting', 'live'],
+  );
+  tested.feed.stop();
+});
+
+test('while other windows have all places, it looks again soon, and says so once', async () => {
+  const tested = new TestedFeed();
+  const { answer } = openAnswer(roll);
+  tested.answers = [new NoPlace(), new NoPlace(), new NoPlace(), answer];
+  tested.feed.start();
+  for (let tries = 1; tries <= 3; tries++) {
+    await eventually('it waits', () => tested.states.filter(({ kind }) => kind === 'crowded').length === tries);
+    assert.ok(tested.passDelay() < 2_000);
+  }
+  await tested.state('live');
+  assert.deepEqual(
+    tested.states.map(({ kind }) => kind),
+    ['connecting', 'crowded', 'crowded', 'crowded', 'live'],
   );
   tested.feed.stop();
 });
