@@ -93,6 +93,19 @@ describe('the tabs of a browser', { skip: withoutBrowser }, () => {
     );
   });
 
+  it('a node that is not there is said to be missing once, and shown when it comes', async () => {
+    await browser.withPage(`${address}#/node/n-4`, async page => {
+      await page.getByText('This node is not on the roll, and no event of it is kept.').waitFor();
+      assert.equal(await page.getByText(/trying again|not found/).count(), 0);
+      await page.getByRole('link', { name: 'Search the nodes for this id' }).click();
+      await page.waitForURL(/search=n-4/);
+      await page.goBack();
+      await cluster.agent('n-4');
+      await page.getByText('n-4 is PENDING').first().waitFor();
+      await page.locator('.timeline .kind', { hasText: 'registered' }).waitFor();
+    });
+  });
+
   it('what is to be done about a node is not shown for the next one', async () => {
     await browser.withPage(`${address}#/node/n-1`, async page => {
       await page.getByText('muster node reject n-1').waitFor();

@@ -3,6 +3,7 @@ import { sizeText } from '../../protocol/unit-text.ts';
 import { second, store } from '../feed/roll.ts';
 import { Bar } from '../roll/bar.tsx';
 import { fragmentOf } from '../shell/address.ts';
+import { Part } from '../shell/part.tsx';
 import { type Census, takeCensus } from './census.ts';
 
 const approvals = ['PENDING', 'APPROVED', 'REJECTED'];
@@ -14,8 +15,7 @@ export function CensusPart() {
   if (!store.isReady) return <p class="dim">Waiting for the roll.</p>;
   const census = takeCensus(store.rows.values());
   return (
-    <section aria-labelledby="census">
-      <h2 id="census">{census.nodes === 1 ? '1 node' : `${census.nodes} nodes`}</h2>
+    <Part id="census" title={census.nodes === 1 ? '1 node' : `${census.nodes} nodes`}>
       <StateTable census={census} />
       <Capacity census={census} />
       {census.notes.length > 0 && (
@@ -37,7 +37,7 @@ export function CensusPart() {
           </div>
         ))}
       </dl>
-    </section>
+    </Part>
   );
 }
 

@@ -9,6 +9,7 @@ import { useAnswer } from '../feed/use-answer.ts';
 import { announce } from '../shell/announce.ts';
 import { CommandLine } from '../shell/command-line.tsx';
 import { Dialog } from '../shell/dialog.tsx';
+import { Part } from '../shell/part.tsx';
 import { Ago } from '../shell/time.tsx';
 import { NewCode } from './new-code.tsx';
 
@@ -26,9 +27,7 @@ export function CodesPart() {
     version.value++;
   };
   return (
-    <section aria-labelledby="codes">
-      <h2 id="codes">Join codes</h2>
-      {fault && <p class="fault-text">{[fault.message, fault.hint].filter(Boolean).join('. ')}</p>}
+    <Part id="codes" title="Join codes" fault={fault}>
       {value && <CodeTable codes={value.JoinCodes} mayDecide={mayDecide} onRevoked={() => version.value++} />}
       {mayDecide ? (
         <button
@@ -58,7 +57,7 @@ export function CodesPart() {
           }}
         />
       )}
-    </section>
+    </Part>
   );
 }
 

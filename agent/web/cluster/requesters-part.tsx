@@ -3,15 +3,14 @@ import { endsSoon, endText } from '../../protocol/certificate-end.ts';
 import { durationText } from '../../protocol/unit-text.ts';
 import { head, requesterNow, second } from '../feed/roll.ts';
 import type { Answer } from '../feed/use-answer.ts';
+import { Part } from '../shell/part.tsx';
 import type { ClusterStatus, PeerStatus, StoredStream } from './cluster-status.ts';
 
 export function RequestersPart({ answer: { value, fault } }: { answer: Answer<ClusterStatus> }) {
   return (
-    <section aria-labelledby="requesters">
-      <h2 id="requesters">Requesters</h2>
-      {fault && <p class="fault-text">{[fault.message, fault.hint].filter(Boolean).join('. ')}</p>}
+    <Part id="requesters" title="Requesters" fault={fault}>
       {value && <Status status={value} />}
-    </section>
+    </Part>
   );
 }
 

@@ -89,7 +89,7 @@ function Chosen({ rows }: { rows: readonly RollRow[] }) {
       {rows.slice(0, maxShown).map((row, index) => (
         <li key={row.id}>
           <b>{row.id}</b> <span class="dim">{row.host !== row.id && row.host}</span>{' '}
-          <span class="dim">{row.approval.toLowerCase()}</span>
+          <span class="dim">{row.approval}</span>
           {row.approval === 'PENDING' && (
             <div>
               {row.address && `at ${row.address}, `}

@@ -3,6 +3,7 @@
 import type { DecisionAction, DecisionBody } from '../../protocol/http.ts';
 import { type LabelChange, labelWords } from '../../protocol/label.ts';
 import type { RollCordon, RollRow } from '../../protocol/roll-rows.ts';
+import { isAsItWas } from '../../system/plain-direction.ts';
 import { shellLine } from '../../system/shell-word.ts';
 
 export const actions = ['approve', 'reject', 'cordon', 'uncordon', 'drain', 'label', 'delete'] as const;
@@ -194,14 +195,30 @@ export function takeBack({ row, action, wish, operation }: Done, now: number): D
     case 'drain':
       return row.cordon ? undefined : of('uncordon');
     case 'uncordon':
-      // A cordon that would have ended by now does not come back.
-      if (!row.cordon || (row.cordon.until ?? now + 1) <= now) return undefined;
-      return of(...cordonAgain(row.cordon, now));
-    case 'label':
-      return of('label', { Labels: givenLabels(row, wish.labels) });
+      return row.cordon && canComeBack(row.cordon, row, now)
+        ? of(...cordonAgain(row.cordon, now))
+        : undefined;
+    case 'label': {
+      const Labels = givenLabels(row, wish.labels);
+      return Object.values(Labels).every(value => isAsItWas(value ?? ''))
+        ? of('label', { Labels })
+        : undefined;
+    }
     case 'delete':
       return { id: row.id, body: bodyOf('undelete', '') };
   }
+}
+
+/** A cordon comes back whole or not at all: not when its end or its deadline is over, and not where a node cannot be drained. */
+function canComeBack(
+  { reason, drain, until, deadline }: RollCordon,
+  { approval }: RollRow,
+  now: number,
+): boolean {
+  const ends = until ?? Number.POSITIVE_INFINITY;
+  if (ends <= now || !isAsItWas(reason)) return false;
+  if (!drain) return true;
+  return approval !== 'REJECTED' && (deadline === null || (deadline > now && deadline <= ends));
 }
 
 /** A cordon ends when it would have ended, and its work should be over when it should have been. */

@@ -3,7 +3,7 @@ import type { RollRow } from '../../protocol/roll-rows.ts';
 import { requesterNow } from '../feed/roll.ts';
 import { announce } from '../shell/announce.ts';
 import { carryOut, type Outcome } from './carry-out.ts';
-import { type Action, deeds, takeBack, type Wish } from './deeds.ts';
+import { type Action, type Decision, deeds, takeBack, type Wish } from './deeds.ts';
 
 export interface Decided {
   readonly action: Action;
@@ -33,13 +33,18 @@ export function tellOutcomes({ action, rows, wish, outcomes }: Decided): void {
             undo: {
               // A node that waited for approval cannot be made to wait again.
               title: action === 'approve' ? 'Undo: reject' : 'Undo',
-              act: () => void carryOut(backs()).then(undone => tellUndone(deeds[action].undone, undone)),
+              act: () => void undo(backs(), deeds[action].undone),
             },
           }
         : {}),
     });
   }
   tellFaults(deeds[action].done, failed);
+}
+
+async function undo(decisions: readonly Decision[], what: string): Promise<void> {
+  if (decisions.length > 0) return tellUndone(what, await carryOut(decisions));
+  announce({ text: 'Nothing can be taken back any more: its time is over', isFault: false, more: [] });
 }
 
 function tellUndone(what: string, outcomes: readonly Outcome[]): void {

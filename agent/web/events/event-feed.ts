@@ -91,16 +91,19 @@ export class EventFeed {
   #onFailure(run: AbortController, error: unknown): void {
     if (this.#run !== run) return;
     const { onFault, onLost, after } = this.#options;
-    if (error instanceof Refusal && error.status === 410 && this.#cursor) {
+    const status = error instanceof Refusal ? error.status : undefined;
+    const reason = error instanceof Error ? error.message : String(error);
+    if (status === 410 && this.#cursor) {
       this.#cursor = '';
       onLost();
-      return this.start();
+      this.start();
+    } else if (status === 400) {
+      // The requester will never answer a question about no node that there can be.
+      onFault(reason);
+    } else {
+      onFault(`${reason}; trying again`);
+      this.#forget = after(retryMs, () => this.start());
     }
-    const reason = error instanceof Error ? error.message : String(error);
-    // The requester will never answer a question about no node that there can be.
-    const isFinal = error instanceof Refusal && error.status === 400;
-    onFault(isFinal ? reason : `${reason}; trying again`);
-    if (!isFinal) this.#forget = after(retryMs, () => this.start());
   }
 
   #tell(events: readonly PageEvent[]): void {

@@ -125,7 +125,9 @@ export class RollFeed {
     this.#options.onState(state);
     if (state.kind === 'refused') return;
     this.#isCrowded = state.kind === 'crowded';
-    const delayMs = this.#isCrowded ? crowdedMs : (delaysMs[Math.min(this.#failures, delaysMs.length - 1)] ?? 0);
+    const delayMs = this.#isCrowded
+      ? crowdedMs
+      : (delaysMs[Math.min(this.#failures, delaysMs.length - 1)] ?? 0);
     if (!this.#isCrowded) this.#failures++;
     // Not all pages ask in the same moment when a requester is back.
     this.#forget = this.#options.after(delayMs * (0.75 + Math.random() / 2), () => this.#connect());

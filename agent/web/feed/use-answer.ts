@@ -19,10 +19,10 @@ const usualMs = 10_000;
 const shortestMs = 1_000;
 
 /**
- * Returns the latest answer. It is asked again when `version` changes, at most once a second after the first answer, and now and
+ * Returns the latest answer; none while there is no path. It is asked again when `version` changes, at most once a second after the first answer, and now and
  * then in any case.
  */
-export function useAnswer<T>(path: string, version?: unknown, everyMs = usualMs): Answer<T> {
+export function useAnswer<T>(path: string | undefined, version?: unknown, everyMs = usualMs): Answer<T> {
   const answer = useSignal<Answer<T>>(unanswered);
   const asked = useSignal({ path, at: Number.NEGATIVE_INFINITY });
   const shown = token.value;
@@ -33,6 +33,7 @@ export function useAnswer<T>(path: string, version?: unknown, everyMs = usualMs)
       asked.value = { path, at: Number.NEGATIVE_INFINITY };
       answer.value = unanswered;
     }
+    if (path === undefined) return undefined;
     const askNow = async () => {
       asked.value = { path, at: performance.now() };
       try {

@@ -2,18 +2,17 @@
 import type { Advice, ExplainedSection, ExplanationView } from '../../protocol/explanation.ts';
 import type { Answer } from '../feed/use-answer.ts';
 import { CommandLine } from '../shell/command-line.tsx';
+import { Part } from '../shell/part.tsx';
 
 export function ExplanationPart({ answer: { value, fault } }: { answer: Answer<ExplanationView> }) {
   return (
-    <section aria-labelledby="explanation">
-      <h2 id="explanation">Why it is so</h2>
-      {fault && <p class="fault-text">{[fault.message, fault.hint].filter(Boolean).join('. ')}</p>}
+    <Part id="explanation" title="Why it is so" fault={fault}>
       {value && <p class="title">{value.Title}.</p>}
       {value?.Sections.map(section => (
         <SectionPart key={section.Title} section={section} />
       ))}
       {value && <AdvicePart advice={value.Advice} />}
-    </section>
+    </Part>
   );
 }
 

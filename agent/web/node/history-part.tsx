@@ -3,6 +3,7 @@ import type { NodeHistory } from '../../protocol/http-history.ts';
 import type { RollRow } from '../../protocol/roll-rows.ts';
 import { useAnswer } from '../feed/use-answer.ts';
 import { Plot } from '../plots/plot.tsx';
+import { Part } from '../shell/part.tsx';
 import { Ago } from '../shell/time.tsx';
 import { plotsOf } from './history.ts';
 
@@ -18,8 +19,7 @@ export function HistoryPart({ row }: { row: RollRow }) {
   const times = value.TimesMs;
   const to = times.at(-1) ?? 0;
   return (
-    <section aria-labelledby="history">
-      <h2 id="history">The last hour</h2>
+    <Part id="history" title="The last hour">
       <p class="dim">
         The requester began to keep it <Ago at={Date.parse(value.Since)} />.
       </p>
@@ -29,6 +29,6 @@ export function HistoryPart({ row }: { row: RollRow }) {
           <Plot key={plot.title} {...plot} times={times} from={to - hourMs} to={to} />
         ))}
       </div>
-    </section>
+    </Part>
   );
 }

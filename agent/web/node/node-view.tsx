@@ -23,7 +23,7 @@ export function NodeView({ name }: { name: string }) {
   const version =
     row && JSON.stringify([row.approval, row.status, row.notes, row.decision, row.cordon, row.labels]);
   const explanation = useAnswer<ExplanationView>(
-    `/api/v1/orchestrator/nodes/${encodeURIComponent(name)}/explanation`,
+    row && `/api/v1/orchestrator/nodes/${encodeURIComponent(name)}/explanation`,
     version,
   );
   const events = useEvents({ node: name });
@@ -33,19 +33,19 @@ export function NodeView({ name }: { name: string }) {
         <a href={fragmentOf('nodes')}>All nodes</a>
       </p>
       <h1>{name}</h1>
-      {row ? <StateLine row={row} /> : <Absence />}
+      {row ? <StateLine row={row} /> : <Absence name={name} isKnown={events.list.length > 0} />}
       {row && head.value?.mayDecide && <NodeActions row={row} />}
       <div class="parts">
         <div>
           {row?.conflict && <ConflictPart id={name} conflict={row.conflict} />}
-          <ExplanationPart answer={explanation} />
+          {row && <ExplanationPart answer={explanation} />}
           {explanation.value && <LabelsPart labels={explanation.value.Labels} />}
         </div>
         <div>
           {row?.type === 'Compute' && <HistoryPart key={name} row={row} />}
           {row && <FactsPart row={row} />}
         </div>
-        <TimelinePart events={events} row={row} />
+        {(row || events.list.length > 0 || events.fault) && <TimelinePart events={events} row={row} />}
       </div>
     </article>
   );
@@ -58,11 +58,11 @@ function StateLine({ row }: { row: RollRow }) {
   const now = requesterNow();
   return (
     <p class="state">
-      <span class={`tag ${row.approval.toLowerCase()}`}>{row.approval.toLowerCase()}</span>
+      <span class={`tag ${row.approval.toLowerCase()}`}>{row.approval}</span>
       {row.type === 'Compute' && (
         <span>
           <span class={`dot ${dots[row.status]}`} />
-          {row.status.toLowerCase()}
+          {row.status}
         </span>
       )}
       <span class="note">{row.notes.map(note => noteText(note, now)).join(', ')}</span>
@@ -70,7 +70,13 @@ function StateLine({ row }: { row: RollRow }) {
   );
 }
 
-function Absence() {
+/** Says once that a node is not there. When it comes, the roll tells it. */
+function Absence({ name, isKnown }: { name: string; isKnown: boolean }) {
   if (!store.isReady) return <p class="dim">Waiting for the roll.</p>;
-  return <p class="dim">This node is not on the roll. What is kept of it is below.</p>;
+  return (
+    <p>
+      This node is not on the roll{isKnown ? '. What became of it is below' : ', and no event of it is kept'}.{' '}
+      <a href={fragmentOf('nodes', '', { search: name })}>Search the nodes for this id</a>
+    </p>
+  );
 }

@@ -1,4 +1,5 @@
 // Bars that show how much of something is used, with a text above them, because a colour alone says nothing to some.
+import './bar.css';
 
 export interface BarProps {
   /** How much each bar shows, from 0 to 1. */

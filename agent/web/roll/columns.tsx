@@ -9,6 +9,7 @@ import { shareText } from './amount-text.ts';
 import { Bar } from './bar.tsx';
 import type { Order } from './choice.ts';
 import { GpuCell } from './gpu-cell.tsx';
+import './cells.css';
 
 export interface Column {
   /** The name of its class in the style sheet. */
@@ -37,7 +38,7 @@ export const columns: readonly Column[] = [
     name: 'approval',
     title: 'Approval',
     order: 'approval',
-    cell: ({ approval }) => <span class={`tag ${approval.toLowerCase()}`}>{approval.toLowerCase()}</span>,
+    cell: ({ approval }) => <span class={`tag ${approval.toLowerCase()}`}>{approval}</span>,
   },
   {
     name: 'status',
@@ -93,7 +94,7 @@ function Status({ row }: { row: RollRow }) {
       {row.type === 'Compute' && (
         <>
           <span class={`dot ${dots[row.status]}`} />
-          {row.status.toLowerCase()}{' '}
+          {row.status}{' '}
         </>
       )}
       {note && <span class="note">{note}</span>}

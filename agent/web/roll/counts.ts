@@ -25,11 +25,11 @@ export function countsOf(rows: Iterable<RollRow>): Count[] {
   const approved = (status: string) => ({ 'filter-approval': 'APPROVED', 'filter-status': status });
   const counts: Count[] = [
     { title: 'All', nodes: all, query: {} },
-    { title: 'Pending', nodes: pending, query: { 'filter-approval': 'PENDING' } },
-    { title: 'Unhealthy', nodes: unhealthy, query: approved('UNHEALTHY') },
-    { title: 'Unknown', nodes: unknown, query: approved('UNKNOWN') },
-    { title: 'Healthy', nodes: healthy, query: approved('HEALTHY') },
-    { title: 'Rejected', nodes: rejected, query: { 'filter-approval': 'REJECTED' } },
+    { title: 'PENDING', nodes: pending, query: { 'filter-approval': 'PENDING' } },
+    { title: 'UNHEALTHY', nodes: unhealthy, query: approved('UNHEALTHY') },
+    { title: 'UNKNOWN', nodes: unknown, query: approved('UNKNOWN') },
+    { title: 'HEALTHY', nodes: healthy, query: approved('HEALTHY') },
+    { title: 'REJECTED', nodes: rejected, query: { 'filter-approval': 'REJECTED' } },
   ];
   return counts.filter(({ nodes, title }) => nodes > 0 || title === 'All');
 }

@@ -7,6 +7,7 @@ import { type Column, columns } from './columns.tsx';
 import { choice, items, listedRows, marked, selected } from './listed.ts';
 import { Heading, Row } from './row.tsx';
 import { offsetsOf, windowOf } from './window.ts';
+import './list.css';
 
 /** The heights of lines, in pixels. The style sheet has the same ones. */
 const heights = {

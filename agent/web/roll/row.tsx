@@ -116,7 +116,7 @@ export function Heading({ item, number, top }: PlacedProps & { item: Extract<Ite
   const healthy = nodes.filter(({ status }) => status === 'HEALTHY').length;
   const requesters = item.rows.length - nodes.length;
   const texts = [
-    nodes.length > 0 && `${countText(nodes.length, 'node')}, ${healthy} healthy`,
+    nodes.length > 0 && `${countText(nodes.length, 'node')}, ${healthy} HEALTHY`,
     requesters > 0 && countText(requesters, 'requester'),
   ];
   return (

@@ -7,6 +7,7 @@ import { filterNames, isFiltering, listCommand, type Order, orders } from './cho
 import { labelsOf } from './choose.ts';
 import { type Count, countsOf } from './counts.ts';
 import { choice, listedRows } from './listed.ts';
+import './toolbar.css';
 
 export function Toolbar() {
   const { query } = place.value;

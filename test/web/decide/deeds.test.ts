@@ -145,6 +145,20 @@ describe('what takes a decision back', () => {
     const late = back(rollRow('n', { cordon: { ...ending, until: now - 1 } }), 'uncordon');
     assert.equal(late, undefined);
   });
+  it('gives back no cordon and no label that it could not give back whole', () => {
+    const drain = { ...cordon, until: now + 7_200_000, deadline: now + 600_000, drain: 'draining' as const };
+    const again = (more: Partial<typeof drain>, of: Partial<RollRow> = {}) =>
+      back(rollRow('n', { cordon: { ...drain, ...more }, ...of }), 'uncordon')?.Action;
+    assert.equal(again({}), 'drain');
+    assert.equal(again({ deadline: now }), undefined);
+    assert.equal(again({ until: now + 599_999 }), undefined);
+    assert.equal(again({}, { approval: 'REJECTED' }), undefined);
+    assert.equal(again({ reason: 'a\ufffdb' }), undefined);
+    const labels: RollRow['labels'] = [{ key: 'rack', value: 'b\ufffd1', from: 'operator', by: 'ada' }];
+    const relabelled = (key: string) =>
+      back(rollRow('n', { labels }), 'label', { ...noWish, labels: { [key]: 'x' } })?.Action;
+    assert.deepEqual([relabelled('rack'), relabelled('zone')], [undefined, 'label']);
+  });
   it('rejects an approved node, and approves a rejected one only if it was approved before', () => {
     assert.equal(back(pending, 'approve')?.Action, 'reject');
     assert.equal(back(approved, 'reject')?.Action, 'approve');

@@ -10,7 +10,8 @@ const event = (place: string, subject = 'n-1') => ({
   subject,
   cursor: place,
 });
-const answer = (...events: object[]) => new Response(events.map(each => `${JSON.stringify(each)}\n`).join(''));
+const answer = (...events: object[]) =>
+  new Response(events.map(each => `${JSON.stringify(each)}\n`).join(''));
 
 /** A feed whose answers the test gives. */
 class TestedFeed {

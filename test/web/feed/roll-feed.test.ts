@@ -167,7 +167,10 @@ test('while other windows have all places, it looks again soon, and says so once
   tested.answers = [new NoPlace(), new NoPlace(), new NoPlace(), answer];
   tested.feed.start();
   for (let tries = 1; tries <= 3; tries++) {
-    await eventually('it waits', () => tested.states.filter(({ kind }) => kind === 'crowded').length === tries);
+    await eventually(
+      'it waits',
+      () => tested.states.filter(({ kind }) => kind === 'crowded').length === tries,
+    );
     assert.ok(tested.passDelay() < 2_000);
   }
   await tested.state('live');

@@ -97,7 +97,7 @@ test('counts are of what asks for something', () => {
       nodes,
     ]),
   );
-  assert.deepEqual(counts, { All: 5, Pending: 1, Unknown: 1, Healthy: 2 });
+  assert.deepEqual(counts, { All: 5, PENDING: 1, UNKNOWN: 1, HEALTHY: 2 });
   assert.deepEqual(
     countsOf([]).map(({ title }) => title),
     ['All'],
