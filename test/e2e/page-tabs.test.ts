@@ -94,8 +94,8 @@ describe('the tabs of a browser', { skip: withoutBrowser }, () => {
   });
 
   it('a node that is not there is said to be missing once, and shown when it comes', async () => {
-    await browser.withPage(`${address}#/node/n-4`, async page => {
-      await page.getByText('This node is not on the roll, and no event of it is kept.').waitFor();
+    const work = async (page: Page) => {
+      await page.getByText('This node is not on the roll. No event of it is kept.').waitFor();
       assert.equal(await page.getByText(/trying again|not found/).count(), 0);
       await page.getByRole('link', { name: 'Search the nodes for this id' }).click();
       await page.waitForURL(/search=n-4/);
@@ -103,7 +103,17 @@ describe('the tabs of a browser', { skip: withoutBrowser }, () => {
       await cluster.agent('n-4');
       await page.getByText('n-4 is PENDING').first().waitFor();
       await page.locator('.timeline .kind', { hasText: 'registered' }).waitFor();
-    });
+    };
+    await browser.withPage(`${address}#/node/n-4`, work, { expects: [/404/] });
+  });
+
+  it('shows the events of the last hour by the clock of the requester, also when its own is wrong', async () => {
+    const script = 'const now = Date.now; Date.now = () => now() + 86_400_000';
+    await browser.withPage(
+      `${address}#/cluster`,
+      page => page.locator('.events .kind', { hasText: 'registered' }).first().waitFor(),
+      { script },
+    );
   });
 
   it('what is to be done about a node is not shown for the next one', async () => {

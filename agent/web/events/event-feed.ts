@@ -69,8 +69,8 @@ export class EventFeed {
     if (this.#cursor) query.set('after', this.#cursor);
     else if (since) query.set('since', since().toISOString());
     const response = await open(query, run.signal);
-    // Nothing is known of a node of this id, or only of some whose ids begin so.
-    if (response.status === 404 || response.status === 409) return;
+    // No node can have this id, none has it, or only some have ids that begin so.
+    if (node && [400, 404, 409].includes(response.status)) return;
     if (!response.ok || !response.body) throw new Refusal(response.status, await messageIn(response));
     for await (const line of linesOf(response.body)) {
       if (run.signal.aborted) return;
@@ -92,16 +92,12 @@ export class EventFeed {
     if (this.#run !== run) return;
     const { onFault, onLost, after } = this.#options;
     const status = error instanceof Refusal ? error.status : undefined;
-    const reason = error instanceof Error ? error.message : String(error);
     if (status === 410 && this.#cursor) {
       this.#cursor = '';
       onLost();
       this.start();
-    } else if (status === 400) {
-      // The requester will never answer a question about no node that there can be.
-      onFault(reason);
     } else {
-      onFault(`${reason}; trying again`);
+      onFault(`${error instanceof Error ? error.message : error}; trying again`);
       this.#forget = after(retryMs, () => this.start());
     }
   }

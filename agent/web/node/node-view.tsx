@@ -75,7 +75,7 @@ function Absence({ name, isKnown }: { name: string; isKnown: boolean }) {
   if (!store.isReady) return <p class="dim">Waiting for the roll.</p>;
   return (
     <p>
-      This node is not on the roll{isKnown ? '. What became of it is below' : ', and no event of it is kept'}.{' '}
+      This node is not on the roll. {isKnown ? 'What became of it is below.' : 'No event of it is kept.'}{' '}
       <a href={fragmentOf('nodes', '', { search: name })}>Search the nodes for this id</a>
     </p>
   );
