@@ -28,6 +28,7 @@ import { readUsualUpdate } from '../../agent/protocol/usual-update.ts';
 import { AnnouncedMemberships } from '../../agent/requester/events/announced-memberships.ts';
 import { readConditionEvent } from '../../agent/requester/events/condition-event.ts';
 import { readMembershipEvent } from '../../agent/requester/events/membership-event.ts';
+import { shownEvent } from '../../agent/requester/events/shown-event.ts';
 import { ncl } from '../../agent/requester/requests/request-protocols.ts';
 import { keyPairOf } from '../../agent/transport/key-pair.ts';
 import { issuerKey, questionClaims, serverKey } from '../support/callout-questions.ts';
@@ -205,6 +206,19 @@ export const messageDecoders: readonly Decoder[] = [
     form: 'json',
     valid: fc.oneof(recorded('plain-json'), registers),
     read: input => parseJson(input as Buffer),
+  },
+  {
+    what: 'an event of the stream, as the API tells it',
+    covers: ['requester/events/shown-event.ts shownEvent'],
+    form: 'json',
+    valid: fc.oneof(recorded('plain-json'), registers),
+    read: input => shownEvent(input as Buffer, 'a-1'),
+    check: value => {
+      assert.doesNotMatch(String(value), /[\n\r]/);
+      const told: unknown = JSON.parse(String(value));
+      const isObject = typeof told === 'object' && told !== null && !Array.isArray(told);
+      if (isObject) assert.equal((told as { cursor?: unknown }).cursor, 'a-1');
+    },
   },
   {
     what: 'an envelope of JSON',
