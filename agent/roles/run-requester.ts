@@ -33,6 +33,7 @@ import { apiCertificate } from './api-certificate.ts';
 import { certificateEnds } from './certificate-ends.ts';
 import { calloutBox, ownNatsAddresses, ownNatsOptions } from './connect-own-nats.ts';
 import { describeHolder } from './describe-holder.ts';
+import { limitHeapGrowth } from './heap-growth.ts';
 import { type Lifetime, lifetime, sendReady } from './lifetime.ts';
 import { openAuthorities, useDueAuthority } from './own-authorities.ts';
 import { createReloader } from './reload.ts';
@@ -68,6 +69,8 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   const notifier = await openNotifier(log);
   cleanup.defer(() => notifier.stopping());
   notifier.setSource(() => starting);
+  const growth = limitHeapGrowth(systemClock);
+  cleanup.defer(() => growth.stop());
   await removeLeftovers(folder);
   const node = await loadNodeId({
     folder,
