@@ -8,13 +8,13 @@ import type { Log } from '../system/log.ts';
 import { readOwnFile, readSystemFile } from '../system/read-file.ts';
 import type { BrokerFiles } from './broker-files.ts';
 
-/** Time until the server is killed, in milliseconds. */
+/** Time until the server is killed, and that until it is gone then, in milliseconds. */
 const stopTimeoutMs = 3_000;
 
 /**
  * Stops the nats-server whose process id is in the folder, if it still runs and its command line names our configuration.
  * The caller holds the lock of the folder; otherwise the server of another running muster could be stopped. When `signal`
- * aborts, this kills the server at once and does not wait for its end.
+ * aborts, this kills the server at once and does not wait for its end. Otherwise it is killed after `killAfterMs`.
  * @throws MusterError `failed` when it does not end; throws the reason of `signal` when that aborts.
  */
 export async function stopOrphan(
@@ -22,13 +22,17 @@ export async function stopOrphan(
   clock: Clock,
   log: Log,
   signal?: AbortSignal,
+  killAfterMs = stopTimeoutMs,
 ): Promise<void> {
   const pid = Number((await readOwnFile(files.pid, 64))?.data.toString('utf8'));
   if (!Number.isInteger(pid) || pid < 2 || !(await isOurs(pid, files.config))) return;
   log.warn({ pid }, 'a broker of an earlier run is still there: stopping it');
-  for (const kind of ['SIGTERM', 'SIGKILL'] as const) {
+  for (const [kind, timeoutMs] of [
+    ['SIGTERM', killAfterMs],
+    ['SIGKILL', stopTimeoutMs],
+  ] as const) {
     if (!sendSignal(pid, kind)) return;
-    const end = clock.monotonic() + stopTimeoutMs;
+    const end = clock.monotonic() + timeoutMs;
     while (clock.monotonic() < end && !signal?.aborted) {
       await sleep(clock, 20, signal);
       if (!(await isOurs(pid, files.config)) && !(await isEnding(pid))) return;

@@ -13,9 +13,9 @@ import type { Lifetime } from './lifetime.ts';
 
 /**
  * Times for the steps of a stop, in milliseconds. Together with that of the agents they are less than a stop may take. A
- * requester with its own broker stops that too.
+ * requester with its own broker stops that too; what is left when that process was killed may hang.
  */
-const stopTimeoutsMs = { oneRequester: 3_200, severalRequesters: 1_700, broker: 1_500 };
+const stopTimeoutsMs = { oneRequester: 3_200, severalRequesters: 1_700, broker: 1_500, orphan: 100 };
 
 /** Time after which a requester that ended is started again while others run, in milliseconds: long enough to watch them. */
 const watchedMs = 15_000;
@@ -157,5 +157,11 @@ async function stopBroker(folder: string, log: Log): Promise<void> {
     (await askHolder(runtimeFolder(folder, 'requester'), { command: 'status' })) === undefined;
   // A requester that does not answer still holds the folder.
   if (await isFree().catch(() => false))
-    await stopOrphan(brokerFiles(roleFolder(folder, 'broker')), systemClock, log);
+    await stopOrphan(
+      brokerFiles(roleFolder(folder, 'broker')),
+      systemClock,
+      log,
+      undefined,
+      stopTimeoutsMs.orphan,
+    );
 }

@@ -253,12 +253,18 @@ while :; do sleep 0.1; done
     assert.equal((await own.stop()).code, 0);
   });
 
-  it('ends everything when the broker hangs, and when the terminal is closed', async () => {
+  it('ends everything when the broker hangs, also with its requester, and when the terminal is closed', async () => {
     const hung = await start();
     const broker = /^ *(\d+) .*nats-server/m.exec(await processesNaming(folder))?.[1];
     process.kill(Number(broker), 'SIGSTOP');
     await stop(hung);
     await stop(await start(), 'SIGHUP');
+    const both = await start('--nodes', '0');
+    for (const role of [/nats-server/, / requester /]) {
+      const line = (await processesNaming(folder)).split('\n').find(each => role.test(each));
+      process.kill(Number.parseInt(line ?? '', 10), 'SIGSTOP');
+    }
+    await stop(both);
   });
 
   it('does not claim that an agent is up when it could not start', async () => {
