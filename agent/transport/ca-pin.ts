@@ -1,11 +1,15 @@
 // The pin of a certificate authority (CA) names it by its key. It stays the same when the CA gets a new certificate for
 // the key.
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
 
-/** Returns the pin of a CA: the SHA-256 of its public key with the key's algorithm (SPKI), as base64url. */
-export function caPinOf(certificate: X509Certificate): string {
-  const key = certificate.publicKey.export({ format: 'der', type: 'spki' });
-  return createHash('sha256').update(key).digest('base64url');
+/** Returns the pin of a CA. */
+export const caPinOf = (certificate: X509Certificate): string => keyPinOf(certificate.publicKey);
+
+/** Returns the pin of a CA with this public key: the SHA-256 of the key with its algorithm (SPKI), as base64url. */
+export function keyPinOf(key: KeyObject): string {
+  return createHash('sha256')
+    .update(key.export({ format: 'der', type: 'spki' }))
+    .digest('base64url');
 }
 
 /** Returns the pins of all certificates in a text in PEM, in order. @throws Error for one that cannot be read */

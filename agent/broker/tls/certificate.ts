@@ -8,6 +8,7 @@ import {
   sign,
 } from 'node:crypto';
 import { isIP } from 'node:net';
+import { keyPinOf } from '../../transport/ca-pin.ts';
 import { addressBytes } from './address-bytes.ts';
 import {
   ascii,
@@ -50,6 +51,14 @@ const oid = {
 /** Returns a new private key (ECDSA with the curve P-256). */
 export function makePrivateKey(): KeyObject {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+}
+
+/** Returns a new private key of a CA. Its pin does not begin with a dash: a command would take such a pin for a flag. */
+export function makeAuthorityKey(make = makePrivateKey): KeyObject {
+  for (;;) {
+    const key = make();
+    if (!keyPinOf(createPublicKey(key)).startsWith('-')) return key;
+  }
 }
 
 /** Returns the private key as PEM (PKCS#8). */

@@ -12,6 +12,7 @@ import { namesOf, readCertificate } from '../../transport/peer-certificate.ts';
 import {
   endOfCertificate,
   makeAuthority,
+  makeAuthorityKey,
   makePrivateKey,
   makeServerCertificate,
   privateKeyPem,
@@ -135,7 +136,7 @@ export async function loadAuthority(files: AuthorityFiles, log: Log): Promise<Au
     throw new MusterError('bad_state', `${files.ca} is there, and its key ${files.caKey} is not`, {
       hint: `restore ${files.caKey} from a backup; or remove ${files.ca} to have another CA made, which no node trusts until it gets a new join code`,
     });
-  const key = keptKey?.key ?? makePrivateKey();
+  const key = keptKey?.key ?? makeAuthorityKey();
   if (!keptKey) {
     const text = privateKeyPem(key);
     rememberSecret(text);

@@ -1,13 +1,14 @@
 // Tests the requester's own CA and its server certificate: openssl accepts them, and they are replaced only when needed.
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { makeAuthority, makeAuthorityKey, makePrivateKey } from '../../../agent/broker/tls/certificate.ts';
 import { certificateFiles, loadServerCertificate } from '../../../agent/broker/tls/server-certificate.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { silentLog } from '../../../agent/system/log.ts';
-import { caPinOf } from '../../../agent/transport/ca-pin.ts';
+import { caPinOf, keyPinOf } from '../../../agent/transport/ca-pin.ts';
 import { namesOf } from '../../../agent/transport/peer-certificate.ts';
 import { verifyStrictly } from '../../support/certificates.ts';
 import { newFolder } from '../../support/temporary.ts';
@@ -37,6 +38,24 @@ test('the first start makes a CA and a certificate of ten years, which openssl a
   assert.equal(pin, caPinOf(new X509Certificate(ca)));
   assert.ok(chain.endsWith(ca), 'the chain that the server sends ends with the CA');
   for (const file of Object.values(files)) assert.equal((await stat(file)).mode & 0o777, 0o600, file);
+});
+
+test('the pin of a CA that is made begins with no dash, by which a command would take it for a flag', () => {
+  const keys = new Map<boolean, KeyObject>();
+  while (keys.size < 2) {
+    const key = makePrivateKey();
+    keys.set(keyPinOf(createPublicKey(key)).startsWith('-'), key);
+  }
+  const [good, bad] = [keys.get(false), keys.get(true)];
+  assert.ok(good && bad);
+  const made = [bad, bad, good];
+  assert.equal(
+    makeAuthorityKey(() => made.shift() ?? assert.fail()),
+    good,
+  );
+  assert.deepEqual(made, []);
+  const pin = caPinOf(new X509Certificate(makeAuthority(good)));
+  assert.equal(pin, keyPinOf(createPublicKey(good)));
 });
 
 test('a later start makes nothing; other names and a near end make another certificate of the same CA', async () => {
