@@ -120,8 +120,8 @@ export class FaultyAgents {
     const still = leftOver.filter(each => names.includes(each));
     assert.deepEqual(still, [], `no temporary file is left over: ${still}`);
     const own = ['identity.nk', 'node.yaml', `${identity?.[0]}.registration.json`];
-    // On a slow disk an agent ends before its lock is removed. The next start takes that for the lock of a dead process.
-    const others = /^(inventory|gpus)\.json$|\.bad$|^control\.sock$/;
+    // On a slow disk an agent ends before its lock and the mark of a call are removed. The next start knows what these mean.
+    const others = /^(inventory|gpus)\.json$|\.bad$|^(control\.sock|nvml-called)$/;
     const whole = names.filter(each => !isHidden(each) && !others.test(each));
     assert.deepEqual(whole.sort(), own.sort(), `it has its files and no others: ${whole}`);
     if (before && sentinel)
