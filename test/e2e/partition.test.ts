@@ -85,15 +85,11 @@ describe('three NATS servers that are cut in two, with a requester on each side'
   /** Resolves when the agent of a site is connected to the server of another one. */
   async function untilAgentLeft(site: number) {
     const lonely = nats.server(site).url;
-    await eventually(
-      'the agent of that side has gone to the other one',
-      async () => {
-        for (const each of requesters) await expectNobodySilent(each);
-        const { broker } = (await agentStatus(agents[site] ?? '')) ?? {};
-        return broker?.startsWith('connected') === true && !broker.endsWith(lonely);
-      },
-      60_000,
-    );
+    await eventually('the agent of that side has gone to the other one', async () => {
+      for (const each of requesters) await expectNobodySilent(each);
+      const { broker } = (await agentStatus(agents[site] ?? '')) ?? {};
+      return broker?.startsWith('connected') === true && !broker.endsWith(lonely);
+    });
   }
 
   /** Cuts off the site of one requester, and mends it when the agent there has gone to the other side. */
@@ -103,40 +99,28 @@ describe('three NATS servers that are cut in two, with a requester on each side'
     nats.cutOff(site, 'both', { onlyServers: true });
     const began = performance.now();
     const note = (what: string) => t.diagnostic(`${Math.round(performance.now() - began)} ms: ${what}`);
-    await eventually(
-      `${few.id} has no quorum`,
-      async () => {
-        await expectNobodySilent(few);
-        return (await few.status()).troubles?.[0]?.code === 'no_quorum';
-      },
-      60_000,
-    );
+    await eventually(`${few.id} has no quorum`, async () => {
+      await expectNobodySilent(few);
+      return (await few.status()).troubles?.[0]?.code === 'no_quorum';
+    });
     note('the side with one has no quorum');
     assert.ok(!(await decide(few, agents[2] ?? '', action)));
-    await eventually(
-      `${most.id} decides`,
-      async () => {
-        await expectNobodySilent(most);
-        const { watcher } = await most.status();
-        return watcher === most.id && (await decide(most, agents[2] ?? '', action));
-      },
-      60_000,
-    );
+    await eventually(`${most.id} decides`, async () => {
+      await expectNobodySilent(most);
+      const { watcher } = await most.status();
+      return watcher === most.id && (await decide(most, agents[2] ?? '', action));
+    });
     note('the other side decides and watches');
     await untilAgentLeft(site);
     note('the agent has gone to the other side');
     nats.mend();
     let last: RequesterStatus | undefined;
-    await eventually(
-      `${few.id} knows who watches`,
-      async () => {
-        for (const each of requesters) await expectNobodySilent(each);
-        last = await few.status();
-        const isWell = last.troubles?.every(({ code }) => code !== 'no_quorum') ?? true;
-        return last.watcher === most.id && isWell;
-      },
-      60_000,
-    ).catch(cause => {
+    await eventually(`${few.id} knows who watches`, async () => {
+      for (const each of requesters) await expectNobodySilent(each);
+      last = await few.status();
+      const isWell = last.troubles?.every(({ code }) => code !== 'no_quorum') ?? true;
+      return last.watcher === most.id && isWell;
+    }).catch(cause => {
       throw new Error(JSON.stringify({ ...last, counters: {} }), { cause });
     });
     await eventually(

@@ -60,55 +60,43 @@ describe('a requester on three NATS servers', () => {
   });
 
   it('refuses decisions while two are away, loses nothing, and heals by itself', async () => {
-    await eventually(
-      'all servers have everything',
-      async () => {
-        const { store = [] } = await cluster.status();
-        return (
-          store.length === 3 &&
-          store.every(({ leader, others }) => leader && others.every(each => each.current))
-        );
-      },
-      60_000,
-    );
+    await eventually('all servers have everything', async () => {
+      const { store = [] } = await cluster.status();
+      return (
+        store.length === 3 &&
+        store.every(({ leader, others }) => leader && others.every(each => each.current))
+      );
+    });
     const { store = [] } = await cluster.status();
     const leader = nats.indexOf(store.find(({ stream }) => stream === 'KV_node_v1')?.leader ?? '');
     const away = [leader, (leader + 1) % 3];
     await Promise.all(away.map(index => nats.server(index).kill()));
     const action = () => (decided === 'APPROVED' ? 'reject' : 'approve');
     let refusal = { code: 0 as number | null, stderr: '' };
-    await eventually(
-      'a decision is refused',
-      async () => {
-        refusal = await cluster.command('node', action(), 'node-1', '--api-token-file', tokenFile());
-        return /no quorum/.test(refusal.stderr);
-      },
-      60_000,
-    );
+    await eventually('a decision is refused', async () => {
+      refusal = await cluster.command('node', action(), 'node-1', '--api-token-file', tokenFile());
+      return /no quorum/.test(refusal.stderr);
+    });
     assert.equal(refusal.code, 1, refusal.stderr);
     assert.match(refusal.stderr, /2 of 3 servers are away; nothing is decided until one is back/);
     // The server that is left may take itself for the leader for some seconds more.
-    await eventually(
-      'the status says so first, and names the two',
-      async () => {
-        const { code, stdout } = await muster(['status', '--data-dir', cluster.folderOf('node-0')]);
-        const [, streams = '', names = ''] =
-          /^requester node-0 trouble no quorum: 2 of 3 servers are away; nothing is decided until one is back \(([^)]*)\) to do start the NATS servers that are away \(([^)]*) did not/.exec(
-            stdout.replaceAll(/\s+/g, ' '),
-          ) ?? [];
-        const named = names.split(', ').sort().join();
-        return (
-          code === 1 &&
-          /NODE_EVENTS/.test(streams) &&
-          named ===
-            away
-              .map(each => `s${each}`)
-              .sort()
-              .join()
-        );
-      },
-      60_000,
-    );
+    await eventually('the status says so first, and names the two', async () => {
+      const { code, stdout } = await muster(['status', '--data-dir', cluster.folderOf('node-0')]);
+      const [, streams = '', names = ''] =
+        /^requester node-0 trouble no quorum: 2 of 3 servers are away; nothing is decided until one is back \(([^)]*)\) to do start the NATS servers that are away \(([^)]*) did not/.exec(
+          stdout.replaceAll(/\s+/g, ' '),
+        ) ?? [];
+      const named = names.split(', ').sort().join();
+      return (
+        code === 1 &&
+        /NODE_EVENTS/.test(streams) &&
+        named ===
+          away
+            .map(each => `s${each}`)
+            .sort()
+            .join()
+      );
+    });
     const config = join(cluster.folder, 'node-0-requester.yaml');
     await eventually('a backup is refused, and says why', async () => {
       const backup = await muster(['backup', join(cluster.folder, 'muster.backup'), '--config', config]);

@@ -178,10 +178,8 @@ export class TwoRequesters {
     await Promise.all(
       nodes.map(async node => {
         await node.connection.connected();
-        await eventually(
-          `${node.id} is accepted`,
-          async () => /^(registered|reconnected)$/.test((await node.ask('RegisterNode/v1')) ?? ''),
-          60_000,
+        await eventually(`${node.id} is accepted`, async () =>
+          /^(registered|reconnected)$/.test((await node.ask('RegisterNode/v1')) ?? ''),
         );
       }),
     );

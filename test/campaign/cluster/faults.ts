@@ -301,7 +301,7 @@ async function untilWatched(stage: ClusterStage, attack: (place: 0 | 1) => Promi
   const other = stage.requesters[place === 0 ? 1 : 0];
   const began = performance.now();
   const begun = await attack(place);
-  await eventually(`${other.id} watches`, async () => (await other.status())?.watcher === other.id, 60_000);
+  await eventually(`${other.id} watches`, async () => (await other.status())?.watcher === other.id);
   return { ...begun, tookOverMs: performance.now() - began };
 }
 
