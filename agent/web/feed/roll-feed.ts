@@ -23,6 +23,8 @@ export interface RollFeedOptions {
   onState(state: FeedState): void;
   /** Calls `fn` after a time in milliseconds, and returns how to prevent it. */
   after(delayMs: number, fn: () => void): () => void;
+  /** Resolves when the browser has done what else was to be done, such as to answer a key. */
+  nextTask(): Promise<void>;
 }
 
 /** The times until the next try, in milliseconds. */
@@ -91,6 +93,8 @@ export class RollFeed {
         watch.onSign();
         for (const { name, data } of reader.read(decoder.decode(part.value, { stream: true })))
           this.#take(name, data);
+        // The parts of a long roll may all have come. Without a pause, a key would wait until all are taken.
+        await this.#options.nextTask();
       }
       return { kind: 'lost', reason: 'the requester ended the connection' };
     } finally {

@@ -1,24 +1,31 @@
 // The live roll of this page: its rows, who reads it, and the state of the connection, as signals for the views. However many
-// events come, the views are told at most once for each frame that the browser draws.
-import { computed, effect, signal } from '@preact/signals';
+// events come, the views are told a few times a second.
+import { batch, computed, effect, signal } from '@preact/signals';
 import { takeNewEvents } from './new-events.ts';
+import { Pace } from './pace.ts';
 import { takePlace } from './place-of-window.ts';
 import { type FeedState, NoPlace, RollFeed } from './roll-feed.ts';
 import { RollStore } from './roll-store.ts';
 import { token, tokenHeaders } from './session.ts';
 import { isWatched } from './watched.ts';
 
-/** A number that changes once a frame when the roll has changed. Who reads it is called again then. */
+/** A number that changes in a frame when the roll has changed. Who reads it is called again then. */
 export const frame = signal(0);
 /** What the connection does. */
 export const feedState = signal<FeedState>({ kind: 'connecting' });
 /** A number that changes every second, for texts such as `3s ago`. */
 export const second = signal(0);
 
-let isAsked = false;
 /** When the time of the requester was heard last, by the clock of the page. */
 let heardTimeAt = 0;
 let heardTime = 0;
+
+const pace = new Pace({
+  now: () => performance.now(),
+  after: (delayMs, fn) => setTimeout(fn, delayMs),
+  nextFrame: fn => requestAnimationFrame(fn),
+  tell: tellViews,
+});
 
 export const store = new RollStore(() => {
   const at = store.head?.at ?? 0;
@@ -26,12 +33,7 @@ export const store = new RollStore(() => {
     heardTime = at;
     heardTimeAt = performance.now();
   }
-  if (isAsked) return;
-  isAsked = true;
-  nextFrame(() => {
-    isAsked = false;
-    frame.value++;
-  });
+  pace.onChange();
 });
 
 /** Whom the page talks to, and what its reader may do; undefined before the first answer. */
@@ -45,6 +47,10 @@ export function requesterNow(): number {
   return heardTime === 0 ? Date.now() : heardTime + performance.now() - heardTimeAt;
 }
 
+const tasks: (() => void)[] = [];
+const taskPort = new MessageChannel();
+taskPort.port1.onmessage = () => tasks.shift()?.();
+
 const feed = new RollFeed({
   open: async signal => {
     if (!(await takePlace(signal))) throw new NoPlace();
@@ -54,13 +60,17 @@ const feed = new RollFeed({
     store.take(name, data);
     takeNewEvents(name, data);
   },
-  onState: state => {
-    feedState.value = state;
-  },
+  onState: state =>
+    batch(() => {
+      // Whoever hears that all of the roll has come finds all of it.
+      if (state.kind === 'live') tellViews();
+      feedState.value = state;
+    }),
   after: (delayMs, fn) => {
     const timer = setTimeout(fn, delayMs);
     return () => clearTimeout(timer);
   },
+  nextTask,
 });
 
 /** Begins to read the roll while somebody may look at it, and again whenever somebody signs in or out. */
@@ -81,7 +91,15 @@ export function startFeed(): void {
   });
 }
 
-// A browser draws no frame of a tab that nobody sees, and then the views need not be told.
-const nextFrame = (fn: () => void): void => {
-  requestAnimationFrame(fn);
-};
+// It may be called by an effect, which must not depend on it.
+function tellViews(): void {
+  frame.value = frame.peek() + 1;
+}
+
+/** Resolves in a task of its own. A timer would wait for some milliseconds each time, and a long roll has many parts. */
+function nextTask(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  tasks.push(resolve);
+  taskPort.port2.postMessage(null);
+  return promise;
+}

@@ -23,7 +23,8 @@ export interface Choice {
   /** The words that a node must have somewhere, in small letters. */
   readonly words: readonly string[];
   readonly filter: NodeFilter;
-  readonly selects: Selector;
+  /** Undefined when the labels do not matter. */
+  readonly selects: Selector | undefined;
   readonly order: Order;
   readonly isReverse: boolean;
   /** The key of the label that makes the groups; empty when there are none. */
@@ -73,7 +74,8 @@ export function listCommand(query: URLSearchParams): string {
 export const isFiltering = (query: URLSearchParams): boolean =>
   ['search', ...filterNames].some(name => (query.get(name) ?? '') !== '');
 
-function readSelector(text: string, faults: string[]): Selector {
+function readSelector(text: string, faults: string[]): Selector | undefined {
+  if (text === '') return undefined;
   try {
     return parseSelector(text);
   } catch (error) {

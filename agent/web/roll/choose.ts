@@ -1,5 +1,5 @@
 // Says which rows a choice chooses. Rows are chosen by the same rule as the nodes of a selection on the command line.
-import { isChosen } from '../../protocol/node-filter.ts';
+import { filterParameters, isChosen } from '../../protocol/node-filter.ts';
 import type { RollRow } from '../../protocol/roll-rows.ts';
 import type { Choice } from './choice.ts';
 
@@ -8,10 +8,12 @@ export function chooser(choice: Choice, now: number): (row: RollRow) => boolean 
   const { words, filter, selects, faults } = choice;
   if (faults.length > 0) return () => false;
   const date = new Date(now);
+  // Thousands of rows are looked at each time, so what nobody asks for is not looked at.
+  const isFiltered = Object.keys(filterParameters(filter)).length > 0;
   return row =>
     words.every(word => searchedText(row).includes(word)) &&
-    isChosen(asNode(row, now), filter, date) &&
-    selects(labelsOf(row));
+    (!isFiltered || isChosen(asNode(row, now), filter, date)) &&
+    (selects?.(labelsOf(row)) ?? true);
 }
 
 const searchedTexts = new WeakMap<RollRow['labels'], { row: RollRow; text: string }>();

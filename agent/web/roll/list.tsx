@@ -1,6 +1,6 @@
 // The list of the nodes. However long it is, the browser holds only the lines that are in sight.
 import { useSignal } from '@preact/signals';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { changeQuery } from '../shell/place.ts';
 import type { Item } from './arrange.ts';
 import { type Column, columns } from './columns.tsx';
@@ -44,14 +44,18 @@ export function List() {
 
   const height = isPhone.value ? heights.phone : heights.wide;
   const lines = items.value;
-  const offsets = offsetsOf(
-    lines.map(item =>
-      item.kind === 'heading'
-        ? height.heading
-        : item.row.approval === 'PENDING'
-          ? height.newcomer
-          : height.node,
-    ),
+  const offsets = useMemo(
+    () =>
+      offsetsOf(
+        lines.map(item =>
+          item.kind === 'heading'
+            ? height.heading
+            : item.row.approval === 'PENDING'
+              ? height.newcomer
+              : height.node,
+        ),
+      ),
+    [lines, height],
   );
   const { from } = sight.value;
   const { first, end } = windowOf(offsets, from, from + sight.value.height, more);

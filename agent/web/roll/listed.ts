@@ -29,7 +29,12 @@ function rowsById(): RollRow[] {
     sortedVersion = store.idsVersion;
     sortedIds = [...store.rows.keys()].sort(compareNames);
   }
-  return sortedIds.flatMap(id => store.rows.get(id) ?? []);
+  const rows: RollRow[] = [];
+  for (const id of sortedIds) {
+    const row = store.rows.get(id);
+    if (row) rows.push(row);
+  }
+  return rows;
 }
 
 /** The chosen rows, in the order of their ids. */
@@ -44,7 +49,11 @@ const chosenRows = computed(() => {
 export const items = computed(() => arrange(chosenRows.value, choice.value, closedGroups.value));
 
 /** The rows of the lines, in their order. */
-export const listedRows = computed(() => items.value.flatMap(item => (item.kind === 'node' ? item.row : [])));
+export const listedRows = computed(() => {
+  const rows: RollRow[] = [];
+  for (const item of items.value) if (item.kind === 'node') rows.push(item.row);
+  return rows;
+});
 
 /** The selected rows that are still on the roll. */
 export const selectedRows = computed(() => {

@@ -16,6 +16,8 @@ class TestedFeed {
   readonly asked: AbortSignal[] = [];
   readonly delays = new Set<Delay>();
   answers: (Response | Error)[] = [];
+  /** How many events had come whenever the feed let other tasks be done. */
+  readonly pauses: number[] = [];
   readonly feed = new RollFeed({
     open: async signal => {
       this.asked.push(signal);
@@ -29,6 +31,9 @@ class TestedFeed {
       const delay = { delayMs, fn };
       this.delays.add(delay);
       return () => this.delays.delete(delay);
+    },
+    nextTask: async () => {
+      this.pauses.push(this.events.length);
     },
   });
 
@@ -79,6 +84,22 @@ test('it is live when the whole roll has come, and lost when the answer ends', a
   );
   end();
   await tested.state('lost');
+  tested.feed.stop();
+});
+
+test('it lets other tasks be done between the parts of a roll, although all have come', async () => {
+  const tested = new TestedFeed();
+  const parts = [roll, ...['a', 'b', 'c'].map(id => `event: gone\ndata: ["${id}"]\n\n`)];
+  const body = new ReadableStream({
+    start(controller) {
+      for (const part of parts) controller.enqueue(new TextEncoder().encode(part));
+      controller.close();
+    },
+  });
+  tested.answers = [new Response(body)];
+  tested.feed.start();
+  await tested.state('lost');
+  assert.deepEqual(tested.pauses, [2, 3, 4, 5]);
   tested.feed.stop();
 });
 
