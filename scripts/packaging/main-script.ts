@@ -11,7 +11,8 @@ export const mainScript = (entry: string): string =>
   `${loader}${asFunction(entry)}({}, load, __filename, __dirname);\n`;
 
 // A chunk is an asset, and so is its code cache, which no file for another kind of machine has. V8 compares the version,
-// the flags and the length of the source. If it refused the cache, the program would run as well, but start slowly.
+// the flags and the length of the source. If it refused the cache, the program would run as well, but start slowly. All caches
+// are made alike, so the first one tells for all; later, the program may have changed a flag of V8 itself.
 const loader = `'use strict';
 const loaded = new Map();
 function load(request) {
@@ -30,7 +31,8 @@ function compile(filename) {
   const cachedData = getAssetKeys().includes(cache) ? new Uint8Array(getRawAsset(cache)) : undefined;
   const source = Buffer.from(getRawAsset(filename)).latin1Slice();
   const script = new Script(source, { filename, cachedData });
-  if (script.cachedDataRejected) process.emitWarning('the code cache of ' + filename + ' is not used');
+  if (script.cachedDataRejected && loaded.size === 1)
+    process.emitWarning('the code cache of ' + filename + ' is not used');
   return script.runInThisContext();
 }
 `;
