@@ -57,7 +57,8 @@ export class EventFeed {
 
   /** Takes new events, which may be among the stored ones too. */
   take(events: readonly unknown[]): void {
-    const read = events.flatMap(event => readPageEvent(event) ?? []);
+    // Those of other nodes would take the place of its own while they wait.
+    const read = events.flatMap(event => readPageEvent(event) ?? []).filter(event => this.#isWanted(event));
     if (!this.#run) this.#tell(read);
     else this.#waiting = [...this.#waiting, ...read].slice(-mostWaiting);
   }
@@ -103,13 +104,17 @@ export class EventFeed {
   }
 
   #tell(events: readonly PageEvent[]): void {
-    const { node, onEvents } = this.#options;
     const told = events.filter(event => {
-      if ((node && event.subject !== node) || !isAfter(event.cursor, this.#cursor)) return false;
+      if (!this.#isWanted(event) || !isAfter(event.cursor, this.#cursor)) return false;
       this.#cursor = event.cursor || this.#cursor;
       return true;
     });
-    if (told.length > 0) onEvents(told);
+    if (told.length > 0) this.#options.onEvents(told);
+  }
+
+  #isWanted({ subject }: PageEvent): boolean {
+    const { node } = this.#options;
+    return !node || subject === node;
   }
 }
 

@@ -121,6 +121,16 @@ test('only the events of the node count, also where its id begins that of anothe
   assert.deepEqual(tested.told, ['a-2', 'a-4']);
 });
 
+test('a new event of the node is not lost among those of others that come before the stored ones', async () => {
+  const tested = new TestedFeed({ node: 'n-1' });
+  tested.feed.start();
+  tested.feed.take([event('a-2')]);
+  tested.feed.take(Array.from({ length: 5_000 }, (_, index) => event(`a-${index + 3}`, 'n-2')));
+  tested.give(answer(event('a-1')));
+  await tested.done(1);
+  assert.deepEqual(tested.told, ['a-1', 'a-2']);
+});
+
 for (const status of [400, 404, 409])
   test(`a node of which nothing is known (${status}) is asked for once`, async () => {
     const tested = new TestedFeed({ node: 'n' });
