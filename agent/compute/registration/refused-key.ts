@@ -40,6 +40,11 @@ export interface RefusedKeyOptions {
   onDeleted(refusal: Refusal): void;
 }
 
+interface PresentLink {
+  /** Whether the broker has just refused a request on it. */
+  permitsNothing: boolean;
+}
+
 /** Time until the node of a deleted record connects again to see whether it is still deleted, in milliseconds. */
 const deletedPauseMs = 600_000;
 
@@ -70,7 +75,7 @@ export class RefusedKey {
     // An earlier question was lost with the earlier link.
     await this.#asking;
     if (state.phase !== 'deleted' && !state.refusal) return;
-    await this.#ask(error => {
+    await this.#ask({ permitsNothing: false }, error => {
       log.debug({ node, err: error }, 'nobody says whether the key of this node is still refused');
       if (!state.refusal) return;
       if (isFault(error, 'not_permitted')) this.#onNothingPermitted();
@@ -84,7 +89,7 @@ export class RefusedKey {
   async onNotPermitted(): Promise<void> {
     const { connection, delays, limitedLog, node } = this.#options;
     if (this.#asking) return;
-    await this.#ask(error => {
+    await this.#ask({ permitsNothing: true }, error => {
       if (isFault(error, 'not_permitted')) {
         this.#onNothingPermitted();
         return;
@@ -96,19 +101,19 @@ export class RefusedKey {
   }
 
   /** Asks why the key is refused. `onFailure` is called when nobody answers, unless the link was lost. */
-  async #ask(onFailure: (error: unknown) => void): Promise<void> {
+  async #ask(link: PresentLink, onFailure: (error: unknown) => void): Promise<void> {
     if (this.#options.stopping.aborted) return;
-    this.#asking = this.#askAndApply(onFailure);
+    this.#asking = this.#askAndApply(link, onFailure);
     await this.#asking;
     this.#asking = undefined;
   }
 
-  async #askAndApply(onFailure: (error: unknown) => void): Promise<void> {
+  async #askAndApply(link: PresentLink, onFailure: (error: unknown) => void): Promise<void> {
     const { client, state, stopping, update, onLetIn } = this.#options;
     update({ isAskingWhy: true });
     try {
       const refusal = await client.whyRefused();
-      if (!stopping.aborted) await this.#onAnswer(refusal);
+      if (!stopping.aborted) await this.#onAnswer(refusal, link);
     } catch (error) {
       if (!stopping.aborted && !isFault(error, 'disconnected')) onFailure(error);
     }
@@ -142,7 +147,7 @@ export class RefusedKey {
     limitedLog.warn(reason, fields, `${refuses}${reason}; ${hint}`);
   }
 
-  async #onAnswer(refusal: Refusal | undefined): Promise<void> {
+  async #onAnswer(refusal: Refusal | undefined, { permitsNothing }: PresentLink): Promise<void> {
     const { connection, delays, state, update } = this.#options;
     if (refusal?.code === 'deleted') {
       this.#onKeyDeleted(refusal);
@@ -150,9 +155,9 @@ export class RefusedKey {
     }
     this.#hasWaited = false;
     if (!refusal) {
-      if (state.phase === 'deleted') this.#options.onBroughtBack();
       // A link on which the key was refused permits nothing more when the key is let in.
-      else if (!state.refusal) connection.reconnect(delays.whileKeyRefusedMs());
+      if (permitsNothing && !state.refusal) connection.reconnect(delays.whileKeyRefusedMs());
+      else if (state.phase === 'deleted') this.#options.onBroughtBack();
       update({ refusal: undefined });
       return;
     }

@@ -304,6 +304,14 @@ describe('a decision reaches a node by the answers to its reports', () => {
     assert.deepEqual([bench.phase, bench.state.session], ['approved', 's-2']);
   });
 
+  test('a deleted node that is brought back connects again when its link still permits nothing', async () => {
+    const bench = await started(inTurn(accepted('APPROVED', 's-1')));
+    await bench.answerReport(deleted());
+    await bench.registration.onNotPermitted();
+    await bench.clock.settle();
+    assert.deepEqual([bench.reconnects.length, bench.asked.length], [1, 1]);
+  });
+
   test('a deleted node waits once on the link on which it is refused, and then looks every ten minutes', async () => {
     const bench = await started(inTurn(accepted('APPROVED', 's-1')));
     await bench.answerReport(deleted());
