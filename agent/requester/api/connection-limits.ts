@@ -13,7 +13,7 @@ import type { Log } from '../../system/log.ts';
 const maxWaiting = { new: 256, idle: 256 };
 
 /** Time that a caller has to read an answer, in milliseconds. A stream of events is an answer only when it ends. */
-const readTimeoutMs = 30_000;
+export const readTimeoutMs = 30_000;
 
 /**
  * Closes the connection that waits longest when one more than allowed waits. So whoever opens many connections and sends
@@ -62,13 +62,16 @@ export function limitConnections(server: Server | TlsServer, log: Log, timeoutMs
     if (hasBody(request)) request.once('end', () => stopWaiting(socket));
     else stopWaiting(socket);
     let unread: NodeJS.Timeout | undefined;
+    const cutOff = () => {
+      limited.warn('unread', {}, 'a caller of the API does not read its answer and is cut off');
+      socket.destroy();
+    };
     // This event says that the whole answer was handed to the socket, and `close` that the caller's system took it.
     response.once('prefinish', () => {
-      unread = setTimeout(() => {
-        limited.warn('unread', {}, 'a caller of the API does not read its answer and is cut off');
-        socket.destroy();
-      }, timeoutMs);
+      unread = setTimeout(cutOff, timeoutMs);
     });
+    // Answers in pieces ask to be told when their caller has taken nothing for so long.
+    response.once('timeout', cutOff);
     response.once('close', () => {
       clearTimeout(unread);
       stopWaiting(socket);

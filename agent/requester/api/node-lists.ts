@@ -7,6 +7,7 @@ import { type SeenNode, viewOf } from '../directory/seen-node.ts';
 import type { RequesterStatus } from '../status/requester-status.ts';
 import { answer, jsonHeaders, parameters } from './answer.ts';
 import type { Call } from './authorize.ts';
+import { readTimeoutMs } from './connection-limits.ts';
 import { inTurns } from './in-turns.ts';
 
 /** Size of the pieces in which a list is sent, in characters. */
@@ -24,10 +25,12 @@ export interface ChosenNodes {
 /** The lists of one API. Those in pieces keep their nodes until the caller has read them, so only some may be open at a time. */
 export class NodeLists {
   readonly #maxOpen: number;
+  readonly #readTimeoutMs: number;
   #open = 0;
 
-  constructor(maxOpen = 16) {
+  constructor(maxOpen = 16, timeoutMs = readTimeoutMs) {
     this.#maxOpen = maxOpen;
+    this.#readTimeoutMs = timeoutMs;
   }
 
   /** Returns the answer with the nodes: a line for each if the caller accepts that, and JSON as Bacalhau's otherwise. */
@@ -51,6 +54,8 @@ export class NodeLists {
     // The caller may have gone meanwhile, and then nothing tells of the end.
     if (!outgoing.destroyed) {
       this.#open++;
+      // Who stops reading in the middle would keep the place for ever.
+      outgoing.setTimeout(this.#readTimeoutMs);
       outgoing.once('close', () => {
         this.#open--;
       });

@@ -49,6 +49,7 @@ export interface RoutesOptions {
   events: EventStreams;
   rolls: RollStreams;
   log: Log;
+  readTimeoutMs?: number | undefined;
   /** Whether the API listens on the loopback. */
   isLocal: boolean;
   /** Returns whether a host name or address in a Host header is the requester's own. */
@@ -68,6 +69,7 @@ export function apiRoutes({
   events,
   rolls,
   log,
+  readTimeoutMs,
   isLocal,
   isOwnHost,
   openReads,
@@ -76,7 +78,7 @@ export function apiRoutes({
   readPage = readPageFile,
 }: RoutesOptions): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
-  const nodeLists = new NodeLists();
+  const nodeLists = new NodeLists(undefined, readTimeoutMs);
 
   app.use(requestIds());
   app.use(async (call, next) => {

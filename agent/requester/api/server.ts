@@ -96,6 +96,7 @@ export async function startApi({
     events,
     rolls,
     log,
+    readTimeoutMs,
     isLocal,
     openReads: isLocal && openReads,
     isOwnHost,

@@ -58,25 +58,29 @@ test(`${flood} idle connections that had an answer lock nobody out`, async t => 
   assert.equal((await call(api, '/api/v1/agent/alive')).status, 200);
 });
 
-test('a caller that does not read its answer is cut off, and the others get theirs', async t => {
-  const { log, lines } = recordLog();
-  const directory = cluster();
-  const labels = { text: 'x'.repeat(1_000_000) };
-  const nodes = Array.from({ length: 32 }, (_, number) => node(`big-${number}`, { labels }));
-  const api = await serve(t, new FakeDirectory(directory.self, nodes), { log, readTimeoutMs: 300 });
-  const [deaf] = await openMany(t, api, 1);
-  assert.ok(deaf);
-  deaf.write('GET /api/v1/orchestrator/nodes?limit=32 HTTP/1.1\r\nHost: localhost\r\n\r\n');
-  const text = 'a caller of the API does not read its answer and is cut off';
-  await eventually('the caller is cut off', () => lines.some(({ message }) => message === text));
-  assert.equal((await call(api, '/api/v1/agent/alive')).status, 200);
-  let bytes = 0;
-  deaf.on('data', data => {
-    bytes += data.length;
+for (const [what, count] of [
+  ['an answer', 32],
+  ['a list in pieces', 100],
+] as const)
+  test(`a caller that does not read ${what} is cut off, and the others get theirs`, async t => {
+    const { log, lines } = recordLog();
+    const directory = cluster();
+    const labels = { text: 'x'.repeat(32_000_000 / count) };
+    const nodes = Array.from({ length: count }, (_, number) => node(`big-${number}`, { labels }));
+    const api = await serve(t, new FakeDirectory(directory.self, nodes), { log, readTimeoutMs: 300 });
+    const [deaf] = await openMany(t, api, 1);
+    assert.ok(deaf);
+    deaf.write('GET /api/v1/orchestrator/nodes HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const text = 'a caller of the API does not read its answer and is cut off';
+    await eventually('the caller is cut off', () => lines.some(({ message }) => message === text));
+    assert.equal((await call(api, '/api/v1/agent/alive')).status, 200);
+    let bytes = 0;
+    deaf.on('data', data => {
+      bytes += data.length;
+    });
+    await once(deaf, 'close');
+    assert.ok(bytes < 32_000_000, `${bytes} bytes came`);
   });
-  await once(deaf, 'close');
-  assert.ok(bytes < 32_000_000, `${bytes} bytes came`);
-});
 
 // Opens connections, and closes them at the end of the test.
 async function openMany(t: TestContext, api: Api, count: number): Promise<Socket[]> {
