@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 
 const words = 'Written by "muster service install"; of the other lines the SHA-256 is';
-const line = new RegExp(`^(?:# |<!-- )${words} ([0-9a-f]{64})(?: -->)?$`);
+const sealed = `${words} ([0-9a-f]{64})`;
+const line = new RegExp(`^(?:# ${sealed}|<!-- ${sealed} -->)$`);
 /** Number of first lines among which the seal is; in XML two other lines must come first. */
 const sealLines = 3;
 
@@ -18,7 +19,8 @@ export function addSeal(text: string): string {
 export function readSeal(text: string): 'whole' | 'changed' | 'none' {
   const lines = text.split('\n');
   const at = lines.findIndex((each, index) => index < sealLines && line.test(each));
-  const wanted = line.exec(lines[at] ?? '')?.[1];
+  const [, inComment, inXml] = line.exec(lines[at] ?? '') ?? [];
+  const wanted = inComment ?? inXml;
   if (wanted === undefined) return 'none';
   return hash(lines.toSpliced(at, 1).join('\n')) === wanted ? 'whole' : 'changed';
 }

@@ -25,6 +25,10 @@ test('a file without a seal was not written by muster', () => {
   assert.equal(readSeal(late), 'none', 'a seal stands at the top');
 });
 
+test('a comment of XML that does not end any more is no seal', () => {
+  assert.equal(readSeal(addSeal(plist).replace(' -->', '')), 'none');
+});
+
 test('every edit breaks or removes the seal', () => {
   const edit = fc.record({
     at: fc.nat(),

@@ -9,6 +9,7 @@ import { answer, jsonHeaders, parameters } from './answer.ts';
 import type { Call } from './authorize.ts';
 import { readTimeoutMs } from './connection-limits.ts';
 import { inTurns } from './in-turns.ts';
+import { RequestFault } from './problem.ts';
 
 /** Size of the pieces in which a list is sent, in characters. */
 const pieceLength = 64 * 1024;
@@ -22,22 +23,35 @@ export interface ChosenNodes {
   status: RequesterStatus;
 }
 
-/** The lists of one API. Those in pieces keep their nodes until the caller has read them, so only some may be open at a time. */
+/** Number of lists in pieces that may be open at a time, and of all long ones. Further ones are texts, and then refused. */
+const maxOpen = { inPieces: 16, all: 64 };
+
+export interface NodeListsOptions {
+  /** Tests use fewer. */
+  most?: typeof maxOpen | undefined;
+  /** Time in milliseconds in which a caller has to read a piece. */
+  readTimeoutMs?: number | undefined;
+}
+
+/** The lists of one API. Each keeps its nodes or its text until the caller has read it, so only some may be open at a time. */
 export class NodeLists {
-  readonly #maxOpen: number;
+  readonly #most: typeof maxOpen;
   readonly #readTimeoutMs: number;
   #open = 0;
 
-  constructor(maxOpen = 16, timeoutMs = readTimeoutMs) {
-    this.#maxOpen = maxOpen;
-    this.#readTimeoutMs = timeoutMs;
+  constructor(options: NodeListsOptions = {}) {
+    this.#most = options.most ?? maxOpen;
+    this.#readTimeoutMs = options.readTimeoutMs ?? readTimeoutMs;
   }
 
-  /** Returns the answer with the nodes: a line for each if the caller accepts that, and JSON as Bacalhau's otherwise. */
+  /**
+   * Returns the answer with the nodes: a line for each if the caller accepts that, and JSON as Bacalhau's otherwise.
+   * @throws RequestFault 429 when too many long lists are open
+   */
   async answer(call: Call, chosen: ChosenNodes): Promise<Response> {
     const { nodes } = chosen;
     const { method } = call.req;
-    if (method === 'GET' && this.#open < this.#maxOpen) {
+    if (method === 'GET' && this.#open < this.#most.inPieces) {
       if (call.req.header('accept')?.includes(nodeStreamType))
         return this.#inPieces(call, linesOf(nodes, await headOf(chosen)), {
           ...jsonHeaders,
@@ -47,19 +61,31 @@ export class NodeLists {
       if (nodes.length > fewNodes && !parameters(call).has('pretty'))
         return this.#inPieces(call, jsonOf(nodes), jsonHeaders);
     }
+    if (method === 'GET' && nodes.length > fewNodes) {
+      if (this.#open >= this.#most.all)
+        throw new RequestFault(
+          429,
+          `${this.#open} lists of nodes are being read already; ask again in a moment`,
+        );
+      this.#keepPlace(call);
+    }
     return answer(call, { NextToken: '', Nodes: nodes.map(viewOf) });
   }
 
-  #inPieces({ env: { outgoing } }: Call, texts: Iterator<string>, headers: Record<string, string>): Response {
+  /** Counts a list until its caller has read it or has gone. */
+  #keepPlace({ env: { outgoing } }: Call): void {
     // The caller may have gone meanwhile, and then nothing tells of the end.
-    if (!outgoing.destroyed) {
-      this.#open++;
-      // Who stops reading in the middle would keep the place for ever.
-      outgoing.setTimeout(this.#readTimeoutMs);
-      outgoing.once('close', () => {
-        this.#open--;
-      });
-    }
+    if (outgoing.destroyed) return;
+    this.#open++;
+    outgoing.once('close', () => {
+      this.#open--;
+    });
+  }
+
+  #inPieces(call: Call, texts: Iterator<string>, headers: Record<string, string>): Response {
+    this.#keepPlace(call);
+    // Who stops reading in the middle would keep the place for ever.
+    call.env.outgoing.setTimeout(this.#readTimeoutMs);
     const encoder = new TextEncoder();
     const body = new ReadableStream<Uint8Array>(
       {

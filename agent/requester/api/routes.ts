@@ -78,7 +78,7 @@ export function apiRoutes({
   readPage = readPageFile,
 }: RoutesOptions): Hono<ApiEnvironment> {
   const app = new Hono<ApiEnvironment>();
-  const nodeLists = new NodeLists(undefined, readTimeoutMs);
+  const nodeLists = new NodeLists({ readTimeoutMs });
 
   app.use(requestIds());
   app.use(async (call, next) => {

@@ -1,16 +1,19 @@
 // Tests that a list of nodes that is made piece by piece is the same, byte for byte, as one that is made from whole views at once.
 import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { factsOf } from '../../../agent/output/node-columns.ts';
 import { nodeStreamType } from '../../../agent/protocol/http-node-stream.ts';
 import { type Health, healths, type Membership, memberships } from '../../../agent/protocol/node-state.ts';
+import type { Call } from '../../../agent/requester/api/authorize.ts';
+import { NodeLists } from '../../../agent/requester/api/node-lists.ts';
 import { queryNodes, readFilter } from '../../../agent/requester/api/node-query.ts';
 import type { NodeView } from '../../../agent/requester/directory/node-view.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeDirectory, type FakeNode } from '../../support/fake-directory.ts';
 import { at, computeInfo, record, requesterNode } from '../samples.ts';
-import { call, node, serve } from './api-fixture.ts';
+import { call, cluster, node, serve } from './api-fixture.ts';
 
 const nodes = '/api/v1/orchestrator/nodes';
 const now = new Date('2026-01-01T12:00:00.000Z');
@@ -220,4 +223,27 @@ test('other work of the requester has its turn while a long list is written', as
     );
     assert.ok(Math.max(...writtenIn.values()) < 300, 'a piece has some dozens of nodes');
   }
+});
+
+test('so many long lists that nobody reads are open at a time, and further ones are refused', async () => {
+  const lists = new NodeLists({ most: { inPieces: 1, all: 2 } });
+  const { self } = cluster();
+  const directory = new FakeDirectory(
+    self,
+    Array.from({ length: 100 }, (_, number) => node(`node-${number}`)),
+  );
+  const ask = async (query = '') => {
+    const outgoing = Object.assign(new EventEmitter(), { destroyed: false, setTimeout: () => undefined });
+    const req = { method: 'GET', url: `http://localhost${nodes}?${query}`, header: () => undefined };
+    const chosen = await queryNodes(directory.seen(), new URLSearchParams(query), now);
+    const asked = { req, env: { outgoing } } as unknown as Call;
+    const response = await lists.answer(asked, { nodes: chosen, now, status: directory.status() });
+    return { response, end: () => outgoing.emit('close') };
+  };
+  const open = [await ask(), await ask('pretty')];
+  await assert.rejects(ask(), { status: 429 });
+  assert.equal((await ask('limit=5')).response.status, 200, 'a short list takes no place');
+  open[1]?.end();
+  const again = await ask();
+  assert.deepEqual(await again.response.json(), await open[0]?.response.json());
 });
