@@ -37,7 +37,7 @@ export interface NodeListsOptions {
 export class NodeLists {
   readonly #most: typeof maxOpen;
   readonly #readTimeoutMs: number;
-  #open = 0;
+  readonly #open = { inPieces: 0, all: 0 };
 
   constructor(options: NodeListsOptions = {}) {
     this.#most = options.most ?? maxOpen;
@@ -51,7 +51,7 @@ export class NodeLists {
   async answer(call: Call, chosen: ChosenNodes): Promise<Response> {
     const { nodes } = chosen;
     const { method } = call.req;
-    if (method === 'GET' && this.#open < this.#most.inPieces) {
+    if (method === 'GET' && this.#open.inPieces < this.#most.inPieces) {
       if (call.req.header('accept')?.includes(nodeStreamType))
         return this.#inPieces(call, linesOf(nodes, await headOf(chosen)), {
           ...jsonHeaders,
@@ -62,28 +62,28 @@ export class NodeLists {
         return this.#inPieces(call, jsonOf(nodes), jsonHeaders);
     }
     if (method === 'GET' && nodes.length > fewNodes) {
-      if (this.#open >= this.#most.all)
+      if (this.#open.all >= this.#most.all)
         throw new RequestFault(
           429,
-          `${this.#open} lists of nodes are being read already; ask again in a moment`,
+          `${this.#open.all} lists of nodes are being read already; ask again in a moment`,
         );
-      this.#keepPlace(call);
+      this.#keepPlaces(call, ['all']);
     }
     return answer(call, { NextToken: '', Nodes: nodes.map(viewOf) });
   }
 
   /** Counts a list until its caller has read it or has gone. */
-  #keepPlace({ env: { outgoing } }: Call): void {
+  #keepPlaces({ env: { outgoing } }: Call, places: readonly (keyof typeof maxOpen)[]): void {
     // The caller may have gone meanwhile, and then nothing tells of the end.
     if (outgoing.destroyed) return;
-    this.#open++;
+    for (const place of places) this.#open[place]++;
     outgoing.once('close', () => {
-      this.#open--;
+      for (const place of places) this.#open[place]--;
     });
   }
 
   #inPieces(call: Call, texts: Iterator<string>, headers: Record<string, string>): Response {
-    this.#keepPlace(call);
+    this.#keepPlaces(call, ['inPieces', 'all']);
     // Who stops reading in the middle would keep the place for ever.
     call.env.outgoing.setTimeout(this.#readTimeoutMs);
     const encoder = new TextEncoder();
