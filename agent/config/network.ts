@@ -180,8 +180,8 @@ function readAddress(text: string): string {
 function readServer(text: string): string {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `nats://${text}`);
   const scheme = url?.protocol === 'nats:' || url?.protocol === 'tls:';
-  // `URL` ignores line breaks, and a ? or # at the end.
-  const bare = url && ['', '/'].includes(url.pathname) && url.port !== '0' && !/[?#\s]/.test(text);
+  // `URL` ignores line breaks, a control character at the end, and a ? or # there.
+  const bare = url && ['', '/'].includes(url.pathname) && url.port !== '0' && !/[?#\s\p{Cc}]/u.test(text);
   if (!scheme || !bare || !isHost(url.hostname.replace(/^\[(.*)\]$/, '$1'))) {
     throw new Refusal(`is not a NATS server; allowed: ${allowed.servers}`, `"${withoutQuery(text)}"`);
   }

@@ -271,6 +271,11 @@ function beyond(kind: string, text: string): boolean {
   return false;
 }
 
+test('a control character at the end of a server is refused by both, although `URL` ignores it', () => {
+  compare('nats.servers', 'broker\u0000');
+  assert.equal(loaderAccepts('nats:\n  servers: "broker\\0"\n'), false);
+});
+
 for (const kind of kinds) {
   test(`text of the kind ${kind}: the schema and the loader agree`, () => {
     const value = withBlanks(
