@@ -2,8 +2,8 @@
 //
 // The answer is a `text/event-stream`. First come one `roll`, some `nodes`, and `ready`. Then, at most once a second, what has
 // changed: `state`, `nodes`, `figures`, `heard` and `gone`; and the new events of the event stream: `following` once they come,
-// and then `events`. A comment comes when there is nothing else to say for a while. All texts are as the nodes sent them, so whoever shows them takes them for text and nothing else. All times are in milliseconds
-// since 1970, by the clock of the requester.
+// and then `events`. A comment comes when there is nothing else to say for a while. All texts are as the nodes sent them, so
+// whoever shows them takes them for text and nothing else. All times are in milliseconds since 1970, by the requester's clock.
 import type { Health, Membership } from './node-state.ts';
 import type { LastingNote } from './note-text.ts';
 

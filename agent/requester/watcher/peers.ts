@@ -15,8 +15,8 @@ import { differingSettings, type SharedSettings } from './shared-settings.ts';
 /**
  * Times in milliseconds: how often each requester tells that it is there; the silence after which it counts as gone; how
  * long a start waits for the first answer of those that listen, and then for each further one: one that is busy answers late, and
- * may be the one whose id this one has; how long a peer that has gone may still have written what this
- * requester has not heard of; and how long the broker has to say that no orchestrator of Bacalhau listens.
+ * may be the one whose id this one has; how long a peer that has gone may still have written what this requester has not heard
+ * of; and how long the broker has to say that no orchestrator of Bacalhau listens.
  */
 const timesMs = {
   tell: 2_000,
