@@ -2,59 +2,33 @@
 import type { RegisterRequest } from '../../protocol/messages.ts';
 import type { NodeInfo } from '../../protocol/node-info.ts';
 import type { NodeState, RecordedChange } from '../../protocol/node-state.ts';
-import { rememberedOperations } from '../../protocol/operation.ts';
-import type { Random } from '../../system/random.ts';
-import { TokenBuckets } from '../../system/token-buckets.ts';
 import { BrokerError } from '../../transport/port.ts';
-import { Admission, type Place } from './admission.ts';
 import { endCordon, endDrain } from './cordon-rules.ts';
 import type { OnLoaded } from './current-records.ts';
+import { decidedBefore } from './decided-before.ts';
 import { comparing, type Decision, type DecisionRule, isRepeated, notLost } from './decisions.ts';
-import { DoubtfulPlaces } from './doubtful-places.ts';
 import { ExpiredMarkers } from './expired-markers.ts';
-import { type HeldUpdate, HeldUpdates } from './held-updates.ts';
-import {
-  beingRenamed,
-  giveWay,
-  type JoinedBy,
-  noRoom,
-  notComparedYet,
-  otherSession,
-  type RequestOutcome,
-  register,
-  tooOften,
-  unknownNode,
-  updateInfo,
-} from './membership.ts';
+import { notComparedYet, type RequestOutcome, unknownNode } from './membership.ts';
 import { ownRecord } from './own-record.ts';
 import { type ControlPlane, rebuiltRecord } from './rebuilt-record.ts';
 import type { RecordChange } from './record-change.ts';
 import type { Records } from './record-table.ts';
-import { RecordWriter, UnwrittenError } from './record-writer.ts';
+import { RecordWriter } from './record-writer.ts';
+import { Registrations, type RegistrationsOptions } from './registrations.ts';
 import { isNodeKey } from './store.ts';
 import { StoreFollower, type StoreFollowerOptions } from './store-follower.ts';
-import { type AnnouncedMembership, operationsOf, type StoredRecord, sessionOf } from './stored-record.ts';
+import type { AnnouncedMembership, StoredRecord } from './stored-record.ts';
+import { StoredUpdates } from './stored-updates.ts';
 import { timeAfter } from './time-after.ts';
 import { wholeTombstone } from './tombstones.ts';
-import type { WaitingList } from './waiting-list.ts';
 
-/** Each node may have its information stored five times at once, and then every 10 s. Decisions are not limited. */
-export const storedUpdateLimits = { burst: 5, refillMs: 10_000 };
-
-export interface RollOptions extends Omit<StoreFollowerOptions, 'onApplied'> {
-  random: Random;
-  /** The PENDING nodes. The caller passes it as an observer too. */
-  waiting: WaitingList;
-  /** Returns the join code with which a node came in. */
-  joinedBy?: ((id: string) => JoinedBy | undefined) | undefined;
-  /** The id of the requester, which the event of a node that gives way names. */
-  requesterId: string;
+export interface RollOptions
+  extends Omit<StoreFollowerOptions, 'onApplied'>,
+    Omit<RegistrationsOptions, 'records' | 'writer' | 'updates' | 'changeTime'> {
   /** Whether this requester watches over the roll. */
   watches(): boolean;
   /** Whether another requester may have written what this one has not heard of yet. */
   hasPeers(): boolean;
-  /** Returns the key that is pinned to a node; undefined when there is none, or the broker checks no keys. */
-  publicKeyOf(id: string): string | undefined;
   /** Returns when a node was last heard, in milliseconds since 1970; undefined when it never was. */
   lastSeenAt?: ((id: string) => number | undefined) | undefined;
   /** Returns what the events tell of a node's labels and of its cordon. @throws BrokerError */
@@ -67,11 +41,8 @@ export class Roll {
   readonly #options: RollOptions;
   readonly #follower: StoreFollower;
   readonly #writer: RecordWriter;
-  /** Limits the writes that each node can cause. */
-  readonly #updates: TokenBuckets;
-  readonly #held: HeldUpdates;
-  readonly #admission: Admission;
-  readonly #doubtful: DoubtfulPlaces;
+  readonly #updates: StoredUpdates;
+  readonly #registrations: Registrations;
   readonly #markers: ExpiredMarkers;
 
   constructor(options: RollOptions) {
@@ -83,15 +54,10 @@ export class Roll {
       lastSeenAt: options.lastSeenAt?.(id),
     });
     this.#writer = new RecordWriter({ ...options, follower: this.#follower, known });
-    this.#updates = new TokenBuckets(storedUpdateLimits, () => clock.monotonic());
-    this.#held = new HeldUpdates({
-      clock,
-      untilTurnMs: id => this.#updates.untilTokenMs(id),
-      takeTurn: id => this.#updates.take(id),
-      store: id => this.#storeHeld(id),
-    });
-    this.#admission = new Admission({ ...options, pending: () => this.records.pending });
-    this.#doubtful = new DoubtfulPlaces({ clock, isOnRoll: id => this.#isOnRoll(id) });
+    const shared = { ...options, records: this.records, writer: this.#writer };
+    this.#updates = new StoredUpdates(shared);
+    const changeTime = this.#timeAfterPin.bind(this);
+    this.#registrations = new Registrations({ ...shared, updates: this.#updates, changeTime });
     const remove = (id: string, revision: number) => this.#writer.removeMarker(id, revision);
     this.#markers = new ExpiredMarkers({ clock, remove, watches: options.watches });
   }
@@ -124,8 +90,8 @@ export class Roll {
   /** Ends the watch of the store, and the timers. */
   stop(): void {
     this.#follower.stop();
-    this.#held.stop();
-    this.#doubtful.stop();
+    this.#updates.stop();
+    this.#registrations.stop();
     this.#markers.stop();
   }
 
@@ -144,63 +110,16 @@ export class Roll {
   }
 
   /** Stores the information that was accepted and still waits for its turn. Never rejects. */
-  async storeHeld(): Promise<void> {
-    await this.#held.storeAll();
+  storeHeld(): Promise<void> {
+    return this.#updates.storeHeld();
   }
 
   /**
    * Registers a node and opens a session for it. A node on the roll that registers again too often is refused for now.
    * @throws BrokerError when the store does not answer.
    */
-  async register(request: RegisterRequest): Promise<RequestOutcome & { session: string | undefined }> {
-    const { random, policy, joinedBy, publicKeyOf } = this.#options;
-    const id = request.Info.NodeID;
-    const session = request.Muster ? random.uuid() : undefined;
-    const publicKey = publicKeyOf(id);
-    const hasKey = publicKey !== undefined;
-    let place: Place | undefined;
-    let paid = false;
-    let isTooOften = false;
-    const rule = (stored: StoredRecord): RequestOutcome => {
-      // The node got another key since the broker let this sender speak for it.
-      if (publicKeyOf(id) !== publicKey) return otherSession(id);
-      const facts = { now: this.#now(), session: session ?? '', joinedBy: joinedBy?.(id), publicKey };
-      if (this.#isLeaving(stored)) return beingRenamed(id);
-      const outcome = register(stored, request, { ...policy, ...facts });
-      if (!outcome.write) return outcome;
-      if (outcome.code === 'registered') {
-        // How many nodes a join code approves is limited by its uses.
-        if (policy.manualApproval && outcome.write.Membership === 'APPROVED') return outcome;
-        place ??= this.#doubtful.take(id) ?? this.#admission.reserve(hasKey);
-        return place ? outcome : noRoom(policy.manualApproval);
-      }
-      paid ||= this.#updates.take(id);
-      if (paid) return outcome;
-      isTooOften = true;
-      return this.#withoutWrite(stored, request, outcome);
-    };
-    let isTaken = false;
-    try {
-      // These refusals need no read of the store, so that a flood costs the store nothing.
-      const early = rule(this.records.stored(id));
-      if (early.code === 'full') {
-        place = await this.#admission.reserveFromOthers(hasKey, other => this.#giveWay(other));
-        if (!place) return { ...early, session: undefined };
-      }
-      const isLost = this.records.stored(id).kind === 'lost';
-      if (isTooOften || isLost || early.code === 'not_compute') return { ...early, session: undefined };
-      const outcome = await this.#writer.change(id, rule, { mayBeNew: true });
-      isTaken = outcome.code === 'registered';
-      return { ...outcome, session: outcome.write && session };
-    } catch (error) {
-      if (place && mayStand(error)) {
-        this.#doubtful.keep(id, place);
-        place = undefined;
-      }
-      throw error;
-    } finally {
-      place?.release(isTaken);
-    }
+  register(request: RegisterRequest): Promise<RequestOutcome & { session: string | undefined }> {
+    return this.#registrations.register(request);
   }
 
   /**
@@ -208,21 +127,8 @@ export class Roll {
    * information is new. Information that changes too often is accepted and stored later. @throws BrokerError when the
    * store does not answer.
    */
-  async updateInfo(info: NodeInfo): Promise<RequestOutcome> {
-    const id = info.NodeID;
-    const session = sessionOf(this.records.stored(id));
-    const publicKey = this.#options.publicKeyOf(id);
-    // A newer registration may be on its way to the store. Information from the older session must not replace it.
-    const rule = (stored: StoredRecord) => this.#updateRule(stored, { info, session, publicKey });
-    const outcome = rule(this.records.stored(id));
-    if (!outcome.accepted) return outcome;
-    const isBusy = this.#writer.isBusy(id);
-    if (outcome.write ? this.#updates.take(id) : !isBusy) {
-      this.#held.drop(id);
-      return outcome.write ? this.#writer.change(id, rule) : outcome;
-    }
-    this.#held.hold(id, { info, session, publicKey });
-    return { accepted: true, code: outcome.code, reason: outcome.reason };
+  updateInfo(info: NodeInfo): Promise<RequestOutcome> {
+    return this.#updates.apply(info);
   }
 
   /**
@@ -234,7 +140,7 @@ export class Roll {
   async decide(name: string, decision: Decision, rule: DecisionRule): Promise<string> {
     if (this.#follower.isComparing) await this.compared();
     if (isNodeKey(name) && !this.records.get(name)) await this.refresh(name);
-    const id = this.#decidedBy(name, decision) ?? this.#resolve(name, decision);
+    const id = decidedBefore(this.records, name, decision) ?? this.#resolve(name, decision);
     await this.#writer.change(id, stored => rule(stored, name, decision, this.#timeAfterPin(id)));
     return id;
   }
@@ -256,7 +162,7 @@ export class Roll {
   async hasDecided(name: string, decision: Decision, kind: RecordedChange['Kind']): Promise<boolean> {
     if (!isNodeKey(name)) return false;
     await this.refresh(name);
-    const id = this.#decidedBy(name, decision);
+    const id = decidedBefore(this.records, name, decision);
     return id !== undefined && isRepeated(this.records.stored(id), id, decision, kind);
   }
 
@@ -347,80 +253,14 @@ export class Roll {
     });
   }
 
-  // The marker of a node is needed until the record under its new id stands without it.
-  #isLeaving(stored: StoredRecord): boolean {
-    const newer = stored.kind === 'renamed' ? this.records.stored(stored.to) : stored;
-    return stored.kind === 'renamed' && 'state' in newer && newer.state.Muster?.Arrival !== undefined;
-  }
-
   #resolve(name: string, { isExact }: Decision): string {
     return isExact ? this.records.resolveExact(name) : this.records.resolve(name);
-  }
-
-  /**
-   * Returns the node that an operation has decided about before, by this id or this beginning of an id. It may be gone since,
-   * and the beginning may mean another node by now.
-   */
-  #decidedBy(name: string, { operation, isExact }: Decision): string | undefined {
-    if (operation === undefined) return undefined;
-    const isDecided = (stored: StoredRecord) =>
-      rememberedOperations(operationsOf(stored)).some(each => each.operation === operation);
-    if (isDecided(this.records.stored(name))) return name;
-    if (isExact) return undefined;
-    for (const [id, stored] of this.records.entries())
-      if (id.startsWith(name) && isDecided(stored)) return id;
-    return undefined;
-  }
-
-  // Answers a registration that is not stored, because the node registered too often. A Bacalhau node has no session that
-  // would have to be stored, so it is answered as usual. Some of its versions never ask again after a refusal.
-  #withoutWrite(
-    stored: StoredRecord,
-    { Info, Muster }: RegisterRequest,
-    { accepted, code, reason }: RequestOutcome,
-  ): RequestOutcome {
-    const id = Info.NodeID;
-    if (Muster || sessionOf(stored) !== undefined) return tooOften(id, this.#updates.untilTokenMs(id));
-    if (accepted)
-      this.#held.hold(id, { info: Info, session: undefined, publicKey: this.#options.publicKeyOf(id) });
-    return { accepted, code, reason };
-  }
-
-  #updateRule(stored: StoredRecord, { info, session, publicKey }: HeldUpdate): RequestOutcome {
-    const isOther =
-      (stored.kind === 'record' && sessionOf(stored) !== session) ||
-      this.#options.publicKeyOf(info.NodeID) !== publicKey;
-    return isOther ? otherSession(info.NodeID) : updateInfo(stored, info, this.#now());
-  }
-
-  async #isOnRoll(id: string): Promise<boolean> {
-    await this.#writer.change(id, () => ({}));
-    return this.records.stored(id).kind === 'record';
-  }
-
-  // Removes a PENDING node from the roll. Returns false when it was heard or approved since it was chosen.
-  async #giveWay(id: string): Promise<boolean> {
-    const { waiting, requesterId } = this.#options;
-    const outcome = await this.#writer.change(id, stored =>
-      waiting.isTaken(id) ? giveWay(stored, requesterId, this.#timeAfterPin(id)) : {},
-    );
-    return outcome.write !== undefined;
-  }
-
-  // Stores what is held of a node, if it is still the newest that is known of the node, and drops it.
-  async #storeHeld(id: string): Promise<void> {
-    let update: HeldUpdate | undefined;
-    await this.#writer.change(id, (stored): Partial<RequestOutcome> => {
-      update = this.#held.get(id);
-      return update ? this.#updateRule(stored, update) : {};
-    });
-    if (update) this.#held.drop(id, update);
   }
 
   // Drops what is held of a node that registered again or left the roll, and plans the removal of a marker.
   #onApplied(id: string, stored: StoredRecord, before: NodeState | undefined): void {
     const registeredAt = stored.kind === 'record' ? stored.state.Muster?.RegisteredAt : undefined;
-    if (stored.kind !== 'record' || registeredAt !== before?.Muster?.RegisteredAt) this.#held.drop(id);
+    if (stored.kind !== 'record' || registeredAt !== before?.Muster?.RegisteredAt) this.#updates.drop(id);
     if (stored.kind === 'absent') this.#markers.add(id, stored.revision);
   }
 
@@ -432,9 +272,4 @@ export class Roll {
   #now(): string {
     return this.#options.clock.now().toISOString();
   }
-}
-
-/** Returns whether a write that failed may still be carried out. */
-function mayStand(error: unknown): boolean {
-  return error instanceof BrokerError && !(error instanceof UnwrittenError);
 }

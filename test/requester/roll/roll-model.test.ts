@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { approveNode, deleteNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
-import { storedUpdateLimits } from '../../../agent/requester/roll/roll.ts';
+import { storedUpdateLimits } from '../../../agent/requester/roll/stored-updates.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
