@@ -21,6 +21,8 @@ export interface Parts extends DirectoryParts {
   duty: Pick<WatchDuty, 'watches'>;
   /** Says which requester watches, as far as this one knows. */
   lease: Pick<Lease, 'holder'>;
+  /** Takes no further requests of nodes, and resolves when those that were received are answered. */
+  finishRequests(): Promise<void>;
   /** Ends the subscriptions to nodes and the watch of the store. */
   silence(): void;
   /** Calls `silence`, waits at most `timeoutMs` until the waiting events are sent, and gives the lease back. */
@@ -53,7 +55,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     following.stop();
     throw error;
   });
-  const { duty } = started;
+  const { duty, finishRequests } = started;
   const silence = () => {
     started.end();
     following.stop();
@@ -88,6 +90,7 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
     stream,
     cluster: store.cluster,
     renames: made.renames,
+    finishRequests,
     silence,
     stop,
   };

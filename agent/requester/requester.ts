@@ -7,7 +7,7 @@ import type { SigningKey } from '../protocol/signed-token.ts';
 import type { SubjectTemplates } from '../protocol/subject-template.ts';
 import type { tombstoneLimits } from '../protocol/tombstone.ts';
 import { isTrialName } from '../protocol/trial-name.ts';
-import type { Clock } from '../system/clock.ts';
+import { type Clock, endsWithin } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import type { Log } from '../system/log.ts';
 import type { Random } from '../system/random.ts';
@@ -97,6 +97,8 @@ export interface RequesterOptions {
 
 /** Time that a stop waits until the events are acknowledged, in milliseconds. */
 const lastEventsTimeoutMs = 2_000;
+/** Time that a stop waits until the last questions are answered, in milliseconds. */
+const lastAnswersTimeoutMs = 500;
 
 export class Requester {
   /** The functions for operators. */
@@ -203,16 +205,23 @@ export class Requester {
   }
 
   /**
-   * Stops answering, waits at most 2 s until the waiting events are sent, and gives the lease back. The caller closes the
-   * connection.
+   * Answers what the broker handed over already, for 500 ms at most, then waits at most 2 s until the waiting events are sent,
+   * and gives the lease back. The caller closes the connection.
    */
   async stop(): Promise<void> {
+    const { connection, clock } = this.#options;
+    // Nobody else gets these questions, and who asked them waits for the answer: a node of Bacalhau for ten seconds.
+    if (this.#parts && connection.state.kind === 'connected') {
+      const asked = [this.#callout, this.#ownNats].map(each => each?.finish());
+      const answered = Promise.all([...asked, this.#parts.finishRequests()]);
+      await endsWithin(clock, lastAnswersTimeoutMs, answered);
+    }
     this.#stopping.abort();
     this.#callout?.stop();
     this.#ownNats?.stop();
     this.#replicaWatch.stop();
     this.#options.freeze?.stop();
-    const isConnected = this.#options.connection.state.kind === 'connected';
+    const isConnected = connection.state.kind === 'connected';
     await this.#parts?.stop(isConnected ? lastEventsTimeoutMs : 0);
   }
 

@@ -44,14 +44,15 @@ export async function loadRoll(
 
 /**
  * Starts to listen to nodes and everything that runs in the background. `lastSequence` is that of the newest event that was
- * read at the start. Returns what tells of the watch, and a function that ends everything. @throws BrokerError
+ * read at the start. Returns what tells of the watch, and functions that answer the last requests and that end everything.
+ * @throws BrokerError
  */
 export async function startParts(
   options: PartsOptions,
   store: OpenStore,
   made: MadeParts,
   lastSequence: number,
-): Promise<{ duty: WatchDuty; end: () => void }> {
+): Promise<{ duty: WatchDuty; finishRequests: () => Promise<void>; end: () => void }> {
   const { self, settings, clock, log, onStatusChange } = options;
   const { clusterId, lease, peers, stream, fence, nodes } = store;
   const { roll, health, lastSeen, enrolment, listeners } = made;
@@ -161,7 +162,7 @@ export async function startParts(
     end();
     throw error;
   }
-  return { duty, end };
+  return { duty, finishRequests: requests.finish, end };
 }
 
 /** Stores and sends what still waits, for `timeoutMs` at most, and gives the lease back. */

@@ -14,6 +14,7 @@ import {
   type CopyingConnection,
   type GatherWait,
   type Message,
+  type MessageSubscription,
   type Storage,
   type StreamCopies,
   type Subscription,
@@ -168,7 +169,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
     return this.#questions.ask(subject, data, { timeout: timeoutMs, ...(headers ? { headers } : {}) });
   }
 
-  subscribe(subject: string, handler: (message: Message) => void, queue?: string): Subscription {
+  subscribe(subject: string, handler: (message: Message) => void, queue?: string): MessageSubscription {
     if (!isSubject(subject)) throw new BrokerError('refused', 'the subject is empty or holds blanks');
     return this.#subscriptions.add({ subject, handler, queue }, this.link);
   }

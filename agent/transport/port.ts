@@ -21,6 +21,14 @@ export interface Subscription {
   unsubscribe(): void;
 }
 
+export interface MessageSubscription extends Subscription {
+  /**
+   * Takes no further messages, and resolves when those are handed to the handler that the broker sent before, or when the link is
+   * lost. In a queue group nobody else gets those.
+   */
+  finish(): Promise<void>;
+}
+
 /** The reason why the broker could not be reached. */
 export type ConnectFault = 'unreachable' | 'unauthorized' | 'tls' | 'credentials' | 'protocol';
 
@@ -89,7 +97,7 @@ export interface Connection {
    * not throw. Of the subscribers in one `queue`, only one gets each message. @throws BrokerError `refused` when `subject`
    * is not a subject.
    */
-  subscribe(subject: string, handler: (message: Message) => void, queue?: string): Subscription;
+  subscribe(subject: string, handler: (message: Message) => void, queue?: string): MessageSubscription;
   /**
    * Sends a ping and resolves when the broker has answered it. The broker then also has everything that was sent before.
    * Throws BrokerError.

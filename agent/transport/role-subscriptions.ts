@@ -1,7 +1,7 @@
 // The subscriptions of a role, which are made again on each new link.
 import type { NatsConnection as Link, Subscription as LinkSubscription, Msg } from 'nats';
 import type { LimitedLog } from '../system/limited-log.ts';
-import type { Message, Subscription } from './port.ts';
+import type { Message, MessageSubscription } from './port.ts';
 
 interface RoleSubscription {
   subject: string;
@@ -23,7 +23,10 @@ export class RoleSubscriptions {
   }
 
   /** Adds a subscription, and makes it on the present link, if there is one. */
-  add({ subject, handler, queue }: Omit<RoleSubscription, 'onLink'>, link: Link | undefined): Subscription {
+  add(
+    { subject, handler, queue }: Omit<RoleSubscription, 'onLink'>,
+    link: Link | undefined,
+  ): MessageSubscription {
     const subscription: RoleSubscription = { subject, handler, queue, onLink: undefined };
     this.#all.add(subscription);
     if (link) this.#subscribeOn(link, subscription);
@@ -31,6 +34,11 @@ export class RoleSubscriptions {
       unsubscribe: () => {
         this.#all.delete(subscription);
         subscription.onLink?.unsubscribe();
+      },
+      finish: async () => {
+        this.#all.delete(subscription);
+        // It fails when the link or the subscription has ended: then nothing can come.
+        await subscription.onLink?.drain().catch(() => undefined);
       },
     };
   }

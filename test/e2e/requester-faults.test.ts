@@ -1,7 +1,7 @@
 // A requester that is killed during registrations, restarted or suspended loses nothing.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { Connection } from '../../agent/transport/port.ts';
+import type { BrokerError, Connection } from '../../agent/transport/port.ts';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { Fleet } from '../support/fleet.ts';
@@ -75,6 +75,29 @@ describe('a requester that fails', () => {
     assert.equal(after?.Muster.Decision?.Reason, 'ours');
     assert.equal((await cluster.sentinel('node-1'))?.session, sentinel?.session);
     assert.equal(agent.logged('registering again').length, 0);
+  });
+
+  it('answers what it was asked before it stops: nobody waits for an answer that does not come', async () => {
+    const subject = 'node.management.n-asks.UpdateResources/v1';
+    const body = JSON.stringify({ NodeID: 'n-asks', AvailableCapacity: {}, QueueUsedCapacity: {} });
+    const answered = new Map<string, number>();
+    // A sender that asks for ever, until it hears that nobody listens.
+    const askUntilNobodyListens = async () => {
+      for (;;) {
+        const told = await spy.request(subject, body, 10_000).then(
+          () => 'an answer',
+          error => (error as BrokerError).fault,
+        );
+        answered.set(told, (answered.get(told) ?? 0) + 1);
+        if (told !== 'an answer') return;
+      }
+    };
+    const senders = Array.from({ length: 64 }, askUntilNobodyListens);
+    await eventually('the requester answers', () => (answered.get('an answer') ?? 0) > 1_000);
+    assert.equal((await requester.stop()).code, 0);
+    await Promise.all(senders);
+    assert.deepEqual(Object.fromEntries([...answered].slice(1)), { no_responders: 64 });
+    requester = await cluster.requester();
   });
 
   it('announces no node as UNHEALTHY after it was suspended for 3 × nodeUnknownAfter', async () => {

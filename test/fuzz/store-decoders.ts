@@ -44,6 +44,7 @@ import { readStoredMessage } from '../../agent/transport/stored-message.ts';
 import { openStreamCopies } from '../../agent/transport/stream-copy.ts';
 import { gatherOne, issuerKey } from '../support/callout-questions.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { noSubscription } from '../support/fake-connection.ts';
 import { nodeIds, nodeStates, times, tombstones } from '../support/messages.ts';
 import { steadyRandom } from '../support/steady-random.ts';
 import { type Decoder, isMusterError } from './decoder.ts';
@@ -138,7 +139,7 @@ const holders: fc.Arbitrary<Holder> = fc.record(
 /** What a requester needs of its connection besides. */
 const quiet: Pick<Connection, 'state' | 'subscribe' | 'onState'> = {
   state: { kind: 'connected', server: 'x', version: '2.12.0', isEncrypted: false },
-  subscribe: () => ({ unsubscribe: () => undefined }),
+  subscribe: () => noSubscription,
   onState: () => ({ unsubscribe: () => undefined }),
 };
 const me: Holder = { requester: 'me', instance: 'mine', host: 'here', pid: 1, since: '2026-01-01T00:00:00Z' };
@@ -648,7 +649,7 @@ export const storeDecoders: readonly Decoder[] = [
         publish: () => true,
         subscribe: (_: string, handle: (message: Message) => void) => {
           handle(answerOf(input as Buffer));
-          return { unsubscribe: () => undefined };
+          return noSubscription;
         },
       };
       const options = { connection, log: silentLog, clusterId: 'c', requesterId: '', hasPeers: () => true };

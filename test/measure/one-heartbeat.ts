@@ -6,8 +6,8 @@ import { subscribeToHeartbeats } from '../../agent/requester/health/heartbeats.t
 import { newCounters } from '../../agent/requester/status/counters.ts';
 import { systemClock } from '../../agent/system/clock.ts';
 import { silentLog } from '../../agent/system/log.ts';
-import type { Message, Subscription } from '../../agent/transport/port.ts';
-import { FakeBroker, FakeConnection } from '../support/fake-connection.ts';
+import type { Message, MessageSubscription } from '../../agent/transport/port.ts';
+import { FakeBroker, FakeConnection, noSubscription } from '../support/fake-connection.ts';
 import { nodeIdOf, recordOf, sessionOf } from './simulated-nodes.ts';
 import { report } from './worker.ts';
 
@@ -19,9 +19,9 @@ const heartbeats = 100_000;
 /** A connection that passes messages to the subscriber directly. */
 class DirectConnection extends FakeConnection {
   deliver: (message: Message) => void = () => undefined;
-  override subscribe(_subject: string, handler: (message: Message) => void): Subscription {
+  override subscribe(_subject: string, handler: (message: Message) => void): MessageSubscription {
     this.deliver = handler;
-    return { unsubscribe: () => undefined };
+    return noSubscription;
   }
 }
 

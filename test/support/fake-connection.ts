@@ -7,6 +7,7 @@ import {
   type ConnectionState,
   type GatherWait,
   type Message,
+  type MessageSubscription,
   type Storage,
   type StreamMessage,
   type StreamReplicas,
@@ -21,6 +22,12 @@ import {
   type StoreOperation,
 } from './fake-store.ts';
 import { FakeStreams } from './fake-streams.ts';
+
+/** A subscription that never gets a message. */
+export const noSubscription: MessageSubscription = {
+  unsubscribe: () => undefined,
+  finish: async () => undefined,
+};
 
 /** A broker that any number of connections share. It is up from the start. */
 export class FakeBroker extends FakeStore {
@@ -282,11 +289,12 @@ export class FakeConnection implements Connection {
     });
   }
 
-  subscribe(subject: string, handler: (message: Message) => void, queue?: string): Subscription {
+  subscribe(subject: string, handler: (message: Message) => void, queue?: string): MessageSubscription {
     const subscription = { subject, handler, queue };
     this.#subscriptions.add(subscription);
     if (this.#connected) this.#isPermitted(subject);
-    return { unsubscribe: () => void this.#subscriptions.delete(subscription) };
+    const unsubscribe = () => void this.#subscriptions.delete(subscription);
+    return { unsubscribe, finish: async () => unsubscribe() };
   }
 
   async flush(): Promise<void> {

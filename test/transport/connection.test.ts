@@ -143,6 +143,31 @@ test('no message is delivered after unsubscribing', async () => {
   assert.equal(count, 1);
 });
 
+test('a subscription that finishes handles what the broker sent before, and nothing later', async () => {
+  const [asker, answerer] = [connectTo(server.url, { credentials }), connectTo(server.url, { credentials })];
+  await Promise.all([asker.connected(), answerer.connected()]);
+  const subscription = answerer.subscribe('finishing', message => message.respond(message.data));
+  await answerer.flush(5_000);
+  const ask = (text: string) =>
+    asker.request('finishing', text, 10_000).then(
+      () => 'answered',
+      error => error.fault,
+    );
+  // The questions are on their way when the subscription begins to finish.
+  const asked = Array.from({ length: 2_000 }, (_, index) => ask(String(index)));
+  const first = await Promise.race(asked);
+  const finished = subscription.finish();
+  const told = await Promise.all(asked);
+  await finished;
+  assert.equal(first, 'answered');
+  assert.ok(!told.includes('timeout'), 'a question was not answered');
+  assert.equal(await ask('later'), 'no_responders');
+  // It may finish again, and after its connection was closed.
+  await subscription.finish();
+  await answerer.close();
+  await subscription.finish();
+});
+
 test('a rotated token file is read again at the next attempt', async () => {
   const tokenFile = join(folder, 'token');
   const connection = connectTo(server.url, { credentials: () => ({ tokenFile }) });

@@ -13,7 +13,8 @@ import { requestersQueue } from '../../protocol/subjects.ts';
 import { type Clock, sleep } from '../../system/clock.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
-import type { Connection, Message, Subscription } from '../../transport/port.ts';
+import { WorkInProgress } from '../../system/work-in-progress.ts';
+import type { Connection, Message, MessageSubscription } from '../../transport/port.ts';
 import type { BrokerServers } from './broker-servers.ts';
 import type { CalloutBox, OpenedQuestion } from './callout-box.ts';
 
@@ -54,7 +55,8 @@ const atOnce = 100;
 export class Callout {
   readonly #options: CalloutOptions;
   readonly #limited: LimitedLog;
-  readonly #subscription: Subscription;
+  readonly #subscription: MessageSubscription;
+  readonly #answering = new WorkInProgress();
   #waiting: { message: Message; at: number }[] = [];
   #decide: Decide | undefined;
 
@@ -71,12 +73,18 @@ export class Callout {
   /** Answers the questions that wait, and from now on each one when it comes. */
   begin(decide: Decide): void {
     this.#decide = decide;
-    void this.#answerWaiting();
+    this.#answering.add(this.#answerWaiting());
   }
 
   /** Lets the questions wait again. */
   pause(): void {
     this.#decide = undefined;
+  }
+
+  /** Takes no further questions, and resolves when those are answered that the broker asked before and that can be answered now. */
+  async finish(): Promise<void> {
+    await this.#subscription.finish();
+    await this.#answering.ended();
   }
 
   stop(): void {
@@ -87,7 +95,10 @@ export class Callout {
   #receive(message: Message): void {
     if (!replyPattern.test(message.reply)) return;
     // A later question of a client must not be answered before an earlier one.
-    if (this.#decide && this.#waiting.length === 0) return void this.#answer(message, this.#decide);
+    if (this.#decide && this.#waiting.length === 0) {
+      this.#answering.add(this.#answer(message, this.#decide));
+      return;
+    }
     const now = this.#options.clock.monotonic();
     this.#waiting.push({ message, at: now });
     // Half of them go at once, the oldest, so that a flood of questions costs little.
@@ -101,7 +112,7 @@ export class Callout {
       const decide = this.#decide;
       const now = clock.monotonic();
       for (const { message, at } of this.#waiting.splice(0, atOnce))
-        if (now - at < usefulMs) void this.#answer(message, decide);
+        if (now - at < usefulMs) this.#answering.add(this.#answer(message, decide));
       await sleep(clock, 0);
     }
   }

@@ -66,6 +66,11 @@ export class OwnNats {
     return this.#callout;
   }
 
+  /** As `Callout.finish`. */
+  async finish(): Promise<void> {
+    await this.#callout?.finish();
+  }
+
   stop(): void {
     this.#stopping.abort();
     this.#states?.unsubscribe();

@@ -10,7 +10,14 @@ import {
 import { MusterError } from '../../system/errors.ts';
 import { limitedLog } from '../../system/limited-log.ts';
 import { TokenBuckets } from '../../system/token-buckets.ts';
-import { BrokerError, type Connection, type Message, type Subscription } from '../../transport/port.ts';
+import { WorkInProgress } from '../../system/work-in-progress.ts';
+import {
+  BrokerError,
+  type Connection,
+  type Message,
+  type MessageSubscription,
+  type Subscription,
+} from '../../transport/port.ts';
 import { Turns } from '../enrolment/turns.ts';
 import type { Peers } from '../watcher/peers.ts';
 import { RequestHandler, type RequestHandlerOptions } from './request-handler.ts';
@@ -59,6 +66,8 @@ export interface NodeRequests extends Subscription {
    * or cease to confirm the next CA.
    */
   hearOthers(): void;
+  /** Takes no further requests, and resolves when those that the broker handed over before are answered. */
+  finish(): Promise<void>;
 }
 
 /** Subscribes to the requests of all nodes. One requester of the roll gets each of them. */
@@ -68,6 +77,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
   const limited = limitedLog(log, clock);
   const handler = new RequestHandler(options);
   const atOnce = { verified: 0, unverified: 0 };
+  const answering = new WorkInProgress();
   const turns = new Turns();
   let waitingNotes = 0;
   let arrivals = 0;
@@ -176,16 +186,16 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
   const within = (message: Message) => message.subject.slice(unverifiedPrefix.length);
   // On the requester's own broker, a node with a key may not speak the newer protocol of Bacalhau.
   const verified = isShared ? [bprotocol, ncl] : [bprotocol];
-  const subscriptions: Subscription[] = [];
+  const subscriptions: MessageSubscription[] = [];
   const subscribe = (subject: string, handle: (message: Message) => void) =>
     void subscriptions.push(connection.subscribe(subject, handle, requestersQueue));
-  for (const protocol of verified) subscribe(protocol.wildcard, message => void answer(message, protocol));
+  for (const protocol of verified)
+    subscribe(protocol.wildcard, message => answering.add(answer(message, protocol)));
   if (isShared) subscribe(jobMessageWildcard, message => acknowledge(message));
   if (hasUnverified) {
     for (const protocol of [bprotocol, ncl])
-      subscribe(
-        `${unverifiedPrefix}${protocol.wildcard}`,
-        message => void answer(message, protocol, within(message)),
+      subscribe(`${unverifiedPrefix}${protocol.wildcard}`, message =>
+        answering.add(answer(message, protocol, within(message))),
       );
     subscribe(`${unverifiedPrefix}${jobMessageWildcard}`, message => acknowledge(message, within(message)));
   }
@@ -205,6 +215,10 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
   const end = (list: Subscription[]) => list.forEach(subscription => void subscription.unsubscribe());
   return {
     unsubscribe: () => end([...subscriptions, ...heard, ...confirmations]),
+    finish: async () => {
+      await Promise.all(subscriptions.map(subscription => subscription.finish()));
+      await answering.ended();
+    },
     hearOthers: () => {
       const areAwaited = peers.areThere && authorities?.isAwaited === true;
       if (areAwaited !== confirmations.length > 0) {

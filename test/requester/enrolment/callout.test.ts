@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { nodesAccount } from '../../../agent/protocol/callout.ts';
 import { curveKeyOf, openBox, sealBox, sharedKeyOf } from '../../../agent/protocol/sealed-box.ts';
 import { writeSignedToken } from '../../../agent/protocol/signed-token.ts';
-import { Callout } from '../../../agent/requester/enrolment/callout.ts';
+import { Callout, type Decide } from '../../../agent/requester/enrolment/callout.ts';
 import { CalloutBox } from '../../../agent/requester/enrolment/callout-box.ts';
 import { keyPairOf } from '../../../agent/transport/key-pair.ts';
 import type { Message } from '../../../agent/transport/port.ts';
@@ -17,22 +17,24 @@ import {
   serverKey,
 } from '../../support/callout-questions.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { FakeBroker } from '../../support/fake-connection.ts';
+import { FakeBroker, noSubscription } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
 
 const mine = curveKeyOf(new Uint8Array(32).fill(1));
 const servers = curveKeyOf(new Uint8Array(32).fill(2));
 const others = curveKeyOf(new Uint8Array(32).fill(3));
 
+const letIn = { account: nodesAccount, permissions: { publish: [], subscribe: [], mayAnswer: false } };
+
 /** A callout that lets everybody in whose question it answers. `ask` returns the answer, decrypted for the server. */
-function begin() {
+function begin(decide: Decide = async () => letIn) {
   const clock = new FakeClock();
   const broker = new FakeBroker(clock);
   const connection = broker.connect();
   let receive: (message: Message) => void = () => undefined;
   connection.subscribe = (_, handler) => {
     receive = handler;
-    return { unsubscribe: () => undefined };
+    return noSubscription;
   };
   const published: Uint8Array[] = [];
   connection.publish = (_, data) => published.push(Buffer.from(data as Uint8Array)) > 0;
@@ -48,8 +50,7 @@ function begin() {
       isTrial: ({ offers }) => offers.name === 'own',
     },
   });
-  const permissions = { publish: [], subscribe: [], mayAnswer: false };
-  callout.begin(async () => ({ account: nodesAccount, permissions }));
+  callout.begin(decide);
   const ask = async (data: Uint8Array, header: string) => {
     receive({
       subject: '$SYS.REQ.USER.AUTH',
@@ -61,7 +62,7 @@ function begin() {
     await clock.settle();
     return published.splice(0)[0];
   };
-  return { ask, lines };
+  return { ask, lines, callout };
 }
 
 /** Returns a question of a server that names the key `xkey`, signed by `signer`. */
@@ -119,4 +120,20 @@ test('a question that is encrypted for another requester, or not at all, is not 
     for (const form of ['base64', 'base64url', 'hex', 'latin1'] as const)
       assert.ok(!text.includes(Buffer.from(data).toString(form).slice(64, 128)), form);
   }
+});
+
+test('a question that is being decided about is answered before the end, which waits for that', async () => {
+  const decided = Promise.withResolvers<typeof letIn>();
+  const { ask, callout } = begin(() => decided.promise);
+  const asked = () => ask(sealedBy(servers, question(servers.publicKey)), servers.publicKey);
+  assert.equal(await asked(), undefined);
+  let isFinished = false;
+  const finished = callout.finish().then(() => {
+    isFinished = true;
+  });
+  await new Promise(setImmediate);
+  assert.equal(isFinished, false);
+  decided.resolve(letIn);
+  await finished;
+  await callout.finish();
 });

@@ -212,6 +212,31 @@ test('requests beyond the limit are refused as busy, and later ones are answered
   assert.equal(roll.records.size, 2);
 });
 
+test('what is asked before the end is answered, and the end waits for that', async () => {
+  const { broker, clock, node, roll, subscription } = await begin();
+  const ask = (id: string) =>
+    node.request(
+      `node.management.${id}.RegisterNode/v1`,
+      JSON.stringify({ Info: computeInfo(id), Muster: sender() }),
+      60_000,
+    );
+  // The store does not answer the first one for a while.
+  broker.storeFault = operation => (operation === 'put' ? { fault: 'timeout' } : undefined);
+  const asked = ask('node-1');
+  await clock.settle();
+  const order: string[] = [];
+  const answered = asked.then(() => order.push('answered'));
+  const finished = subscription.finish().then(() => order.push('finished'));
+  await clock.settle();
+  assert.deepEqual(order, []);
+  await assert.rejects(ask('node-2'), { fault: 'no_responders' });
+  await clock.advance(30_000);
+  await Promise.all([answered, finished]);
+  assert.deepEqual(order, ['answered', 'finished']);
+  assert.equal(roll.records.get('node-2'), undefined);
+  await subscription.finish();
+});
+
 test('after an unsubscribe no request is answered', async () => {
   const { subscription, node } = await begin();
   subscription.unsubscribe();
