@@ -7,7 +7,9 @@ export class WorkInProgress {
   add(work: Promise<void>): void {
     this.#count++;
     void work.finally(() => {
-      if (--this.#count === 0) this.#done?.resolve();
+      if (--this.#count > 0) return;
+      this.#done?.resolve();
+      this.#done = undefined;
     });
   }
 
