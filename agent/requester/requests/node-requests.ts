@@ -20,6 +20,10 @@ import {
 } from '../../transport/port.ts';
 import { Turns } from '../enrolment/turns.ts';
 import type { Peers } from '../watcher/peers.ts';
+import { AnswersAtOnce, type AnswersAtOnceOptions } from './answers-at-once.ts';
+import { NodeReports, type NodeReportsOptions } from './node-reports.ts';
+import { NotedRequests, type NotedRequestsOptions } from './noted-requests.ts';
+import { RequestAnswers, type RequestAnswersOptions } from './request-answers.ts';
 import { RequestHandler, type RequestHandlerOptions } from './request-handler.ts';
 import { bprotocol, confirmationSubject, ncl, type RequestProtocol } from './request-protocols.ts';
 
@@ -40,7 +44,14 @@ const refreshLimits = { burst: 3, refillMs: 1_000 };
 /** Number of requests that wait to be noted. A client that sends more only looks a little older than it is. */
 const maxWaitingNotes = 4096;
 
-export interface NodeRequestsOptions extends RequestHandlerOptions {
+/** What the parts need that carry out requests, and answer them. */
+type PartsOptions = RequestAnswersOptions &
+  NodeReportsOptions &
+  RequestHandlerOptions &
+  AnswersAtOnceOptions &
+  NotedRequestsOptions;
+
+export interface NodeRequestsOptions extends PartsOptions {
   connection: Connection;
   /** Whether nodes without a key are let in, whose requests come on subjects of their own. */
   hasUnverified: boolean;
@@ -75,7 +86,11 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
   const { connection, counters, log, clock, peers, mayAnswer, refreshKey, hasUnverified, isShared } = options;
   const { authorities } = options;
   const limited = limitedLog(log, clock);
-  const handler = new RequestHandler(options);
+  const answers = new RequestAnswers(options);
+  const reports = new NodeReports(options);
+  const handler = new RequestHandler(options, answers, reports);
+  const answersAtOnce = new AnswersAtOnce(options, answers, reports);
+  const noted = new NotedRequests(options, reports);
   const atOnce = { verified: 0, unverified: 0 };
   const answering = new WorkInProgress();
   const turns = new Turns();
@@ -139,7 +154,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
       const asked = { ...read, hasSender: isVerified, registersAgain, arrival };
       const handle = () => handler.handle(asked);
       const result =
-        (isOrdered ? undefined : handler.handleAtOnce(asked)) ??
+        (isOrdered ? undefined : answersAtOnce.answer(asked)) ??
         (await (isOrdered ? turns.run([nodeId], handle) : handle()));
       message.respond(encode(result, clock.now()));
     } catch (error) {
@@ -176,7 +191,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     try {
       const { method, body, isValid } = protocol.read(subject, message);
       const read = { method, nodeId, protocol: protocol.name, body, isValid };
-      handler.note({ ...read, hasSender: isVerified, arrival: ++arrivals });
+      noted.note({ ...read, hasSender: isVerified, arrival: ++arrivals });
     } catch (error) {
       // The requester that answers counts it, and logs it.
       if (!(error instanceof ProtocolError)) throw error;

@@ -26,8 +26,8 @@ import {
 } from '../../protocol/subjects.ts';
 import { readUsualUpdate } from '../../protocol/usual-update.ts';
 import type { Message } from '../../transport/port.ts';
+import type { NodeRequest } from './node-request.ts';
 import type { RequestResult } from './request-answers.ts';
-import type { NodeRequest } from './request-handler.ts';
 
 /** A request that was read, and what writes its answer. */
 export interface ReadRequest extends Pick<NodeRequest, 'method' | 'body' | 'isValid'> {
