@@ -7,22 +7,7 @@ import type { DirectoryParts } from './directory-parts.ts';
 import { type NodeView, nodeView, type SeenLiveness } from './node-view.ts';
 
 /** A node as it is at one moment, except `resources`. */
-export interface SeenNode {
-  readonly id: string;
-  readonly state: NodeState;
-  readonly health: Health;
-  /** See nodeView. */
-  readonly silenceMs: number | undefined;
-  readonly liveness: SeenLiveness | undefined;
-  /** When it reported its resources last, in milliseconds since 1970. */
-  readonly reportedAt: number | undefined;
-  /** What it reported last. It is read only when it is asked for. */
-  readonly resources: ResourceInfo | undefined;
-  readonly conflict: Conflict | undefined;
-  readonly pinnedKey: string | undefined;
-  readonly watches: boolean;
-  readonly executions: ExecutionCounts | undefined;
-}
+export type SeenNode = Pick<NodeInMemory, keyof NodeInMemory>;
 
 /** Returns what the parts of a requester know of the node with this record. */
 export const seenNode = (parts: DirectoryParts, state: NodeState): SeenNode => new NodeInMemory(parts, state);
@@ -34,12 +19,14 @@ export function viewOf(seen: SeenNode): NodeView {
 }
 
 // A list makes one of these for each node of the roll at once, and an object literal with a getter costs several times as much.
-class NodeInMemory implements SeenNode {
+class NodeInMemory {
   readonly id: string;
   readonly state: NodeState;
   readonly health: Health;
+  /** See nodeView. */
   readonly silenceMs: number | undefined;
   readonly liveness: SeenLiveness | undefined;
+  /** When it reported its resources last, in milliseconds since 1970. */
   readonly reportedAt: number | undefined;
   readonly conflict: Conflict | undefined;
   readonly pinnedKey: string | undefined;
@@ -68,6 +55,7 @@ class NodeInMemory implements SeenNode {
     this.#resources = resources;
   }
 
+  /** What it reported last. It is read only when it is asked for. */
   get resources(): ResourceInfo | undefined {
     return this.#resources.get(this.id);
   }
