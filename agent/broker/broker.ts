@@ -102,7 +102,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await makeFolder(folder);
   await removeLeftovers(folder);
   const files = brokerFiles(folder);
-  await stopOrphan(files, clock, log, signal);
+  await stopOrphan(files, { clock, log, signal });
   await takeOverStore(folder, files.store, log);
   for (let attempt = 1; ; attempt++) {
     const port = await choosePort(host, wanted, files.port, log, options.random);

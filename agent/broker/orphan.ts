@@ -8,22 +8,25 @@ import type { Log } from '../system/log.ts';
 import { readOwnFile, readSystemFile } from '../system/read-file.ts';
 import type { BrokerFiles } from './broker-files.ts';
 
-/** Time until the server is killed, and that until it is gone then, in milliseconds. */
+/** Time until the server is killed unless the caller names another, and that until it is gone then, in milliseconds. */
 const stopTimeoutMs = 3_000;
+
+export interface StopOrphanOptions {
+  clock: Clock;
+  log: Log;
+  /** When it aborts, the server is killed at once, and nobody waits for its end. */
+  signal?: AbortSignal | undefined;
+  /** Time until the server is killed, in milliseconds; 3 s by default. */
+  killAfterMs?: number;
+}
 
 /**
  * Stops the nats-server whose process id is in the folder, if it still runs and its command line names our configuration.
- * The caller holds the lock of the folder; otherwise the server of another running muster could be stopped. When `signal`
- * aborts, this kills the server at once and does not wait for its end. Otherwise it is killed after `killAfterMs`.
+ * The caller holds the lock of the folder; otherwise the server of another running muster could be stopped.
  * @throws MusterError `failed` when it does not end; throws the reason of `signal` when that aborts.
  */
-export async function stopOrphan(
-  files: BrokerFiles,
-  clock: Clock,
-  log: Log,
-  signal?: AbortSignal,
-  killAfterMs = stopTimeoutMs,
-): Promise<void> {
+export async function stopOrphan(files: BrokerFiles, options: StopOrphanOptions): Promise<void> {
+  const { clock, log, signal, killAfterMs = stopTimeoutMs } = options;
   const pid = Number((await readOwnFile(files.pid, 64))?.data.toString('utf8'));
   if (!Number.isInteger(pid) || pid < 2 || !(await isOurs(pid, files.config))) return;
   log.warn({ pid }, 'a broker of an earlier run is still there: stopping it');

@@ -209,7 +209,7 @@ export class SupervisedServer {
   async #stopOrphan(): Promise<void> {
     const { clock, log, files } = this.#options;
     const { signal } = this.#stopping;
-    await stopOrphan(files, clock, log, signal).catch(error => {
+    await stopOrphan(files, { clock, log, signal }).catch(error => {
       if (!signal.aborted) log.error({ err: error }, 'the port and the store may still be in use');
     });
   }

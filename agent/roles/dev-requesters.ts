@@ -157,11 +157,9 @@ async function stopBroker(folder: string, log: Log): Promise<void> {
     (await askHolder(runtimeFolder(folder, 'requester'), { command: 'status' })) === undefined;
   // A requester that does not answer still holds the folder.
   if (await isFree().catch(() => false))
-    await stopOrphan(
-      brokerFiles(roleFolder(folder, 'broker')),
-      systemClock,
+    await stopOrphan(brokerFiles(roleFolder(folder, 'broker')), {
+      clock: systemClock,
       log,
-      undefined,
-      stopTimeoutsMs.orphan,
-    );
+      killAfterMs: stopTimeoutsMs.orphan,
+    });
 }

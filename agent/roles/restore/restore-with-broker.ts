@@ -24,7 +24,7 @@ export async function restoreOwnBroker(run: RestoreRun): Promise<string[]> {
     });
   await refuseLiving(run, await inspect(run));
   await makeFolder(staged.broker);
-  await stopOrphan(brokerFiles(staged.broker), systemClock, run.log, run.signal);
+  await stopOrphan(brokerFiles(staged.broker), { clock: systemClock, log: run.log, signal: run.signal });
   await removeTree(staged.broker);
   await makeFolder(staged.broker);
   const restored = await withStoreBroker({ ...run, folder: staged.broker }, connection =>

@@ -65,7 +65,7 @@ async function checkAndImport(options: ImportOptions): Promise<Imported> {
       hint: 'choose another folder with dataDir, or back it up and move its folders requester and broker away',
     });
   await makeFolder(staged.broker);
-  await stopOrphan(brokerFiles(staged.broker), systemClock, log, signal);
+  await stopOrphan(brokerFiles(staged.broker), { clock: systemClock, log, signal });
   await removeTree(staged.broker);
   await makeFolder(staged.broker);
   await copyBucket(bucket, staged.broker);
