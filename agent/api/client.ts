@@ -1,17 +1,14 @@
 // Calls the requester's HTTP API: what a command asks about nodes, events, operators, listeners, join codes, bans and CAs.
-import type { IncomingMessage } from 'node:http';
 import type { LoadedSettings, LoadOptions } from '../config/load.ts';
 import type { Settings } from '../config/settings.ts';
-import { ProtocolError } from '../protocol/error.ts';
-import { type DecisionAction, type DecisionBody, type LostNode, signOfLifeHeader } from '../protocol/http.ts';
+import type { DecisionAction, DecisionBody, LostNode } from '../protocol/http.ts';
 import type { OperationView } from '../protocol/http-operations.ts';
 import type { GoneNode } from '../protocol/tombstone.ts';
-import { errnoOf, MusterError } from '../system/errors.ts';
+import { MusterError } from '../system/errors.ts';
 import { wholeIdHint } from '../system/whole-id-hint.ts';
 import { type ApiAddress, apiAddress, apiAddresses } from './address.ts';
 import {
   readDecisionAnswer,
-  readEvent,
   readGoneNodes,
   readLostNodes,
   readNodes,
@@ -24,6 +21,7 @@ import {
 import { AuthorityCalls } from './authorities.ts';
 import { BacalhauCalls } from './bacalhau.ts';
 import { BanCalls, requireFingerprint } from './bans.ts';
+import { type EventListeners, readEvents } from './event-stream.ts';
 import { tokenSource } from './find-token.ts';
 import { JoinCodeCalls } from './join-codes.ts';
 import { ListenerCalls } from './listeners.ts';
@@ -33,17 +31,8 @@ import type { ApiServerOptions } from './one-server.ts';
 import { OperatorCalls } from './operators.ts';
 import { type Orchestrator, requireKnown } from './orchestrator.ts';
 import { PageCalls } from './page.ts';
-import { parseJson, readLines } from './read-response.ts';
 import { ApiRequests, withQuery } from './requests.ts';
 import { trustedAuthorities } from './trusted-authorities.ts';
-
-/** The functions that are called while an event stream is read. The events themselves are yielded. */
-export interface EventListeners {
-  /** Called when the requester has answered; its events follow. */
-  onOpen?(): void;
-  /** Called for a line that is not a membership event, because other programs may publish under the same subjects. */
-  onUnreadable(reason: string): void;
-}
 
 /** The settings by which a command finds the requester. */
 export const apiSettings = [
@@ -236,34 +225,9 @@ export class ApiClient {
     return this.#requests.ask(readRequesterState, 'GET', '/orchestrator/status');
   }
 
-  /**
-   * Yields the events that match `query`. With `follow` the stream goes on until the requester stops, so its end is an
-   * error. So is the silence of one that hangs, or that hears no events itself; another one is asked first then.
-   */
-  async *events(
-    query: Readonly<Record<string, string>>,
-    { onOpen, onUnreadable }: EventListeners,
-  ): AsyncGenerator<ShownEvent> {
-    const following = query.follow === 'true';
-    const { response, server } = await this.#requests.open(
-      withQuery('/orchestrator/events', query),
-      requireEvents,
-    );
-    try {
-      onOpen?.();
-      if (!following) server.limitSilence(response);
-      for await (const line of readLines(response, following ? silenceOf(response) : undefined)) {
-        const event = eventOf(line, onUnreadable);
-        if (event) yield event;
-      }
-    } catch (error) {
-      if (following && errnoOf(error) === 'ETIMEDOUT') {
-        this.#requests.leave(server);
-        throw new MusterError('unreachable', `the requester at ${server.url} gives no sign of life`);
-      }
-      throw server.explain(error, { hasAnswered: true });
-    }
-    if (following) throw new MusterError('unreachable', `the requester at ${server.url} stopped`);
+  /** Yields the events that match `query`. With `follow` it goes on until the requester stops, and its end is an error. */
+  events(query: Readonly<Record<string, string>>, listeners: EventListeners): AsyncGenerator<ShownEvent> {
+    return readEvents(this.#requests, query, listeners);
   }
 
   // A requester of muster refuses a beginning of an id by itself. An orchestrator of Bacalhau does not know `Exact`, so
@@ -277,34 +241,5 @@ export class ApiClient {
     const { NodeID } = found?.Info ?? { NodeID: id };
     if (NodeID !== id) throw nodeNotFound(id, wholeIdHint([NodeID]));
     return found;
-  }
-}
-
-/** Number of signs of life that may be missing before a requester counts as one that hangs. */
-const missedSigns = 4;
-
-/** Returns the longest silence of a stream in milliseconds; undefined when the requester sends no signs of life. */
-function silenceOf({ headers }: IncomingMessage): number | undefined {
-  const everyMs = Number(headers[signOfLifeHeader.toLowerCase()]);
-  return everyMs >= 1 && everyMs <= 300_000 ? missedSigns * everyMs : undefined;
-}
-
-/** Throws ProtocolError for an answer that is not a stream of events, because its lines would all be left out. */
-function requireEvents({ headers }: IncomingMessage): void {
-  const type = headers['content-type'] ?? '';
-  if (/^application\/x-ndjson\b/i.test(type)) return;
-  throw new ProtocolError(
-    'malformed',
-    `its answer is no stream of events (${type.slice(0, 100) || 'no type'})`,
-  );
-}
-
-function eventOf(line: string, onUnreadable: (reason: string) => void): ShownEvent | undefined {
-  try {
-    return readEvent(parseJson(line));
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    onUnreadable(error.message);
-    return undefined;
   }
 }

@@ -5,7 +5,8 @@ import { type Clock, sleep } from '../system/clock.ts';
 import { MusterError } from '../system/errors.ts';
 import { backoff, type Random } from '../system/random.ts';
 import type { ShownEvent } from './answers.ts';
-import type { ApiClient, EventListeners } from './client.ts';
+import type { ApiClient } from './client.ts';
+import type { EventListeners } from './event-stream.ts';
 
 export interface FeedOptions extends EventListeners {
   clock: Clock;

@@ -15,6 +15,7 @@ import { tokens } from '../support/fake-operators.ts';
 import { recordLog } from '../support/log-lines.ts';
 import { shownNodes } from './api-decoders.ts';
 import { type Decoder, isMusterError } from './decoder.ts';
+import { cloudEvents } from './message-decoders.ts';
 
 const never = () => false;
 
@@ -243,6 +244,27 @@ export const liveDecoders: readonly Decoder[] = [
       const nodes: unknown[] = [];
       for await (const node of (await client.listNodes({})).nodes) nodes.push(node);
       return nodes;
+    },
+    release: () => impostor.close(),
+  },
+  {
+    what: "a line of a stream of events in the requester's place",
+    covers: ['api/event-stream.ts'],
+    form: 'json',
+    valid: cloudEvents,
+    share: 0.05,
+    wrap: content => {
+      const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n';
+      return Buffer.concat([Buffer.from(head), content, Buffer.from('\n')]);
+    },
+    isExpected: isMusterError,
+    read: async input => {
+      await impostor.listen(undefined);
+      impostor.answerWith(input as Buffer);
+      const client = new ApiClient({ host: '127.0.0.1', port: impostor.port });
+      let first: unknown;
+      for await (const event of client.events({}, { onUnreadable: () => undefined })) first ??= event;
+      return first;
     },
     release: () => impostor.close(),
   },
