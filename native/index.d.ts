@@ -82,6 +82,18 @@ export interface DiskSpace {
 export declare function exitNow(code: number): never
 
 /**
+ * Gives back what was freed. The allocator of glibc keeps it otherwise, for each thread that ever compiled something.
+ * With other C libraries it does nothing. Never throws.
+ */
+export declare function giveBackFreed(): void
+
+/**
+ * Gives back the pages of the program's own file. Those that are needed again come back from the system's cache of files.
+ * Linux only; elsewhere it does nothing. Never throws.
+ */
+export declare function giveBackProgram(): void
+
+/**
  * Asks NVML for everything, which is a scan. Never rejects for a failure of NVML, the driver or a GPU: `state` and
  * `errors` report it.
  */

@@ -12,6 +12,7 @@ import { removeLeftovers } from '../system/files.ts';
 import { loadNodeId } from '../system/node-id.ts';
 import { systemRandom } from '../system/random.ts';
 import { describeHolder } from './describe-holder.ts';
+import { giveBackMemory } from './give-back-memory.ts';
 import { holdAgentFolder } from './hold-agent-folder.ts';
 import { lifetime } from './lifetime.ts';
 import { createReloader } from './reload.ts';
@@ -61,6 +62,8 @@ export async function runAgent(load: () => Promise<LoadedSettings>): Promise<num
     },
   });
   const life = lifetime(log);
+  const memory = giveBackMemory(systemClock);
+  cleanup.defer(() => memory.stop());
   const common = { first, settings: () => settings, folder, identity, notifier, life, log };
   for (let next: RunAs | undefined = { node: id, isStart: true }; next !== undefined; ) {
     const renamed: RunAs | undefined = await runNode({

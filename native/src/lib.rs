@@ -12,6 +12,7 @@ pub mod cgroup;
 pub mod disk;
 pub mod exit;
 mod fault;
+pub mod give_back;
 mod guard;
 mod lanes;
 pub mod notify;

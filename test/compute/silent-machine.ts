@@ -15,6 +15,8 @@ const probe = {
   gpusNvml: never('gpusNvml'),
   nvmlFigures: async () => null,
   notify: () => false,
+  giveBackFreed: () => undefined,
+  giveBackProgram: () => undefined,
   exitNow: () => {
     throw new Error('exitNow must not be called');
   },

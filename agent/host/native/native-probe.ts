@@ -12,7 +12,15 @@ import { loadAddon } from './addon.ts';
 /** The functions of the addon that the agent uses. */
 export type NativeProbe = Pick<
   typeof Native,
-  'cgroup' | 'disk' | 'exitNow' | 'gpusNvml' | 'notify' | 'nvmlFigures' | 'sample'
+  | 'cgroup'
+  | 'disk'
+  | 'exitNow'
+  | 'giveBackFreed'
+  | 'giveBackProgram'
+  | 'gpusNvml'
+  | 'notify'
+  | 'nvmlFigures'
+  | 'sample'
 >;
 
 export type { Cgroup, NvmlGpu, NvmlMark } from '../../../native/index.d.ts';
@@ -34,18 +42,25 @@ export type LoadedProbe =
       readonly reason: string;
     };
 
+let loaded: LoadedProbe | undefined;
+
 /**
  * Loads the native probe from the packaged program if that contains one, otherwise from the place where `native/build`
- * put it. Never throws: when there is no probe, the result contains the reason.
+ * put it. It is loaded only once. Never throws: when there is no probe, the result contains the reason.
  */
 export function loadProbe(): LoadedProbe {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): LoadedProbe {
   const carried = packagedContents()?.probe;
   if (!carried) return loadProbeFrom(builtProbePaths());
   if ('missing' in carried) return { reason: carried.missing };
-  const loaded = loadAddon(readAsset('probe'), scratchFolders(systemEnvironment));
-  if ('reason' in loaded) return { reason: `does not load (${printable(loaded.reason, 1000)})` };
-  if (!hasAllFunctions(loaded.exports)) return { reason: 'is of another version than the program' };
-  return { probe: loaded.exports, path: `${process.execPath} (by way of ${loaded.from})` };
+  const addon = loadAddon(readAsset('probe'), scratchFolders(systemEnvironment));
+  if ('reason' in addon) return { reason: `does not load (${printable(addon.reason, 1000)})` };
+  if (!hasAllFunctions(addon.exports)) return { reason: 'is of another version than the program' };
+  return { probe: addon.exports, path: `${process.execPath} (by way of ${addon.from})` };
 }
 
 /**
@@ -80,6 +95,8 @@ function hasAllFunctions(probe: unknown): probe is NativeProbe {
     'cgroup',
     'disk',
     'exitNow',
+    'giveBackFreed',
+    'giveBackProgram',
     'gpusNvml',
     'notify',
     'nvmlFigures',

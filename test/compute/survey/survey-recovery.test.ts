@@ -49,6 +49,8 @@ async function open() {
     gpusNvml: async () => now,
     nvmlFigures: async () => (now === healthy ? [0, 0, 30, 100] : null),
     notify: () => false,
+    giveBackFreed: () => undefined,
+    giveBackProgram: () => undefined,
     exitNow: () => {
       throw new Error('exitNow must not be called');
     },
