@@ -270,7 +270,7 @@ export const liveDecoders: readonly Decoder[] = [
   },
   {
     what: 'the greeting of a broker',
-    covers: ['transport/socket.ts'],
+    covers: ['transport/greeting.ts'],
     form: 'json',
     valid: fc.constant(greeting),
     share: 0.04,
