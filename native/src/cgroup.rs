@@ -143,16 +143,16 @@ const UNLIMITED: f64 = (1_u64 << 62) as f64;
 fn memory_limit(level: &Path) -> Option<(f64, PathBuf)> {
     ["memory.max", "memory.limit_in_bytes"].into_iter().find_map(|name| {
         let file = level.join(name);
-        let limit = number(read(&file)?.trim()).filter(|limit| *limit < UNLIMITED)?;
+        let limit = number(read(&file)?.trim_ascii()).filter(|limit| *limit < UNLIMITED)?;
         Some((limit, file))
     })
 }
 
 fn memory_used(level: &Path) -> Option<f64> {
-    let value = |name: &str| read(&level.join(name)).as_deref().map(str::trim).and_then(number);
+    let value = |name: &str| read(&level.join(name)).as_deref().map(str::trim_ascii).and_then(number);
     let used = value("memory.current").or_else(|| value("memory.usage_in_bytes"))?;
     let stat = read(&level.join("memory.stat")).unwrap_or_default();
-    let cache = |name: &str| stat.lines().find_map(|line| number(line.strip_prefix(name)?.trim()));
+    let cache = |name: &str| stat.lines().find_map(|line| number(line.strip_prefix(name)?.trim_ascii()));
     // Version 1 counts a group with its children under `total_`.
     let cache = cache("total_inactive_file ").or_else(|| cache("inactive_file ")).unwrap_or(0.0);
     Some((used - cache).max(0.0))
@@ -165,18 +165,18 @@ fn cpu_limit(level: &Path) -> Option<(f64, PathBuf)> {
     };
     let file = level.join("cpu.max");
     if let Some(text) = read(&file) {
-        let (quota, period) = text.trim().split_once(' ')?;
+        let (quota, period) = text.trim_ascii().split_once(' ')?;
         return Some((ratio(quota, period)?, file));
     }
     let file = level.join("cpu.cfs_quota_us");
-    let limit = ratio(read(&file)?.trim(), read(&level.join("cpu.cfs_period_us"))?.trim())?;
+    let limit = ratio(read(&file)?.trim_ascii(), read(&level.join("cpu.cfs_period_us"))?.trim_ascii())?;
     Some((limit, file))
 }
 
 fn cpus(level: &Path) -> Option<(u32, PathBuf)> {
     ["cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"].into_iter().find_map(|name| {
         let file = level.join(name);
-        let count = count_list(read(&file)?.trim())?;
+        let count = count_list(read(&file)?.trim_ascii())?;
         Some((count, file))
     })
 }
@@ -192,8 +192,11 @@ fn count_list(list: &str) -> Option<u32> {
     Some(count)
 }
 
-/// Parses a whole number. None for `max`, `-1` and anything else.
+/// Parses a whole number of digits only. None for `max`, `-1`, `+1` and anything else.
 fn number(text: &str) -> Option<f64> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     text.parse::<u64>().ok().map(|value| value as f64)
 }
 

@@ -139,7 +139,7 @@ test('a group outside this namespace has only the limits of the root', async () 
 });
 
 test('nonsense in files is no limit', async () => {
-  const broken = fc.oneof(
+  const broken: fc.Arbitrary<string | Buffer> = fc.oneof(
     fc.constantFrom(
       '',
       '\n',
@@ -165,7 +165,13 @@ test('nonsense in files is no limit', async () => {
       assert.deepEqual(found, { version: 2 });
       await limits(String(self), { 'job/memory.max': memory });
     }),
-    { numRuns: 50 },
+    {
+      numRuns: 50,
+      examples: [
+        ['+5', '+5 +3', ''],
+        ['5\u0085', '5 3\u0085', ''],
+      ],
+    },
   );
 });
 
