@@ -13,6 +13,7 @@ export interface BucketConfig {
 /** One revision of one key. `marker` is true for a deleted or purged key, which has an empty value. */
 export interface BucketEntry {
   key: string;
+  /** The value, which may be a part of a larger buffer: who keeps it makes a copy. Empty for a marker. */
   value: Uint8Array;
   revision: number;
   marker: boolean;

@@ -189,8 +189,7 @@ class StreamBucket implements Bucket {
       /^(DEL|PURGE)$/.test(headers?.get('KV-Operation') ?? '') || headers?.has('Nats-Marker-Reason') === true;
     return {
       key: subject.slice(`$KV.${this.#name}.`.length),
-      // The client returns a part of a larger buffer. Without a copy, the value would hold the whole buffer in memory.
-      value: marker ? new Uint8Array() : new Uint8Array(data),
+      value: marker ? new Uint8Array() : data,
       revision: sequence,
       marker,
       headers: ownHeaders(headers),
@@ -252,6 +251,9 @@ function bucketConfig(name: string): Record<string, unknown> {
 
 /** Returns the headers of a marker without the broker's own headers. */
 function ownHeaders(headers: MsgHdrs | undefined): Record<string, string> {
-  const own = (headers?.keys() ?? []).filter(name => name !== 'KV-Operation' && !name.startsWith('Nats-'));
-  return Object.fromEntries(own.map(name => [name, headers?.get(name) ?? '']));
+  if (!headers) return none;
+  const own = headers.keys().filter(name => name !== 'KV-Operation' && !name.startsWith('Nats-'));
+  return Object.fromEntries(own.map(name => [name, headers.get(name)]));
 }
+
+const none: Record<string, string> = Object.freeze({});

@@ -3,6 +3,7 @@
 // muster opens its own socket to a broker (see socket.ts), and a client of `nats` accepts one only through its transport
 // factory. The package's own `connect` sets a factory for its own socket, which cannot be replaced. The path below may
 // change with any release, so a test compares the version in package.json with the version for which this file was written.
+import type { Msg } from 'nats';
 import { RequestOne } from 'nats/lib/nats-base-client/request.js';
 
 export {
@@ -23,3 +24,17 @@ RequestOne.prototype.resolver = function (error, message): void {
   this.deferred.resolve(message);
   this.mux.cancel(this);
 };
+
+/** The members of a message of the client that hold its bytes. */
+interface RawMessage {
+  /** The headers and, behind them, the data. */
+  _rdata?: Uint8Array;
+  /** The length of the headers; -1 when there are none. */
+  _msg?: { hdr?: number };
+}
+
+/** Returns where the headers of a message are, before anybody reads them; undefined when it has none. */
+export function headersOf(message: Msg): { bytes: Uint8Array; length: number } | undefined {
+  const { _rdata: bytes, _msg: { hdr: length = -1 } = {} } = message as RawMessage;
+  return bytes && length > 0 ? { bytes, length } : undefined;
+}

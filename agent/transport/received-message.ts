@@ -1,9 +1,11 @@
 // A message of a stream as it came from the broker, and its place in the stream.
 import type { Msg, MsgHdrs } from 'nats';
+import { headersOf } from './nats-internals.ts';
 
 export interface StoredMessage {
   subject: string;
   data: Uint8Array;
+  /** Undefined when there are none, and may be when they only named to the broker what to expect, such as a revision. */
   headers: MsgHdrs | undefined;
   sequence: number;
   time: Date;
@@ -28,8 +30,18 @@ export class ReceivedMessage implements StoredMessage {
   }
 
   get headers(): MsgHdrs | undefined {
-    return this.#message.headers;
+    return namesOnlyExpectations(this.#message) ? undefined : this.#message.headers;
   }
+}
+
+/** Each record of a bucket is written with them. The broker has checked them, and nobody needs them again. */
+const onlyExpectations = /^NATS\/1\.0\r\n(?:Nats-Expected-[A-Za-z-]+: [\w.-]*\r\n)+\r\n$/;
+
+/** Returns whether the headers of a message say only this. To read them would take longer than all the rest of the message. */
+function namesOnlyExpectations(message: Msg): boolean {
+  const { bytes, length } = headersOf(message) ?? {};
+  if (!bytes) return false;
+  return onlyExpectations.test(Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1'));
 }
 
 /**
