@@ -22,6 +22,11 @@ export function parseJson(bytes: Uint8Array, maxBytes = maxMessageBytes): unknow
   } catch {
     throw new ProtocolError('malformed', 'not UTF-8 text');
   }
+  return parseJsonText(text);
+}
+
+/** Parses a text that is not too long, as `parseJson` does. @throws ProtocolError `too_deep` or `malformed`. */
+export function parseJsonText(text: string): unknown {
   checkStructure(text);
   try {
     return JSON.parse(text);

@@ -98,6 +98,17 @@ export const listedInfoSchema = struct({
   ...entriesWithoutId,
 });
 
+const { NodeType, Labels, Hostname, Address } = entriesWithoutId;
+/** The members that differ from node to node, with the capacity, in the order in which information has them. */
+export const ownInfoSchema = struct({
+  NodeID: nodeId(),
+  NodeType,
+  Labels,
+  MaxCapacity: resourcesSchema,
+  Hostname,
+  Address,
+});
+
 export type ComputeNodeInfo = v.InferOutput<typeof computeNodeInfoSchema>;
 export type BuildVersion = v.InferOutput<typeof buildVersionSchema>;
 export type NodeCondition = v.InferOutput<typeof conditionSchema>;

@@ -132,7 +132,7 @@ export function divideChanges(changes: readonly StoredChange[]): {
   return { known, later };
 }
 
-const musterStateSchema = struct({
+export const musterStateSchema = struct({
   /** The session whose messages are accepted; absent for a Bacalhau node. */
   Session: v.optional(v.pipe(v.string(), v.maxLength(128))),
   Instance: v.optional(v.pipe(v.string(), v.maxLength(128))),

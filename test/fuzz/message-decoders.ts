@@ -202,7 +202,7 @@ export const cloudEvents = fc.record({
 export const messageDecoders: readonly Decoder[] = [
   {
     what: 'JSON',
-    covers: ['protocol/json.ts parseJson'],
+    covers: ['protocol/json.ts parseJson', 'protocol/json.ts parseJsonText'],
     form: 'json',
     valid: fc.oneof(recorded('plain-json'), registers),
     read: input => parseJson(input as Buffer),

@@ -6,7 +6,15 @@ import type { ChangeAnnouncer, RollObserver } from './roll-observer.ts';
 import { changesOf, readEntry } from './store.ts';
 import type { StoreComparison } from './store-comparison.ts';
 import type { StoreLife } from './store-life.ts';
-import { absentRecord, hasArrived, incarnationOf, operationOf, type StoredRecord } from './stored-record.ts';
+import {
+  absentRecord,
+  hasArrived,
+  incarnationOf,
+  operationOf,
+  recordOf,
+  type StoredRecord,
+} from './stored-record.ts';
+import { UsualRecords } from './usual-records.ts';
 
 export interface CurrentRecordsOptions {
   life: StoreLife;
@@ -25,6 +33,7 @@ export type OnLoaded = (id: string, stored: StoredRecord, changes: RecordedChang
 export class CurrentRecords {
   readonly #options: CurrentRecordsOptions;
   readonly #table = new RecordTable();
+  readonly #usual = new UsualRecords();
 
   constructor(options: CurrentRecordsOptions) {
     this.#options = options;
@@ -37,14 +46,22 @@ export class CurrentRecords {
 
   /** Applies an entry that is read when the requester starts. No observer hears of it. */
   load(entry: BucketEntry, onLoaded: OnLoaded): void {
-    const stored = readEntry(entry);
+    const usual = this.#readUsual(entry);
+    const stored = usual ?? readEntry(entry);
     // The key is a part of a longer text and would keep that text in memory. So the id is taken from the record.
     const id = 'state' in stored ? stored.state.Info.NodeID : entry.key;
     const judged = this.#options.comparison.judge(id, stored);
     // The changes of an older record that came back were announced long ago.
     const changes = judged === stored ? changesOf(entry, stored) : undefined;
     if (changes) onLoaded(id, stored, changes);
-    this.#take(id, judged, { onLoaded });
+    this.#take(id, judged, { onLoaded, isShared: usual !== undefined });
+    const kept = this.#table.stored(id);
+    if (!usual && kept.kind === 'record' && judged === stored) this.#usual.learn(entry.value, kept.state);
+  }
+
+  #readUsual({ key, value, revision, marker }: BucketEntry): StoredRecord | undefined {
+    const state = marker ? undefined : this.#usual.read(value);
+    return state?.Info.NodeID === key && state.Info.NodeType !== '' ? recordOf(revision, state) : undefined;
   }
 
   /**
@@ -103,9 +120,9 @@ export class CurrentRecords {
   }
 
   // What one entry changes for two ids changes for both at once, so that each reader finds a renamed node under one of them.
-  #take(id: string, judged: StoredRecord, loading?: { onLoaded: OnLoaded }): void {
+  #take(id: string, judged: StoredRecord, loading?: { onLoaded: OnLoaded; isShared: boolean }): void {
     this.#options.life.onRevision(judged.revision);
-    const steps = [this.#replace(id, judged)];
+    const steps = [this.#replace(id, judged, loading?.isShared)];
     const arriving = judged.kind === 'renamed' ? this.#table.stored(judged.to) : judged;
     const newId = judged.kind === 'renamed' ? judged.to : id;
     const formerId = 'state' in arriving ? arriving.state.Muster?.FormerIDs?.[0]?.ID : undefined;
@@ -121,10 +138,10 @@ export class CurrentRecords {
     for (const step of steps) this.#notify(step, loading !== undefined);
   }
 
-  #replace(id: string, judged: StoredRecord): Step {
+  #replace(id: string, judged: StoredRecord, isShared = false): Step {
     const before = this.#table.get(id);
     const wasLost = this.#table.stored(id).kind === 'lost';
-    const kept = this.#table.set(id, judged);
+    const kept = this.#table.set(id, judged, isShared);
     return { id, kept, before, wasLost };
   }
 

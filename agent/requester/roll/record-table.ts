@@ -122,9 +122,13 @@ export class RecordTable {
       .sort();
   }
 
-  /** Replaces the record of `id`. Returns the record in the table, which may share parts with other records. */
-  set(id: string, stored: StoredRecord): StoredRecord {
-    const kept = 'state' in stored ? { ...stored, state: this.#parts.share(stored.state) } : stored;
+  /**
+   * Replaces the record of `id`. Returns the record in the table, which may share parts with other records. `isShared` says
+   * that it does so already.
+   */
+  set(id: string, stored: StoredRecord, isShared = false): StoredRecord {
+    const kept =
+      'state' in stored && !isShared ? { ...stored, state: this.#parts.share(stored.state) } : stored;
     this.#count(this.#records.get(id), -1);
     this.#count(kept, 1);
     this.#records.set(id, kept);
