@@ -2,7 +2,8 @@
 // each new value is an object of its own, which lives until the whole heap is searched for garbage.
 
 /** The rows of a block, so that more rows need no copy of those that there are. */
-const rowsPerBlock = 1024;
+const blockBits = 10;
+const rowsPerBlock = 2 ** blockBits;
 
 /** The place of a row: its numbers begin at `at` in `block`, one for each column. */
 export interface NumberRow {
@@ -34,9 +35,9 @@ export class NumberRows {
 
   /** Returns the place of a row. It stays the same until the row is removed. */
   at(index: number): NumberRow {
-    const block = this.#blocks[Math.floor(index / rowsPerBlock)];
+    const block = this.#blocks[index >>> blockBits];
     if (!block) throw new RangeError(`there is no row ${index}`);
-    return { block, at: (index % rowsPerBlock) * this.#columns };
+    return { block, at: (index & (rowsPerBlock - 1)) * this.#columns };
   }
 
   /** Removes a row. Its index may be given to the next one. */

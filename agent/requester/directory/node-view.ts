@@ -11,7 +11,7 @@ import {
 } from '../../protocol/node-state.ts';
 import type { Resources } from '../../protocol/resources.ts';
 import type { Conflict } from '../events/conflict-detector.ts';
-import type { Liveness } from '../health/health.ts';
+import type { Liveness } from '../health/liveness.ts';
 import type { Outlook } from '../health/outlook.ts';
 import type { ExecutionCounts } from '../roll/executions.ts';
 import type { ResourceInfo } from '../roll/resource-store.ts';

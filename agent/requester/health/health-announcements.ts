@@ -4,7 +4,7 @@ import type { Health } from '../../protocol/node-state.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import { TokenBuckets, takeToken } from '../../system/token-buckets.ts';
-import type { Liveness } from './health.ts';
+import type { Liveness } from './liveness.ts';
 
 /** Five changes of each node's health are announced at once, and then one every 10 s. */
 export const announcementLimits = { burst: 5, refillMs: 10_000 };

@@ -2,9 +2,10 @@
 // while its requester is the one that watches over the roll.
 import type { Health, NodeState } from '../../protocol/node-state.ts';
 import type { WaitingVerdicts } from './doubt.ts';
-import { type Liveness, LivenessTable } from './health.ts';
+import { LivenessTable } from './health.ts';
 import { HealthAnnouncements, type HealthAnnouncer } from './health-announcements.ts';
 import { heardBefore } from './heard-before.ts';
+import type { Liveness } from './liveness.ts';
 import { type Outlook, outlookOf } from './outlook.ts';
 import { SilenceTrust, type SilenceTrustOptions } from './silence-trust.ts';
 
@@ -119,8 +120,10 @@ export class HealthWatch {
    * cache of the processor, and a look at it costs more than all the rest.
    */
   markHeard(id: string, session: string | undefined, sequence: number): boolean {
+    const now = this.#trust.now();
+    if (this.#nodes.noteUsual(id, session, sequence, now, this.#options.clock.now().getTime())) return true;
     const node = this.#nodes.get(id);
-    if (!node || node.session !== session) return false;
+    if (!node || !this.#nodes.hasSession(id, session)) return false;
     this.#noteAlive(node, sequence);
     return true;
   }

@@ -1,7 +1,9 @@
 // Decides which nodes are alive. A heartbeat and an expiry cost the same time however many nodes there are.
 import type { Health } from '../../protocol/node-state.ts';
-import { type Linked, LinkedQueue } from '../../system/linked-queue.ts';
 import { NumberRows } from '../../system/number-rows.ts';
+import { noRow, RowQueue } from '../../system/row-queue.ts';
+import { announcedHealthy, column, columns, KeptLiveness, type Liveness } from './liveness.ts';
+import { SessionRows } from './session-rows.ts';
 
 export interface HealthLimits {
   /** Silence, in milliseconds, after which a node is UNHEALTHY. */
@@ -19,116 +21,19 @@ export function healthOf(silenceMs: number | undefined, limits: HealthLimits): H
   return silenceMs >= limits.disconnectedAfterMs ? 'UNHEALTHY' : 'HEALTHY';
 }
 
-/** The data about one node's signs of life, in memory only. */
-export interface Liveness extends Linked<Liveness> {
-  readonly id: string;
-  /** Listening time at the last sign of life, in milliseconds; undefined as in `healthOf`. */
-  lastSeen: number | undefined;
-  /**
-   * Wall-clock time of the last sign of life, in milliseconds since 1970, also of one before the requester started. The next
-   * two have the same unit.
-   */
-  lastSeenAt: number | undefined;
-  /** Time when the node last became HEALTHY. */
-  healthySince: number | undefined;
-  /** Time when the node last ceased to be HEALTHY; undefined while it is HEALTHY. */
-  silentSince: number | undefined;
-  /** Whether the node said that it stops. */
-  left: boolean;
-  /** The health that was last announced to other systems. */
-  announced: Health;
-  /** The number in the node's latest heartbeat. */
-  sequence: number;
-  /**
-   * The session under which a heartbeat counts without a look at the record; undefined for a node without a session, and null
-   * for one whose record has to be looked at.
-   */
-  session: string | undefined | null;
-}
-
-/** The columns of a node's numbers. NaN stands for undefined. */
-const column = { lastSeen: 0, lastSeenAt: 1, healthySince: 2, silentSince: 3, sequence: 4 } as const;
-const columns = 5;
-
-/** Its numbers are in a row, where each heartbeat takes the place of the one before and leaves no garbage. */
-class KeptLiveness implements Liveness {
-  readonly id: string;
-  readonly #index: number;
-  #block: Float64Array;
-  #at: number;
-  left = false;
-  announced: Health;
-  session: string | undefined | null = null;
-  queue: LinkedQueue<Liveness> | undefined;
-  older: Liveness | undefined;
-  newer: Liveness | undefined;
-
-  constructor(id: string, announced: Health, rows: NumberRows) {
-    this.id = id;
-    this.announced = announced;
-    this.#index = rows.add();
-    const { block, at } = rows.at(this.#index);
-    this.#block = block;
-    this.#at = at;
-    this.sequence = 0;
-  }
-
-  /** Gives its row back, and keeps its numbers for those who still have this node. */
-  leave(rows: NumberRows): void {
-    this.#block = this.#block.slice(this.#at, this.#at + columns);
-    this.#at = 0;
-    rows.remove(this.#index);
-  }
-
-  get lastSeen(): number | undefined {
-    return orAbsent(this.#block[this.#at + column.lastSeen]);
-  }
-  set lastSeen(value: number | undefined) {
-    this.#block[this.#at + column.lastSeen] = value ?? Number.NaN;
-  }
-
-  get lastSeenAt(): number | undefined {
-    return orAbsent(this.#block[this.#at + column.lastSeenAt]);
-  }
-  set lastSeenAt(value: number | undefined) {
-    this.#block[this.#at + column.lastSeenAt] = value ?? Number.NaN;
-  }
-
-  get healthySince(): number | undefined {
-    return orAbsent(this.#block[this.#at + column.healthySince]);
-  }
-  set healthySince(value: number | undefined) {
-    this.#block[this.#at + column.healthySince] = value ?? Number.NaN;
-  }
-
-  get silentSince(): number | undefined {
-    return orAbsent(this.#block[this.#at + column.silentSince]);
-  }
-  set silentSince(value: number | undefined) {
-    this.#block[this.#at + column.silentSince] = value ?? Number.NaN;
-  }
-
-  get sequence(): number {
-    return this.#block[this.#at + column.sequence] ?? 0;
-  }
-  set sequence(value: number) {
-    this.#block[this.#at + column.sequence] = value;
-  }
-}
-
-const orAbsent = (value: number | undefined): number | undefined =>
-  value === undefined || Number.isNaN(value) ? undefined : value;
-
 /**
  * The table of the signs of life of all nodes on the roll. It reads no clock and announces nothing: its caller does both.
  */
 export class LivenessTable {
   readonly #nodes = new Map<string, KeptLiveness>();
   readonly #rows = new NumberRows(columns);
+  /** The node of each row. */
+  readonly #nodeOf: (KeptLiveness | undefined)[] = [];
+  readonly #sessions = new SessionRows();
   // Both queues are ordered by the last sign of life. A node moves from `alive` to `silent` when it becomes UNHEALTHY, and
   // leaves `silent` when it becomes UNKNOWN.
-  readonly #alive = new LinkedQueue<Liveness>();
-  readonly #silent = new LinkedQueue<Liveness>();
+  readonly #alive = new RowQueue(this.#rows, column, 0);
+  readonly #silent = new RowQueue(this.#rows, column, 1);
   readonly #limits: HealthLimits;
 
   constructor(limits: HealthLimits) {
@@ -153,21 +58,40 @@ export class LivenessTable {
     const node = new KeptLiveness(id, announced, this.#rows);
     node.lastSeenAt = lastSeenAt;
     this.#nodes.set(id, node);
+    this.#nodeOf[node.row] = node;
     return node;
   }
 
-  /** Notes the session of a node, as in `Liveness`. */
+  /**
+   * Notes the session under which heartbeats of a node count without a look at its record; undefined for a node without a session,
+   * and null for one whose record has to be looked at.
+   */
   setSession(id: string, session: string | undefined | null): void {
     const node = this.#nodes.get(id);
-    if (node) node.session = session;
+    if (!node || (session !== null && this.#isSession(node, session))) return;
+    this.#sessions.remove(node.row, id);
+    const isInRows = session !== null && this.#sessions.add(node.row, id, session);
+    node.session = isInRows ? null : session;
+  }
+
+  /** Whether a heartbeat of this session counts without a look at the record of its node. */
+  hasSession(id: string, session: string | undefined): boolean {
+    const node = this.#nodes.get(id);
+    return node !== undefined && this.#isSession(node, session);
+  }
+
+  #isSession(node: KeptLiveness, session: string | undefined): boolean {
+    return node.session === session || this.#sessions.find(node.id, session) === node.row;
   }
 
   /** Removes a node with all its data. */
   delete(id: string): void {
     const node = this.#nodes.get(id);
     if (!node) return;
-    node.queue?.remove(node);
+    this.#unqueue(node.row);
+    this.#sessions.remove(node.row, id);
     this.#nodes.delete(id);
+    this.#nodeOf[node.row] = undefined;
     node.leave(this.#rows);
   }
 
@@ -181,20 +105,43 @@ export class LivenessTable {
     return node;
   }
 
-  /** Notes a sign of life of a node of this table; see `markAlive`. */
+  /** Notes a sign of life of a node of this table; see `markAlive`. Nothing changes for a node that was removed. */
   note(node: Liveness, now: number, at: number): void {
+    if (node.row === noRow) return;
     if (this.health(node, now) !== 'HEALTHY') node.healthySince = at;
-    node.queue?.remove(node);
+    this.#unqueue(node.row);
     node.lastSeen = now;
     node.lastSeenAt = at;
     node.silentSince = undefined;
     node.left = false;
-    this.#alive.append(node);
+    this.#alive.append(node.row);
+  }
+
+  /**
+   * Notes a heartbeat as `note` does, of a node that was HEALTHY, is so and was announced so; `session` is that of the node. Such a
+   * heartbeat changes only numbers in the node's row. Returns false, and changes nothing, for any other.
+   */
+  noteUsual(id: string, session: string | undefined, sequence: number, now: number, at: number): boolean {
+    const row = this.#sessions.find(id, session);
+    if (row < 0 || !this.#alive.has(row)) return false;
+    const { block, at: start } = this.#rows.at(row);
+    const silenceMs = now - (block[start + column.lastSeen] ?? 0);
+    if (
+      block[start + column.announced] !== announcedHealthy ||
+      healthOf(silenceMs, this.#limits) !== 'HEALTHY'
+    )
+      return false;
+    block[start + column.lastSeen] = now;
+    block[start + column.lastSeenAt] = at;
+    block[start + column.sequence] = sequence;
+    this.#alive.remove(row);
+    this.#alive.append(row);
+    return true;
   }
 
   /** Notes that the node said it stops. It is UNKNOWN at once. */
   markLeft(node: Liveness): void {
-    node.queue?.remove(node);
+    this.#unqueue(node.row);
     node.lastSeen = undefined;
     node.left = true;
   }
@@ -210,7 +157,7 @@ export class LivenessTable {
 
   /** Whether a node is among those of `alive`. */
   isAlive(node: Liveness): boolean {
-    return node.queue === this.#alive;
+    return this.#alive.has(node.row);
   }
 
   /** Counts the nodes of `alive` that are not HEALTHY any more, up to `most`. */
@@ -225,24 +172,37 @@ export class LivenessTable {
 
   #countOldest(belongs: (node: Liveness) => boolean, most = Number.POSITIVE_INFINITY): number {
     let count = 0;
-    for (let node = this.#alive.oldest; node && count < most && belongs(node); node = node.newer) count++;
+    for (let row = this.#alive.oldest; row !== noRow && count < most; row = this.#alive.newer(row)) {
+      const node = this.#nodeOf[row];
+      if (!node || !belongs(node)) break;
+      count++;
+    }
     return count;
   }
 
   /** Yields the nodes whose health became worse since the last call, oldest first. Each change is yielded once. */
   *expired(now: number): Generator<{ node: Liveness; health: Health }> {
-    for (let node = this.#silent.oldest; node; node = this.#silent.oldest) {
+    for (let node = this.#oldest(this.#silent); node; node = this.#oldest(this.#silent)) {
       if (this.health(node, now) !== 'UNKNOWN') break;
-      this.#silent.remove(node);
+      this.#silent.remove(node.row);
       yield { node, health: 'UNKNOWN' };
     }
-    for (let node = this.#alive.oldest; node; node = this.#alive.oldest) {
+    for (let node = this.#oldest(this.#alive); node; node = this.#oldest(this.#alive)) {
       const health = this.health(node, now);
       if (health === 'HEALTHY') break;
-      this.#alive.remove(node);
-      if (health === 'UNHEALTHY') this.#silent.append(node);
+      this.#alive.remove(node.row);
+      if (health === 'UNHEALTHY') this.#silent.append(node.row);
       yield { node, health };
     }
+  }
+
+  #oldest(queue: RowQueue): KeptLiveness | undefined {
+    return this.#nodeOf[queue.oldest];
+  }
+
+  #unqueue(row: number): void {
+    this.#alive.remove(row);
+    this.#silent.remove(row);
   }
 
   values(): IterableIterator<Liveness> {

@@ -1,6 +1,6 @@
 // Says for how long a node has been silent, also one that was last heard before this start.
 import type { Clock } from '../../system/clock.ts';
-import type { Liveness } from './health.ts';
+import type { Liveness } from './liveness.ts';
 
 /** What is known of the nodes' signs of life. */
 export interface KnownSilences {

@@ -8,7 +8,7 @@ import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
 import { Rounds } from '../../system/rounds.ts';
 import { BrokerError, type Bucket, type BucketEntry, isRevisionConflict } from '../../transport/port.ts';
-import type { Liveness } from './health.ts';
+import type { Liveness } from './liveness.ts';
 
 /**
  * Number of keys that the nodes are spread over. A node that falls silent costs the write of one of them: 40 KB in a

@@ -3,12 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Health } from '../../../agent/protocol/node-state.ts';
-import {
-  type HealthLimits,
-  healthOf,
-  type Liveness,
-  LivenessTable,
-} from '../../../agent/requester/health/health.ts';
+import { type HealthLimits, healthOf, LivenessTable } from '../../../agent/requester/health/health.ts';
+import type { Liveness } from '../../../agent/requester/health/liveness.ts';
 
 const limits = { disconnectedAfterMs: 45_000, unknownAfterMs: 90_000 };
 
@@ -135,27 +131,12 @@ test('the queues find the same nodes as a model that visits every node, for any 
           for (const id of ids) assert.equal(table.health(table.get(id), now), naive.health(id, now));
           assert.deepEqual([...table.values()].map(({ id }) => id).sort(), [...onRoll].sort());
           assert.equal(table.size, onRoll.size);
-          assertLinked([...table.values()]);
         }
       },
     ),
     { numRuns: 300 },
   );
 });
-
-/**
- * Asserts that each node is in the queues at most once, that no removed node is there, and that neighbours name each other.
- */
-function assertLinked(table: Liveness[]): void {
-  const nodes = new Set(table);
-  for (const node of table) {
-    if (!node.queue) assert.ok(!node.older && !node.newer);
-    if (node.older) assert.ok(nodes.has(node.older) && node.older.newer === node);
-    if (node.newer) assert.ok(nodes.has(node.newer) && node.newer.older === node);
-    if (node.newer) assert.ok(Number(node.lastSeen) <= Number(node.newer.lastSeen));
-    if (!node.older && node.queue) assert.equal(node.queue.oldest, node);
-  }
-}
 
 test('a heartbeat and a check cost the same with a hundred thousand nodes as with ten', () => {
   const counts = [10, 100_000].map(nodes => {
