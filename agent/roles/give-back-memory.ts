@@ -1,31 +1,32 @@
 // Gives back the memory that an agent needs only for a while.
 import { loadProbe, type NativeProbe } from '../host/native/native-probe.ts';
-import type { Clock } from '../system/clock.ts';
-import { Rounds } from '../system/rounds.ts';
+import type { Clock, Timer } from '../system/clock.ts';
 
-/** Time before each round, in milliseconds. By the first one an agent has started, registered, and taken its inventory. */
-export const giveBackIntervalMs = 60_000;
+/** Pauses in milliseconds. Each is twice as long as the one before, because less and less is left of the start. */
+export const giveBackPausesMs = {
+  /** By then an agent has started, registered, and taken its inventory. */
+  first: 60_000,
+  /** Each time costs two milliseconds of the processor. */
+  longest: 300_000,
+};
 
 /**
- * Gives back in each round what was freed, and in the first one also the pages of the program's file, because most of them
- * were needed only for the start. What is needed after that stays in memory. Does nothing without the native probe.
+ * Gives back after each pause what was freed, and after the first one also the pages of the program's file, because most of
+ * them were needed only for the start. What is needed after that stays in memory. Does nothing without the native probe.
  */
 export function giveBackMemory(
   clock: Clock,
   probe: Pick<NativeProbe, 'giveBackFreed' | 'giveBackProgram'> | undefined = loadProbe().probe,
 ): { stop(): void } {
-  let isFirst = true;
-  const work = () => {
-    probe?.giveBackFreed();
-    if (isFirst) probe?.giveBackProgram();
-    isFirst = false;
+  const { first, longest } = giveBackPausesMs;
+  let timer: Timer | undefined;
+  const plan = (pauseMs: number) => {
+    timer = clock.after(pauseMs, () => {
+      probe?.giveBackFreed();
+      if (pauseMs === first) probe?.giveBackProgram();
+      plan(Math.min(2 * pauseMs, longest));
+    });
   };
-  const rounds = new Rounds({
-    clock,
-    pauseMs: giveBackIntervalMs,
-    isNeeded: () => probe !== undefined,
-    work,
-  });
-  rounds.start();
-  return rounds;
+  if (probe) plan(first);
+  return { stop: () => timer?.cancel() };
 }

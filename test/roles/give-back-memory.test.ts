@@ -1,24 +1,27 @@
 // An agent gives memory back again and again, and the pages of its file once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { giveBackIntervalMs, giveBackMemory } from '../../agent/roles/give-back-memory.ts';
+import { giveBackMemory, giveBackPausesMs } from '../../agent/roles/give-back-memory.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-test('freed memory is given back in each round until it is stopped, and the program once', async () => {
+test('freed memory is given back after longer and longer pauses until it is stopped, and the program once', async () => {
   const clock = new FakeClock();
-  const given: string[] = [];
+  let given: string[] = [];
   const giving = giveBackMemory(clock, {
     giveBackFreed: () => void given.push('freed'),
     giveBackProgram: () => void given.push('program'),
   });
-  await clock.advance(giveBackIntervalMs - 1);
-  assert.deepEqual(given, []);
-  await clock.advance(1);
-  assert.deepEqual(given, ['freed', 'program']);
-  await clock.advance(2 * giveBackIntervalMs);
-  assert.deepEqual(given, ['freed', 'program', 'freed', 'freed']);
+  const { first, longest } = giveBackPausesMs;
+  for (const pauseMs of [first, 2 * first, 4 * first, longest, longest]) {
+    given = [];
+    await clock.advance(pauseMs - 1);
+    assert.deepEqual(given, []);
+    await clock.advance(1);
+    assert.deepEqual(given, pauseMs === first ? ['freed', 'program'] : ['freed']);
+  }
   giving.stop();
-  await clock.advance(3 * giveBackIntervalMs);
-  assert.equal(given.length, 4);
+  given = [];
+  await clock.advance(3 * longest);
+  assert.deepEqual(given, []);
   assert.equal(clock.pending, 0);
 });
