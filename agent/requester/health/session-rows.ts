@@ -6,6 +6,9 @@ import { HashSlots } from '../../system/hash-slots.ts';
 /** The bytes of a node: the length of its id, that of its id and its session together, and both texts. */
 const bytesPerRow = 80;
 const textAt = 2;
+const mostCharacters = bytesPerRow - textAt;
+/** A text that fits in is written whole, so that the number of its bytes tells whether it is of ASCII. */
+const mostBytesPerCharacter = 3;
 const blockBits = 10;
 const rowsPerBlock = 2 ** blockBits;
 
@@ -19,7 +22,7 @@ export class SessionRows {
   readonly #blocks: Uint8Array[] = [];
   readonly #factors: Int32Array;
   /** The id and the session that are looked for. To read bytes takes a third of the time of reading the characters of a text. */
-  readonly #text = Buffer.alloc(bytesPerRow - textAt);
+  readonly #text = Buffer.alloc(mostBytesPerCharacter * mostCharacters);
 
   /** A test may choose the factors of the hash. */
   constructor(factors: Int32Array = randomFillSync(new Int32Array(bytesPerRow))) {
@@ -65,6 +68,7 @@ export class SessionRows {
   #write(id: string, session: string | undefined): number {
     if (session === '') return -1;
     const text = session === undefined ? id : id + session;
+    if (text.length > mostCharacters) return -1;
     return this.#text.write(text) === text.length ? text.length : -1;
   }
 

@@ -48,6 +48,8 @@ test('only short texts of ASCII are taken, and an empty session is none', () => 
   assert.equal(taken('c', 's'.repeat(78)), false);
   assert.equal(taken('d', ''), false);
   assert.equal(taken('e', 'é'), false);
+  // As many characters as there is room for bytes, of which only the first ones would be written.
+  assert.equal(taken('f', `${'é'.repeat(38)}b${'x'.repeat(38)}`), false);
 });
 
 test('thousands of nodes are each found, also when rows are given again', () => {
