@@ -212,7 +212,7 @@ export const fileDecoders: readonly Decoder[] = [
   },
   {
     what: 'how far the store was',
-    covers: ['requester/ledger/store-mark.ts'],
+    covers: ['requester/ledger/store-mark-file.ts'],
     form: 'json',
     valid: fc
       .nat()

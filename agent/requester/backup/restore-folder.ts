@@ -6,7 +6,7 @@ import { errnoOf } from '../../system/errors.ts';
 import { notWritable, writeFileAtomic } from '../../system/files.ts';
 import { openSafely } from '../../system/safe-open.ts';
 import { ledgerFileName } from '../ledger/ledger.ts';
-import { type OlderStore, parseMark, storeMarkFileName, writeMarkFile } from '../ledger/store-mark.ts';
+import { type OlderStore, parseMark, storeMarkFileName, writeMarkFile } from '../ledger/store-mark-file.ts';
 import { backedUpFiles, brokerPortFile } from './backup-contents.ts';
 import type { Backup } from './backup-reader.ts';
 import { pathOf } from './requester-files.ts';

@@ -1,70 +1,15 @@
 // The store mark says in the requester's own folder how far the store was, so that an older copy of the store is noticed.
-import * as v from 'valibot';
-import { parseJson } from '../../protocol/json.ts';
-import { validate } from '../../protocol/schema.ts';
 import type { Clock, Timer } from '../../system/clock.ts';
-import { MusterError } from '../../system/errors.ts';
-import { writeFileAtomic } from '../../system/files.ts';
 import { type LimitedLog, limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
-import { readOwnFile } from '../../system/read-file.ts';
 import { StateFile } from '../../system/state-file.ts';
 import type { Bucket, BucketEntry, BucketState } from '../../transport/port.ts';
+import { findOlder, isNewlyRestored } from './older-store.ts';
 import { restoredAtMs } from './restore-record.ts';
-
-export const storeMarkFileName = 'store-mark.json';
-
-const revision = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const text = v.pipe(v.string(), v.maxLength(128));
-const schema = v.object({
-  version: v.literal(1),
-  cluster: text,
-  /** The time of creation of the bucket `muster_v1`, as the broker writes it, empty in a cluster, and its newest revision. */
-  created: text,
-  revision,
-  /** The buckets and streams that were there. A cluster that does not find one of them is not believed. */
-  streams: v.optional(v.pipe(v.array(text), v.maxLength(16))),
-  /** When an older store was found, and how far it was; until an operator confirms it. */
-  older: v.optional(v.object({ at: text, revision, expected: revision })),
-  /** When the store was restored from a backup; until the first start has made it say what the ledger says. */
-  restored: v.optional(v.object({ at: text })),
-  /** The restore that the store names, and the newest one that any store has named, in milliseconds since 1970. */
-  storeRestoredAtMs: v.optional(revision),
-  newestRestoreAtMs: v.optional(revision),
-});
-export type Mark = Omit<v.InferOutput<typeof schema>, 'version'>;
-export type OlderStore = NonNullable<Mark['older']>;
+import { type Mark, type OlderStore, readMark, writeMarkFile } from './store-mark-file.ts';
 
 /** Time after a change until the mark is written, in milliseconds. Many changes are written once. */
 const writeAfterMs = 1_000;
-
-/** A store as a start finds it: the state of the bucket before this start wrote to it, and the restore that it names. */
-type FoundStore = Pick<BucketState, 'created' | 'lastRevision'> & { restoredAtMs?: number };
-
-/** Returns whether a requester of the roll restored this store on purpose since the mark was written. */
-const isNewlyRestored = (mark: Mark | undefined, { restoredAtMs = 0 }: FoundStore): boolean =>
-  mark !== undefined && restoredAtMs > (mark.newestRestoreAtMs ?? 0);
-
-/**
- * Compares a store with its mark. Returns the revision of an older store and the one that it should have; undefined when the
- * store is not older.
- */
-export function findOlder(
-  mark: Mark | undefined,
-  cluster: string,
-  store: FoundStore,
-): Pick<OlderStore, 'revision' | 'expected'> | undefined {
-  // The store of another cluster is not an older one, and neither is one that began anew.
-  if (!mark || mark.cluster !== cluster || isNewlyRestored(mark, store)) return undefined;
-  const { created, lastRevision, restoredAtMs = 0 } = store;
-  const isEarlier = Date.parse(created) < Date.parse(mark.created);
-  // A cluster names no time of creation, and makes no new store by itself.
-  const isSame = created === mark.created || created === '' || mark.created === '';
-  // Before a restore the store may have been further than it is now.
-  const isBeforeRestore = restoredAtMs < (mark.storeRestoredAtMs ?? 0);
-  const isBehind = isSame && (isBeforeRestore || lastRevision < mark.revision);
-  return isEarlier || isBehind ? { revision: lastRevision, expected: mark.revision } : undefined;
-}
 
 export interface StoreMarkOptions {
   path: string;
@@ -262,27 +207,3 @@ function observeWrites(bucket: Bucket, onWritten: (revision: number) => void): B
     remove: (...args) => bucket.remove(...args),
   };
 }
-
-/** Reads the file at `path`; undefined when there is none. @throws MusterError `bad_state` */
-async function readMark(path: string): Promise<Mark | undefined> {
-  const kept = await readOwnFile(path);
-  if (!kept) return undefined;
-  try {
-    return parseMark(kept.data);
-  } catch (cause) {
-    throw new MusterError('bad_state', `${path} cannot be read: it says how far the store was`, {
-      hint: 'restore it from a backup, or remove it: then an older copy of the store is not noticed at the next start',
-      cause,
-    });
-  }
-}
-
-/** Reads the content of the file. @throws ProtocolError */
-export function parseMark(data: Uint8Array): Mark {
-  const { version: _, ...mark } = validate(schema, parseJson(data));
-  return mark;
-}
-
-/** Writes the file. @throws MusterError `not_writable` */
-export const writeMarkFile = (path: string, mark: Mark): Promise<void> =>
-  writeFileAtomic(path, `${JSON.stringify({ version: 1, ...mark })}\n`);

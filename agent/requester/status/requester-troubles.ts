@@ -2,7 +2,7 @@
 import { brokerTrouble, requesterRemedy } from '../../output/broker-trouble.ts';
 import type { Trouble } from '../../system/trouble.ts';
 import type { ConnectionState } from '../../transport/port.ts';
-import type { OlderStore } from '../ledger/store-mark.ts';
+import type { OlderStore } from '../ledger/store-mark-file.ts';
 import { roomHint, storeFault } from './store-fault.ts';
 import { missingHint, type RaisedStream, type ReplicaSources, replicaTroubles } from './store-replicas.ts';
 import type { StoreFailure } from './store-watch.ts';

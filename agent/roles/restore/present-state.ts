@@ -2,7 +2,7 @@
 // another user made.
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Mark, parseMark, storeMarkFileName } from '../../requester/ledger/store-mark.ts';
+import { type Mark, parseMark, storeMarkFileName } from '../../requester/ledger/store-mark-file.ts';
 import { systemClock } from '../../system/clock.ts';
 import { errnoOf } from '../../system/errors.ts';
 import { readOwnFile } from '../../system/read-file.ts';
