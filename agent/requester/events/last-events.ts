@@ -28,10 +28,14 @@ export const conditionsAfter = (
 ): readonly string[] | undefined =>
   kind === 'registered' || kind === 'renamed' || isEnd(kind) ? [] : conditions;
 
+const healths: readonly Health[] = ['UNKNOWN', 'HEALTHY', 'UNHEALTHY'];
+
 export class LastEvents {
-  readonly #sequences = new Map<string, number>();
-  /** The health that was announced last of each node of which it was not UNKNOWN. */
-  readonly #healths = new Map<string, Health>();
+  /**
+   * The sequence of the newest event of each node, times four, plus the place in `healths` of the health that was announced
+   * last. To fill a map of each for a large fleet would take longer.
+   */
+  readonly #newest = new Map<string, number>();
   /** The conditions of nodes that were announced and not cleared, of each node that has some. */
   readonly #conditions = new Map<string, readonly string[]>();
   #created: string;
@@ -49,14 +53,11 @@ export class LastEvents {
    */
   add(node: string, kind: EventKind, sequence: number, conditions?: readonly string[]): void {
     if (kind === 'conflict') return;
-    const health = healthAfter[kind];
-    if (health === 'UNKNOWN') this.#healths.delete(node);
-    else if (health) this.#healths.set(node, health);
     const raised = conditionsAfter(kind, conditions);
     if (raised?.length === 0) this.#conditions.delete(node);
     else if (raised) this.#conditions.set(node, raised);
-    if (isEnd(kind)) this.#sequences.delete(node);
-    else this.#sequences.set(node, sequence);
+    if (isEnd(kind)) this.#newest.delete(node);
+    else this.#newest.set(node, sequence * 4 + healths.indexOf(healthAfter[kind] ?? this.health(node)));
   }
 
   /** Notes that events before this sequence may have been removed from the stream. */
@@ -68,14 +69,13 @@ export class LastEvents {
   beginAnew(created: string): void {
     this.#created = created;
     this.#removed = 0;
-    this.#sequences.clear();
-    this.#healths.clear();
+    this.#newest.clear();
     this.#conditions.clear();
   }
 
   /** Returns the health that was announced last; UNKNOWN when none was announced since the node registered. */
   health(node: string): Health {
-    return this.#healths.get(node) ?? 'UNKNOWN';
+    return healths[(this.#newest.get(node) ?? 0) % 4] ?? 'UNKNOWN';
   }
 
   /** Returns the types of the conditions that were announced and not cleared since the node registered. */
@@ -85,7 +85,7 @@ export class LastEvents {
 
   /** Returns the id of the node's next event about its health or a condition. `incarnation` is that of the store. */
   nextId(node: string, incarnation: string): string {
-    const sequence = Math.max(this.#sequences.get(node) ?? 0, this.#removed);
+    const sequence = Math.max(Math.floor((this.#newest.get(node) ?? 0) / 4), this.#removed);
     // A cluster names no time of creation.
     return healthEventId(node, incarnation, Date.parse(this.#created) || 0, sequence);
   }

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { healthKinds } from '../../../agent/protocol/events.ts';
+import { conditionKinds, healthKinds, membershipKinds } from '../../../agent/protocol/events.ts';
 import { eventSubject } from '../../../agent/protocol/subjects.ts';
 import { readEventHistory } from '../../../agent/requester/events/event-history.ts';
-import { LastEvents } from '../../../agent/requester/events/last-events.ts';
+import { healthAfter, LastEvents } from '../../../agent/requester/events/last-events.ts';
 import { eventStreamConfig } from '../../../agent/requester/events/stream-config.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
@@ -82,4 +82,32 @@ test('a history is not read from a server that has not got the newest mark', asy
   const { sequence } = await stream.publish('muster.watch', '{}', 'mark');
   await readEventHistory(stream, sequence);
   await assert.rejects(readEventHistory(stream, sequence + 1), { fault: 'timeout' });
+});
+
+test('health and id follow from the events of the node, however they come', () => {
+  const kinds = [...membershipKinds, ...healthKinds, ...conditionKinds, 'conflict'] as const;
+  const event = fc.tuple(
+    fc.constantFrom('n', 'm'),
+    fc.constantFrom(...kinds),
+    fc.integer({ min: 1, max: 2 ** 40 }),
+  );
+  fc.assert(
+    fc.property(fc.array(event), events => {
+      const last = new LastEvents('1970-01-01T00:00:00Z');
+      let sequence = 0;
+      const newest = new Map<string, number>();
+      const healths = new Map<string, string>();
+      for (const [node, kind, more] of events) {
+        sequence += more;
+        last.add(node, kind, sequence);
+        if (kind === 'conflict') continue;
+        newest.set(node, kind === 'deleted' || kind === 'expired' ? 0 : sequence);
+        healths.set(node, healthAfter[kind] ?? healths.get(node) ?? 'UNKNOWN');
+      }
+      for (const node of ['n', 'm', 'other']) {
+        assert.equal(last.health(node), healths.get(node) ?? 'UNKNOWN');
+        assert.equal(last.nextId(node, 'life'), `${node}:life:0-${newest.get(node) ?? 0}`);
+      }
+    }),
+  );
 });
