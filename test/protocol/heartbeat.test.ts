@@ -28,15 +28,17 @@ test('any heartbeat and session in an envelope are read back', () => {
   );
 });
 
+/** Returns the heartbeat in an envelope with this text, or why it is refused. */
+function read(text: string) {
+  try {
+    return decodeHeartbeat(envelopeOf(text));
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return error.message;
+  }
+}
+
 test('a heartbeat is read the same in the usual form and in any other', () => {
-  const read = (text: string) => {
-    try {
-      return decodeHeartbeat(envelopeOf(text));
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      return error.message;
-    }
-  };
   const sessions = fc.constantFrom(undefined, 's-1', 'a b', '\u00e9');
   fc.assert(
     fc.property(heartbeats, sessions, fc.integer(), (beat, session, seed) => {
@@ -47,6 +49,24 @@ test('a heartbeat is read the same in the usual form and in any other', () => {
     }),
     { numRuns: 500 },
   );
+});
+
+test('texts of any length are read the same in the usual form and in any other', () => {
+  const usual = encodeHeartbeat({ NodeID: 'n-1', Sequence: 1 }, 's-1', new Date(0)).toString('utf8', 5);
+  const parts = [
+    /(?<="Bacalhau-EventTime":")0+/,
+    /(?<=Source":")n-1/,
+    /s-1/,
+    /(?<=NodeID":")n-1/,
+    /1(?=\}\}$)/,
+  ];
+  for (const part of parts) {
+    assert.match(usual, part);
+    for (const length of [1, 14, 15, 16, 17, 20, 21, 127, 128, 129, 200, 511, 512, 513, 600]) {
+      const text = usual.replace(part, '1'.repeat(length));
+      assert.deepEqual(read(text), read(` ${text}`), `${part} with ${length} characters`);
+    }
+  }
 });
 
 test('a heartbeat in the usual form with another checksum is refused', () => {
