@@ -12,21 +12,23 @@ export const giveBackPausesMs = {
 
 /**
  * Gives back after each pause what was freed, and after the first one also the pages of the program's file, because most of
- * them were needed only for the start. What is needed after that stays in memory. Does nothing without the native probe.
+ * them were needed only for the start. What is needed after that stays in memory. Without the native probe it does nothing. `find`
+ * is called only then, so that the start does not wait for it.
  */
 export function giveBackMemory(
   clock: Clock,
-  probe: Pick<NativeProbe, 'giveBackFreed' | 'giveBackProgram'> | undefined = loadProbe().probe,
+  find: () => Pick<NativeProbe, 'giveBackFreed' | 'giveBackProgram'> | undefined = () => loadProbe().probe,
 ): { stop(): void } {
   const { first, longest } = giveBackPausesMs;
   let timer: Timer | undefined;
   const plan = (pauseMs: number) => {
     timer = clock.after(pauseMs, () => {
+      const probe = find();
       probe?.giveBackFreed();
       if (pauseMs === first) probe?.giveBackProgram();
-      plan(Math.min(2 * pauseMs, longest));
+      if (probe) plan(Math.min(2 * pauseMs, longest));
     });
   };
-  if (probe) plan(first);
+  plan(first);
   return { stop: () => timer?.cancel() };
 }
