@@ -12,8 +12,8 @@ export const giveBackPausesMs = {
 
 /**
  * Gives back after each pause what was freed, and after the first one also the pages of the program's file, because most of
- * them were needed only for the start. What is needed after that stays in memory. Without the native probe it does nothing. `find`
- * is called only then, so that the start does not wait for it.
+ * them were needed only for the start. What is needed after that stays in memory. Without the native probe it does nothing.
+ * `find` is called only then, so that the start does not wait for it.
  */
 export function giveBackMemory(
   clock: Clock,

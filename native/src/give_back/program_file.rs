@@ -14,8 +14,8 @@ pub fn give_back() {
         return;
     };
     for range in only_read(BufReader::new(smaps.take(MAX_BYTES)), program.as_os_str().as_bytes()) {
-        // SAFETY: the range is a private mapping of a file that cannot be written, and has no page that differs from the file.
-        // So each page that is used again has the same content. An error, as for locked memory, changes nothing.
+        // SAFETY: the range is a private mapping of a file that cannot be written, and has no page that differs from the
+        // file. So each page that is used again has the same content. An error, as for locked memory, changes nothing.
         unsafe { libc::madvise(range.start as *mut _, range.len(), libc::MADV_DONTNEED) };
     }
 }
