@@ -37,8 +37,11 @@ export class RoleSubscriptions {
       },
       finish: async () => {
         this.#all.delete(subscription);
-        // It fails when the link or the subscription has ended: then nothing can come.
-        await subscription.onLink?.drain().catch(() => undefined);
+        const { onLink } = subscription;
+        // It fails when the link or the subscription has ended: then nothing can come. On a link that is lost meanwhile it waits
+        // for ever, but the subscription ends.
+        onLink?.drain().catch(() => undefined);
+        await onLink?.closed;
       },
     };
   }

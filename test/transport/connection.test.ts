@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { ConnectionState } from '../../agent/transport/port.ts';
 import { bytes, connectTo, stateOf, text } from '../support/connections.ts';
+import { startCutProxy } from '../support/cut-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort, listen } from '../support/listener.ts';
 import { recordLog } from '../support/log-lines.ts';
@@ -166,6 +167,19 @@ test('a subscription that finishes handles what the broker sent before, and noth
   await subscription.finish();
   await answerer.close();
   await subscription.finish();
+});
+
+test('a subscription that finishes waits for no answer on a link that is lost meanwhile', async t => {
+  const proxy = await startCutProxy(server.port);
+  t.after(() => proxy.close());
+  const connection = connectTo(`nats://127.0.0.1:${proxy.port}`, { credentials });
+  await connection.connected();
+  const subscription = connection.subscribe('finishing', () => undefined);
+  await connection.flush(5_000);
+  proxy.cut({ ofClients: true, ofServer: true });
+  const finished = subscription.finish();
+  await proxy.close();
+  await finished;
 });
 
 test('a rotated token file is read again at the next attempt', async () => {
