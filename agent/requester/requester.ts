@@ -98,7 +98,7 @@ export interface RequesterOptions {
 /** Time that a stop waits until the events are acknowledged, in milliseconds. */
 const lastEventsTimeoutMs = 2_000;
 /** Time that a stop waits until the last questions are answered, in milliseconds. */
-const lastAnswersTimeoutMs = 500;
+const lastAnswersTimeoutMs = 300;
 
 export class Requester {
   /** The functions for operators. */
@@ -205,7 +205,7 @@ export class Requester {
   }
 
   /**
-   * Answers what the broker handed over already, for 500 ms at most, then waits at most 2 s until the waiting events are sent,
+   * Answers what the broker handed over already, for 300 ms at most, then waits at most 2 s until the waiting events are sent,
    * and gives the lease back. The caller closes the connection.
    */
   async stop(): Promise<void> {
