@@ -124,6 +124,13 @@ describe('an operator in a browser', { skip: withoutBrowser }, () => {
         await press('Enter');
         await row(page, 'k8-3').waitFor({ state: 'detached' });
         await cluster.until('k8-3', undefined);
+
+        const deleted = page.getByRole('status').locator('.notice', { hasText: 'k8-3 deleted' });
+        await deleted.waitFor();
+        await press('u');
+        await deleted.locator('button:focus', { hasText: 'Undo' }).waitFor();
+        await press('Enter');
+        await untilShown(page, 'k8-3', 'pending');
       },
       { token },
     );

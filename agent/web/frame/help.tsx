@@ -12,6 +12,7 @@ const keys: readonly [keys: string[], what: string][] = [
   [['D'], 'drain'],
   [['l'], 'label'],
   [['d'], 'delete'],
+  [['u'], 'go to the newest Undo, which Enter then presses'],
   [['Esc'], 'close a dialog, leave the search, or select nothing'],
   [['?'], 'this list'],
 ];

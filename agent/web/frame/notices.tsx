@@ -1,5 +1,8 @@
 // Shows the messages of the page. A screen reader reads each when it comes.
-import { closeNotice, notices } from '../shell/announce.ts';
+import { closeNotice, keepWhile, notices } from '../shell/announce.ts';
+
+// Who has the pointer or the focus at the messages reads them, or is about to press a button of one.
+keepWhile(() => document.querySelector('.notices:is(:hover, :focus-within)') !== null);
 
 export function Notices() {
   return (
@@ -17,6 +20,7 @@ export function Notices() {
           {undo && (
             <button
               type="button"
+              data-undo
               onClick={() => {
                 closeNotice(key);
                 undo.act();
@@ -32,4 +36,10 @@ export function Notices() {
       ))}
     </div>
   );
+}
+
+/** Moves the focus to the undo of the newest message that has one. Only a second key presses it, once its message was read. */
+export function focusUndo(): void {
+  const undos = document.querySelectorAll<HTMLButtonElement>('.notices [data-undo]');
+  undos[undos.length - 1]?.focus();
 }

@@ -6,14 +6,14 @@ import { useKeys } from '../shell/keys.ts';
 import { place } from '../shell/place.ts';
 import { Header } from './header.tsx';
 import { Help } from './help.tsx';
-import { Notices } from './notices.tsx';
+import { focusUndo, Notices } from './notices.tsx';
 import { SignIn } from './sign-in.tsx';
 import { viewAt } from './views.ts';
 import './frame.css';
 
 export function Shell() {
   const [isHelping, setHelping] = useState(false);
-  useKeys({ '?': () => setHelping(true) });
+  useKeys({ '?': () => setHelping(true), u: focusUndo });
   const { name } = place.value;
   const Shown = viewAt(place.value)?.Show;
   const state = feedState.value;

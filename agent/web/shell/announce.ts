@@ -16,16 +16,27 @@ export interface Notice {
 export const notices = signal<readonly Notice[]>([]);
 
 const shownMs = 12_000;
+const againMs = 2_000;
 const maxNotices = 4;
 let nextKey = 1;
+let isSomebodyThere = (): boolean => false;
 
-/** Shows a message. One that is a fault stays until somebody closes it. */
+/** Shows a message. One that is a fault stays until somebody closes it, others while somebody is at them. */
 export function announce(notice: Omit<Notice, 'key'>): void {
   const key = nextKey++;
   notices.value = [...notices.value, { ...notice, key }].slice(-maxNotices);
-  if (!notice.isFault) setTimeout(() => closeNotice(key), shownMs);
+  if (!notice.isFault) closeAfter(shownMs, key);
 }
 
 export function closeNotice(key: number): void {
   notices.value = notices.value.filter(each => each.key !== key);
+}
+
+/** Keeps messages while this holds when their time is over. Called once, by what shows them. */
+export function keepWhile(holds: () => boolean): void {
+  isSomebodyThere = holds;
+}
+
+function closeAfter(ms: number, key: number): void {
+  setTimeout(() => (isSomebodyThere() ? closeAfter(againMs, key) : closeNotice(key)), ms);
 }
