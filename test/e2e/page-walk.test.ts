@@ -127,6 +127,7 @@ describe('an operator in a browser', { skip: withoutBrowser }, () => {
 
         const deleted = page.getByRole('status').locator('.notice', { hasText: 'k8-3 deleted' });
         await deleted.waitFor();
+        await dialog(page).waitFor({ state: 'detached' });
         await press('u');
         await deleted.locator('button:focus', { hasText: 'Undo' }).waitFor();
         await press('Enter');
