@@ -34,7 +34,7 @@ export async function registrationStorm(): Promise<Figure[]> {
 
 interface Storm {
   took: StormReport;
-  /** CPU time of one registration with its event, in microseconds. */
+  /** CPU time of one registration with its event, in microseconds. The events of many come after the last answer. */
   requesterUs: number;
   brokersUs: number;
 }
@@ -44,7 +44,8 @@ const figureOf = ({ took, requesterUs, brokersUs }: Storm): Omit<Figure, 'what'>
   unit: 'a second',
   beside: [
     `none lost, ${took.repeated} repeated`,
-    `CPU of each: requester ${Math.round(requesterUs)} µs, brokers ${Math.round(brokersUs)} µs`,
+    `CPU of each: requester ${Math.round(requesterUs)} µs, brokers ${Math.round(brokersUs)} µs, simulated node ${Math.round(took.cpuUs / nodes)} µs`,
+    `machine idle for ${Math.round(took.idleShare * 100)} %`,
     `p99 ${Math.round(quantile(took.waitedMs, 0.99))} ms with ${atOnce} at once`,
   ].join('; '),
 });
