@@ -2,7 +2,8 @@
 
 import { isSubject } from './client-message.ts';
 import type { StorageEnvironment } from './consume.ts';
-import { ApiError, apiErrors, isWithoutStream, makeHeaders, parseAnswer } from './jetstream.ts';
+import { ApiError, apiErrors, isWithoutStream, parseAnswer } from './jetstream.ts';
+import { makeHeaders } from './outgoing-headers.ts';
 import { BrokerError, type EventToPublish } from './port.ts';
 
 /** The answers that say that nothing was stored, and that another attempt with the same batch would end in the same way. */

@@ -1,6 +1,6 @@
 // Calls JetStream's API directly, because the client's own functions cannot create a bucket as Bacalhau does.
-import { type NatsConnection as Link, type Msg, type MsgHdrs, headers as newHeaders } from 'nats';
-import { reasonOf } from '../system/errors.ts';
+import type { NatsConnection as Link, Msg, MsgHdrs } from 'nats';
+import { makeHeaders } from './outgoing-headers.ts';
 import { BrokerError, type Subscription } from './port.ts';
 
 /** The part of the connection that the storage uses: the link, its loss and return, and requests. */
@@ -150,22 +150,13 @@ function throwNotStoringYet(cause: unknown): never {
   throw new BrokerError('timeout', text, { cause });
 }
 
-/** Makes the headers of a message. @throws BrokerError `refused` for a text that cannot be in one */
-export function makeHeaders(fields: Record<string, string>): MsgHdrs {
-  const headers = newHeaders();
-  try {
-    for (const [name, value] of Object.entries(fields)) headers.set(name, value);
-  } catch (cause) {
-    throw new BrokerError('refused', `a header cannot be sent: ${reasonOf(cause)}`, { cause });
-  }
-  return headers;
-}
+const decoder = new TextDecoder();
 
 /** Reads an answer of JetStream; `what` was asked. @throws BrokerError; ApiError for an answer that is an error */
 export function parseAnswer(data: Uint8Array, what: string): Record<string, unknown> {
   let answer: unknown;
   try {
-    answer = JSON.parse(new TextDecoder().decode(data));
+    answer = JSON.parse(decoder.decode(data));
   } catch (cause) {
     throw new BrokerError('refused', `the broker's answer to ${what} is not JSON`, { cause });
   }
