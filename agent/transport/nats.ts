@@ -115,6 +115,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
   }
 
   connected(signal?: AbortSignal): Promise<void> {
+    if (this.#state.kind === 'connected' && !signal?.aborted) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const settleIfDecided = () => {
         const { kind } = this.#state;

@@ -11,7 +11,8 @@ const lineBreak = /[\r\n]/;
 /** Makes the headers of a message. @throws BrokerError `refused` for a text that cannot be in one */
 export function makeHeaders(fields: Readonly<Record<string, string>>): MsgHdrs {
   let text = 'NATS/1.0\r\n';
-  for (const [name, value] of Object.entries(fields)) {
+  for (const name in fields) {
+    const value = fields[name] ?? '';
     if (!namePattern.test(name) || lineBreak.test(value))
       throw new BrokerError(
         'refused',

@@ -19,22 +19,29 @@ export function changeEvent(node: string, change: RecordedChange): ChangeEvent {
     node,
     previous: change.Previous ? { membership: change.Previous } : {},
     current: change.Current ? { membership: change.Current } : {},
-    ...(change.Reason ? { reason: change.Reason } : {}),
-    ...(change.Actor ? { actor: change.Actor } : {}),
-    ...(change.ClaimedActor ? { claimedActor: change.ClaimedActor } : {}),
-    ...(change.Operation ? { operation: change.Operation } : {}),
-    ...(change.JoinCode ? { joinCode: change.JoinCode } : {}),
-    ...(change.Fingerprint ? { fingerprint: change.Fingerprint } : {}),
-    ...(change.PreviousFingerprint ? { previousFingerprint: change.PreviousFingerprint } : {}),
-    ...(change.Cordon ? { cordon: cordonData(change.Cordon) } : {}),
-    ...(change.Labels ? { labels: change.Labels } : {}),
-    ...(change.PreviousLabels ? { previousLabels: change.PreviousLabels } : {}),
-    ...(change.NewID ? { newId: change.NewID } : {}),
-    ...(change.FormerID ? { formerId: change.FormerID } : {}),
-    ...(change.Coalesced ? { coalesced: change.Coalesced } : {}),
   };
-  const id = revisionEventId(node, change.Revision, change.Store);
-  return { kind: change.Kind, id, time: change.At, data, ...(change.Kept ? { isKept: true } : {}) };
+  // Most changes have few of these. An object for each of the others would be as much garbage as the whole event.
+  if (change.Reason) data.reason = change.Reason;
+  if (change.Actor) data.actor = change.Actor;
+  if (change.ClaimedActor) data.claimedActor = change.ClaimedActor;
+  if (change.Operation) data.operation = change.Operation;
+  if (change.JoinCode) data.joinCode = change.JoinCode;
+  if (change.Fingerprint) data.fingerprint = change.Fingerprint;
+  if (change.PreviousFingerprint) data.previousFingerprint = change.PreviousFingerprint;
+  if (change.Cordon) data.cordon = cordonData(change.Cordon);
+  if (change.Labels) data.labels = change.Labels;
+  if (change.PreviousLabels) data.previousLabels = change.PreviousLabels;
+  if (change.NewID) data.newId = change.NewID;
+  if (change.FormerID) data.formerId = change.FormerID;
+  if (change.Coalesced) data.coalesced = change.Coalesced;
+  const event: ChangeEvent = {
+    kind: change.Kind,
+    id: revisionEventId(node, change.Revision, change.Store),
+    time: change.At,
+    data,
+  };
+  if (change.Kept) event.isKept = true;
+  return event;
 }
 
 /** Returns whether `stored`, an event in the stream, tells of the change that `event` tells of. */

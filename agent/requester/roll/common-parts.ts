@@ -9,6 +9,7 @@ const maxParts = 4_096;
 
 export class CommonParts {
   readonly #parts = new Map<string, unknown>();
+  readonly #texts = new Map<string, unknown>();
 
   /** Returns an equal record that shares parts with earlier records, and within itself. */
   share(state: NodeState): NodeState {
@@ -20,13 +21,15 @@ export class CommonParts {
     ]);
     const { MaxCapacity: most, MaxJobRequirements: ofJob } = Info.ComputeNodeInfo;
     if (areSame(most, ofJob)) Info.ComputeNodeInfo.MaxJobRequirements = most;
-    const shared = this.#withShared({ ...state, Info }, ['Connection', 'ConnectionState']);
+    const shared = this.#withShared(state, ['Connection', 'ConnectionState']);
+    shared.Info = Info;
     if (!state.Muster) return shared;
     const Muster = this.#withShared(state.Muster, ['Store', 'Version']);
     // A node that registered once has the same time twice.
     if (Muster.FirstRegisteredAt !== undefined && Muster.FirstRegisteredAt === Muster.RegisteredAt)
       Muster.FirstRegisteredAt = Muster.RegisteredAt;
-    return { ...shared, Muster };
+    shared.Muster = Muster;
+    return shared;
   }
 
   #withShared<T extends object>(whole: T, names: (keyof T)[]): T {
@@ -36,13 +39,17 @@ export class CommonParts {
   }
 
   #sharedPart<T>(part: T): T {
+    if (typeof part === 'string') return this.#earlier(this.#texts, part, part);
     const unknown = typeof part === 'object' && part !== null ? unknownOf(part) : undefined;
-    const text = JSON.stringify(unknown ? [part, unknown] : part);
-    const earlier = this.#parts.get(text);
+    return this.#earlier(this.#parts, JSON.stringify(unknown ? [part, unknown] : part), part);
+  }
+
+  #earlier<T>(parts: Map<string, unknown>, text: string, part: T): T {
+    const earlier = parts.get(text);
     if (earlier) return earlier as T;
     // Nodes may send any text, so the memory for it is limited: when it is full, everything is forgotten.
-    if (this.#parts.size >= maxParts) this.#parts.clear();
-    this.#parts.set(text, part);
+    if (parts.size >= maxParts) parts.clear();
+    parts.set(text, part);
     return part;
   }
 }

@@ -65,13 +65,20 @@ export class Registrations {
     let place: Place | undefined;
     let paid = false;
     let isTooOften = false;
+    // It is asked twice, before the store is asked and when it is the node's turn, and nearly always about the same record.
+    let last: { stored: StoredRecord; joined: JoinedBy | undefined; outcome: RequestOutcome } | undefined;
+    const decide = (stored: StoredRecord, joined: JoinedBy | undefined): RequestOutcome => {
+      if (last?.stored === stored && last.joined === joined) return last.outcome;
+      const facts = { now: clock.now().toISOString(), session: session ?? '', joinedBy: joined, publicKey };
+      const outcome = register(stored, request, { ...policy, ...facts });
+      last = { stored, joined, outcome };
+      return outcome;
+    };
     const rule = (stored: StoredRecord): RequestOutcome => {
       // The node got another key since the broker let this sender speak for it.
       if (publicKeyOf(id) !== publicKey) return otherSession(id);
-      const now = clock.now().toISOString();
-      const facts = { now, session: session ?? '', joinedBy: joinedBy?.(id), publicKey };
       if (this.#isLeaving(stored)) return beingRenamed(id);
-      const outcome = register(stored, request, { ...policy, ...facts });
+      const outcome = decide(stored, joinedBy?.(id));
       if (!outcome.write) return outcome;
       if (outcome.code === 'registered') {
         // How many nodes a join code approves is limited by its uses.
