@@ -34,7 +34,7 @@ export interface CatchUpParts {
 export function catchUp({ history, lastSeen, incarnation }: Past, parts: CatchUpParts): OnLoaded {
   const { clock, health, events, waiting } = parts;
   const now = clock.now();
-  return (id: string, stored: StoredRecord, changes: RecordedChange[]) => {
+  const announceDue = (id: string, changes: RecordedChange[]): RecordedChange[] => {
     const newest = history.memberships.nodes.get(id)?.write;
     const later = changes.filter(change => !isBefore(change, newest, incarnation));
     const due = unannouncedChanges(
@@ -45,6 +45,10 @@ export function catchUp({ history, lastSeen, incarnation }: Past, parts: CatchUp
       history.noiseSince,
     );
     for (const change of due) events.announceEarlierChange(id, change);
+    return due;
+  };
+  return (id: string, stored: StoredRecord, changes: RecordedChange[]) => {
+    const due = changes.length > 0 ? announceDue(id, changes) : changes;
     const isNew = due.some(({ Kind }) => Kind === 'registered');
     if (stored.kind === 'record' && stored.state.Info.NodeType === 'Compute') {
       const seenAt = isNew ? undefined : heardBefore(stored.state, now, lastSeen.times.get(id));

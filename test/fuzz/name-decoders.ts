@@ -317,8 +317,8 @@ export const nameDecoders: readonly Decoder[] = [
     parsePosition,
     {
       check: value => {
-        const { sequence, order, pending, time } = value as NonNullable<ReturnType<typeof parsePosition>>;
-        for (const figure of [sequence, order, pending, time.getTime()]) assert.ok(!Number.isNaN(figure));
+        const { sequence, order, pending, timeMs } = value as NonNullable<ReturnType<typeof parsePosition>>;
+        for (const figure of [sequence, order, pending, timeMs]) assert.ok(!Number.isNaN(figure));
       },
     },
   ),

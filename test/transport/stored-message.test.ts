@@ -1,6 +1,7 @@
 // What a broker answers about its streams is checked before it is used: a broken answer is one error, of the usual kind.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import type { Msg } from 'nats';
 import { readStreamInfo, type StorageConnection } from '../../agent/transport/jetstream.ts';
 import { BrokerError } from '../../agent/transport/port.ts';
@@ -67,7 +68,7 @@ test('a subject that tells no place in a stream has none', () => {
     sequence: 12,
     order: 3,
     pending: 4,
-    time: new Date(1_700_000_000_000),
+    timeMs: 1_700_000_000_000,
   });
   for (const text of [
     '',
@@ -78,4 +79,43 @@ test('a subject that tells no place in a stream has none', () => {
     reply.replace('17', 'x7'),
   ])
     assert.equal(parsePosition(text), undefined, text);
+});
+
+test('the place in a stream is read as by splitting the subject', () => {
+  const field = fc.constantFrom(
+    '',
+    '0',
+    '7',
+    '12',
+    '1700000000123456',
+    '1700000000000',
+    'x',
+    '1x',
+    'S',
+    '$JS',
+  );
+  const usual = fc.tuple(
+    ...Array.from({ length: 5 }, () => fc.integer({ min: 1, max: 2 ** 50 }).map(String)),
+  );
+  const subjects = fc.oneof(
+    fc.array(field, { maxLength: 13 }),
+    usual.map(numbers => ['$JS', 'ACK', 'S', 'c', ...numbers]),
+    usual.map(numbers => ['$JS', 'ACK', '_', 'h', 'S', 'c', ...numbers, 'x']),
+  );
+  const number = (text = '') => (/^\d+$/.test(text) ? Number(text) : Number.NaN);
+  fc.assert(
+    fc.property(subjects, fields => {
+      const first = fields.length === 9 ? 5 : 7;
+      const [sequence, order, time = '', pending] = fields.slice(first, first + 4);
+      const expected = {
+        sequence: number(sequence),
+        order: number(order),
+        timeMs: number(time.slice(0, -6)),
+        pending: number(pending),
+      };
+      const isPlace = fields.length >= 9 && !Object.values(expected).some(Number.isNaN);
+      assert.deepEqual(parsePosition(fields.join('.')), isPlace ? expected : undefined, fields.join('.'));
+    }),
+    { numRuns: 2_000 },
+  );
 });

@@ -168,11 +168,13 @@ export function markerRecord(
 export const isNodeKey = (key: string): boolean => nodeIdPattern.test(key);
 
 /** Returns the changes in an entry, each with its revision. Their events may not have been sent. */
-export const changesOf = (entry: BucketEntry, stored: StoredRecord): RecordedChange[] =>
-  divideChanges(storedChanges(entry, stored)).known.map(change => ({
-    ...change,
-    Revision: change.Revision || entry.revision,
-  }));
+export function changesOf(entry: BucketEntry, stored: StoredRecord): RecordedChange[] {
+  const changes = storedChanges(entry, stored);
+  // Most records have none, and at a start there are many records.
+  if (changes.length === 0) return [];
+  const { known } = divideChanges(changes);
+  return known.map(change => ({ ...change, Revision: change.Revision || entry.revision }));
+}
 
 /**
  * Returns the changes of a later version in an entry. They are written again with each change, until that version comes back
@@ -193,7 +195,9 @@ export const keptChangesOf = (entry: BucketEntry): StoredChange[] => [
 ];
 
 const storedChanges = (entry: BucketEntry, stored: StoredRecord): readonly StoredChange[] =>
-  ('state' in stored ? stored.state.Muster?.Changes : markerChanges(entry)) ?? [];
+  ('state' in stored ? stored.state.Muster?.Changes : markerChanges(entry)) ?? none;
+
+const none: readonly StoredChange[] = [];
 
 /** Returns the record with the mark of this write. */
 export const signed = (
