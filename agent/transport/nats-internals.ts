@@ -4,8 +4,9 @@
 // factory. The package's own `connect` sets a factory for its own socket, which cannot be replaced. The path below may
 // change with any release, so a test compares the version in package.json with the version for which this file was written.
 import type { Msg, MsgHdrs } from 'nats';
-import { ProtocolHandler } from 'nats/lib/nats-base-client/internal_mod.js';
+import { Parser, ProtocolHandler } from 'nats/lib/nats-base-client/internal_mod.js';
 import { RequestOne } from 'nats/lib/nats-base-client/request.js';
+import { readMessageLine } from './message-line.ts';
 
 export {
   NatsConnectionImpl,
@@ -39,6 +40,12 @@ const bytesOf = <T>(data: T): T | Uint8Array => (typeof data === 'string' ? Buff
 
 /** Returns headers for a message that is sent. The client only asks them for their bytes. */
 export const headersOfBytes = (bytes: Uint8Array): MsgHdrs => ({ encode: () => bytes }) as unknown as MsgHdrs;
+
+// A line in any other form, and a wrong one, is left to the client.
+const { processMsgArgs } = Parser.prototype;
+Parser.prototype.processMsgArgs = function (line): void {
+  if (!readMessageLine(this.ma, line, this.hdr >= 0)) processMsgArgs.call(this, line);
+};
 
 /** The members of a message of the client that hold its bytes. */
 interface RawMessage {
