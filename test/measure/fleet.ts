@@ -93,6 +93,7 @@ async function run(nodes: number): Promise<FleetRun> {
   const broker = await startBroker();
   progress(`${nodes} nodes: filling the store`);
   await fillStore(broker.url, nodes);
+  await RequesterProcess.translated();
   const began = performance.now();
   const requester = await RequesterProcess.start(broker);
   await requester.ready();

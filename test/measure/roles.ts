@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Role } from '../../agent/config/role.ts';
 import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
+import { bundleProgram } from '../support/bundle-program.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/listener.ts';
 import { type NatsServer, startNatsServer } from '../support/nats-server.ts';
@@ -22,16 +23,22 @@ export function profileInto(folder: string): void {
   profiles = folder;
 }
 
-/**
- * The folder with the program in JavaScript and its code cache. Without it, a compiler would be a part of the requester's start,
- * and of its memory, which it is not in the packaged file.
- */
-let translated: Promise<string> | undefined;
+/** The program in JavaScript, and the folder of its code cache. */
+interface Translated {
+  main: string;
+  cache: string;
+}
 
-async function translate(): Promise<string> {
-  const cache = await newFolder();
-  await RequesterProcess.fill(cache);
-  return cache;
+/**
+ * The program as one file, with its code cache, as it is in the packaged file. Without them, a compiler and hundreds of small files
+ * would be a part of the requester's start.
+ */
+let translated: Promise<Translated> | undefined;
+
+async function translate(): Promise<Translated> {
+  const made = { main: await bundleProgram(await newFolder()), cache: await newFolder() };
+  await RequesterProcess.fill(made);
+  return made;
 }
 
 export class RequesterProcess {
@@ -44,14 +51,19 @@ export class RequesterProcess {
     broker: Pick<NatsServer, 'url'>,
     settings: Record<string, unknown> = {},
   ): Promise<RequesterProcess> {
+    return RequesterProcess.#start(broker, settings, await RequesterProcess.translated());
+  }
+
+  /** Translates the program, unless that was done. A row calls it before it measures a start, which would do it otherwise. */
+  static translated(): Promise<Translated> {
     translated ??= translate();
-    return RequesterProcess.#start(broker, settings, await translated);
+    return translated;
   }
 
   static async #start(
     broker: Pick<NatsServer, 'url'>,
     settings: Record<string, unknown>,
-    cache: string,
+    { main, cache }: Translated,
   ): Promise<RequesterProcess> {
     const folder = await newFolder();
     const apiPort = await freePort();
@@ -65,14 +77,14 @@ export class RequesterProcess {
       `--report-directory=${reports}`,
     ];
     const env = { NODE_COMPILE_CACHE: cache };
-    const program = await start('requester', 'node-0', folder, broker, all, options, env);
+    const program = await start('requester', 'node-0', folder, broker, all, options, env, main);
     return new RequesterProcess(program, folder, apiPort);
   }
 
-  /** Runs a requester once, so that all of its program is in the folder `cache`. */
-  static async fill(cache: string): Promise<void> {
+  /** Runs a requester once, so that all of its program is in the code cache. */
+  static async fill(made: Translated): Promise<void> {
     const broker = await startBroker();
-    const requester = await RequesterProcess.#start(broker, {}, cache);
+    const requester = await RequesterProcess.#start(broker, {}, made);
     await requester.ready();
     await requester.program.stop();
     await broker.release();
@@ -187,6 +199,7 @@ async function start(
   settings: Record<string, unknown>,
   nodeOptions: string[],
   env: Record<string, string> = {},
+  main?: string,
 ): Promise<Program> {
   const file = join(folder, `${role}.yaml`);
   const all = {
@@ -201,6 +214,7 @@ async function start(
   // The same flags as in the packaged file, because they decide how much memory a role takes.
   const profile = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : [];
   return new Program([role, '--config', file], {
+    ...(main === undefined ? {} : { main }),
     env: { ...env, NODE_OPTIONS: [...(await packagedFlags()), ...nodeOptions, ...profile].join(' ') },
   });
 }
