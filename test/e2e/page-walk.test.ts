@@ -76,12 +76,16 @@ describe('an operator in a browser', { skip: withoutBrowser }, () => {
       await dialog(page).getByLabel('Type the id').fill('m-3');
       await remove.click();
       await row(page, 'm-3').waitFor({ state: 'detached' });
-      await cluster.until('m-3', undefined);
 
-      // The node leaves the roll before the answer comes, and the message before it still offers another undo.
+      // The node leaves the roll before the answer comes, and the message before it still offers another undo. Each message is
+      // there for some seconds only.
       const deleted = page.getByRole('status').locator('.notice', { hasText: 'm-3 deleted' });
       await deleted.getByRole('button', { name: 'Undo' }).click();
       await untilShown(page, 'm-3', 'pending');
+      await eventually('it was deleted, and is back', async () => {
+        const kinds = await cluster.kindsOf('m-3');
+        return kinds.indexOf('deleted') >= 0 && kinds.lastIndexOf('undeleted') > kinds.indexOf('deleted');
+      });
     });
   });
 
@@ -110,6 +114,8 @@ describe('an operator in a browser', { skip: withoutBrowser }, () => {
         await press('Enter');
         await untilDecided('k8-1', 'APPROVED');
         await untilShown(page, 'k8-1', 'approved');
+        // The node changes before the answer comes, and until then keys go to the dialog.
+        await dialog(page).waitFor({ state: 'detached' });
 
         await press('Home', 'r');
         await dialog(page).waitFor();
@@ -118,6 +124,7 @@ describe('an operator in a browser', { skip: withoutBrowser }, () => {
         await untilDecided('k8-2', 'REJECTED', 'too old');
 
         await untilShown(page, 'k8-2', 'rejected');
+        await dialog(page).waitFor({ state: 'detached' });
         await press('Home', 'd');
         await dialog(page).waitFor();
         await page.keyboard.type('k8-3');
