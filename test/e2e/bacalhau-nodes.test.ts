@@ -188,10 +188,16 @@ describe('a compute node of Bacalhau on a NATS that others run', () => {
   });
 
   it('goes on when the requester is started again: the list, approval and health are as before, and nothing is announced', async () => {
-    const healthOf = async (id: string) =>
-      (await cluster.kindsOf(id)).findLast(kind => /healthy|unknown|left/.test(kind));
+    // Each was deleted and is back, so what was announced before that says nothing.
+    const isAnnounced = async (id: string) => {
+      const kinds = await cluster.kindsOf(id);
+      const since = kinds.slice(kinds.lastIndexOf('deleted'));
+      return (
+        since.includes('approved') && since.findLast(kind => /healthy|unknown|left/.test(kind)) === 'healthy'
+      );
+    };
     for (const id of ways.map(idOf))
-      await eventually(`${id} was announced as healthy`, async () => (await healthOf(id)) === 'healthy');
+      await eventually(`${id} was announced as approved and healthy`, () => isAnnounced(id));
     const events = async () => (await cluster.events()).map(({ id }) => id);
     const before = await events();
     for (const peer of peers.values()) peer.story.length = 0;
@@ -335,12 +341,13 @@ for (const [what, host] of [
 
     it('hears what an operator decides, and is in again', async () => {
       for (const action of ['reject', 'approve'] as const) {
-        await Promise.all(peers.map(({ id }) => cluster.decide(id, action)));
         const is =
           action === 'reject'
             ? /has been rejected|registration rejected/
             : /"node reconnected"|^UpdateResources \{"value"/;
+        // A node that comes back is told that once, perhaps before the others are decided about.
         for (const peer of peers) peer.story.length = 0;
+        await Promise.all(peers.map(({ id }) => cluster.decide(id, action)));
         await eventually(`each hears of ${action}`, () =>
           peers.every(({ story }) => story.some(line => is.test(line))),
         );
