@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Cluster } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
+import { isRunning } from '../support/processes.ts';
 import { muster, type Program } from '../support/program.ts';
 
 describe('a requester whose disk is lost', () => {
@@ -47,7 +48,9 @@ describe('a requester whose disk is lost', () => {
     const before = await sessions();
     await requester.kill();
     // A killed requester leaves its broker behind, which a lost machine does not.
-    process.kill(Number(await readFile(join(data(), 'broker', 'nats-server.pid'), 'utf8')), 'SIGKILL');
+    const broker = Number(await readFile(join(data(), 'broker', 'nats-server.pid'), 'utf8'));
+    process.kill(broker, 'SIGKILL');
+    await eventually('its broker has ended', async () => !(await isRunning(broker)));
     await rm(data(), { recursive: true });
     const done = await restore();
     assert.equal(done.code, 0, done.stderr);

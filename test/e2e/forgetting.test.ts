@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { Cluster, patient } from '../support/cluster.ts';
 import { earlierCommits, earlierProgram, whyNoEarlierProgram } from '../support/earlier-program.ts';
 import { eventually } from '../support/eventually.ts';
+import { isRunning } from '../support/processes.ts';
 import { muster, type Program } from '../support/program.ts';
 import { newFolder } from '../support/temporary.ts';
 
@@ -117,6 +118,7 @@ describe('what is known of nodes that are gone', () => {
     await requester.kill();
     // A killed requester leaves its broker behind, which a lost machine does not.
     process.kill(broker, 'SIGKILL');
+    await eventually('its broker has ended', async () => !(await isRunning(broker)));
     await rm(data, { recursive: true });
     const restored = await muster(['restore', file, ...config]);
     assert.equal(restored.code, 0, restored.stderr);
