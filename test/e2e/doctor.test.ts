@@ -10,6 +10,7 @@ import type { AgentStatus } from '../../agent/compute/agent-status.ts';
 import type { WrittenArchive } from '../../agent/doctor/render.ts';
 import type { RequesterStatus } from '../../agent/requester/status/requester-status.ts';
 import { Cluster, patient } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
 import { findProgram } from '../support/find-program.ts';
 import { listen } from '../support/listener.ts';
 import { type Finished, muster, type Program } from '../support/program.ts';
@@ -144,6 +145,9 @@ describe('muster doctor', () => {
   it('changes no file, no node and no event, whether the role runs or not', async () => {
     const agent = await cluster.agent('still');
     await cluster.until('still', 'PENDING HEALTHY');
+    await eventually('its registration is told', async () =>
+      (await cluster.kindsOf('still')).includes('registered'),
+    );
     const known = async () => ({
       nodes: (await cluster.nodes()).map(({ Info, Membership }) => `${Info.NodeID} ${Membership}`),
       // What the nodes do may cause such events meanwhile.

@@ -97,8 +97,10 @@ describe('with two requesters', () => {
       signal: AbortSignal.timeout(1_000),
     });
     await assert.rejects(asking, { name: 'TimeoutError' });
-    const { view: meanwhile } = await explain(given, watcher);
-    assert.equal(meanwhile?.State, 'unknown');
+    // A command may start so late on a busy machine that the other one counts as gone.
+    const { text } = await watcher.send('GET', `operations/${given}`);
+    const meanwhile = JSON.parse(text) as OperationView;
+    assert.equal(meanwhile.State, 'unknown');
     assert.deepEqual(meanwhile.Doubts, [
       `requester ${standby.id} does not answer: if it hangs, it may still carry out what it has got`,
     ]);
@@ -242,8 +244,11 @@ describe('on three servers without a quorum', () => {
       },
       60_000,
     );
-    const { Membership } = (await cluster.node('node-1')) ?? {};
-    assert.equal(Membership, code === 0 ? 'APPROVED' : 'PENDING');
+    const membership = code === 0 ? 'APPROVED' : 'PENDING';
+    await eventually(
+      `the roll says ${membership}`,
+      async () => (await cluster.node('node-1'))?.Membership === membership,
+    );
     // It may be repeated safely: whatever became of it, it stands afterwards, and is told once.
     const repeated = await fetch(`http://127.0.0.1:${cluster.apiPort}/api/v1/orchestrator/nodes/node-1`, {
       method: 'PUT',
@@ -254,8 +259,12 @@ describe('on three servers without a quorum', () => {
       body: JSON.stringify({ Action: 'approve' }),
     });
     assert.equal(repeated.status, 200, await repeated.text());
-    await eventually('it is told', async () => (await cluster.kindsOf('node-1')).includes('approved'));
-    const told = (await cluster.kindsOf('node-1')).filter(kind => kind === 'approved');
+    // Another server may be asked each time, which may not have all of them yet.
+    let told: string[] = [];
+    await eventually('it is told', async () => {
+      told = (await cluster.kindsOf('node-1')).filter(kind => kind === 'approved');
+      return told.length > 0;
+    });
     assert.deepEqual(told, ['approved']);
   });
 });
