@@ -176,7 +176,7 @@ describe('the store that muster shares with Bacalhau', () => {
     const { subject, bytes, decoded } = capture('bprotocol/RegisterNode/v1');
     const sent = JSON.parse(JSON.stringify(decoded).replaceAll(node, id));
     const body = bytes.toString().replaceAll(node, id);
-    await peer.request(subject.replace(node, id), body, 5_000);
+    await peer.request(subject.replace(node, id), body, 30_000);
     const storage = await peer.storage();
     const bucket = await storage.bucket({ name: 'node_v1', history: 1 });
     const entry = await bucket.get(id);
@@ -223,7 +223,7 @@ describe('a cluster of Bacalhau on its own data', () => {
     const send = async (name: string): Promise<string> => {
       const { subject, bytes } = capture(`ncl/${name}`);
       const message = envelopeOf(bytes.toString('utf8', 5).replaceAll(node, id));
-      const answer = await connection.request(subject.replace(node, id), message, 5_000);
+      const answer = await connection.request(subject.replace(node, id), message, 30_000);
       return Buffer.from(answer.data).toString();
     };
     try {

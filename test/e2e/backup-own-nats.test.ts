@@ -90,7 +90,7 @@ describe("a thousand nodes on a NATS of one's own", () => {
     assert.match(refused.stderr, new RegExp(`would replace the store of cluster .*, with ${size + 1} nodes`));
     requester = await cluster.requester({ 'nats.servers': servers, 'requester.maxPending': 2 * size });
     const connection = await openConnection(three[0]?.url ?? '');
-    const info = await connection.request('$JS.API.STREAM.INFO.KV_node_v1', '', 5_000);
+    const info = await connection.request('$JS.API.STREAM.INFO.KV_node_v1', '', 30_000);
     assert.equal(JSON.parse(Buffer.from(info.data).toString()).config.num_replicas, 3);
     await connection.close();
     const fleet = await Fleet.connect(three[1]?.url ?? '', size);
@@ -112,7 +112,7 @@ describe("a thousand nodes on a NATS of one's own", () => {
     const store = async () => {
       const connection = await openConnection(three[0]?.url ?? '');
       const ask = async (stream: string) => {
-        const { data } = await connection.request(`$JS.API.STREAM.INFO.${stream}`, '', 5_000);
+        const { data } = await connection.request(`$JS.API.STREAM.INFO.${stream}`, '', 30_000);
         const { created, config, state } = JSON.parse(Buffer.from(data).toString());
         // The consumers of a requester that has stopped go by themselves.
         return { stream, created, config, state: { ...state, consumer_count: undefined } };

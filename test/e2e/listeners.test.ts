@@ -121,7 +121,7 @@ describe('the program in docs/messages.md', () => {
     await program.kill();
     const { Durable } = JSON.parse(await readFile(join(folder, 'billing.json'), 'utf8'));
     const requester = await connectAsRequester(cluster);
-    await requester.request(`$JS.API.CONSUMER.DELETE.NODE_EVENTS.${Durable}`, '', 5_000);
+    await requester.request(`$JS.API.CONSUMER.DELETE.NODE_EVENTS.${Durable}`, '', 30_000);
     await requester.close(0);
     const before = new Set(await doneIds());
     const decisions = async () =>
@@ -170,7 +170,7 @@ describe('a listener that attacks', () => {
     witness.subscribe('>', ({ subject, data }) => {
       seen.push({ subject, text: Buffer.from(data).toString() });
     });
-    await witness.flush(5_000);
+    await witness.flush(30_000);
   });
   after(async () => {
     for (const client of [hostile, victim, live]) client?.close();
@@ -178,7 +178,7 @@ describe('a listener that attacks', () => {
   });
 
   const consumer = async (durable: string) => {
-    const answer = await witness.request(`$JS.API.CONSUMER.INFO.NODE_EVENTS.${durable}`, '', 5_000);
+    const answer = await witness.request(`$JS.API.CONSUMER.INFO.NODE_EVENTS.${durable}`, '', 30_000);
     return JSON.parse(Buffer.from(answer.data).toString());
   };
   /** Returns what the hostile listener gets for a request for one event, with this subject for the answer. */
@@ -186,7 +186,7 @@ describe('a listener that attacks', () => {
     hostile.publish(pull(own.Durable), JSON.stringify(request), reply);
     const complaints = await hostile.complaints();
     // Whatever the broker made of it, it has sent before it answers this.
-    await witness.flush(5_000);
+    await witness.flush(30_000);
     await victim.complaints();
     await live.complaints();
     return complaints;

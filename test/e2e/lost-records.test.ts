@@ -48,7 +48,7 @@ describe('an event of a store that lost its records', () => {
     await eventually('the first events', async () => (await cluster.kindsOf(node)).length === 2);
 
     const raw = await connectRaw({ servers: broker.url });
-    await raw.request('$JS.API.STREAM.DELETE.KV_node_v1', '');
+    await raw.request('$JS.API.STREAM.DELETE.KV_node_v1', '', { timeout: 30_000 });
     await raw.close();
     await acceptLoss();
     await registerAnd('reject');
@@ -76,7 +76,7 @@ describe('an event of a store that lost its records', () => {
     const raw = await connectRaw({ servers: broker.url });
     const fields = headers();
     fields.set('Nats-Msg-Id', next);
-    await raw.request(eventSubject('stranger', 'rejected'), '{}', { headers: fields, timeout: 5_000 });
+    await raw.request(eventSubject('stranger', 'rejected'), '{}', { headers: fields, timeout: 30_000 });
     await raw.close();
     await cluster.decide(node, 'reject');
     await eventually('it is announced', async () => (await idsOf()).includes(next));

@@ -106,7 +106,7 @@ describe('NATS servers of your own with an operator', () => {
     const bare = await connect({ servers: servers[2]?.url ?? '', token, name: 'n-bare' });
     t.after(() => bare.close());
     const register = async (id: string) =>
-      (await bare.request(`node.management.${id}.RegisterNode/v1`, infoOf(id), { timeout: 10_000 })).string();
+      (await bare.request(`node.management.${id}.RegisterNode/v1`, infoOf(id), { timeout: 30_000 })).string();
     assert.match(await register('n-bare'), /"Accepted":true/);
     bare.publish(
       heartbeatSubject(defaultHeartbeatTopic, 'n-bare'),

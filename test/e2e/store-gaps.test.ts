@@ -96,10 +96,10 @@ describe('the store of a cluster', () => {
   it('is named when its number of servers was changed in place, until a move has made it anew', async () => {
     await store('lower', '--yes');
     assert.deepEqual(await madeOn(), [1, 1, 1]);
-    const info = await connection.request('$JS.API.STREAM.INFO.KV_node_v1', '', 5_000);
+    const info = await connection.request('$JS.API.STREAM.INFO.KV_node_v1', '', 30_000);
     const { config } = JSON.parse(Buffer.from(info.data).toString()) as { config: object };
     const raised = JSON.stringify({ ...config, num_replicas: 3 });
-    await connection.request('$JS.API.STREAM.UPDATE.KV_node_v1', raised, 5_000);
+    await connection.request('$JS.API.STREAM.UPDATE.KV_node_v1', raised, 30_000);
     await eventually('the requester says so', async () => (await troubles(one)).includes('raised_in_place'));
     const trouble = (await one.status()).troubles?.find(({ code }) => code === 'raised_in_place');
     assert.match(trouble?.text ?? '', /in place: node_v1 from 1 to 3; .* can be lost$/);

@@ -66,7 +66,7 @@ describe('a store that lost records', () => {
 
   it('is noticed within seconds when the bucket is purged, and is shown', async () => {
     const raw = await connectRaw({ servers: broker.url });
-    await raw.request('$JS.API.STREAM.PURGE.KV_node_v1', '');
+    await raw.request('$JS.API.STREAM.PURGE.KV_node_v1', '', { timeout: 30_000 });
     await raw.close();
     await eventually('the loss is known', async () => (await lost()) === 3);
     const { code, stdout } = await muster(['status', '--data-dir', cluster.folderOf('node-0')]);

@@ -115,7 +115,7 @@ test('a node of Bacalhau comes in by TLS with what "muster broker bacalhau" prin
   // Its client reads the greeting before it begins TLS, as this one does.
   const client = await connect({ servers: Orchestrators, token: Auth.Token, tls: { ca }, name: 'n-tls' });
   const { subject, bytes } = capture('bprotocol/RegisterNode/v1');
-  const answer = await client.request(subject, bytes, { timeout: 5_000 });
+  const answer = await client.request(subject, bytes, { timeout: 30_000 });
   assert.equal(answer.string(), '{"value":{"Accepted":true,"Reason":"node registered"}}');
   await client.close();
   assert.ok(requester.logged('an operator was shown the token of nodes without a key').length > 0);
