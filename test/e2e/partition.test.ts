@@ -152,15 +152,17 @@ describe('three NATS servers that are cut in two, with a requester on each side'
     );
   }
 
+  /** Returns the site of the requester that watches. On a busy machine, it may be another one than that which did last. */
+  const watchedFrom = async (): Promise<0 | 1> =>
+    (await requesters[0]?.status())?.watcher === 'node-0' ? 0 : 1;
+
   it('the requester that watches is on the side with one', async t => {
-    assert.equal((await requesters[0]?.status())?.watcher, 'node-0');
-    await cutOff(t, 0, 'approve');
+    await cutOff(t, await watchedFrom(), 'approve');
   });
 
   it('the requester that watches is on the side with two', async t => {
-    await startAgent(0);
-    assert.equal((await requesters[0]?.status())?.watcher, 'node-b');
-    await cutOff(t, 0, 'reject');
+    for (const site of [0, 1]) await startAgent(site);
+    await cutOff(t, (await watchedFrom()) === 0 ? 1 : 0, 'reject');
   });
 
   it('no requester is on the side with one', async t => {
