@@ -39,16 +39,15 @@ describe('in the journal', { skip }, () => {
     // Without its token the agent is refused, which it logs as a warning.
     await host.systemd.run('systemctl', 'start', '--no-block', 'muster-agent');
     await host.untilStatus('agent', /no connection to the broker/);
-    const lines = [...(await logged('agent', since)), ...(await logged('requester', since))];
     const priorities: Record<string, number> = { trace: 7, debug: 7, info: 6, warn: 4, error: 3 };
+    let lines: Awaited<ReturnType<typeof logged>> = [];
+    await eventually('there is a line of each level', async () => {
+      lines = [...(await logged('agent', since)), ...(await logged('requester', since))];
+      return ['debug', 'info', 'warn'].every(level => lines.some(line => line.level === level));
+    });
     for (const { level, priority, role } of lines) {
       assert.equal(priority, priorities[level], `${role} ${level}`);
     }
-    for (const level of ['debug', 'info', 'warn'])
-      assert.ok(
-        lines.some(line => line.level === level),
-        level,
-      );
   });
 
   it('the reason why a role cannot start is a line of JSON with the priority of an error', async () => {

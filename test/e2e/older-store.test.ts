@@ -87,6 +87,9 @@ describe('a store of last week', () => {
       `# a stolen node was out ${Math.round(performance.now() - began)} ms after the command began`,
     );
     await untilRefused('stolen', 'banned');
+    await eventually('its deletion is told', async () =>
+      (await cluster.kindsOf('stolen')).includes('deleted'),
+    );
     const { length } = await cluster.kindsOf('stolen');
     await cluster.agent('reinstalled', { 'node.id': 'again' }, { wait: false });
     await untilRefused('reinstalled', 'conflict');

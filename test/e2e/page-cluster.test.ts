@@ -162,8 +162,8 @@ describe('the page of a roll on three servers', { skip: withoutBrowser }, () => 
       async page => {
         const requester = (name: string) => page.getByRole('row').filter({ hasText: name });
         await requester('node-b').waitFor();
+        // One alone: where two say so, this fails at once.
         await page.getByText('watches over the roll').waitFor();
-        assert.equal(await page.getByText('watches over the roll').count(), 1);
         await requester('node-b')
           .getByText(/stands by|watches/)
           .waitFor();

@@ -48,7 +48,7 @@ describe('a requester on three NATS servers', () => {
         store.length === 3 && store.every(({ replicas, others }) => replicas === 3 && others.length === 2)
       );
     });
-    assert.ok(await decide());
+    await eventually('a decision is made', decide);
     const { store = [] } = await cluster.status();
     const leader = store.find(({ stream }) => stream === 'KV_node_v1')?.leader ?? '';
     await nats.server(nats.indexOf(leader)).kill();

@@ -78,17 +78,15 @@ describe('two requesters of one roll, on a NATS of your own', () => {
       const own = (await requester.nodes()).filter(({ Info }) => Info.NodeType === 'Requester');
       assert.deepEqual(own.map(({ Info }) => Info.NodeID).sort(), ['node-0', 'node-b']);
     }
-    const [one, other] = [await two.one.status(), await two.other.status()];
     const { watcher } = await two.roles();
-    assert.deepEqual([one.watcher, other.watcher], [watcher.id, watcher.id]);
-    assert.deepEqual(
-      one.peers?.map(({ requester }) => requester),
-      ['node-b'],
-    );
-    assert.deepEqual(
-      other.peers?.map(({ requester }) => requester),
-      ['node-0'],
-    );
+    // One that stands still for some seconds counts as gone until it is heard again.
+    await eventually('each knows the other, and who watches', async () => {
+      const [one, other] = [await two.one.status(), await two.other.status()];
+      const peers = [one, other].map(status => status.peers?.map(({ requester }) => requester).join());
+      return (
+        peers.join(' ') === 'node-b node-0' && one.watcher === watcher.id && other.watcher === watcher.id
+      );
+    });
     const { stdout } = await two.cluster.command('node', 'list', '-o', 'wide');
     for (const { id } of [two.one, two.other])
       assert.match(
@@ -221,7 +219,7 @@ describe('two requesters of one roll, on a NATS of your own', () => {
     const folder = join(cluster.folder, 'third');
     await cp(join(cluster.folderOf('node-0'), 'requester'), join(folder, 'requester'), {
       recursive: true,
-      filter: path => !path.endsWith('.sock'),
+      filter: path => !/\.(sock|tmp)$/.test(path),
     });
     const third = new Program([
       'requester',
@@ -263,7 +261,8 @@ describe('a store of two requesters that is lost while one of them is cut off', 
     await two.server.start();
     await eventually('an operator is revoked', async () => {
       const { status } = await watcher.send('DELETE', 'operators/ada', { body: { Actor: 'a test' } });
-      return status === 200;
+      // An attempt without an answer may have been carried out.
+      return status === 200 || status === 404;
     });
     await two.server.kill();
     await two.server.wipe();

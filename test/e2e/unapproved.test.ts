@@ -51,7 +51,7 @@ describe('unapproved nodes', () => {
   }
 
   const ask = async (id: string, method: ManagementMethod, body: object): Promise<Answer> => {
-    const answer = await attacker.request(managementSubject(id, method), writeJson(body), 10_000);
+    const answer = await attacker.request(managementSubject(id, method), writeJson(body), 60_000);
     return JSON.parse(Buffer.from(answer.data).toString());
   };
   const register = (id: string) =>
@@ -129,7 +129,7 @@ describe('unapproved nodes', () => {
     const copy = cluster.folderOf('copy');
     await cp(join(cluster.folderOf('honest'), 'agent'), join(copy, 'agent'), {
       recursive: true,
-      filter: path => !path.endsWith('.sock'),
+      filter: path => !/\.(sock|tmp)$/.test(path),
     });
     await cluster.agent('honest', { dataDir: copy, 'node.id': 'honest' });
     await eventually('a conflict is announced', async () =>
