@@ -29,6 +29,9 @@ export interface Parts extends DirectoryParts {
   stop(timeoutMs: number): Promise<void>;
 }
 
+/** Time for the broker to say that it knows where this requester listens, in milliseconds. */
+const flushTimeoutMs = 5_000;
+
 /**
  * Reads the store and starts to answer nodes. @throws BrokerError when the store does not answer; then everything is undone
  * and this may be called again. MusterError as `openStore`.
@@ -62,6 +65,8 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
   };
   const { roll, health, resources, executions, history, events, operators } = made;
   const { log, self } = options;
+  // Whoever asks from here on is heard, because the broker knows where this requester listens. A link that is lost tells it again.
+  await options.connection.flush(flushTimeoutMs).catch(() => undefined);
   log.info({ node: self.NodeID, cluster: clusterId, nodes: roll.records.size }, 'the requester is ready');
   const stop = async (timeoutMs: number) => {
     silence();
