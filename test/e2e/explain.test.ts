@@ -99,7 +99,7 @@ describe('with two requesters', () => {
     await assert.rejects(asking, { name: 'TimeoutError' });
     // A command may start so late on a busy machine that the other one counts as gone.
     const { text } = await watcher.send('GET', `operations/${given}`);
-    const meanwhile = JSON.parse(text) as OperationView;
+    const { Operation: meanwhile } = JSON.parse(text) as { Operation: OperationView };
     assert.equal(meanwhile.State, 'unknown');
     assert.deepEqual(meanwhile.Doubts, [
       `requester ${standby.id} does not answer: if it hangs, it may still carry out what it has got`,
