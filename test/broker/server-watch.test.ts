@@ -122,9 +122,9 @@ test('a full disk is the problem that is shown, and causes no restart, and write
   const first = await start(t, folder);
   assert.equal(await store(first.broker), 'stored');
   await disk.fill();
-  await eventually('the problem shows', () => first.broker.problem !== undefined);
   const problem = `the broker's store has no space left on ${join(folder, 'store')}`;
-  assert.equal(first.broker.problem, problem);
+  // A server that answers late on a busy machine is another problem for a moment.
+  await eventually('the problem shows', () => first.broker.problem === problem);
   assert.match(await store(first.broker), /no space left/);
   await first.broker.stop();
 

@@ -26,7 +26,7 @@ const server = await startNatsServer({ scheme: 'tls', jetstream: false, config: 
 const plain = await startNatsServer({ jetstream: false });
 after(() => Promise.all([server.release(), plain.release()]));
 
-async function failure(url: string, tls?: TlsFiles, connectTimeoutMs = 3_000) {
+async function failure(url: string, tls?: TlsFiles, connectTimeoutMs = 15_000) {
   const connection = connectTo(url, { tls: () => tls, connectTimeoutMs });
   const { fault, reason } = await stateOf(connection, 'disconnected');
   await connection.close();
