@@ -1,5 +1,5 @@
 // Reads the records of a whole fleet at a start. The machines of a fleet are of a few kinds, so most of a record was in an earlier
-// one already: it is found by its text, and only the rest is parsed and checked.
+// one already: it is compared with the text of that, and only the rest is parsed and checked.
 import { isAscii } from 'node:buffer';
 import type * as v from 'valibot';
 import { ProtocolError } from '../../protocol/error.ts';
@@ -16,10 +16,24 @@ const readOwnParts = usualReader(ownPartsSchema);
 
 /** How many records are tried as the first of a kind, and how many texts are remembered. What else comes is read in the plain way. */
 const maxKinds = 1_024;
+/** How many kinds with the same machine are compared with a record, one after the other. */
+const maxOfMachine = 32;
+
+/** What all records of a kind have alike: the texts between their own parts, as `JSON.stringify` writes them. */
+interface Kind {
+  toCapacity: string;
+  toJob: string;
+  toHostname: string;
+  /** Undefined when these records have no address. */
+  toAddress: string | undefined;
+  toEnd: string;
+  /** An earlier record of the kind. */
+  first: NodeState;
+}
 
 export class UsualRecords {
-  /** An earlier record of each kind, by the text of what all records of the kind have alike. */
-  readonly #kinds = new Map<string, NodeState>();
+  /** The kinds with the same machine, by the text that says what it is. */
+  readonly #kinds = new Map<string, Kind[]>();
   readonly #texts = new Map<string, string>();
   #tried = 0;
 
@@ -28,28 +42,36 @@ export class UsualRecords {
    * undefined for any other record, also for one that is wrong.
    */
   read(value: Uint8Array): NodeState | undefined {
-    const pieces = divide(value);
-    const alike = pieces && this.#kinds.get(pieces.common);
-    return alike && this.#complete(pieces, alike);
+    const text = textOf(value);
+    if (text === undefined) return undefined;
+    for (const kind of this.#kinds.get(machineIn(text)) ?? []) {
+      const own = ownText(text, kind);
+      if (own !== undefined) return this.#complete(own, kind);
+    }
+    return undefined;
   }
 
   /** Remembers a record that `read` did not know, for others of its kind. The parts of `state` will be in those, too. */
   learn(value: Uint8Array, state: NodeState): void {
-    const { SupportedProtocols, Host, Agent } = state.Info;
-    if (!SupportedProtocols || !Host || !Agent || this.#tried++ >= maxKinds) return;
-    const pieces = divide(value);
-    if (!pieces || !this.#complete(pieces, state)) return;
+    const { SupportedProtocols, Host, Agent, Hostname } = state.Info;
+    if (!SupportedProtocols || !Host || !Agent || Hostname === undefined || !state.Muster) return;
+    if (this.#tried++ >= maxKinds) return;
+    const text = textOf(value);
+    const kind = text !== undefined && kindOf(text, state);
+    if (!kind) return;
+    const machine = machineIn(text);
+    const known = this.#kinds.get(machine) ?? [];
+    if (known.length >= maxOfMachine) return;
     // The text is a part of a longer one, which would stay in memory.
-    this.#kinds.set(Buffer.from(pieces.common, 'latin1').toString('latin1'), state);
+    if (known.length === 0) this.#kinds.set(Buffer.from(machine, 'latin1').toString('latin1'), known);
+    known.push(kind);
   }
 
-  #complete({ text, own }: Pieces, alike: NodeState): NodeState | undefined {
-    const parts = readParts(own);
+  #complete(own: string, kind: Kind): NodeState | undefined {
+    const parts = readParts(own, kind);
     if (!parts) return undefined;
     this.#shareTexts(parts.Muster);
-    const state = join(parts, alike);
-    // However the text was divided: a record that is written with the same bytes is the same record.
-    return JSON.stringify(state) === text ? state : undefined;
+    return join(parts, kind.first);
   }
 
   #shareTexts(muster: MusterState): void {
@@ -67,69 +89,85 @@ export class UsualRecords {
   }
 }
 
-interface Pieces {
-  /** The whole record. */
-  text: string;
-  /** What all records of its kind have alike, and the rest, as JSON. */
-  common: string;
-  own: string;
-}
-
-/** The members at which the text of a record is divided, in their order: each begins what is common, or what is not. */
-const [toCommon, toCapacity, toQueue, toJob, toRunning, toHostname, toHost, toAddress, toAgent, toMuster] = [
-  'SupportedProtocols',
-  'MaxCapacity',
-  'QueueCapacity',
-  'MaxJobRequirements',
-  'RunningExecutions',
-  'Hostname',
-  'Host',
-  'Address',
-  'Agent',
-  'Muster',
-].map(name => `,"${name}":`) as [
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-];
-
-function divide(value: Uint8Array): Pieces | undefined {
+/** Returns the text of a record; undefined when it is not of ASCII. */
+function textOf(value: Uint8Array): string | undefined {
   if (value.length > maxMessageBytes || !isAscii(value)) return undefined;
-  const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
-  const common = text.indexOf(toCommon);
-  const capacity = text.indexOf(toCapacity, common);
-  const queue = text.indexOf(toQueue, capacity);
-  const job = text.indexOf(toJob, queue);
-  const running = text.indexOf(toRunning, job);
-  const hostname = text.indexOf(toHostname, running);
-  const host = text.indexOf(toHost, hostname);
-  const agent = text.indexOf(toAgent, host);
-  const muster = text.indexOf(toMuster, agent);
-  if (common < 0 || muster < agent || agent < host || host < hostname || hostname < running) return undefined;
-  if (running < job || job < queue || queue < capacity || capacity < common) return undefined;
-  const found = text.indexOf(toAddress, host);
-  const address = found < 0 || found > agent ? agent : found;
-  return {
-    text,
-    common:
-      text.slice(common, capacity) +
-      text.slice(queue, job) +
-      text.slice(running, hostname) +
-      text.slice(host, address) +
-      text.slice(agent, muster),
-    own: `${text.slice(0, common)}${text.slice(capacity, queue)}${text.slice(hostname, host)}${text.slice(address, agent)}}${text.slice(muster)}`,
-  };
+  return Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
 }
 
-/** Returns the parts in a text; undefined when their schemas would change anything of them. */
-function readParts(own: string): OwnParts | undefined {
+/** Returns the text that says what the machine of a record is. It only finds the kinds that are compared, so it may be any. */
+function machineIn(text: string): string {
+  const start = text.indexOf(toHost);
+  return start < 0 ? '' : text.slice(start, text.indexOf('}', start));
+}
+
+/** The members before which a record's own parts end. */
+const [toProtocols, toQueue, toHost, toAgent] = [
+  ',"SupportedProtocols":',
+  ',"QueueCapacity":',
+  ',"Host":',
+  ',"Agent":',
+];
+/** The names of the own parts behind the labels, which find them. */
+const ownNames = ['MaxCapacity', 'Hostname', 'Address', 'Muster'] as const;
+const toMuster = ',"Muster":';
+
+/** Stands for one of the own parts while a kind is made. No text that has a kind contains this character. */
+const mark = '\u0001';
+
+/** Returns the kind of a record; undefined when it is not written with the same bytes, such as one with a member of a later version. */
+function kindOf(text: string, state: NodeState): Kind | undefined {
+  if (text.includes('\\')) return undefined;
+  const own = { NodeID: mark, NodeType: mark, Labels: mark, MaxCapacity: mark, Hostname: mark };
+  const hasAddress = state.Info.Address !== undefined;
+  const marks = { Info: hasAddress ? { ...own, Address: mark } : own, Muster: mark };
+  const written = JSON.stringify(join(marks as unknown as OwnParts, state));
+  // Before the labels are the id and the type, and behind the last own part is the end.
+  const [toCapacity, toJob, toHostname, next, last] = written.split(JSON.stringify(mark)).slice(3, -1);
+  const end = hasAddress ? last : next;
+  if (toCapacity === undefined || toJob === undefined || toHostname === undefined || end === undefined)
+    return undefined;
+  const toAddress = hasAddress ? next : undefined;
+  const kind: Kind = { toCapacity, toJob, toHostname, toAddress, toEnd: end, first: state };
+  const parts = readParts(ownText(text, kind), kind);
+  return parts && JSON.stringify(join(parts, state)) === text ? kind : undefined;
+}
+
+/** Returns the own parts of a record as JSON, if all the rest of it is what its kind has; undefined for another record. */
+function ownText(text: string, kind: Kind): string | undefined {
+  const labelsEnd = text.indexOf(toProtocols);
+  const capacity = behind(text, labelsEnd, kind.toCapacity);
+  if (capacity < 0) return undefined;
+  const capacityEnd = text.indexOf(toQueue, capacity);
+  const most = text.slice(capacity, capacityEnd);
+  const jobEnd = behind(text, behind(text, capacityEnd, kind.toJob), most);
+  const hostname = behind(text, jobEnd, kind.toHostname);
+  if (hostname < 0) return undefined;
+  const hostnameEnd = text.indexOf(toHost, hostname);
+  let info = `${text.slice(0, labelsEnd)},"MaxCapacity":${most},"Hostname":${text.slice(hostname, hostnameEnd)}`;
+  let addressEnd = hostnameEnd;
+  if (kind.toAddress !== undefined) {
+    const address = behind(text, hostnameEnd, kind.toAddress);
+    if (address < 0) return undefined;
+    addressEnd = text.indexOf(toAgent, address);
+    info += `,"Address":${text.slice(address, addressEnd)}`;
+  }
+  const muster = behind(text, addressEnd, kind.toEnd);
+  if (muster < 0 || info.includes(toMuster)) return undefined;
+  return `${info}}${toMuster}${text.slice(muster)}`;
+}
+
+/** Returns where a piece ends that stands at a place of a text; -1 when it does not, and when the place is -1. */
+const behind = (text: string, at: number, piece: string): number =>
+  at >= 0 && text.slice(at, at + piece.length) === piece ? at + piece.length : -1;
+
+/**
+ * Returns the own parts in what `ownText` returned; undefined when their schemas would change anything of them, or they are written
+ * in another way. Otherwise the whole record would be written with the same bytes, so it is the same record: before the muster
+ * only one member has the name of each own part, so the text behind that name is this part and nothing else.
+ */
+function readParts(own: string | undefined, { toAddress }: Kind): OwnParts | undefined {
+  if (own === undefined) return undefined;
   let parsed: unknown;
   try {
     parsed = parseJsonText(own);
@@ -137,10 +175,16 @@ function readParts(own: string): OwnParts | undefined {
     if (!(error instanceof ProtocolError)) throw error;
     return undefined;
   }
-  if (readOwnParts(parsed, { abortEarly: true }) !== parsed) return undefined;
+  if (readOwnParts(parsed, config) !== parsed) return undefined;
   const parts = parsed as OwnParts;
-  return parts.Info.Hostname === undefined ? undefined : parts;
+  const { Labels, Hostname, Address } = parts.Info;
+  if (Hostname === undefined || (Address !== undefined) !== (toAddress !== undefined)) return undefined;
+  // Only labels have names that anybody may choose.
+  if (Labels && ownNames.some(name => name in Labels)) return undefined;
+  return JSON.stringify(parts) === own ? parts : undefined;
 }
+
+const config = { abortEarly: true };
 
 // The members are in the order in which a record is written.
 function join({ Info, Muster }: OwnParts, alike: NodeState): NodeState {

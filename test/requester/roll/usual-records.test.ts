@@ -180,6 +180,62 @@ test('a text that differs from a known record in any one place is read as by the
   assert.ok(seen.read > 0);
 });
 
+test('labels with the names of other members are read as by the schema, or left to it', () => {
+  const names = [
+    'SupportedProtocols',
+    'MaxCapacity',
+    'QueueCapacity',
+    'Hostname',
+    'Host',
+    'Address',
+    'Agent',
+    'Muster',
+  ];
+  const value = fc.constantFrom('', 'h', '}', '},"Muster":{', '{"IP":"192.0.2.7"}');
+  const labels = fc.dictionary(fc.constantFrom(...names, 'zone'), value, { maxKeys: 3 });
+  const records = knowing(samples);
+  const seen = { read: 0 };
+  fc.assert(
+    fc.property(fc.constantFrom(...samples), labels, fc.option(labels), (sample, ofNode, ofCluster) => {
+      const { Info, Muster } = sample;
+      const more = ofCluster ? { Labels: ofCluster } : {};
+      const state = { ...sample, Info: { ...Info, Labels: ofNode }, Muster: { ...Muster, ...more } };
+      const bytes = bytesOf(state);
+      if (isReadAlike(records, bytes)) seen.read++;
+      const others = knowing([plain(bytes)]);
+      isReadAlike(others, bytes);
+      isReadAlike(others, bytesOf(sample));
+    }),
+    { numRuns: 1_000 },
+  );
+  assert.ok(seen.read > 0);
+});
+
+test('a record whose members are in another place is left to the schema', () => {
+  const [sample, , , , withAddress] = samples as [NodeState, NodeState, NodeState, NodeState, NodeState];
+  const records = knowing(samples);
+  const moved = (text: string, member: RegExp, before: string) => {
+    const [piece = ''] = member.exec(text) ?? [];
+    assert.ok(piece !== '' && text.includes(before));
+    return text.replace(piece, '').replace(before, piece + before);
+  };
+  const text = String(bytesOf(sample));
+  const addressed = String(bytesOf(withAddress));
+  for (const other of [
+    moved(addressed, /,"Address":\{[^}]*\}/, ',"Host":'),
+    moved(text, /,"Hostname":"[^"]*"/, ',"SupportedProtocols":'),
+    moved(text, /,"NodeType":"[^"]*"/, ',"SupportedProtocols":'),
+    text.replace(',"Hostname":', ',"Hostname":"a","Hostname":'),
+    text.replace(',"Labels":', ',"Hostname":"a","Labels":'),
+    text.replace('"Muster":{', '"Muster":{"Info":{},'),
+    text.replace(/,"Muster":.*\}$/, ',"Muster":{}}'),
+    `${text} `,
+    `${text}}`,
+  ])
+    isReadAlike(records, Buffer.from(other));
+  assert.equal(records.read(Buffer.from(moved(addressed, /,"Address":\{[^}]*\}/, ',"Host":'))), undefined);
+});
+
 test('a fleet of too many kinds is left to the schema, and what was known stays known', () => {
   const [sample] = samples as [NodeState];
   const records = knowing([sample]);
