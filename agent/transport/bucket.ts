@@ -43,11 +43,14 @@ class StreamBucket implements Bucket {
   /** Finds the bucket's stream, or makes it. */
   readonly #ensure: () => Promise<StreamInfo>;
   readonly #floor: StreamFloor;
+  /** The length of what stands before a key in its subject. */
+  readonly #prefixLength: number;
 
   constructor(environment: StorageEnvironment, name: string, ensure: () => Promise<StreamInfo>) {
     this.#environment = environment;
     this.#name = name;
     this.#stream = `KV_${name}`;
+    this.#prefixLength = `$KV.${name}.`.length;
     this.#ensure = ensure;
     this.#floor = new StreamFloor(environment);
   }
@@ -188,7 +191,7 @@ class StreamBucket implements Bucket {
     const marker =
       /^(DEL|PURGE)$/.test(headers?.get('KV-Operation') ?? '') || headers?.has('Nats-Marker-Reason') === true;
     return {
-      key: subject.slice(`$KV.${this.#name}.`.length),
+      key: subject.slice(this.#prefixLength),
       value: marker ? new Uint8Array() : data,
       revision: sequence,
       marker,

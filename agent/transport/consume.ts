@@ -206,12 +206,15 @@ async function consume(
   };
   const receive = (message: Msg) => {
     heard = true;
-    if (!current) connection.hurry();
     const { data } = message;
     // What the broker itself says has no data. To read the headers of each message would take as long as all the rest.
     if (data.length === 0) {
       const code = message.headers?.code ?? 0;
-      if (code === 100) return answerControl(link, message);
+      if (code === 100) {
+        // Until everything is read, somebody waits for what the broker sends after the answer.
+        if (!current) connection.hurry();
+        return answerControl(link, message);
+      }
       if (code >= 400) return broken(message.headers?.description ?? `status ${code}`);
     }
     const position = parsePosition(message.reply ?? '');
