@@ -16,7 +16,12 @@ import {
   registerRequestSchema,
   updateResourcesRequestSchema,
 } from '../../agent/protocol/messages.ts';
-import { nodeInfoSchema } from '../../agent/protocol/node-info.ts';
+import {
+  emptyComputeNodeInfo,
+  nodeInfoSchema,
+  staticInfo,
+  zeroTime,
+} from '../../agent/protocol/node-info.ts';
 import { nodeStateSchema } from '../../agent/protocol/node-state.ts';
 import { type Refusal, readRefusal, refusalCodes } from '../../agent/protocol/refusal.ts';
 import { resourcesSchema } from '../../agent/protocol/resources.ts';
@@ -24,6 +29,7 @@ import { validate, validateStored } from '../../agent/protocol/schema.ts';
 import { curveKeyOf, openBox, sealBox, sharedKeyOf } from '../../agent/protocol/sealed-box.ts';
 import { readSignedToken, writeSignedToken } from '../../agent/protocol/signed-token.ts';
 import { withUnknown } from '../../agent/protocol/unknown-members.ts';
+import { readUsualInfo } from '../../agent/protocol/usual-info.ts';
 import { readUsualUpdate } from '../../agent/protocol/usual-update.ts';
 import { AnnouncedMemberships } from '../../agent/requester/events/announced-memberships.ts';
 import { readConditionEvent } from '../../agent/requester/events/condition-event.ts';
@@ -155,6 +161,20 @@ const usualUpdates = fc.record({
   Usage: fc.record({ CPU: fc.nat(), Memory: fc.nat(), Disk: fc.nat(), Load: fc.nat() }),
   Muster: fc.record({ Version: mark, ClusterID: mark, Session: mark, Instance: mark, BootID: mark }),
 });
+
+const knownInfo = validate(nodeInfoSchema, {
+  NodeID: 'node-1',
+  NodeType: 'Compute',
+  Labels: { zone: 'a' },
+  SupportedProtocols: ['bprotocol/v2'],
+  ComputeNodeInfo: emptyComputeNodeInfo,
+  BacalhauVersion: { GitVersion: '', GitCommit: '', BuildDate: zeroTime, GOOS: 'linux', GOARCH: 'amd64' },
+  Agent: { Version: '1.2.3' },
+});
+const usualInfos = usualUpdates.map(({ AvailableCapacity, Muster }) => ({
+  Info: { ...knownInfo, ComputeNodeInfo: { ...knownInfo.ComputeNodeInfo, AvailableCapacity } },
+  Muster: { ...Muster, Authorities: ['a'] },
+}));
 
 const refusals: fc.Arbitrary<Refusal> = fc.record(
   {
@@ -297,6 +317,20 @@ export const messageDecoders: readonly Decoder[] = [
       return read;
     },
     check: value => void validate(updateResourcesRequestSchema, value),
+  },
+  {
+    what: 'information that is known already, in the usual form',
+    covers: ['protocol/usual-info.ts readUsualInfo'],
+    form: 'json',
+    valid: usualInfos,
+    read: input => {
+      const read = readUsualInfo(input as Buffer, knownInfo);
+      if (!read) return undefined;
+      const plain = validate(registerRequestSchema, parseJson(input as Buffer));
+      assert.deepEqual([read.Info, read.Muster], [staticInfo(plain.Info), plain.Muster]);
+      return read;
+    },
+    check: value => void validate(registerRequestSchema, value),
   },
   message('a leave request', leaveRequestSchema, leaves),
   { ...message('node information', nodeInfoSchema, nodeInfos), share: 0.2 },

@@ -91,6 +91,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
   const handler = new RequestHandler(options, answers, reports);
   const answersAtOnce = new AnswersAtOnce(options, answers, reports);
   const noted = new NotedRequests(options, reports);
+  const infoOf = (id: string) => options.roll.records.get(id)?.Info;
   const atOnce = { verified: 0, unverified: 0 };
   const answering = new WorkInProgress();
   const turns = new Turns();
@@ -148,7 +149,7 @@ export function answerNodeRequests(options: NodeRequestsOptions): NodeRequests {
     }
     atOnce[kind]++;
     try {
-      const { method, body, isValid, encode } = protocol.read(subject, message);
+      const { method, body, isValid, encode } = protocol.read(subject, message, infoOf);
       const { name, isOrdered, registersAgain } = protocol;
       const read = { method, nodeId, protocol: name, body, isValid };
       const asked = { ...read, hasSender: isVerified, registersAgain, arrival };

@@ -16,6 +16,7 @@ import {
   concurrentUpdate,
   encodeControlError,
 } from '../../protocol/ncl-error.ts';
+import type { NodeInfo } from '../../protocol/node-info.ts';
 import {
   controlWildcard,
   type ManagementMethod,
@@ -24,6 +25,7 @@ import {
   nodeInOutSubject,
   parseManagementSubject,
 } from '../../protocol/subjects.ts';
+import { readUsualInfo } from '../../protocol/usual-info.ts';
 import { readUsualUpdate } from '../../protocol/usual-update.ts';
 import type { Message } from '../../transport/port.ts';
 import type { NodeRequest } from './node-request.ts';
@@ -38,6 +40,9 @@ export interface ReadRequest extends Pick<NodeRequest, 'method' | 'body' | 'isVa
 /** What is read of the message of a request. */
 export type RequestMessage = Pick<Message, 'data' | 'header'>;
 
+/** Returns the information in the record of a node; undefined when it is not on the roll. */
+export type InfoOf = (nodeId: string) => NodeInfo | undefined;
+
 export interface RequestProtocol {
   /** Its name, as nodes list it in their information. */
   readonly name: string;
@@ -51,8 +56,8 @@ export interface RequestProtocol {
   readonly isOrdered: boolean;
   /** Whether a node of Bacalhau registers again when it is told that it must. */
   readonly registersAgain: boolean;
-  /** Reads a request, on a subject that names a node. @throws ProtocolError */
-  read(subject: string, message: RequestMessage): ReadRequest;
+  /** Reads a request, on a subject that names a node. `infoOf` returns what is known of a node. @throws ProtocolError */
+  read(subject: string, message: RequestMessage, infoOf?: InfoOf): ReadRequest;
   /** Writes the answer to a request that failed. `text` must not be empty; `error` is what was thrown, if anything was. */
   encodeError(text: string, message: RequestMessage, error?: unknown): string | Uint8Array;
 }
@@ -64,11 +69,13 @@ export const bprotocol: RequestProtocol = {
   nodeIn: subject => parseManagementSubject(subject)?.nodeId,
   isOrdered: false,
   registersAgain: false,
-  read(subject, { data }) {
+  read(subject, { data }, infoOf) {
     const target = parseManagementSubject(subject);
     if (!target) throw new Error(`${subject} is the subject of no request`);
-    const { method } = target;
-    const usual = method === 'UpdateResources/v1' ? readUsualUpdate(data) : undefined;
+    const { method, nodeId } = target;
+    const known = method === 'UpdateNodeInfo/v1' ? infoOf?.(nodeId) : undefined;
+    const usual =
+      method === 'UpdateResources/v1' ? readUsualUpdate(data) : known && readUsualInfo(data, known);
     const body = usual ?? parseJson(data);
     return { method, body, isValid: usual !== undefined, encode: encodeAnswer };
   },

@@ -13,7 +13,7 @@ export const isTooLarge = (info: NodeInfo): boolean =>
 
 /** Returns whether two node informations differ in a part that is stored. */
 export const infoDiffers = (a: NodeInfo, b: NodeInfo): boolean =>
-  textOf(a) !== textOf(b) && comparable(a) !== comparable(b);
+  a !== b && textOf(a) !== textOf(b) && comparable(a) !== comparable(b);
 
 // Almost all information is the same as before in this form too, which takes a third of the time of the other one.
 const textOf = (info: NodeInfo): string => JSON.stringify(staticInfo(info));

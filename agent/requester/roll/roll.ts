@@ -132,6 +132,14 @@ export class Roll {
   }
 
   /**
+   * Accepts information that is what the record of a node has already. Returns false, and does nothing, while something of the
+   * node is being written: use `updateInfo` then.
+   */
+  acceptKnown(id: string): boolean {
+    return this.#updates.acceptKnown(id);
+  }
+
+  /**
    * Carries out an operator's decision and returns the id of the node that `name` means. An exact decision takes a whole id.
    * What the same operation has decided before is not decided again, also when another decision has come since.
    * @throws MusterError as `resolve`, `resolveExact` and the rule, and `unreachable` while the store is compared with its

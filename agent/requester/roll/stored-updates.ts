@@ -70,6 +70,16 @@ export class StoredUpdates {
     return { accepted: true, code: outcome.code, reason: outcome.reason };
   }
 
+  /**
+   * Accepts information that is what the record of a node has already. Returns false, and does nothing, while something of the
+   * node is being written: use `apply` then.
+   */
+  acceptKnown(id: string): boolean {
+    if (this.#options.writer.isBusy(id)) return false;
+    this.#held.drop(id);
+    return true;
+  }
+
   /** Holds the information of a node without a session, until its turn comes. */
   hold(info: NodeInfo): void {
     const id = info.NodeID;

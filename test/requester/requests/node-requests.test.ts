@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ManagementMethod } from '../../../agent/protocol/subjects.ts';
+import { readUsualInfo } from '../../../agent/protocol/usual-info.ts';
 import { readUsualUpdate } from '../../../agent/protocol/usual-update.ts';
 import { approveNode, deleteNode, rejectNode } from '../../../agent/requester/roll/decisions.ts';
 import { nodeBucket, readEntry } from '../../../agent/requester/roll/store.ts';
@@ -158,6 +159,62 @@ describe('a muster agent', () => {
     assert.match(String(atOnce.results[0]), /"Code":"known"/);
     assert.match(String(atOnce.results[1]), /handshake_required/);
     assert.match(String(atOnce.results[7]), /registration rejected/);
+  });
+
+  test('gets the same answer for information that is on the roll, which is carried out at once, as for any other', async () => {
+    const infoOf = (id: string, zone = 'a') => {
+      const info = computeInfo(id, { zone });
+      const capacity = {
+        ...info.ComputeNodeInfo,
+        QueueCapacity: {},
+        AvailableCapacity: { CPU: 3.25, Memory: 7, Disk: 8 },
+        RunningExecutions: 0,
+      };
+      return { ...info, ComputeNodeInfo: capacity, Agent: { Version: '0.1.0' } };
+    };
+    const send = async (isUsual: boolean) => {
+      const { send, asked, calls, roll, open, counters, clock } = await begin();
+      const register = async (id: string) =>
+        (await asked(id, 'RegisterNode/v1', { Info: infoOf(id), Muster: sender() })).value.Muster.Session;
+      const [Session, other] = [await register('node-1'), await register('node-2')];
+      const tell = async (id: string, subject: string, Muster: object, zone?: string) => {
+        const text = JSON.stringify({ Info: infoOf(id, zone), Muster });
+        const known = roll.records.get(subject)?.Info;
+        const isRead = known !== undefined && readUsualInfo(Buffer.from(text), known) !== undefined;
+        // A blank behind it leaves a message to its schema.
+        const answer = await send(
+          `node.management.${subject}.UpdateNodeInfo/v1`,
+          isUsual ? text : `${text} `,
+        );
+        return [isRead, answer, calls.splice(0), roll.records.get(subject)?.Info.Labels];
+      };
+      const mine = sender(Session);
+      const results = [
+        await tell('node-1', 'node-1', mine),
+        await tell('node-1', 'node-1', { ...mine, Authorities: ['a'] }),
+        await tell('node-1', 'node-1', sender(other)),
+        await tell('node-1', 'node-1', sender()),
+        await tell('node-1', 'node-2', mine),
+        await tell('node-3', 'node-3', mine),
+        await tell('node-1', 'node-1', mine, 'b'),
+        await tell('node-1', 'node-1', mine, 'b'),
+      ];
+      const deciding = roll.decide('node-1', decision, approveNode);
+      results.push(await tell('node-1', 'node-1', mine, 'b'));
+      await deciding;
+      results.push(await tell('node-1', 'node-1', mine, 'b'));
+      await roll.decide('node-1', decision, rejectNode);
+      results.push(await tell('node-1', 'node-1', mine, 'b'));
+      await clock.settle();
+      return { results, counters, waiting: ['node-1', 'node-2'].map(id => open.waiting.isTaken(id)) };
+    };
+    const [atOnce, plain] = [await send(true), await send(false)];
+    assert.deepEqual(atOnce, plain);
+    const read = atOnce.results.map(([isRead]) => isRead);
+    assert.deepEqual(read, [true, true, true, true, false, false, false, true, true, true, true]);
+    assert.match(String(atOnce.results[0]), /"Code":"known"/);
+    assert.match(String(atOnce.results[2]), /handshake required/);
+    assert.match(String(atOnce.results.at(-1)), /registration rejected/);
   });
 
   test('sends information and resources and leaves under its session', async () => {
