@@ -32,6 +32,8 @@ export const metadataKeys = {
 const versionJson = 1;
 const versionProtobuf = 2;
 const headerBytes = 5;
+/** Where the body of an envelope begins. */
+export const envelopeBodyAt = headerBytes;
 
 /**
  * Returns the metadata of a message of `type` from `source`. `at` is the wall time of sending. `messageId` is left out when it is
@@ -97,13 +99,13 @@ export function openEnvelope(bytes: Uint8Array): Envelope {
   return version === versionJson ? readJsonEnvelope(body) : readProtobufEnvelope(body);
 }
 
-/** Returns the JSON of an envelope of version 1 whose checksum is right; undefined for any other. */
-export function checkedJsonBody(bytes: Uint8Array): Buffer | undefined {
-  if (bytes[0] !== versionJson || bytes.length < headerBytes || bytes.length > maxMessageBytes)
-    return undefined;
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const body = view.subarray(headerBytes);
-  return crc32(body) === view.readUInt32BE(1) ? body : undefined;
+/** Returns whether a message is an envelope of version 1 whose checksum is right. Its JSON begins at `envelopeBodyAt`. */
+export function isCheckedJson(bytes: Uint8Array): boolean {
+  if (bytes[0] !== versionJson || bytes.length < headerBytes || bytes.length > maxMessageBytes) return false;
+  // Another view of the bytes, which could read a number of four, would take longer than this.
+  const upper = ((bytes[1] ?? 0) << 8) | (bytes[2] ?? 0);
+  const lower = ((bytes[3] ?? 0) << 8) | (bytes[4] ?? 0);
+  return crc32(bytes.subarray(headerBytes)) === ((upper << 16) | lower) >>> 0;
 }
 
 /** Refuses an envelope that does not say that its payload is JSON. @throws ProtocolError */

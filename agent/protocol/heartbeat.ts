@@ -1,17 +1,11 @@
 // Reads and writes heartbeats, in an envelope (Bacalhau from 1.5 on) or as plain JSON (up to 1.4). This code runs most often
 // of all.
-import {
-  checkedJsonBody,
-  decodeEnvelope,
-  encodeEnvelope,
-  envelopeType,
-  messageMetadata,
-  metadataKeys,
-} from './envelope.ts';
+import { decodeEnvelope, encodeEnvelope, envelopeType, messageMetadata, metadataKeys } from './envelope.ts';
 import { ProtocolError } from './error.ts';
 import { parseJson, writeJson } from './json.ts';
 import { type Heartbeat, heartbeatSchema } from './messages.ts';
 import { nodeIdPattern, validate } from './schema.ts';
+import { readUsualHeartbeat, type UsualHeartbeat } from './usual-heartbeat.ts';
 
 const heartbeatType = 'heartbeat';
 
@@ -37,8 +31,8 @@ export const encodePlainHeartbeat = (beat: Heartbeat): string => writeJson(beat)
 export function decodeHeartbeat(bytes: Uint8Array): ReceivedHeartbeat {
   const enveloped = (bytes[0] ?? 0) < 0x09;
   if (!enveloped) return { ...validateHeartbeat(parseJson(bytes)), session: undefined };
-  const usual = readUsual(bytes);
-  if (usual) return usual;
+  const usual = readUsualHeartbeat(bytes);
+  if (usual) return heartbeatOf(usual);
   const envelope = decodeEnvelope(bytes);
   const type = envelopeType(envelope);
   if (type !== heartbeatType) {
@@ -50,28 +44,20 @@ export function decodeHeartbeat(bytes: Uint8Array): ReceivedHeartbeat {
   };
 }
 
-/**
- * A heartbeat as `encodeHeartbeat` and Bacalhau's nodes write it. Its texts need no unescaping, and a JSON reader would find
- * nothing else in it. Limits in the pattern would take a third of its time, so lengths are compared afterwards.
- */
-const usualForm =
-  /^\{"metadata":\{"Bacalhau-EventTime":"\d+","Bacalhau-PayloadEncoding":"json","Bacalhau-Source":"[\w-]+","Bacalhau-Type":"heartbeat",(?:"Muster-Session":"([\w-]+)",)?"PayloadEncoding":"json","Type":"heartbeat"\},"payload":\{"NodeID":"([\w-]+)","Sequence":(0|[1-9]\d*)\}\}$/;
-
-/** No text in the metadata of a body that is not longer is longer than one in an envelope may be. */
-const usualBytes = 512;
-const idCharacters = 128;
-/** A number of so many digits is a safe integer. */
-const sequenceDigits = 15;
-
-// Reads a heartbeat in the usual form without making objects of it, which takes a third of the time; returns undefined for
-// any other.
-function readUsual(bytes: Uint8Array): ReceivedHeartbeat | undefined {
-  const body = checkedJsonBody(bytes);
-  const found = body && body.length <= usualBytes && usualForm.exec(body.toString('latin1'));
-  if (!found) return undefined;
-  const [, session, NodeID = '', sequence = ''] = found;
-  if (NodeID.length > idCharacters || sequence.length > sequenceDigits) return undefined;
-  return { NodeID, Sequence: Number(sequence), session };
+/** Makes texts of a heartbeat in the usual form. */
+export function heartbeatOf({
+  bytes,
+  idAt,
+  idLength,
+  sessionAt,
+  sessionLength,
+  sequence,
+}: UsualHeartbeat): ReceivedHeartbeat {
+  return {
+    NodeID: bytes.toString('latin1', idAt, idAt + idLength),
+    Sequence: sequence,
+    session: sessionLength === 0 ? undefined : bytes.toString('latin1', sessionAt, sessionAt + sessionLength),
+  };
 }
 
 function validateHeartbeat(value: unknown): Heartbeat {

@@ -82,6 +82,14 @@ export function heartbeatNodeIdReader(topic: string): (subject: string) => strin
   return subject => subject.slice(before, subject.length - after) || undefined;
 }
 
+/** Returns how many bytes stand before and after the node id in the subjects of a topic; undefined for a topic without `{nodeId}`. */
+export function heartbeatNodeIdPlace(topic: string): { before: number; after: number } | undefined {
+  const [before = '', after] = topic.split(placeholder);
+  return after === undefined
+    ? undefined
+    : { before: Buffer.byteLength(before), after: Buffer.byteLength(after) };
+}
+
 export const eventSubject = (nodeId: string, kind: string): string => `node.events.${nodeId}.${kind}`;
 /** Returns the node and the kind in the subject of an event. */
 export function parseEventSubject(subject: string): { node: string; kind: string } {

@@ -52,8 +52,12 @@ interface RawMessage {
   /** The headers and, behind them, the data. */
   _rdata?: Uint8Array;
   /** The length of the headers; -1 when there are none. */
-  _msg?: { hdr?: number };
+  _msg?: { hdr?: number; subject?: Uint8Array };
 }
+
+/** Returns the bytes of a message's subject, of which the client makes a text when somebody asks for it. */
+export const subjectBytesOf = (message: Msg): Uint8Array =>
+  (message as RawMessage)._msg?.subject ?? Buffer.from(message.subject);
 
 /** Returns where the headers of a message are, before anybody reads them; undefined when it has none. */
 export function headersOf(message: Msg): { bytes: Uint8Array; length: number } | undefined {

@@ -2,7 +2,7 @@
 import type { NatsConnection as Link, Msg, MsgHdrs } from 'nats';
 import { reasonOf } from '../system/errors.ts';
 import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
-import { isSubject, messageOf } from './client-message.ts';
+import { ClientMessage, isSubject } from './client-message.ts';
 import type { StorageConnection } from './jetstream.ts';
 import { type LinkOptions, maintainLink, prefixOf } from './link.ts';
 import { LinkQuestions } from './link-questions.ts';
@@ -58,7 +58,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
   readonly #turns: ServerTurns;
   // This is done for each message, so the functions are made once.
   readonly #answer = (subject: string, data: Uint8Array | string): boolean => this.publish(subject, data);
-  readonly #toMessage = (message: Msg): Message => messageOf(message, this.#answer);
+  readonly #toMessage = (message: Msg): Message => new ClientMessage(message, this.#answer);
   #state: ConnectionState = { kind: 'connecting' };
   #link: Link | undefined;
   /** A link that is only kept until the broker ends it. */

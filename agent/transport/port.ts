@@ -9,6 +9,8 @@ export type * from './event-stream-port.ts';
 /** A received message. `reply` is empty when the sender wants no answer. */
 export interface Message {
   readonly subject: string;
+  /** The bytes of the subject, for whoever has no time to make a text of them. */
+  readonly subjectBytes: Uint8Array;
   readonly data: Uint8Array;
   readonly reply: string;
   /** Returns the value of a header; empty when there is none. */

@@ -271,7 +271,7 @@ export const messageDecoders: readonly Decoder[] = [
   },
   {
     what: 'a heartbeat in an envelope of JSON',
-    covers: ['protocol/heartbeat.ts decodeHeartbeat'],
+    covers: ['protocol/heartbeat.ts decodeHeartbeat', 'protocol/usual-heartbeat.ts readUsualHeartbeat'],
     form: 'json',
     valid: envelopes.filter(
       each =>

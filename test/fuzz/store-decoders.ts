@@ -107,6 +107,7 @@ const isBrokerError = (error: unknown) => error instanceof BrokerError;
 const isExpected = (error: unknown) => isBrokerError(error) || error instanceof MusterError;
 const answerOf = (data: Uint8Array, subject = 'x'): Message => ({
   subject,
+  subjectBytes: Buffer.from(subject),
   data,
   reply: '',
   header: () => '',

@@ -2,9 +2,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { decodeEnvelope, messageMetadata } from '../../agent/protocol/envelope.ts';
+import { decodeEnvelope, envelopeBodyAt, messageMetadata } from '../../agent/protocol/envelope.ts';
 import { ProtocolError } from '../../agent/protocol/error.ts';
-import { decodeHeartbeat, encodeHeartbeat, encodePlainHeartbeat } from '../../agent/protocol/heartbeat.ts';
+import {
+  decodeHeartbeat,
+  encodeHeartbeat,
+  encodePlainHeartbeat,
+  heartbeatOf,
+} from '../../agent/protocol/heartbeat.ts';
+import { readUsualHeartbeat } from '../../agent/protocol/usual-heartbeat.ts';
 import { mutatedJson } from '../fuzz/mutations.ts';
 import { capture, envelopeOf } from '../support/captures.ts';
 import { heartbeats } from '../support/messages.ts';
@@ -62,11 +68,36 @@ test('texts of any length are read the same in the usual form and in any other',
   ];
   for (const part of parts) {
     assert.match(usual, part);
-    for (const length of [1, 14, 15, 16, 17, 20, 21, 127, 128, 129, 200, 511, 512, 513, 600]) {
+    for (const length of [0, 1, 14, 15, 16, 17, 20, 21, 127, 128, 129, 200, 511, 512, 513, 600]) {
       const text = usual.replace(part, '1'.repeat(length));
       assert.deepEqual(read(text), read(` ${text}`), `${part} with ${length} characters`);
     }
   }
+});
+
+test('a heartbeat that was cut off is not read to its end with what is left of another one', () => {
+  const long = encodeHeartbeat({ NodeID: 'n-1', Sequence: 123 }, 's-1', new Date(0));
+  const text = long.toString('utf8', envelopeBodyAt);
+  for (let length = 0; length < text.length; length++) {
+    assert.deepEqual(decodeHeartbeat(long), { NodeID: 'n-1', Sequence: 123, session: 's-1' });
+    assert.equal(readUsualHeartbeat(envelopeOf(text.slice(0, length))), undefined);
+  }
+  assert.equal(readUsualHeartbeat(envelopeOf(`${text} `)), undefined);
+  assert.equal(readUsualHeartbeat(new Uint8Array()), undefined);
+});
+
+test('a heartbeat is the same in bytes that are no buffer, and for any change of one byte', () => {
+  const text = encodeHeartbeat({ NodeID: 'n-1', Sequence: 12 }, 's-1', new Date(0)).toString(
+    'latin1',
+    envelopeBodyAt,
+  );
+  for (let at = 0; at < text.length; at++)
+    for (const other of ['0', '-', 'x', '"', '\\', '}', '\0', '\u007f']) {
+      const changed = text.slice(0, at) + other + text.slice(at + 1);
+      assert.deepEqual(read(changed), read(` ${changed}`), changed);
+      const usual = readUsualHeartbeat(Uint8Array.from(envelopeOf(changed)));
+      if (usual) assert.deepEqual(heartbeatOf(usual), read(` ${changed}`));
+    }
 });
 
 test('a heartbeat in the usual form with another checksum is refused', () => {

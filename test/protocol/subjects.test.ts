@@ -7,6 +7,7 @@ import {
   echoSubject,
   eventSubject,
   eventWildcard,
+  heartbeatNodeIdPlace,
   heartbeatNodeIdReader,
   heartbeatSubject,
   heartbeatWildcard,
@@ -22,6 +23,13 @@ import { capture, captures } from '../support/captures.ts';
 import { nodeIds, unit } from '../support/messages.ts';
 
 const node = 'n-7c1d2a34-5b6e-4f70-8a91-b2c3d4e5f607';
+/** Returns the node id of a heartbeat's subject, by the numbers of bytes before and after it. */
+function idByPlace(topic: string, subject: string): string | undefined {
+  const place = heartbeatNodeIdPlace(topic);
+  const bytes = Buffer.from(subject);
+  return place && bytes.subarray(place.before, bytes.length - place.after).toString();
+}
+
 const token = fc.string({ unit: fc.constantFrom(...'abzAZ09_-'), minLength: 1, maxLength: 12 });
 
 /** A topic that names the node by one whole token. */
@@ -102,6 +110,8 @@ describe('heartbeats', () => {
       fc.property(topics, nodeIds, (topic, nodeId) => {
         const subject = heartbeatSubject(topic, nodeId);
         assert.equal(heartbeatNodeIdReader(topic)(subject), nodeId);
+        assert.equal(idByPlace(topic, subject), nodeId);
+        assert.equal(idByPlace(`\u00e9${topic}\u0163`, `\u00e9${subject}\u0163`), nodeId);
         assert.ok(delivers(heartbeatWildcard(topic), subject));
         assert.ok(isEnveloped(topic));
       }),
@@ -115,6 +125,7 @@ describe('heartbeats', () => {
         assert.equal(heartbeatSubject(topic, nodeId), topic);
         assert.equal(heartbeatWildcard(topic), topic);
         assert.equal(heartbeatNodeIdReader(topic)(topic), undefined);
+        assert.equal(heartbeatNodeIdPlace(topic), undefined);
         assert.equal(isEnveloped(topic), false);
       }),
     );

@@ -29,7 +29,14 @@ export const gatherOne =
   (server = serverKey.publicKey): Connection['gather'] =>
   async (_subject, _data, _wait, onAnswer) => {
     const data = Buffer.from(JSON.stringify({ server: { id: server }, statsz: { active_servers: 1 } }));
-    onAnswer({ subject: '', reply: '', data, header: () => '', respond: () => true });
+    onAnswer({
+      subject: '',
+      subjectBytes: Buffer.alloc(0),
+      reply: '',
+      data,
+      header: () => '',
+      respond: () => true,
+    });
   };
 
 /** Lists these clients in the name of a broker of one server. */

@@ -357,6 +357,7 @@ export class FakeConnection implements Connection {
     if (!this.#connected) return false;
     const message: Message = {
       subject,
+      subjectBytes: Buffer.from(subject),
       data,
       reply,
       header: name => headers[name] ?? '',

@@ -32,6 +32,7 @@ test('a request is answered, and a message is delivered', async () => {
   const heard: string[] = [];
   answerer.subscribe('ask.*', message => {
     heard.push(`${message.subject} ${text(message.data)}`);
+    assert.equal(text(message.subjectBytes), message.subject);
     message.respond(`you said ${text(message.data)}`);
   });
   await answerer.flush(5_000);
@@ -45,9 +46,11 @@ test('a request is answered, and a message is delivered', async () => {
 test('a request may name the subject of its answer, and says as soon that nobody listens', async () => {
   const connection = connectTo(server.url, { credentials });
   await connection.connected();
-  const echo = connection.subscribe('elsewhere', message => {
-    assert.equal(message.reply, 'answers.here');
-    message.respond(message.data);
+  // A handler may take the functions out of a message.
+  const echo = connection.subscribe('elsewhere', ({ data, reply, header, respond }) => {
+    assert.equal(reply, 'answers.here');
+    assert.equal(header('Absent'), '');
+    respond(data);
   });
   const answer = await connection.request('elsewhere', 'hello', 5_000, 'answers.here');
   assert.equal(text(answer.data), 'hello');

@@ -2,7 +2,7 @@
 // while its requester is the one that watches over the roll.
 import type { Health, NodeState } from '../../protocol/node-state.ts';
 import type { WaitingVerdicts } from './doubt.ts';
-import { LivenessTable } from './health.ts';
+import { type HeardInBytes, LivenessTable } from './health.ts';
 import { HealthAnnouncements, type HealthAnnouncer } from './health-announcements.ts';
 import { heardBefore } from './heard-before.ts';
 import type { Liveness } from './liveness.ts';
@@ -126,6 +126,14 @@ export class HealthWatch {
     if (!node || !this.#nodes.hasSession(id, session)) return false;
     this.#noteAlive(node, sequence);
     return true;
+  }
+
+  /**
+   * Notes a heartbeat as `markHeard` does, by the bytes of its id and its session, of a node that was HEALTHY and is announced so.
+   * Returns false, and changes nothing, for any other.
+   */
+  markUsual(heard: HeardInBytes): boolean {
+    return this.#nodes.noteHeard(heard, this.#trust.now(), this.#options.clock.now().getTime());
   }
 
   #noteAlive(node: Liveness, sequence: number | undefined): void {

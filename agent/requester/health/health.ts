@@ -3,7 +3,7 @@ import type { Health } from '../../protocol/node-state.ts';
 import { NumberRows } from '../../system/number-rows.ts';
 import { noRow, RowQueue } from '../../system/row-queue.ts';
 import { announcedHealthy, column, columns, KeptLiveness, type Liveness } from './liveness.ts';
-import { SessionRows } from './session-rows.ts';
+import { type SessionInBytes, SessionRows } from './session-rows.ts';
 
 export interface HealthLimits {
   /** Silence, in milliseconds, after which a node is UNHEALTHY. */
@@ -19,6 +19,11 @@ export interface HealthLimits {
 export function healthOf(silenceMs: number | undefined, limits: HealthLimits): Health {
   if (silenceMs === undefined || silenceMs >= limits.unknownAfterMs) return 'UNKNOWN';
   return silenceMs >= limits.disconnectedAfterMs ? 'UNHEALTHY' : 'HEALTHY';
+}
+
+/** A heartbeat whose id and session stand in bytes. */
+export interface HeardInBytes extends SessionInBytes {
+  readonly sequence: number;
 }
 
 /**
@@ -122,7 +127,15 @@ export class LivenessTable {
    * heartbeat changes only numbers in the node's row. Returns false, and changes nothing, for any other.
    */
   noteUsual(id: string, session: string | undefined, sequence: number, now: number, at: number): boolean {
-    const row = this.#sessions.find(id, session);
+    return this.#noteUsual(this.#sessions.find(id, session), sequence, now, at);
+  }
+
+  /** Notes a heartbeat as `noteUsual` does, by the bytes of its id and its session. */
+  noteHeard(heard: HeardInBytes, now: number, at: number): boolean {
+    return this.#noteUsual(this.#sessions.findIn(heard), heard.sequence, now, at);
+  }
+
+  #noteUsual(row: number, sequence: number, now: number, at: number): boolean {
     if (row < 0 || !this.#alive.has(row)) return false;
     const { block, at: start } = this.#rows.at(row);
     const silenceMs = now - (block[start + column.lastSeen] ?? 0);

@@ -1,14 +1,16 @@
 // Receives the heartbeats of all nodes. This code runs most often of all, so an ignored heartbeat leaves nothing in memory.
 import { bacalhauHeartbeatTopics } from '../../protocol/bacalhau-releases.ts';
 import { ProtocolError } from '../../protocol/error.ts';
-import { decodeHeartbeat } from '../../protocol/heartbeat.ts';
+import { decodeHeartbeat, heartbeatOf } from '../../protocol/heartbeat.ts';
 import type { NodeState } from '../../protocol/node-state.ts';
 import {
+  heartbeatNodeIdPlace,
   heartbeatNodeIdReader,
   heartbeatWildcard,
   isEnveloped,
   unverifiedPrefix,
 } from '../../protocol/subjects.ts';
+import { isIdIn, readUsualHeartbeat, type UsualHeartbeat } from '../../protocol/usual-heartbeat.ts';
 import type { Clock } from '../../system/clock.ts';
 import { limitedLog } from '../../system/limited-log.ts';
 import type { Log } from '../../system/log.ts';
@@ -25,6 +27,7 @@ export interface HeartbeatsOptions {
   /** The records of the nodes on the roll. */
   records: { get(id: string): NodeState | undefined };
   health: {
+    markUsual(heard: UsualHeartbeat): boolean;
     markHeard(id: string, session: string | undefined, sequence: number): boolean;
     markAlive(id: string, sequence: number): void;
   };
@@ -46,10 +49,14 @@ export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription 
     const fields = { node, subject: message.subject, ...(err ? { err } : {}) };
     limited.warn(reason, fields, `heartbeat ignored: ${reason}`);
   };
-  const receive = (message: Message, inSubject: string | undefined, { isVerified, namesSession }: Sent) => {
+  const receive = (message: Message, { isVerified, namesSession, nodeIdOf, nodeIdPlace }: Sent) => {
     counters.heartbeats++;
+    const usual = isVerified ? readUsualHeartbeat(message.data) : undefined;
+    const isUsual = usual && (!nodeIdPlace || isIdIn(message.subjectBytes, nodeIdPlace, usual));
+    if (isUsual && health.markUsual(usual)) return;
+    const inSubject = nodeIdOf(message.subject);
     try {
-      const heartbeat = decodeHeartbeat(message.data);
+      const heartbeat = usual ? heartbeatOf(usual) : decodeHeartbeat(message.data);
       const id = heartbeat.NodeID;
       if (inSubject !== undefined && inSubject !== id) {
         counters.heartbeatsMalformed++;
@@ -79,11 +86,11 @@ export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription 
     }
   };
   const { connection, hasUnverified, isShared } = options;
-  const subscribe = (topic: string, prefix: string, sent: Sent): Subscription => {
-    const nodeIdOf = heartbeatNodeIdReader(topic);
-    return connection.subscribe(`${prefix}${heartbeatWildcard(topic)}`, message =>
-      receive(message, nodeIdOf(message.subject.slice(prefix.length)), sent),
-    );
+  const subscribe = (topic: string, prefix: string, by: Sender): Subscription => {
+    const readId = heartbeatNodeIdReader(topic);
+    const nodeIdOf = (subject: string) => readId(subject.slice(prefix.length));
+    const sent = { ...by, nodeIdOf, nodeIdPlace: heartbeatNodeIdPlace(`${prefix}${topic}`) };
+    return connection.subscribe(`${prefix}${heartbeatWildcard(topic)}`, message => receive(message, sent));
   };
   // Agents of muster send on the topic of the settings, which has no session where it has no place for the node id.
   const own = { isVerified: true, namesSession: isEnveloped(options.topic) };
@@ -103,8 +110,14 @@ export function subscribeToHeartbeats(options: HeartbeatsOptions): Subscription 
   return { unsubscribe: () => subscriptions.forEach(subscription => void subscription.unsubscribe()) };
 }
 
-/** How a heartbeat was sent: with a key that the broker checked, and so that it would name a session if there was one. */
-interface Sent {
+/** Who sends a heartbeat: with a key that the broker checked, and so that it would name a session if there was one. */
+interface Sender {
   isVerified: boolean;
   namesSession: boolean;
+}
+
+/** How a heartbeat was sent, and where the id of its node is in its subject, if it is there. */
+interface Sent extends Sender {
+  nodeIdOf(subject: string): string | undefined;
+  nodeIdPlace: { before: number; after: number } | undefined;
 }

@@ -12,6 +12,15 @@ const mostBytesPerCharacter = 3;
 const blockBits = 10;
 const rowsPerBlock = 2 ** blockBits;
 
+/** An id and a session of ASCII, and where they stand in bytes. The length of the session is zero when there is none. */
+export interface SessionInBytes {
+  readonly bytes: Uint8Array;
+  readonly idAt: number;
+  readonly idLength: number;
+  readonly sessionAt: number;
+  readonly sessionLength: number;
+}
+
 /**
  * The sessions of nodes. What is found is certain, because all bytes are compared. The factors of the hash are random in each
  * process, so that nobody can choose ids that have the same hash: the upper bits of such a sum are the same for two ids as seldom
@@ -42,24 +51,40 @@ export class SessionRows {
     const block = this.#blocks[row >>> blockBits];
     block?.set([id.length, length], at);
     block?.set(this.#text.subarray(0, length), at + textAt);
-    this.#slots.add(this.#hash(id.length), row);
+    this.#slots.add(this.#hash(this.#text, 0, id.length), row);
     return true;
   }
 
   /** Removes the session of a node, if it was added. */
   remove(row: number, id: string): void {
-    if (this.#write(id, undefined) >= 0) this.#slots.remove(this.#hash(id.length), row);
+    if (this.#write(id, undefined) >= 0) this.#slots.remove(this.#hash(this.#text, 0, id.length), row);
   }
 
   /** Returns the row of the node with this id and this session; -1 when there is none. */
   find(id: string, session: string | undefined): number {
     const length = this.#write(id, session);
     if (length < 0) return -1;
-    const hash = this.#hash(id.length);
+    const idLength = id.length;
+    const sessionLength = length - idLength;
+    return this.findIn({ bytes: this.#text, idAt: 0, idLength, sessionAt: idLength, sessionLength });
+  }
+
+  /** Returns the row of the node whose id and session stand in the bytes; -1 when there is none. */
+  findIn({ bytes, idAt, idLength, sessionAt, sessionLength }: SessionInBytes): number {
+    if (idLength + sessionLength > mostCharacters) return -1;
+    const hash = this.#hash(bytes, idAt, idLength);
     const slots = this.#slots;
     for (let place = slots.first(hash); place >= 0; place = slots.next(hash, place)) {
       const row = slots.valueAt(place);
-      if (this.#isText(row, id.length, length)) return row;
+      const block = this.#blocks[row >>> blockBits];
+      const at = (row & (rowsPerBlock - 1)) * bytesPerRow;
+      if (
+        block?.[at] === idLength &&
+        block[at + 1] === idLength + sessionLength &&
+        isSame(block, at + textAt, bytes, idAt, idLength) &&
+        isSame(block, at + textAt + idLength, bytes, sessionAt, sessionLength)
+      )
+        return row;
     }
     return -1;
   }
@@ -72,19 +97,16 @@ export class SessionRows {
     return this.#text.write(text) === text.length ? text.length : -1;
   }
 
-  #hash(idLength: number): number {
+  #hash(bytes: Uint8Array, at: number, length: number): number {
+    const factors = this.#factors;
     let sum = 0;
-    for (let index = 0; index < idLength; index++)
-      sum = (sum + Math.imul(this.#factors[index] ?? 0, this.#text[index] ?? 0)) | 0;
+    for (let index = 0; index < length; index++)
+      sum = (sum + Math.imul(factors[index] ?? 0, bytes[at + index] ?? 0)) | 0;
     return sum;
   }
+}
 
-  #isText(row: number, idLength: number, length: number): boolean {
-    const block = this.#blocks[row >>> blockBits];
-    const at = (row & (rowsPerBlock - 1)) * bytesPerRow;
-    if (block?.[at] !== idLength || block[at + 1] !== length) return false;
-    for (let index = 0; index < length; index++)
-      if (block[at + textAt + index] !== this.#text[index]) return false;
-    return true;
-  }
+function isSame(bytes: Uint8Array, at: number, others: Uint8Array, from: number, length: number): boolean {
+  for (let index = 0; index < length; index++) if (bytes[at + index] !== others[from + index]) return false;
+  return true;
 }

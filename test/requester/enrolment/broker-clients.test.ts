@@ -47,6 +47,7 @@ function brokerWith(
     change(data);
     return {
       subject: '',
+      subjectBytes: Buffer.alloc(0),
       reply: '',
       data: Buffer.from(JSON.stringify({ data })),
       header: () => '',
@@ -95,7 +96,14 @@ describe('on servers with an operator, where a client that waits is in the list 
       clientOf(3),
     ];
     const data = Buffer.from(JSON.stringify({ data: { connections } }));
-    return { subject: '', reply: '', data, header: () => '', respond: () => true };
+    return {
+      subject: '',
+      subjectBytes: Buffer.alloc(0),
+      reply: '',
+      data,
+      header: () => '',
+      respond: () => true,
+    };
   };
   const broker = { request, gather: gatherOne(serverKey.publicKey) };
 

@@ -54,6 +54,7 @@ function begin(decide: Decide = async () => letIn) {
   const ask = async (data: Uint8Array, header: string) => {
     receive({
       subject: '$SYS.REQ.USER.AUTH',
+      subjectBytes: Buffer.alloc(0),
       reply: '$SYS._INBOX.q',
       data,
       header: () => header,

@@ -36,6 +36,7 @@ function begin(isDirect: boolean) {
       },
     },
     health: {
+      markUsual: heard => isDirect && watch.markUsual(heard),
       markHeard: (...args) => isDirect && watch.markHeard(...args),
       markAlive: (...args) => watch.markAlive(...args),
     },

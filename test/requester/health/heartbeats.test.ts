@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { ProtocolError } from '../../../agent/protocol/error.ts';
-import { encodeHeartbeat, encodePlainHeartbeat } from '../../../agent/protocol/heartbeat.ts';
+import { encodeHeartbeat, encodePlainHeartbeat, heartbeatOf } from '../../../agent/protocol/heartbeat.ts';
 import type { NodeState } from '../../../agent/protocol/node-state.ts';
 import { defaultHeartbeatTopic } from '../../../agent/protocol/subjects.ts';
+import type { UsualHeartbeat } from '../../../agent/protocol/usual-heartbeat.ts';
 import { subscribeToHeartbeats } from '../../../agent/requester/health/heartbeats.ts';
 import { newCounters } from '../../../agent/requester/status/counters.ts';
 import { capture, envelopeOf } from '../../support/captures.ts';
@@ -13,6 +14,8 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeBroker } from '../../support/fake-connection.ts';
 import { recordLog } from '../../support/log-lines.ts';
 import { record, requesterNode } from '../samples.ts';
+
+const heardId = (heard: UsualHeartbeat) => heartbeatOf(heard).NodeID;
 
 function begin(topic = defaultHeartbeatTopic, among: { hasUnverified?: boolean; isShared?: boolean } = {}) {
   const clock = new FakeClock();
@@ -26,6 +29,8 @@ function begin(topic = defaultHeartbeatTopic, among: { hasUnverified?: boolean; 
     ['bacalhau-1', record('bacalhau-1', 'APPROVED')],
   ]);
   const calls: string[] = [];
+  /** The nodes whose heartbeats are noted by their bytes. */
+  const usual = new Set<string>();
   /** The PENDING nodes that were heard. */
   const heard: string[] = [];
   const subscription = subscribeToHeartbeats({
@@ -38,7 +43,14 @@ function begin(topic = defaultHeartbeatTopic, among: { hasUnverified?: boolean; 
     ...among,
     counters,
     records,
-    health: { markHeard: () => false, markAlive: (id, sequence) => void calls.push(`${id} ${sequence}`) },
+    health: {
+      markUsual: heard => {
+        if (usual.has(heardId(heard))) calls.push(`usual ${heardId(heard)} ${heard.sequence}`);
+        return usual.has(heardId(heard));
+      },
+      markHeard: () => false,
+      markAlive: (id, sequence) => void calls.push(`${id} ${sequence}`),
+    },
     waiting: { markHeard: id => void heard.push(id) },
     conflicts: { onOtherSession: ({ Info }) => void calls.push(`other session ${Info.NodeID}`) },
   });
@@ -53,7 +65,7 @@ function begin(topic = defaultHeartbeatTopic, among: { hasUnverified?: boolean; 
       ? send(topic.replace('{nodeId}', id), encodeHeartbeat(message, session, clock.now()))
       : send(topic, encodePlainHeartbeat(message));
   };
-  return { clock, broker, records, counters, lines, calls, heard, subscription, send, beat };
+  return { clock, broker, records, counters, lines, calls, usual, heard, subscription, send, beat };
 }
 
 const subjectOf = (id: string) => defaultHeartbeatTopic.replace('{nodeId}', id);
@@ -100,6 +112,26 @@ describe('a heartbeat', () => {
     await send(subject, bytes);
     await send(subject, `{"NodeID":"${id}","Sequence":2}`);
     assert.deepEqual(calls, [`${id} 1`, `${id} 2`]);
+  });
+
+  test('is noted by its bytes where it comes on the subject of its node, from a sender with a key', async () => {
+    const shared = begin(defaultHeartbeatTopic, { isShared: true });
+    const { usual, calls, counters, send, beat } = shared;
+    for (const id of ['node-1', 'bacalhau-1']) usual.add(id);
+    await beat('node-1', 's-1', 3);
+    await beat('bacalhau-1', undefined, 4);
+    const enveloped = encodeHeartbeat({ NodeID: 'node-1', Sequence: 5 }, 's-1', shared.clock.now());
+    await send('heartbeat', enveloped);
+    for (const other of ['node-2', 'node-', 'node-11', 'xode-1', 'node-\u00b1'])
+      await send(subjectOf(other), enveloped);
+    assert.deepEqual(calls, ['usual node-1 3', 'usual bacalhau-1 4', 'usual node-1 5']);
+    assert.equal(counters.heartbeats, 8);
+    assert.equal(counters.heartbeatsMalformed, 5);
+    const unverified = begin('own.{nodeId}.topic', { hasUnverified: true });
+    unverified.usual.add('bacalhau-1');
+    const second = encodeHeartbeat({ NodeID: 'bacalhau-1', Sequence: 2 }, undefined, unverified.clock.now());
+    await unverified.send(`unverified.${subjectOf('bacalhau-1')}`, second);
+    assert.deepEqual(unverified.calls, ['bacalhau-1 2']);
   });
 
   test('of another session, or of none, is ignored, counted and passed to the conflict detector', async () => {

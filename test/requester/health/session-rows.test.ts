@@ -13,6 +13,17 @@ const step = fc.record({
   session: fc.constantFrom(...sessions),
 });
 
+const isAscii = (text: string) => Buffer.byteLength(text) === text.length;
+
+/** Returns an id and a session, each somewhere in bytes. */
+const inBytes = (id: string, session = '') => ({
+  bytes: Buffer.from(`x${session}yz${id}w`, 'latin1'),
+  sessionAt: 1,
+  sessionLength: session.length,
+  idAt: session.length + 3,
+  idLength: id.length,
+});
+
 for (const [name, factor] of [
   ['random factors', undefined],
   ['one hash for all ids', 0],
@@ -32,6 +43,8 @@ for (const [name, factor] of [
             for (const its of sessions) {
               const isThere = model.has(each) && model.get(each) === its;
               assert.equal(rows.find(each, its), isThere ? index : -1, `${each} ${its}`);
+              if (its !== '' && isAscii(each + (its ?? '')))
+                assert.equal(rows.findIn(inBytes(each, its)), isThere ? index : -1, `${each} ${its}`);
             }
         }
       }),

@@ -67,6 +67,16 @@ const step = fc.record({
   ms: fc.constantFrom(0, 1, 4, 9, 10, 11, 20),
 });
 
+/** Returns a heartbeat as it stands in bytes. */
+const inBytes = (id: string, session = '', sequence: number) => ({
+  bytes: Buffer.from(session + id, 'latin1'),
+  idAt: session.length,
+  idLength: id.length,
+  sessionAt: 0,
+  sessionLength: session.length,
+  sequence,
+});
+
 /** Returns all that a table tells. */
 function toldBy(table: LivenessTable, now: number) {
   return {
@@ -110,7 +120,10 @@ test('a table is the same whether heartbeats are noted in the short way or plain
           const { id } = operation;
           if (kind === 'beat') {
             const its = session ?? undefined;
-            const isUsual = short.noteUsual(id, its, sequence, now, 1_000 + now);
+            const heard = sequence % 2 === 0 ? inBytes(id, its, sequence) : undefined;
+            const isUsual = heard
+              ? short.noteHeard(heard, now, 1_000 + now)
+              : short.noteUsual(id, its, sequence, now, 1_000 + now);
             const counts = sessionOf.has(id) && sessionOf.get(id) === its;
             assert.ok(counts || !isUsual);
             for (const table of isUsual ? [plain] : [plain, short]) {
