@@ -40,6 +40,14 @@ export interface RegistrationsOptions {
   changeTime(id: string): string;
 }
 
+/** What was decided about a registration, and of what. */
+interface Decided {
+  stored: StoredRecord;
+  joined: JoinedBy | undefined;
+  manualApproval: boolean;
+  outcome: RequestOutcome;
+}
+
 export class Registrations {
   readonly #options: RegistrationsOptions;
   readonly #admission: Admission;
@@ -66,12 +74,15 @@ export class Registrations {
     let paid = false;
     let isTooOften = false;
     // It is asked twice, before the store is asked and when it is the node's turn, and nearly always about the same record.
-    let last: { stored: StoredRecord; joined: JoinedBy | undefined; outcome: RequestOutcome } | undefined;
+    // A reload may have changed the policy between.
+    let last: Decided | undefined;
     const decide = (stored: StoredRecord, joined: JoinedBy | undefined): RequestOutcome => {
-      if (last?.stored === stored && last.joined === joined) return last.outcome;
+      const { manualApproval } = policy;
+      if (last?.stored === stored && last.joined === joined && last.manualApproval === manualApproval)
+        return last.outcome;
       const facts = { now: clock.now().toISOString(), session: session ?? '', joinedBy: joined, publicKey };
       const outcome = register(stored, request, { ...policy, ...facts });
-      last = { stored, joined, outcome };
+      last = { stored, joined, manualApproval, outcome };
       return outcome;
     };
     const rule = (stored: StoredRecord): RequestOutcome => {

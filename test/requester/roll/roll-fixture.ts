@@ -29,6 +29,8 @@ export interface OpenRoll {
   unacknowledged: Map<string, RecordedChange[]>;
   /** Number of times that the roll noticed the loss of the store. */
   storeLosses: number;
+  /** The policy, which a reload of the settings changes. */
+  policy: RollPolicy;
 }
 
 export interface OpenRollOptions
@@ -67,6 +69,7 @@ export async function openRoll(
     loaded: [],
     unacknowledged: new Map(),
     storeLosses: 0,
+    policy: { manualApproval, maxPending },
   };
   const waiting = new WaitingList({
     listeningMs: () => clock.monotonic(),
@@ -84,7 +87,7 @@ export async function openRoll(
     clock,
     random,
     log,
-    policy: { manualApproval, maxPending },
+    policy: open.policy,
     announcer: {
       announceChange: (id, change) => void open.announced.push({ id, change }),
       announceEarlierChange: (id, change) => void open.announced.push({ id, change }),

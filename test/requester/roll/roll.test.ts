@@ -202,6 +202,16 @@ describe('a deleted node', () => {
   });
 });
 
+test('a registration that waits for its turn is decided by the policy of then', async () => {
+  for (const manualApproval of [true, false]) {
+    const { roll, policy, register } = await begin({ manualApproval: !manualApproval });
+    const answer = register('node-1');
+    policy.manualApproval = manualApproval;
+    assert.equal((await answer).code, 'registered');
+    assert.equal(roll.records.get('node-1')?.Membership, manualApproval ? 'PENDING' : 'APPROVED');
+  }
+});
+
 describe('at most maxPending nodes are PENDING', () => {
   test('however many register at the same time', async () => {
     const { roll, register } = await begin({ maxPending: 5 });
