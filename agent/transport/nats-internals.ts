@@ -4,7 +4,7 @@
 // factory. The package's own `connect` sets a factory for its own socket, which cannot be replaced. The path below may
 // change with any release, so a test compares the version in package.json with the version for which this file was written.
 import type { Msg, MsgHdrs } from 'nats';
-import { Parser, ProtocolHandler } from 'nats/lib/nats-base-client/internal_mod.js';
+import { Parser } from 'nats/lib/nats-base-client/internal_mod.js';
 import { RequestOne } from 'nats/lib/nats-base-client/request.js';
 import { readMessageLine } from './message-line.ts';
 
@@ -26,17 +26,6 @@ RequestOne.prototype.resolver = function (error, message): void {
   this.deferred.resolve(message);
   this.mux.cancel(this);
 };
-
-// The client makes a buffer of its own for each command and each text that it sends, and V8 frees each of them by itself. Those of
-// Node are pieces of a larger one. They are gone as soon as the client has put them together to what is sent.
-const { publish, sendCommand } = ProtocolHandler.prototype;
-ProtocolHandler.prototype.publish = function (subject, payload, options): void {
-  publish.call(this, subject, bytesOf(payload), options);
-};
-ProtocolHandler.prototype.sendCommand = function (command, ...payloads): void {
-  sendCommand.call(this, bytesOf(command), ...payloads);
-};
-const bytesOf = <T>(data: T): T | Uint8Array => (typeof data === 'string' ? Buffer.from(data) : data);
 
 /** Returns headers for a message that is sent. The client only asks them for their bytes. */
 export const headersOfBytes = (bytes: Uint8Array): MsgHdrs => ({ encode: () => bytes }) as unknown as MsgHdrs;

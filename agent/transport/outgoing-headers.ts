@@ -7,6 +7,8 @@ import { BrokerError } from './port.ts';
 /** The characters that a name may have: those of ASCII that can be printed, without the colon that ends it. */
 const namePattern = /^[\x21-\x39\x3b-\x7e]+$/;
 const lineBreak = /[\r\n]/;
+// Not Buffer.from, whose bytes are pieces of larger ones: V8 then kept tens of megabytes of those until it next looked at all memory.
+const encoder = new TextEncoder();
 
 /** Makes the headers of a message. @throws BrokerError `refused` for a text that cannot be in one */
 export function makeHeaders(fields: Readonly<Record<string, string>>): MsgHdrs {
@@ -20,5 +22,5 @@ export function makeHeaders(fields: Readonly<Record<string, string>>): MsgHdrs {
       );
     text += `${name}: ${value.trim()}\r\n`;
   }
-  return headersOfBytes(Buffer.from(`${text}\r\n`));
+  return headersOfBytes(encoder.encode(`${text}\r\n`));
 }

@@ -78,22 +78,37 @@ const socketBuffer = Buffer.alloc(64 * 1024);
 const messageBytes = subjectBytes + dataBytes;
 const messagesAtOnce = Math.floor(socketBuffer.length / messageBytes);
 
+/** A message as the transport hands it over: a text of its subject is made only for who asks. */
+class ReceivedMessage implements Message {
+  readonly subjectBytes: Buffer;
+  readonly data: Buffer;
+  readonly reply = '';
+
+  constructor(at: number) {
+    this.subjectBytes = socketBuffer.subarray(at, at + subjectBytes);
+    this.data = socketBuffer.subarray(at + subjectBytes, at + messageBytes);
+  }
+
+  get subject(): string {
+    return this.subjectBytes.toString('latin1');
+  }
+
+  header(): string {
+    return '';
+  }
+
+  respond(): boolean {
+    return false;
+  }
+}
+
 let turn = 0;
 function receive(): Message {
   const from = (turn % nodes) * messageBytes;
   const at = (turn % messagesAtOnce) * messageBytes;
   turn++;
   received.copy(socketBuffer, at, from, from + messageBytes);
-  return {
-    get subject() {
-      return socketBuffer.toString('latin1', at, at + subjectBytes);
-    },
-    subjectBytes: socketBuffer.subarray(at, at + subjectBytes),
-    data: socketBuffer.subarray(at + subjectBytes, at + messageBytes),
-    reply: '',
-    header: () => '',
-    respond: () => false,
-  };
+  return new ReceivedMessage(at);
 }
 
 /** Counts something of each message that is only made, so that its making is not left out. */
