@@ -18,10 +18,10 @@ const timeoutMs = 120_000;
 
 export async function registrationStorm(): Promise<Figure[]> {
   const server = await startNatsServer({ isSynced: true });
-  const one = await storm(server.url, [server.pid]).finally(() => server.release());
+  const one = await storm(server.url, [server.pid], 1).finally(() => server.release());
   const cluster = await NatsCluster.start(3, { isSynced: true });
   const pids = cluster.servers.map(({ pid }) => pid);
-  const three = await storm(cluster.urls[0] ?? '', pids).finally(() => cluster.release());
+  const three = await storm(cluster.urls[0] ?? '', pids, 3).finally(() => cluster.release());
   return [
     {
       ...figureOf(one),
@@ -37,12 +37,15 @@ interface Storm {
   /** CPU time of one registration with its event, in microseconds. The events of many come after the last answer. */
   requesterUs: number;
   brokersUs: number;
+  /** The records that a client without a requester writes in a second, on the same brokers. */
+  bareWrites: number;
 }
 
-const figureOf = ({ took, requesterUs, brokersUs }: Storm): Omit<Figure, 'what'> => ({
+const figureOf = ({ took, requesterUs, brokersUs, bareWrites }: Storm): Omit<Figure, 'what'> => ({
   measured: (nodes * 1_000) / took.tookMs,
   unit: 'a second',
   beside: [
+    `${((nodes * 1_000) / took.tookMs / bareWrites).toFixed(2)}× what a bare client writes (${Math.round(bareWrites)} records)`,
     `none lost, ${took.repeated} repeated`,
     `CPU of each: requester ${Math.round(requesterUs)} µs, brokers ${Math.round(brokersUs)} µs, simulated node ${Math.round(took.cpuUs / nodes)} µs`,
     `machine idle for ${Math.round(took.idleShare * 100)} %`,
@@ -51,7 +54,7 @@ const figureOf = ({ took, requesterUs, brokersUs }: Storm): Omit<Figure, 'what'>
 });
 
 /** Registers all nodes, and waits until their events are stored too. @throws Error when one is not on the roll or in the store */
-async function storm(url: string, brokers: readonly number[]): Promise<Storm> {
+async function storm(url: string, brokers: readonly number[], replicas: number): Promise<Storm> {
   const requester = await RequesterProcess.start({ url }, { maxPending: 2 * nodes });
   const connection = await openConnection(url, 'bench');
   try {
@@ -73,8 +76,16 @@ async function storm(url: string, brokers: readonly number[]): Promise<Storm> {
     // The requester itself is one of them.
     if (roll?.total !== nodes + 1 || keys !== nodes + 1)
       throw new Error(`${roll?.total} of ${nodes + 1} nodes are on the roll, and ${keys} in the store`);
+    await requester.program.stop();
+    const bare = new Worker<number>(
+      new URL('./bare-writes.ts', import.meta.url),
+      ...[url, nodes, atOnce, replicas],
+    );
+    const bareMs = await bare.next();
+    await bare.end();
     return {
       took,
+      bareWrites: (nodes * 1_000) / bareMs,
       requesterUs: (after.requester - before.requester) / nodes,
       brokersUs: (after.brokers - before.brokers) / nodes,
     };
