@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { saysOnlyLate } from '../support/busy-machine.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { compileLibrary } from '../support/compile.ts';
 import { eventually } from '../support/eventually.ts';
@@ -166,7 +165,7 @@ export const complaints = (agent: Program): string[] =>
     .split('\n')
     .filter(line => /"level":"(warn|error|fatal)"/.test(line))
     .filter(line => !/this node was deleted by an operator|the sentinel was set aside/.test(line))
-    .filter(line => !saysOnlyLate(line));
+    .filter(line => !/did not answer within|took longer than/.test(line));
 
 /** Returns the id and the fingerprint with which the agent has started. */
 const identitiesOf = (agent: Program) =>

@@ -5,7 +5,6 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { saysOnlyLate } from '../support/busy-machine.ts';
 import {
   type Fault,
   FaultyFiles,
@@ -145,10 +144,7 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     const { code, stderr } = await requester.finished;
     assert.equal(code, 0, stderr);
     const warnings = stderr.split('\n').filter(line => /"level":"(warn|error|fatal)"/.test(line));
-    // A requester that was killed leaves its broker running.
-    const wrong = warnings.filter(
-      line => !saysOnlyLate(line) && !line.includes('a broker of an earlier run is still there'),
-    );
+    const wrong = warnings.filter(line => !isExpected.test(line));
     assert.deepEqual(wrong, [], `there is nothing for the operator to do: ${wrong}`);
     const now = await lasting(name);
     assert.deepEqual(
@@ -202,6 +198,13 @@ describe('a requester whose writes fail', { skip: (await whyNoFaults()) ?? false
     );
   });
 });
+
+/**
+ * The warnings that say nothing about files: a requester that was killed leaves its broker running, and on a busy machine a
+ * broker does not answer in time.
+ */
+const isExpected =
+  /a broker of an earlier run is still there|an event was not acknowledged|events wait for the broker|does not return our own messages/;
 
 /**
  * Returns the steps without those that only some lives have: a life of more than a second writes the store mark once more than

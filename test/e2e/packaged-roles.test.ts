@@ -11,7 +11,6 @@ import { cannotPackage, packaged } from '../support/packaged.ts';
 import { type Finished, muster, Program } from '../support/program.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 import { newFolder } from '../support/temporary.ts';
-import { complaints } from './faulty-agents.ts';
 
 describe('the packaged file in use', { skip: cannotPackage }, () => {
   let built: Built;
@@ -59,8 +58,8 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
       ),
     );
     assert.deepEqual(agent.logged('the native probe is not there').length, 0);
-    await agent.stop();
-    assert.deepEqual(complaints(agent), []);
+    const { stderr } = await agent.stop();
+    assert.doesNotMatch(stderr, /"level":"(?:warn|error)"/);
   });
 
   it('runs two requesters beside one broker, tends a node, and the list goes on at one when the other is killed', async t => {
@@ -79,9 +78,7 @@ describe('the packaged file in use', { skip: cannotPackage }, () => {
     await eventually('the other one shows the node and that it watches', async () =>
       /^node-1 +Compute +PENDING +HEALTHY[\s\S]*^requester-2 .* watches$/m.test((await run('list')).stdout),
     );
-    const { code, stderr } = await dev.stop();
-    // On a busy machine, the stop of so many processes may take longer than its time.
-    if (!/stopping took too long/.test(stderr)) assert.equal(code, 0, stderr);
+    assert.equal((await dev.stop()).code, 0);
   });
 
   it('says that a full disk has no room for the broker, and leaves no incomplete file', async t => {
