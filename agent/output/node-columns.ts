@@ -42,10 +42,13 @@ export function factsOf(nodes: readonly BriefNode[], now: Date): ListFacts {
 
 /** Collects the facts about a list, a node at a time. */
 export class FactsCollector {
-  readonly #now: Date;
-  readonly #widths: Record<string, number> = {};
-  /** What is noted of a requester depends on their number. */
+  /** Requesters are noted at the end, because what is noted of them depends on their number. */
   readonly #requesters: BriefNode[] = [];
+  readonly #facts: NoteFacts;
+  /** The widths of `ownColumns`, in their order. */
+  readonly #ownWidths = ownColumns.map(() => 0);
+  #hostWidth = 0;
+  #noteWidth = 0;
   #nodes = 0;
   #firstHost = '';
   #isOneHost = true;
@@ -53,22 +56,28 @@ export class FactsCollector {
 
   /** `now` is the present time. */
   constructor(now: Date) {
-    this.#now = now;
-    for (const { title } of [...ownColumns, hostColumn, noteColumn]) this.#widths[title] = 0;
+    this.#facts = { now, requesters: 0 };
   }
 
   add(node: BriefNode): void {
-    const facts = { now: this.#now, requesters: 0 };
-    for (const { title, cell } of ownColumns) this.#widen(title, cell(node, facts));
+    for (let column = 0; column < ownColumns.length; column++)
+      this.#ownWidths[column] = widened(this.#ownWidths[column], ownColumns[column]?.cell(node, this.#facts));
     this.#addHost(node);
     if (node.Info.NodeType === 'Requester') this.#requesters.push(node);
-    else this.#widen(noteColumn.title, noteOf(node, facts));
+    else this.#noteWidth = widened(this.#noteWidth, noteOf(node, this.#facts));
   }
 
   facts(): ListFacts {
-    const facts = { now: this.#now, requesters: this.#requesters.length };
-    for (const node of this.#requesters) this.#widen(noteColumn.title, noteOf(node, facts));
-    return { ...facts, widths: this.#areHostsNews ? this.#widths : { ...this.#widths, HOST: 0 } };
+    const facts = { ...this.#facts, requesters: this.#requesters.length };
+    for (const node of this.#requesters) this.#noteWidth = widened(this.#noteWidth, noteOf(node, facts));
+    const own = ownColumns.map(({ title }, column) => [title, this.#ownWidths[column] ?? 0]);
+    const host = this.#areHostsNews ? this.#hostWidth : 0;
+    const widths = {
+      ...Object.fromEntries(own),
+      [hostColumn.title]: host,
+      [noteColumn.title]: this.#noteWidth,
+    };
+    return { ...facts, widths };
   }
 
   #addHost(node: BriefNode): void {
@@ -76,17 +85,17 @@ export class FactsCollector {
     if (this.#nodes++ === 0) this.#firstHost = host;
     this.#isOneHost &&= host === this.#firstHost;
     this.#isHostNews ||= host !== '' && host !== node.Info.NodeID;
-    this.#widen(hostColumn.title, host);
-  }
-
-  #widen(title: string, cell: string): void {
-    // A text is never wider than it is long, and most texts are no longer than one before.
-    const width = this.#widths[title] ?? 0;
-    if (cell.length > width) this.#widths[title] = Math.max(width, widthOf(cell));
+    this.#hostWidth = widened(this.#hostWidth, host);
   }
 
   /** Whether the hosts say anything: not when each node has the name of its host, nor when several nodes share a single host. */
   get #areHostsNews(): boolean {
     return this.#isHostNews && (this.#nodes === 1 || !this.#isOneHost);
   }
+}
+
+/** Returns the width of a column with one more cell. */
+function widened(width = 0, cell = ''): number {
+  // A text is never wider than it is long, and most texts are no longer than one before.
+  return cell.length > width ? Math.max(width, widthOf(cell)) : width;
 }

@@ -21,25 +21,32 @@ export interface NoteFacts {
  * Returns the note of a node, such as `GpuMissing, left 3m ago`; empty when there is nothing to say. A requester has none,
  * unless it is the one of several that watches.
  */
-export const noteOf = (node: BriefNode, facts: NoteFacts): string =>
-  notesOf(node, facts)
-    .map(note => noteText(note, facts.now.getTime()))
-    .join(', ');
+export function noteOf(node: BriefNode, facts: NoteFacts): string {
+  let all = '';
+  for (const note of notesOf(node, facts))
+    all += `${all === '' ? '' : ', '}${noteText(note, facts.now.getTime())}`;
+  return all;
+}
 
 /** Returns what is to be noted of a node, the most important first. */
 export function notesOf(node: BriefNode, { now, requesters }: NoteFacts): LastingNote[] {
+  // A list asks this of every node, and of most there is nothing to note.
+  const notes: LastingNote[] = [];
   const { Info, Muster } = node;
-  if (Info.NodeType === 'Requester') return noted(Muster?.Watches && requesters > 1 ? 'watches' : undefined);
-  return [
-    ...noted(Muster?.Conflict && 'conflict'),
-    ...cordonNotes(Muster?.Cordon, now),
-    ...(Info.Conditions ?? []).flatMap(({ Type }) => noted(conditionName(Type))),
-    ...silenceNotes(node, now),
-    ...noted(isUnverified(node) ? 'unverified' : undefined),
-  ];
+  if (Info.NodeType === 'Requester') {
+    if (Muster?.Watches && requesters > 1) notes.push(noted('watches'));
+    return notes;
+  }
+  if (Muster?.Conflict) notes.push(noted('conflict'));
+  if (Muster?.Cordon) notes.push(cordonNote(Muster.Cordon, now));
+  for (const { Type } of Info.Conditions ?? []) if (Type) notes.push(noted(conditionName(Type)));
+  const silence = silenceNote(node, now);
+  if (silence) notes.push(silence);
+  if (isUnverified(node)) notes.push(noted('unverified'));
+  return notes;
 }
 
-const noted = (what: string | undefined): LastingNote[] => (what ? [{ what, text: what, since: null }] : []);
+const noted = (what: string): LastingNote => ({ what, text: what, since: null });
 
 /**
  * Returns how a condition is named. A node may send any text, also one like `cordoned: by ada`. Whatever is not the name of a
@@ -47,32 +54,31 @@ const noted = (what: string | undefined): LastingNote[] => (what ? [{ what, text
  */
 function conditionName(type: string): string {
   const text = printable(type, maxReasonLength);
-  return /^[A-Z][A-Za-z0-9]*$/.test(type) || type === '' ? text : `"${text.replaceAll('"', "'")}"`;
+  return /^[A-Z][A-Za-z0-9]*$/.test(type) ? text : `"${text.replaceAll('"', "'")}"`;
 }
 
-function cordonNotes(cordon: Cordon | undefined, now: Date): LastingNote[] {
-  if (!cordon) return [];
+function cordonNote(cordon: Cordon, now: Date): LastingNote {
   const deadline = timeIn(cordon.Drain?.Deadline);
   const draining = deadline !== undefined && deadline <= now.getTime() ? 'draining late' : 'draining';
   const what = isDraining(cordon) ? draining : cordon.Drain ? 'drained' : 'cordoned';
   const why = cordon.Reason ? `: ${printable(cordon.Reason, maxReasonLength)}` : '';
-  return [{ what, text: `${what}${why}`, since: null }];
+  return { what, text: `${what}${why}`, since: null };
 }
 
 /** The error with which Bacalhau names a node that said that it stops. */
 const leftError = 'graceful shutdown';
 
 // A node that was rejected sends nothing, so its silence is no news.
-function silenceNotes(node: BriefNode, now: Date): LastingNote[] {
-  if (isAlive(node) || node.Membership === 'REJECTED') return [];
+function silenceNote(node: BriefNode, now: Date): LastingNote | undefined {
+  if (isAlive(node) || node.Membership === 'REJECTED') return undefined;
   const { ConnectionState } = node;
   if (ConnectionState?.LastError === leftError) {
     const leftAt = timeIn(ConnectionState.DisconnectedSince) ?? timeIn(ConnectionState.LastHeartbeat);
-    return [{ what: 'left', text: 'left', since: leftAt ?? null }];
+    return { what: 'left', text: 'left', since: leftAt ?? null };
   }
   const silentMs = silenceOf(node, now);
-  if (silentMs === undefined) return noted(isNeverHeard(node) ? 'never heard' : undefined);
-  return [{ what: 'silent', text: 'silent', since: now.getTime() - silentMs }];
+  if (silentMs === undefined) return isNeverHeard(node) ? noted('never heard') : undefined;
+  return { what: 'silent', text: 'silent', since: now.getTime() - silentMs };
 }
 
 /** Returns a time in milliseconds since 1970; undefined for Go's zero time, which means "no time". */

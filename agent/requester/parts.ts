@@ -108,6 +108,8 @@ async function loadAndStart(options: PartsOptions, store: OpenStore, made: MadeP
 
 /** Returns the later one of the last conflict of two processes and the last one of two keys. */
 function latestConflict({ conflicts, enrolment }: MadeParts, id: string): Conflict | undefined {
-  const found = [conflicts.latest(id), enrolment?.latestConflict(id)].filter(each => each !== undefined);
-  return found.sort((a, b) => b.at.getTime() - a.at.getTime())[0];
+  const ofProcesses = conflicts.latest(id);
+  const ofKeys = enrolment?.latestConflict(id);
+  if (!ofProcesses || !ofKeys) return ofProcesses ?? ofKeys;
+  return ofKeys.at > ofProcesses.at ? ofKeys : ofProcesses;
 }

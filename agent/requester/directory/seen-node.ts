@@ -1,6 +1,7 @@
 // A seen node is a node on the roll with all that the requester knows of it in memory. Views and rows are made from it.
 import type { Health, NodeState } from '../../protocol/node-state.ts';
 import type { Conflict } from '../events/conflict-detector.ts';
+import { silenceAt } from '../health/liveness.ts';
 import type { ExecutionCounts } from '../roll/executions.ts';
 import type { ResourceInfo } from '../roll/resource-store.ts';
 import type { DirectoryParts } from './directory-parts.ts';
@@ -37,10 +38,12 @@ class NodeInMemory {
   constructor({ health, resources, conflicts, keys, lease, executions }: DirectoryParts, state: NodeState) {
     const id = state.Info.NodeID;
     const liveness = health.liveness(id);
+    // Health and silence are of one moment. To read the clock costs as much as to find the node.
+    const now = health.listeningMs();
     this.id = id;
     this.state = state;
-    this.health = health.health(id);
-    this.silenceMs = health.silenceMs(id);
+    this.health = liveness ? health.healthAt(liveness, now) : 'UNKNOWN';
+    this.silenceMs = liveness && silenceAt(liveness, now);
     this.liveness = liveness && {
       lastSeenAt: liveness.lastSeenAt,
       healthySince: liveness.healthySince,

@@ -102,7 +102,7 @@ export class ConflictDetector {
   /** Returns the last conflict of a node, for an hour after it was announced. */
   latest(id: string): Conflict | undefined {
     const announced = this.#announced.get(id);
-    return this.#since(announced?.at) < shownMs ? announced?.conflict : undefined;
+    return announced && this.#since(announced.at) < shownMs ? announced.conflict : undefined;
   }
 
   #announce(state: NodeState, rule: string, senders: [MessageSender, MessageSender]): void {

@@ -5,7 +5,7 @@ import type { WaitingVerdicts } from './doubt.ts';
 import { type HeardInBytes, LivenessTable } from './health.ts';
 import { HealthAnnouncements, type HealthAnnouncer } from './health-announcements.ts';
 import { heardBefore } from './heard-before.ts';
-import type { Liveness } from './liveness.ts';
+import { type Liveness, silenceAt } from './liveness.ts';
 import { type Outlook, outlookOf } from './outlook.ts';
 import { SilenceTrust, type SilenceTrustOptions } from './silence-trust.ts';
 
@@ -154,7 +154,14 @@ export class HealthWatch {
   /** Returns the health of a node as it is at this moment, also between two checks. */
   health(id: string): Health {
     const node = this.#nodes.get(id);
-    return node ? this.#healthOf(node, this.#trust.now()) : 'UNKNOWN';
+    return node ? this.healthAt(node, this.#trust.now()) : 'UNKNOWN';
+  }
+
+  /** Returns the health of a node of this watch at a time that `listeningMs` returned now. */
+  healthAt(node: Readonly<Liveness>, now: number): Health {
+    const health = this.#nodes.health(node, now);
+    if (health === 'HEALTHY' || !this.#nodes.isAlive(node)) return health;
+    return this.#trust.wouldWait(now) ? 'HEALTHY' : health;
   }
 
   /** Returns the time in which this requester could hear nodes, in milliseconds. */
@@ -171,8 +178,8 @@ export class HealthWatch {
    * when the node has left.
    */
   silenceMs(id: string): number | undefined {
-    const lastSeen = this.#nodes.get(id)?.lastSeen;
-    return lastSeen === undefined ? undefined : this.#trust.now() - lastSeen;
+    const node = this.#nodes.get(id);
+    return node && silenceAt(node, this.#trust.now());
   }
 
   /** Returns why a node has its health, and what comes next; undefined for a node that is not watched. */
@@ -215,12 +222,6 @@ export class HealthWatch {
   /** Whether a timer of the watch is far too late. A broker that is away does not stall the watch. */
   get stalled(): boolean {
     return this.#trust.stalled;
-  }
-
-  #healthOf(node: Liveness, now: number): Health {
-    const health = this.#nodes.health(node, now);
-    if (health === 'HEALTHY' || !this.#nodes.isAlive(node)) return health;
-    return this.#trust.wouldWait(now) ? 'HEALTHY' : health;
   }
 
   // Gives the verdicts that are due, unless they wait.

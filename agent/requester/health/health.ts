@@ -2,7 +2,7 @@
 import type { Health } from '../../protocol/node-state.ts';
 import { NumberRows } from '../../system/number-rows.ts';
 import { noRow, RowQueue } from '../../system/row-queue.ts';
-import { announcedHealthy, column, columns, KeptLiveness, type Liveness } from './liveness.ts';
+import { announcedHealthy, column, columns, KeptLiveness, type Liveness, silenceAt } from './liveness.ts';
 import { type SessionInBytes, SessionRows } from './session-rows.ts';
 
 export interface HealthLimits {
@@ -160,7 +160,7 @@ export class LivenessTable {
   }
 
   health(node: Liveness | undefined, now: number): Health {
-    return healthOf(node?.lastSeen === undefined ? undefined : now - node.lastSeen, this.#limits);
+    return healthOf(node && silenceAt(node, now), this.#limits);
   }
 
   /** Number of the nodes that were HEALTHY when `expired` was called last, or were heard since. */

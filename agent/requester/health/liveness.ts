@@ -123,5 +123,10 @@ export class KeptLiveness implements Liveness {
   }
 }
 
+/** Returns the time since the last sign of life at the listening time `now`, in milliseconds; undefined as in `healthOf`. */
+export function silenceAt({ lastSeen }: Pick<Liveness, 'lastSeen'>, now: number): number | undefined {
+  return lastSeen === undefined ? undefined : now - lastSeen;
+}
+
 const orAbsent = (value: number | undefined): number | undefined =>
   value === undefined || Number.isNaN(value) ? undefined : value;
