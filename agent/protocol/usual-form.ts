@@ -54,6 +54,8 @@ interface Field {
   name: string;
   read: UsualReader;
   mayBeAbsent: boolean;
+  /** Whether it may be absent, and stays so. */
+  staysAbsent: boolean;
   /** Whether null means that the member is absent. */
   mayBeNull: boolean;
   /** What an absent member is read as; undefined when it stays absent. */
@@ -69,6 +71,7 @@ export function objectReader(entries: v.ObjectEntries): UsualReader {
   return (value, config) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return unusual;
     const members = value as Record<string, unknown>;
+    if (isKept(members, fields, config)) return value;
     let present = 0;
     // What was read of each member; undefined while it is the same as what was given.
     let results: unknown[] | undefined;
@@ -104,7 +107,28 @@ function fieldOf(name: string, entry: Part): Field {
   const isOptional = entry.type === 'optional' || entry.type === 'nullish';
   const standIn = isOptional && entry.default !== undefined ? read(entry.default, {}) : undefined;
   const mayBeAbsent = isOptional && standIn !== unusual;
-  return { name, read, mayBeAbsent, mayBeNull: entry.type === 'optional', standIn };
+  const staysAbsent = mayBeAbsent && standIn === undefined;
+  return { name, read, mayBeAbsent, staysAbsent, mayBeNull: entry.type === 'optional', standIn };
+}
+
+/**
+ * Returns whether an object is read as itself: it has only known members, in their order, each is read as itself, and none that is
+ * absent has a stand-in. Most objects are so, and have few of the members that they may have, so only those are looked at.
+ */
+function isKept(members: Record<string, unknown>, fields: readonly Field[], config: ReadConfig): boolean {
+  let at = 0;
+  for (const name in members) {
+    let field = fields[at++];
+    while (field && field.name !== name) {
+      if (!field.staysAbsent) return false;
+      field = fields[at++];
+    }
+    const given = members[name];
+    if (!field || given === undefined || (given === null && field.mayBeNull)) return false;
+    if (field.read(given, config) !== given) return false;
+  }
+  while (at < fields.length) if (!fields[at++]?.staysAbsent) return false;
+  return true;
 }
 
 function orderOf(members: Record<string, unknown>, fields: readonly Field[]) {

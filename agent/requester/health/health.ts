@@ -86,7 +86,7 @@ export class LivenessTable {
   }
 
   #isSession(node: KeptLiveness, session: string | undefined): boolean {
-    return node.session === session || this.#sessions.find(node.id, session) === node.row;
+    return node.session === session || this.#sessions.has(node.row, node.id, session);
   }
 
   /** Removes a node with all its data. */

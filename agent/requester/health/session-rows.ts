@@ -3,7 +3,7 @@
 import { randomFillSync } from 'node:crypto';
 import { HashSlots } from '../../system/hash-slots.ts';
 
-/** The bytes of a node: the length of its id, that of its id and its session together, and both texts. */
+/** The bytes of a node: the length of its id, that of its id and its session together, and both texts. A row without any begins with 0. */
 const bytesPerRow = 80;
 const textAt = 2;
 const mostCharacters = bytesPerRow - textAt;
@@ -47,17 +47,30 @@ export class SessionRows {
     if (length < 0) return false;
     while (this.#blocks.length <= row >>> blockBits)
       this.#blocks.push(new Uint8Array(rowsPerBlock * bytesPerRow));
-    const at = (row & (rowsPerBlock - 1)) * bytesPerRow;
-    const block = this.#blocks[row >>> blockBits];
-    block?.set([id.length, length], at);
-    block?.set(this.#text.subarray(0, length), at + textAt);
+    const at = placeOf(row);
+    const block = this.#blocks[row >>> blockBits] as Uint8Array;
+    block[at] = id.length;
+    block[at + 1] = length;
+    for (let index = 0; index < length; index++) block[at + textAt + index] = this.#text[index] ?? 0;
     this.#slots.add(this.#hash(this.#text, 0, id.length), row);
     return true;
   }
 
   /** Removes the session of a node, if it was added. */
   remove(row: number, id: string): void {
+    const block = this.#blocks[row >>> blockBits];
+    if (!block || block[placeOf(row)] === 0) return;
+    block[placeOf(row)] = 0;
     if (this.#write(id, undefined) >= 0) this.#slots.remove(this.#hash(this.#text, 0, id.length), row);
+  }
+
+  /** Returns whether the node of a row has this id and this session here. It does not search. */
+  has(row: number, id: string, session: string | undefined): boolean {
+    const block = this.#blocks[row >>> blockBits];
+    const at = placeOf(row);
+    if (!block || block[at] === 0 || block[at] !== id.length) return false;
+    const length = this.#write(id, session);
+    return block[at + 1] === length && isSame(block, at + textAt, this.#text, 0, length);
   }
 
   /** Returns the row of the node with this id and this session; -1 when there is none. */
@@ -77,7 +90,7 @@ export class SessionRows {
     for (let place = slots.first(hash); place >= 0; place = slots.next(hash, place)) {
       const row = slots.valueAt(place);
       const block = this.#blocks[row >>> blockBits];
-      const at = (row & (rowsPerBlock - 1)) * bytesPerRow;
+      const at = placeOf(row);
       if (
         block?.[at] === idLength &&
         block[at + 1] === idLength + sessionLength &&
@@ -105,6 +118,8 @@ export class SessionRows {
     return sum;
   }
 }
+
+const placeOf = (row: number): number => (row & (rowsPerBlock - 1)) * bytesPerRow;
 
 function isSame(bytes: Uint8Array, at: number, others: Uint8Array, from: number, length: number): boolean {
   for (let index = 0; index < length; index++) if (bytes[at + index] !== others[from + index]) return false;

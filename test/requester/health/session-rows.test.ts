@@ -43,6 +43,8 @@ for (const [name, factor] of [
             for (const its of sessions) {
               const isThere = model.has(each) && model.get(each) === its;
               assert.equal(rows.find(each, its), isThere ? index : -1, `${each} ${its}`);
+              assert.equal(rows.has(index, each, its), isThere, `${each} ${its}`);
+              assert.equal(rows.has(index + 1, each, its), false, `${each} ${its}`);
               if (its !== '' && isAscii(each + (its ?? '')))
                 assert.equal(rows.findIn(inBytes(each, its)), isThere ? index : -1, `${each} ${its}`);
             }
