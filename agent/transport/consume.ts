@@ -8,8 +8,9 @@ import { limitedLog } from '../system/limited-log.ts';
 import type { Log } from '../system/log.ts';
 import { backoff, type Random } from '../system/random.ts';
 import { callApi, type StorageConnection } from './jetstream.ts';
+import { isEmpty } from './nats-internals.ts';
 import { BrokerError } from './port.ts';
-import { parsePosition, ReceivedMessage, type StoredMessage } from './received-message.ts';
+import { positionOf, ReceivedMessage, type StoredMessage } from './received-message.ts';
 
 export interface StorageEnvironment {
   connection: StorageConnection;
@@ -206,9 +207,8 @@ async function consume(
   };
   const receive = (message: Msg) => {
     heard = true;
-    const { data } = message;
     // What the broker itself says has no data. To read the headers of each message would take as long as all the rest.
-    if (data.length === 0) {
+    if (isEmpty(message)) {
       const code = message.headers?.code ?? 0;
       if (code === 100) {
         // Until everything is read, somebody waits for what the broker sends after the answer.
@@ -217,11 +217,11 @@ async function consume(
       }
       if (code >= 400) return broken(message.headers?.description ?? `status ${code}`);
     }
-    const position = parsePosition(message.reply ?? '');
+    const position = positionOf(message);
     if (position?.order !== received + 1) return broken('a gap');
     received++;
     try {
-      callbacks.onMessage(new ReceivedMessage(message, data, position));
+      callbacks.onMessage(new ReceivedMessage(message, position));
     } catch (err) {
       log.error({ err, subject: message.subject }, 'a stored message could not be handled');
     }

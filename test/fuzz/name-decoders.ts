@@ -314,7 +314,10 @@ export const nameDecoders: readonly Decoder[] = [
       '$JS.ACK.NODE_EVENTS.consumer.1.12.12.1700000000000000000.0',
       '$JS.ACK._.hash.NODE_EVENTS.consumer.1.12.12.1700000000000000000.0.x',
     ),
-    parsePosition,
+    input => {
+      const bytes = Buffer.from(input);
+      return parsePosition(bytes, 0, bytes.length);
+    },
     {
       check: value => {
         const { sequence, order, pending, timeMs } = value as NonNullable<ReturnType<typeof parsePosition>>;

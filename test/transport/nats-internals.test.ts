@@ -20,7 +20,7 @@ test('package.json names the version of nats whose private parts were read', asy
     nats,
     readVersion,
     `package.json names nats ${nats}, but agent/transport/nats-internals.ts uses private parts of nats ${readVersion}. ` +
-      'Read NatsConnectionImpl.connect, setTransportFactory, Heartbeat, RequestOne, Parser.processMsgArgs, MsgImpl, ProtocolHandler.publish, and the interface Transport of the new version, ' +
+      'Read NatsConnectionImpl.connect, setTransportFactory, Heartbeat, RequestOne, Parser.parse, MsgImpl, ProtocolHandler.publish, and the interface Transport of the new version, ' +
       'adapt dial.ts and socket.ts if they changed, and then write the new version into this test.',
   );
 });

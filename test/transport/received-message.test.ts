@@ -23,7 +23,7 @@ async function received(
   for (const [name, value] of fields) sent.append(name, value);
   client.publish('a', data, fields.length > 0 ? { headers: sent } : {});
   const message = await arrived.promise;
-  return new ReceivedMessage(message, message.data, { sequence: 1, timeMs: 0 });
+  return new ReceivedMessage(message, { sequence: 1, timeMs: 0 });
 }
 
 const revision = ['Nats-Expected-Last-Subject-Sequence', '17'] as const;
