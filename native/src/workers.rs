@@ -2,7 +2,7 @@
 //! costs more than most of the jobs.
 
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// A job must not panic.
@@ -11,48 +11,62 @@ type Job = Box<dyn FnOnce() + Send>;
 /// A resource sample needs two threads at a time: one for the disk and one for the GPUs.
 const MAX_IDLE: usize = 2;
 
-struct Waiting {
-    /// Number of threads that wait for a job.
-    idle: usize,
-    jobs: Vec<Job>,
-}
+/// The threads that wait for a job.
+static IDLE: Mutex<Vec<Arc<Seat>>> = Mutex::new(Vec::new());
 
-static WAITING: Mutex<Waiting> = Mutex::new(Waiting { idle: 0, jobs: Vec::new() });
-static JOB_ADDED: Condvar = Condvar::new();
+/// The place where one thread waits. Each thread has its own, so that a thread that is woken needs no lock that another one
+/// holds at that moment: with one place for all, they woke each other several times for each job.
+#[derive(Default)]
+struct Seat {
+    job: Mutex<Option<Job>>,
+    job_added: Condvar,
+}
 
 /// Runs `job` on a thread that waits, or on a new one. Fails when the system gives no thread.
 pub fn run(job: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let job: Job = Box::new(job);
-    let mut waiting = locked();
-    if waiting.idle > 0 {
-        waiting.idle -= 1;
-        waiting.jobs.push(job);
-        JOB_ADDED.notify_one();
+    let seat = locked(&IDLE).pop();
+    if let Some(seat) = seat {
+        seat.give(job);
         return Ok(());
     }
-    drop(waiting);
     thread::Builder::new().name("muster-worker".into()).spawn(move || run_jobs(job)).map(drop)
 }
 
 fn run_jobs(mut job: Job) {
+    let seat = Arc::new(Seat::default());
     loop {
         job();
-        let mut waiting = locked();
-        if waiting.idle >= MAX_IDLE {
+        let mut idle = locked(&IDLE);
+        if idle.len() >= MAX_IDLE {
             return;
         }
-        waiting.idle += 1;
-        job = loop {
-            match waiting.jobs.pop() {
-                Some(next) => break next,
-                None => waiting = JOB_ADDED.wait(waiting).unwrap_or_else(PoisonError::into_inner),
-            }
-        };
+        idle.push(seat.clone());
+        drop(idle);
+        job = seat.wait();
     }
 }
 
-fn locked() -> MutexGuard<'static, Waiting> {
-    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+impl Seat {
+    fn give(&self, job: Job) {
+        *locked(&self.job) = Some(job);
+        self.job_added.notify_one();
+    }
+
+    fn wait(&self) -> Job {
+        let mut place = locked(&self.job);
+        loop {
+            match place.take() {
+                Some(job) => return job,
+                None => place = self.job_added.wait(place).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+/// Locks `mutex`. No code panics while it changes the content, so a poisoned lock can be used.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

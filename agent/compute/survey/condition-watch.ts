@@ -40,7 +40,8 @@ export class ConditionWatch {
       ...observed,
     });
     const { conditions: now } = this.#state;
-    if (JSON.stringify(now) === JSON.stringify(before)) return false;
+    const isWell = now.length === 0 && before.length === 0;
+    if (isWell || JSON.stringify(now) === JSON.stringify(before)) return false;
     this.#conditions = now.map(({ type, reason, since }) => ({ Type: type, Reason: reason, Since: since }));
     const node = this.#node;
     for (const { type, reason } of now) {

@@ -34,14 +34,16 @@ export function isFree(devices: readonly GpuDevice[]): (gpu: Gpu) => boolean {
 
 /** Returns how busy the usable GPUs among `devices` are, in the same order. A figure that was not measured is absent. */
 export function gpuUsage(devices: readonly GpuDevice[]): GpuUsage[] {
-  return numbered(devices).map(({ device, index }) => ({
-    Index: index,
-    PCIAddress: device.address ?? '',
-    ...(device.memoryUsed ? { Memory: device.memoryUsed.value } : {}),
-    ...(device.utilisation ? { Utilisation: device.utilisation.value } : {}),
-    ...(device.temperature ? { Temperature: device.temperature.value } : {}),
-    ...(device.power ? { Power: device.power.value } : {}),
-  }));
+  return numbered(devices).map(
+    ({ device: { address, memoryUsed, utilisation, temperature, power }, index }) => {
+      const usage: GpuUsage = { Index: index, PCIAddress: address ?? '' };
+      if (memoryUsed) usage.Memory = memoryUsed.value;
+      if (utilisation) usage.Utilisation = utilisation.value;
+      if (temperature) usage.Temperature = temperature.value;
+      if (power) usage.Power = power.value;
+      return usage;
+    },
+  );
 }
 
 /**
@@ -63,6 +65,9 @@ const key = (vendor: string, index: number): string => `${vendor} ${index}`;
  */
 function numbered(devices: readonly GpuDevice[]): { device: GpuDevice; index: number }[] {
   const usable = devices.filter(device => device.usable);
+  // Each sample asks this, and nearly always every GPU has a number.
+  if (usable.every(({ index }) => index))
+    return usable.map(device => ({ device, index: device.index?.value ?? 0 }));
   const taken = new Set(usable.flatMap(({ vendor, index }) => (index ? [key(vendor, index.value)] : [])));
   return usable.map(device => {
     let index = device.index?.value ?? 0;

@@ -96,9 +96,10 @@ export class GpuScanner {
   async #refreshFigures(before: GpuScan): Promise<boolean> {
     const reports = [...before.reports];
     let { devices } = before;
-    for (const [place, report] of before.reports.entries()) {
-      const source = sources.find(({ name }) => name === report.source);
-      if (!source?.readFigures || report.sightings.length === 0) continue;
+    for (let place = 0; place < reports.length; place++) {
+      const report = reports[place];
+      const source = report && report.sightings.length > 0 ? sourcesOfFigures.get(report.source) : undefined;
+      if (!report || !source?.readFigures) continue;
       const { inputs, took } = measureInputs(this.#inputs);
       const readAt = inputs.now().toISOString();
       const figures = await source.readFigures(inputs, report.sightings);
@@ -196,7 +197,9 @@ const isHealthy = ({ devices, reports, missing }: GpuScan): boolean =>
   reports.every(({ fault }) => fault?.kind !== 'late' && fault?.kind !== 'failed') &&
   devices.every(({ usable, sources: its }) => !usable || its.some(name => sourcesOfFigures.has(name)));
 
-const sourcesOfFigures = new Set(sources.flatMap(({ name, readFigures }) => (readFigures ? [name] : [])));
+const sourcesOfFigures = new Map(
+  sources.filter(({ readFigures }) => readFigures).map(source => [source.name, source]),
+);
 
 const identity = ({ address, uuid, vendor, index }: GpuDevice): string =>
   address ?? uuid?.value ?? `${vendor} ${index?.value}`;

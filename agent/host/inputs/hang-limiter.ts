@@ -80,6 +80,7 @@ export class HangLimiter {
 
   // The text stays the same while the call hangs, because a changed reason is sent and stored as a change of the node.
   #refusal(what: string): string | undefined {
+    if (this.#hung.size === 0) return undefined;
     const same = [...this.#hung].find(hanging => hanging.what === what);
     if (same) return `has not answered since ${toTheSecond(same.since)}`;
     const [first, ...more] = this.#hung;

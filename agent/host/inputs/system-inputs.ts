@@ -201,11 +201,14 @@ const absentFault = (reason: string) => ({ fault: { kind: 'absent', reason } as 
 
 // The native probe returns a flat list with four numbers for each GPU.
 function figuresOf(numbers: readonly number[]): NvmlFigures[] {
+  const at = (place: number) => numbers[place] ?? Number.NaN;
   const all: NvmlFigures[] = [];
-  for (let place = 0; place + 3 < numbers.length; place += 4) {
-    const [memoryUsed = Number.NaN, utilisation = Number.NaN, temperature = Number.NaN, power = Number.NaN] =
-      numbers.slice(place, place + 4);
-    all.push({ memoryUsed, utilisation, temperature, power });
-  }
+  for (let place = 0; place + 3 < numbers.length; place += 4)
+    all.push({
+      memoryUsed: at(place),
+      utilisation: at(place + 1),
+      temperature: at(place + 2),
+      power: at(place + 3),
+    });
   return all;
 }
