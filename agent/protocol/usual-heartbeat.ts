@@ -24,6 +24,8 @@ const digitNine = 0x39;
 /** A heartbeat, and where its id and its session stand in bytes. It counts until the next one is read. */
 export interface UsualHeartbeat {
   readonly bytes: Buffer;
+  /** The same bytes. */
+  readonly view: DataView;
   readonly idAt: number;
   readonly idLength: number;
   readonly sessionAt: number;
@@ -75,7 +77,7 @@ export function readUsualHeartbeat(message: Uint8Array): UsualHeartbeat | undefi
   // Behind the end of the message stands what is left of another one. Whatever was found there ends behind that end too.
   if (end + 2 !== length || bytes[end] !== closingBrace || bytes[end + 1] !== closingBrace) return undefined;
   if (!isSequence(sequenceAt, end)) return undefined;
-  return { bytes, idAt, idLength, sessionAt, sessionLength, sequence: numberIn(sequenceAt, end) };
+  return { bytes, view, idAt, idLength, sessionAt, sessionLength, sequence: numberIn(sequenceAt, end) };
 }
 
 /** Returns whether the id of a heartbeat stands in a subject, between so many bytes before it and so many after it. */

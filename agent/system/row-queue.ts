@@ -1,9 +1,11 @@
-// A queue of rows of numbers whose links are numbers in the rows, so that a row is moved without a look at an object.
-import type { NumberRows } from './number-rows.ts';
+// A queue of rows of bytes whose links are numbers in the rows, so that a row is moved without a look at an object.
+import { type ByteRows, littleEndian } from './byte-rows.ts';
 
-/** The columns that a queue writes. Queues of the same rows may share them: a row is in one of them at most. */
-export interface QueueColumns {
-  /** The number of the queue in which the row is; NaN when it is in none. */
+/**
+ * Where a queue writes in a row: its number in one byte, which is zero when the row is in none, and the links in four bytes each.
+ * Queues of the same rows may share these places: a row is in one of them at most.
+ */
+export interface QueuePlaces {
   readonly queue: number;
   readonly older: number;
   readonly newer: number;
@@ -12,19 +14,21 @@ export interface QueueColumns {
 /** Stands for no row. */
 export const noRow = -1;
 
+const noQueue = 0;
+
 /** Rows in the order in which they were appended. */
 export class RowQueue {
-  readonly #rows: NumberRows;
-  readonly #columns: QueueColumns;
+  readonly #rows: ByteRows;
+  readonly #places: QueuePlaces;
   readonly #number: number;
   #oldest = noRow;
   #newest = noRow;
   #size = 0;
 
-  /** `number` tells this queue from the other ones of these rows. */
-  constructor(rows: NumberRows, columns: QueueColumns, number: number) {
+  /** `number`, from one to 255, tells this queue from the other ones of these rows. */
+  constructor(rows: ByteRows, places: QueuePlaces, number: number) {
     this.#rows = rows;
-    this.#columns = columns;
+    this.#places = places;
     this.#number = number;
   }
 
@@ -40,47 +44,64 @@ export class RowQueue {
 
   has(row: number): boolean {
     if (row === noRow) return false;
-    const { block, at } = this.#rows.at(row);
-    return block[at + this.#columns.queue] === this.#number;
+    const { view, at } = this.#rows.at(row);
+    return view.getUint8(at + this.#places.queue) === this.#number;
   }
 
   /** Returns the row that was appended after this one, or `noRow`. */
   newer(row: number): number {
-    const { block, at } = this.#rows.at(row);
-    return block[at + this.#columns.newer] ?? noRow;
+    const { view, at } = this.#rows.at(row);
+    return view.getInt32(at + this.#places.newer, littleEndian);
   }
 
   /** Appends a row that is in no queue. */
   append(row: number): void {
-    const { queue, older, newer } = this.#columns;
-    const { block, at } = this.#rows.at(row);
-    block[at + queue] = this.#number;
-    block[at + older] = this.#newest;
-    block[at + newer] = noRow;
-    if (this.#newest === noRow) this.#oldest = row;
-    else this.#link(this.#newest, newer, row);
-    this.#newest = row;
+    this.#mark(row, this.#number);
     this.#size++;
+    this.#link(row);
   }
 
   /** Removes a row, if it is in this queue. */
   remove(row: number): void {
-    if (row === noRow) return;
-    const { queue, older, newer } = this.#columns;
-    const { block, at } = this.#rows.at(row);
-    if (block[at + queue] !== this.#number) return;
-    const before = block[at + older] ?? noRow;
-    const after = block[at + newer] ?? noRow;
-    if (before === noRow) this.#oldest = after;
-    else this.#link(before, newer, after);
-    if (after === noRow) this.#newest = before;
-    else this.#link(after, older, before);
-    block[at + queue] = Number.NaN;
+    if (!this.has(row)) return;
+    this.#mark(row, noQueue);
     this.#size--;
+    this.#unlink(row);
   }
 
-  #link(row: number, column: number, other: number): void {
-    const { block, at } = this.#rows.at(row);
-    block[at + column] = other;
+  /** Moves a row of this queue to its end, as if it was removed and appended. */
+  renew(row: number): void {
+    this.#unlink(row);
+    this.#link(row);
+  }
+
+  #mark(row: number, queue: number): void {
+    const { view, at } = this.#rows.at(row);
+    view.setUint8(at + this.#places.queue, queue);
+  }
+
+  #link(row: number): void {
+    const { older, newer } = this.#places;
+    this.#write(row, older, this.#newest);
+    this.#write(row, newer, noRow);
+    if (this.#newest === noRow) this.#oldest = row;
+    else this.#write(this.#newest, newer, row);
+    this.#newest = row;
+  }
+
+  #unlink(row: number): void {
+    const { older, newer } = this.#places;
+    const { view, at } = this.#rows.at(row);
+    const before = view.getInt32(at + older, littleEndian);
+    const after = view.getInt32(at + newer, littleEndian);
+    if (before === noRow) this.#oldest = after;
+    else this.#write(before, newer, after);
+    if (after === noRow) this.#newest = before;
+    else this.#write(after, older, before);
+  }
+
+  #write(row: number, place: number, other: number): void {
+    const { view, at } = this.#rows.at(row);
+    view.setInt32(at + place, other, littleEndian);
   }
 }

@@ -1,8 +1,8 @@
 // Decides which nodes are alive. A heartbeat and an expiry cost the same time however many nodes there are.
 import type { Health } from '../../protocol/node-state.ts';
-import { NumberRows } from '../../system/number-rows.ts';
+import { ByteRows, littleEndian } from '../../system/byte-rows.ts';
 import { noRow, RowQueue } from '../../system/row-queue.ts';
-import { announcedHealthy, column, columns, KeptLiveness, type Liveness, silenceAt } from './liveness.ts';
+import { announcedHealthy, bytesPerRow, KeptLiveness, type Liveness, place, silenceAt } from './liveness.ts';
 import { type SessionInBytes, SessionRows } from './session-rows.ts';
 
 export interface HealthLimits {
@@ -31,14 +31,14 @@ export interface HeardInBytes extends SessionInBytes {
  */
 export class LivenessTable {
   readonly #nodes = new Map<string, KeptLiveness>();
-  readonly #rows = new NumberRows(columns);
+  readonly #rows = new ByteRows(bytesPerRow);
   /** The node of each row. */
   readonly #nodeOf: (KeptLiveness | undefined)[] = [];
-  readonly #sessions = new SessionRows();
+  readonly #sessions = new SessionRows(this.#rows, place.session);
   // Both queues are ordered by the last sign of life. A node moves from `alive` to `silent` when it becomes UNHEALTHY, and
   // leaves `silent` when it becomes UNKNOWN.
-  readonly #alive = new RowQueue(this.#rows, column, 0);
-  readonly #silent = new RowQueue(this.#rows, column, 1);
+  readonly #alive = new RowQueue(this.#rows, place, 1);
+  readonly #silent = new RowQueue(this.#rows, place, 2);
   readonly #limits: HealthLimits;
 
   constructor(limits: HealthLimits) {
@@ -124,7 +124,7 @@ export class LivenessTable {
 
   /**
    * Notes a heartbeat as `note` does, of a node that was HEALTHY, is so and was announced so; `session` is that of the node. Such a
-   * heartbeat changes only numbers in the node's row. Returns false, and changes nothing, for any other.
+   * heartbeat changes only the node's row, and the links to it in the queue. Returns false, and changes nothing, for any other.
    */
   noteUsual(id: string, session: string | undefined, sequence: number, now: number, at: number): boolean {
     return this.#noteUsual(this.#sessions.find(id, session), sequence, now, at);
@@ -136,19 +136,15 @@ export class LivenessTable {
   }
 
   #noteUsual(row: number, sequence: number, now: number, at: number): boolean {
-    if (row < 0 || !this.#alive.has(row)) return false;
-    const { block, at: start } = this.#rows.at(row);
-    const silenceMs = now - (block[start + column.lastSeen] ?? 0);
-    if (
-      block[start + column.announced] !== announcedHealthy ||
-      healthOf(silenceMs, this.#limits) !== 'HEALTHY'
-    )
-      return false;
-    block[start + column.lastSeen] = now;
-    block[start + column.lastSeenAt] = at;
-    block[start + column.sequence] = sequence;
-    this.#alive.remove(row);
-    this.#alive.append(row);
+    if (!this.#alive.has(row)) return false;
+    const { view, at: start } = this.#rows.at(row);
+    if (view.getUint8(start + place.announced) !== announcedHealthy) return false;
+    const silenceMs = now - view.getFloat64(start + place.lastSeen, littleEndian);
+    if (healthOf(silenceMs, this.#limits) !== 'HEALTHY') return false;
+    view.setFloat64(start + place.lastSeen, now, littleEndian);
+    view.setFloat64(start + place.lastSeenAt, at, littleEndian);
+    view.setFloat64(start + place.sequence, sequence, littleEndian);
+    this.#alive.renew(row);
     return true;
   }
 

@@ -1,6 +1,6 @@
-// The signs of life of one node. Each heartbeat writes its numbers, so they are in a row of numbers.
+// The signs of life of one node. What each heartbeat reads or writes of them is in a row of bytes.
 import type { Health } from '../../protocol/node-state.ts';
-import type { NumberRows } from '../../system/number-rows.ts';
+import { type ByteRows, littleEndian } from '../../system/byte-rows.ts';
 import { noRow } from '../../system/row-queue.ts';
 
 /** The data about one node's signs of life, in memory only. */
@@ -28,23 +28,22 @@ export interface Liveness {
 }
 
 /**
- * The columns of a node's numbers: first those that each heartbeat writes, or reads. NaN stands for undefined. Those of the queue
- * are as `QueueColumns` says.
+ * Where everything stands in a node's row that a heartbeat reads or writes: numbers of eight bytes, in which NaN stands for
+ * undefined, those of the queue as `QueuePlaces` says, `announced` in one byte, and at last the id and the session.
  */
-export const column = {
+export const place = {
   lastSeen: 0,
-  lastSeenAt: 1,
-  sequence: 2,
-  announced: 3,
-  queue: 4,
-  older: 5,
-  newer: 6,
-  healthySince: 7,
-  silentSince: 8,
+  lastSeenAt: 8,
+  sequence: 16,
+  older: 24,
+  newer: 28,
+  queue: 32,
+  announced: 33,
+  session: 34,
 } as const;
-export const columns = 9;
+export const bytesPerRow = 128;
 
-/** The number of a health in its column is its index here. */
+/** The number of a health in a row is its index here. */
 const healths: readonly Health[] = ['HEALTHY', 'UNHEALTHY', 'UNKNOWN'];
 export const announcedHealthy = 0;
 
@@ -54,17 +53,22 @@ export class KeptLiveness implements Liveness {
   left = false;
   /** The session, if it is not in the table's rows of sessions; null if it is there, or if the node's record has to be looked at. */
   session: string | undefined | null = null;
+  // No heartbeat of a healthy node reads or writes these two.
+  healthySince: number | undefined;
+  silentSince: number | undefined;
   #row: number;
-  #block: Float64Array;
+  #view: DataView;
   #at: number;
 
-  constructor(id: string, announced: Health, rows: NumberRows) {
+  constructor(id: string, announced: Health, rows: ByteRows) {
     this.id = id;
     this.#row = rows.add();
-    const { block, at } = rows.at(this.#row);
-    this.#block = block;
+    const { view, at } = rows.at(this.#row);
+    this.#view = view;
     this.#at = at;
     this.announced = announced;
+    this.lastSeen = undefined;
+    this.lastSeenAt = undefined;
     this.sequence = 0;
   }
 
@@ -73,53 +77,40 @@ export class KeptLiveness implements Liveness {
   }
 
   /** Gives its row back, and keeps its numbers for those who still have this node. */
-  leave(rows: NumberRows): void {
-    this.#block = this.#block.slice(this.#at, this.#at + columns);
+  leave(rows: ByteRows): void {
+    const from = this.#view.byteOffset + this.#at;
+    this.#view = new DataView(this.#view.buffer.slice(from, from + bytesPerRow));
     this.#at = 0;
     rows.remove(this.#row);
     this.#row = noRow;
   }
 
   get announced(): Health {
-    return healths[this.#block[this.#at + column.announced] ?? -1] ?? 'UNKNOWN';
+    return healths[this.#view.getUint8(this.#at + place.announced)] ?? 'UNKNOWN';
   }
   set announced(value: Health) {
-    this.#block[this.#at + column.announced] = healths.indexOf(value);
+    this.#view.setUint8(this.#at + place.announced, healths.indexOf(value));
   }
 
   get lastSeen(): number | undefined {
-    return orAbsent(this.#block[this.#at + column.lastSeen]);
+    return orAbsent(this.#view.getFloat64(this.#at + place.lastSeen, littleEndian));
   }
   set lastSeen(value: number | undefined) {
-    this.#block[this.#at + column.lastSeen] = value ?? Number.NaN;
+    this.#view.setFloat64(this.#at + place.lastSeen, value ?? Number.NaN, littleEndian);
   }
 
   get lastSeenAt(): number | undefined {
-    return orAbsent(this.#block[this.#at + column.lastSeenAt]);
+    return orAbsent(this.#view.getFloat64(this.#at + place.lastSeenAt, littleEndian));
   }
   set lastSeenAt(value: number | undefined) {
-    this.#block[this.#at + column.lastSeenAt] = value ?? Number.NaN;
-  }
-
-  get healthySince(): number | undefined {
-    return orAbsent(this.#block[this.#at + column.healthySince]);
-  }
-  set healthySince(value: number | undefined) {
-    this.#block[this.#at + column.healthySince] = value ?? Number.NaN;
-  }
-
-  get silentSince(): number | undefined {
-    return orAbsent(this.#block[this.#at + column.silentSince]);
-  }
-  set silentSince(value: number | undefined) {
-    this.#block[this.#at + column.silentSince] = value ?? Number.NaN;
+    this.#view.setFloat64(this.#at + place.lastSeenAt, value ?? Number.NaN, littleEndian);
   }
 
   get sequence(): number {
-    return this.#block[this.#at + column.sequence] ?? 0;
+    return this.#view.getFloat64(this.#at + place.sequence, littleEndian);
   }
   set sequence(value: number) {
-    this.#block[this.#at + column.sequence] = value;
+    this.#view.setFloat64(this.#at + place.sequence, value, littleEndian);
   }
 }
 
@@ -128,5 +119,4 @@ export function silenceAt({ lastSeen }: Pick<Liveness, 'lastSeen'>, now: number)
   return lastSeen === undefined ? undefined : now - lastSeen;
 }
 
-const orAbsent = (value: number | undefined): number | undefined =>
-  value === undefined || Number.isNaN(value) ? undefined : value;
+const orAbsent = (value: number): number | undefined => (Number.isNaN(value) ? undefined : value);

@@ -69,7 +69,7 @@ const step = fc.record({
 
 /** Returns a heartbeat as it stands in bytes. */
 const inBytes = (id: string, session = '', sequence: number) => ({
-  bytes: Buffer.from(session + id, 'latin1'),
+  view: new DataView(Uint8Array.from(Buffer.from(session + id, 'latin1')).buffer),
   idAt: session.length,
   idLength: id.length,
   sessionAt: 0,
