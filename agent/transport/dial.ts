@@ -4,11 +4,11 @@ import { reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { type Credentials, type LoadedCredentials, readCredentials } from './credentials.ts';
 import { type Attempt, explainFailure, type ServerGreeting } from './failure.ts';
+import type { TransportPace } from './link-pace.ts';
 import { NatsConnectionImpl, setTransportFactory } from './nats-internals.ts';
 import type { Server } from './server.ts';
 import { type DialOptions, SocketTransport } from './socket.ts';
 import { readTls, type TlsFiles } from './tls.ts';
-import type { WritingPace } from './writing-pace.ts';
 
 export interface DialSettings {
   /** The name of this client in the broker's lists of clients. */
@@ -23,8 +23,8 @@ export interface DialSettings {
   pingIntervalMs: number;
   /** Number of pings that may be unanswered; 2 by default. The link is lost when the next one is due. */
   maxUnansweredPings?: number;
-  /** Says when frames are written; by default as soon as what runs now has ended. */
-  pace?: WritingPace | undefined;
+  /** Says when the link is read and written; by default as soon as what runs now has ended. */
+  pace?: TransportPace | undefined;
   /** Returns the wall time, for messages about the dates of a certificate. */
   now: () => Date;
   /** Called with what the server says of itself, before anything is shown to it. */

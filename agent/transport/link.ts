@@ -11,13 +11,13 @@ import { isClustered } from './clustered.ts';
 import type { Credentials } from './credentials.ts';
 import { type Dialled, dial } from './dial.ts';
 import { ConnectFailure } from './failure.ts';
+import type { LinkPace } from './link-pace.ts';
 import { type NamedServers, readNamedServers } from './named-servers.ts';
 import type { Pause } from './pause.ts';
 import type { ConnectionState } from './port.ts';
 import type { Server } from './server.ts';
 import type { ServerTurns } from './server-turns.ts';
 import type { TlsFiles } from './tls.ts';
-import type { WritingPace } from './writing-pace.ts';
 
 export interface LinkOptions {
   /** The name of this client in the broker's lists of clients; a function is called at each attempt. */
@@ -60,7 +60,7 @@ export async function maintainLink(
   turns: ServerTurns,
   callbacks: LinkCallbacks,
   pause: Pause,
-  pace: WritingPace,
+  pace: LinkPace,
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, random, firstWaitMs = 200 } = options;
@@ -85,7 +85,7 @@ async function connectOnce(
   options: LinkOptions,
   outage: Outage,
   pause: Pause,
-  pace: WritingPace,
+  pace: LinkPace,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { name, inboxPrefix, credentials, tls, clock } = options;

@@ -5,6 +5,7 @@ import { type LimitedLog, limitedLog } from '../system/limited-log.ts';
 import { ClientMessage, isSubject } from './client-message.ts';
 import type { StorageConnection } from './jetstream.ts';
 import { type LinkOptions, maintainLink, prefixOf } from './link.ts';
+import { LinkPace } from './link-pace.ts';
 import { LinkQuestions } from './link-questions.ts';
 import { readNamedServers } from './named-servers.ts';
 import { Pause } from './pause.ts';
@@ -21,7 +22,6 @@ import {
 } from './port.ts';
 import { RoleSubscriptions } from './role-subscriptions.ts';
 import { ServerTurns } from './server-turns.ts';
-import { WritingPace } from './writing-pace.ts';
 
 export interface ConnectionOptions extends LinkOptions {
   /** The addresses of the brokers, such as `nats://host:port`; a function is called at each attempt. */
@@ -54,7 +54,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
   readonly #questions: LinkQuestions;
   readonly #limitedLog: LimitedLog;
   readonly #pause: Pause;
-  readonly #pace: WritingPace;
+  readonly #pace: LinkPace;
   readonly #turns: ServerTurns;
   // This is done for each message, so the functions are made once.
   readonly #answer = (subject: string, data: Uint8Array | string): boolean => this.publish(subject, data);
@@ -71,7 +71,7 @@ class NatsConnection implements CopyingConnection, StorageConnection {
     this.storeTimeoutMs = options.storeTimeoutMs ?? 5_000;
     this.#limitedLog = limitedLog(options.log, options.clock);
     this.#subscriptions = new RoleSubscriptions(this.#toMessage, this.#limitedLog);
-    this.#pace = new WritingPace(options.clock);
+    this.#pace = new LinkPace(options.clock);
     this.#questions = new LinkQuestions({
       link: () => this.link,
       onLink: fn => this.onLink(fn),

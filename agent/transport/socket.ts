@@ -12,9 +12,9 @@ import type { ConnectionOptions } from 'nats';
 import { ipVersion } from '../system/ip-version.ts';
 import { type Attempt, ConnectFailure, explainCertificate } from './failure.ts';
 import { greetingOf, readGreeting, rejectWhenClosed } from './greeting.ts';
+import type { TransportPace } from './link-pace.ts';
 import type { Transport } from './nats-internals.ts';
 import { findPinned, type PeerCertificates, readPeer } from './peer-certificate.ts';
-import type { WritingPace } from './writing-pace.ts';
 
 /**
  * The client's options, and the data that the transport needs. The client passes its options to the transport that it
@@ -28,12 +28,14 @@ export interface DialOptions extends ConnectionOptions {
   onCa: ((ca: string) => void) | undefined;
   /** Lets the client ping again, which it ends when its pings were not answered. */
   pingAgain(): void;
-  /** Says when frames are written; by default as soon as what runs now has ended. */
-  pace?: WritingPace | undefined;
+  /** Says when the link is read and written; by default as soon as what runs now has ended. */
+  pace?: TransportPace | undefined;
   /** Ends the attempt, or the link. */
   signal: AbortSignal;
 }
 
+/** A socket that is paused reads on until it holds so many bytes; a first piece always counts as enough. */
+const mostWhilePaused = 1;
 /** How long a broker that answered no ping may take to send anything else, in milliseconds. */
 const lastChanceMs = 100;
 
@@ -45,7 +47,7 @@ export class SocketTransport implements Transport {
   #socket: Socket | undefined;
   #attempt: Attempt | undefined;
   #pingAgain: () => void = () => undefined;
-  #pace: WritingPace | undefined;
+  #pace: TransportPace | undefined;
   /** Frames that are written together, soon. */
   #frames: Uint8Array[] = [];
   /** Number of chunks that arrived. */
@@ -98,11 +100,11 @@ export class SocketTransport implements Transport {
 
   send(frame: Uint8Array): void {
     if (this.isClosed) return;
-    this.#pace?.onFrame();
+    this.#pace?.writing.onFrame();
     // A write costs far more than a frame, and the answers to one piece of data come one after the other.
     if (this.#frames.push(frame) > 1) return;
     const write = () => this.#write();
-    if (this.#pace) this.#pace.plan(write);
+    if (this.#pace) this.#pace.writing.plan(write);
     else process.nextTick(write);
   }
 
@@ -156,7 +158,8 @@ export class SocketTransport implements Transport {
   }
 
   async #open({ host, port }: Attempt): Promise<Socket> {
-    const socket = this.#useSocket(connectTcp({ host, port, noDelay: true }));
+    const options = { host, port, noDelay: true, readableHighWaterMark: mostWhilePaused };
+    const socket = this.#useSocket(connectTcp(options));
     await once(socket, 'connect');
     if (this.#attempt) this.#attempt.localAddress = socket.localAddress;
     return socket;
@@ -191,7 +194,8 @@ export class SocketTransport implements Transport {
     const { serverName: host } = attempt;
     // Node compares the certificate with `servername`, or with `host` where that is an address. A chain that is not trusted
     // does not end the connection yet, because a message about it needs its certificates.
-    const options: TlsOptions = { ...secure, socket, host, rejectUnauthorized: false };
+    const how = { ...secure, highWaterMark: mostWhilePaused };
+    const options: TlsOptions = { ...how, socket, host, rejectUnauthorized: false };
     if (ipVersion(host) === 0) options.servername = host;
     const encrypted = this.#useSocket(connectTls(options));
     await Promise.race([once(encrypted, 'secureConnect'), rejectWhenClosed(encrypted)]);
@@ -216,7 +220,10 @@ export class SocketTransport implements Transport {
     read.forEach(chunk => {
       this.#receive(chunk);
     });
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('data', (chunk: Buffer) => {
+      this.#receive(chunk);
+      this.#pace?.reading.onPiece(chunk.length, socket);
+    });
     socket.on('close', () => this.#finish(undefined));
     socket.resume();
   }

@@ -27,6 +27,11 @@ export class WritingPace {
   /** Has everything written at once for a while. Whoever waits for something from the broker calls it before asking. */
   hurry(): void {
     this.#hurriesUntil = this.#clock.monotonic() + hurryMs;
+    this.writeNow();
+  }
+
+  /** Writes what waits for others. */
+  writeNow(): void {
     this.#planned?.timer.cancel();
     this.#planned?.write();
   }
