@@ -1,7 +1,7 @@
 // Reads the kernel's figures of memory, CPUs and load: with one call of the native probe, or with Node's functions.
-import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import type { NativeProbe } from '../native/native-probe.ts';
+import { KeptFile } from './kept-file.ts';
 
 export interface KernelFigures {
   /** Memory that is available without swapping, in bytes, including memory that caches use. */
@@ -60,14 +60,9 @@ export interface NodeSources {
   loadavg(): number[];
 }
 
+const proc = { meminfo: new KeptFile('/proc/meminfo'), stat: new KeptFile('/proc/stat') };
 const nodeSources: NodeSources = {
-  proc: name => {
-    try {
-      return readFileSync(`/proc/${name}`, 'latin1');
-    } catch {
-      return undefined;
-    }
-  },
+  proc: name => proc[name].read(),
   freemem: os.freemem,
   cpus: os.cpus,
   loadavg: os.loadavg,
