@@ -66,7 +66,12 @@ async function connectParts(options: PartsOptions, store: OpenStore, past: Past)
   const { roll, health, resources, executions, history, events, operators } = made;
   const { log, self } = options;
   // Whoever asks from here on is heard, because the broker knows where this requester listens. A link that is lost tells it again.
-  await options.connection.flush(flushTimeoutMs).catch(() => undefined);
+  await options.connection.flush(flushTimeoutMs).catch(err => {
+    log.warn(
+      { err },
+      'the broker may not know yet where this requester listens, so nodes that ask now ask again',
+    );
+  });
   log.info({ node: self.NodeID, cluster: clusterId, nodes: roll.records.size }, 'the requester is ready');
   const stop = async (timeoutMs: number) => {
     silence();
