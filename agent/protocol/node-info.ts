@@ -160,21 +160,24 @@ export function goTime() {
 }
 
 const goTimePattern =
-  /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))T(?:[01]\d|2[0-3])(?::[0-5]\d){2}(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3])(?::[0-5]\d){2}(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 /** Returns whether `time` is a time in RFC 3339, as `goTime` reads it. */
 export function isGoTime(time: string): boolean {
   if (time === zeroTime) return true;
-  const day = goTimePattern.exec(time)?.[1];
-  if (day !== undefined && day === lastRealDay) return true;
+  if (!goTimePattern.test(time)) return false;
+  if (time.startsWith(lastRealDay)) return true;
+  const day = time.slice(0, dayLength);
   // Date.parse turns 31 February into 3 March, so the result is compared with the text.
-  if (day === undefined || !new Date(Date.parse(day)).toISOString().startsWith(day)) return false;
+  if (!new Date(Date.parse(day)).toISOString().startsWith(day)) return false;
   lastRealDay = day;
   return true;
 }
 
+const dayLength = 'YYYY-MM-DD'.length;
+
 /** The last day that was found to exist. Most times in a row are of one day, and finding out takes long. */
-let lastRealDay = '';
+let lastRealDay = '0001-01-01';
 
 const nodeTypes: Record<string, NodeType> = { compute: 'Compute', requester: 'Requester' };
 

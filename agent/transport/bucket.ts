@@ -187,17 +187,32 @@ class StreamBucket implements Bucket {
     return `$KV.${this.#name}.${key}`;
   }
 
-  #toEntry({ subject, data, headers, sequence, time }: StoredMessage): BucketEntry {
-    const marker =
-      /^(DEL|PURGE)$/.test(headers?.get('KV-Operation') ?? '') || headers?.has('Nats-Marker-Reason') === true;
-    return {
-      key: subject.slice(this.#prefixLength),
-      value: marker ? new Uint8Array() : data,
-      revision: sequence,
-      marker,
-      headers: ownHeaders(headers),
-      created: time,
-    };
+  #toEntry(message: StoredMessage): BucketEntry {
+    return new StoredEntry(message, this.#prefixLength);
+  }
+}
+
+/** An entry. Its time is read when somebody asks for it, because hardly anybody does. */
+class StoredEntry implements BucketEntry {
+  readonly #message: StoredMessage;
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly revision: number;
+  readonly marker: boolean;
+  readonly headers: Record<string, string>;
+
+  constructor(message: StoredMessage, prefixLength: number) {
+    const { subject, data, headers, sequence } = message;
+    this.#message = message;
+    this.key = subject.slice(prefixLength);
+    this.marker = headers !== undefined && isMarker(headers);
+    this.value = this.marker ? new Uint8Array() : data;
+    this.revision = sequence;
+    this.headers = ownHeaders(headers);
+  }
+
+  get created(): Date {
+    return this.#message.time;
   }
 }
 
@@ -251,6 +266,9 @@ function bucketConfig(name: string): Record<string, unknown> {
     mirror_direct: false,
   };
 }
+
+const isMarker = (headers: MsgHdrs): boolean =>
+  /^(DEL|PURGE)$/.test(headers.get('KV-Operation')) || headers.has('Nats-Marker-Reason');
 
 /** Returns the headers of a marker without the broker's own headers. */
 function ownHeaders(headers: MsgHdrs | undefined): Record<string, string> {

@@ -25,17 +25,17 @@ export class MessageLine {
   readonly sid: number;
   readonly hdr: number;
   readonly size: number;
-  /** What the broker sent, and where in it the subject for an answer is; see `LineFields`. */
-  readonly bytes: Uint8Array;
+  /** What the broker sent, and where in it the two subjects are; see `LineFields`. */
+  readonly bytes: Buffer;
+  readonly subjectAt: number;
+  readonly subjectEnd: number;
   readonly replyAt: number;
   readonly replyEnd: number;
-  readonly #subjectAt: number;
-  readonly #subjectEnd: number;
 
-  constructor(bytes: Uint8Array, { subjectAt, subjectEnd, replyAt, replyEnd, sid, hdr, size }: LineFields) {
+  constructor(bytes: Buffer, { subjectAt, subjectEnd, replyAt, replyEnd, sid, hdr, size }: LineFields) {
     this.bytes = bytes;
-    this.#subjectAt = subjectAt;
-    this.#subjectEnd = subjectEnd;
+    this.subjectAt = subjectAt;
+    this.subjectEnd = subjectEnd;
     this.replyAt = replyAt;
     this.replyEnd = replyEnd;
     this.sid = sid;
@@ -45,7 +45,7 @@ export class MessageLine {
 
   // Most readers want only one of the two, and views of bytes are large.
   get subject(): Uint8Array {
-    return this.bytes.subarray(this.#subjectAt, this.#subjectEnd);
+    return this.bytes.subarray(this.subjectAt, this.subjectEnd);
   }
 
   get reply(): Uint8Array | undefined {
@@ -59,7 +59,7 @@ export class MessageLine {
  * another form, or anything that is no message.
  */
 export function readMessages(
-  bytes: Uint8Array,
+  bytes: Buffer,
   start: number,
   onMessage: (line: MessageLine, data: Uint8Array) => void,
 ): number {

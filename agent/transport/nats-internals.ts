@@ -33,7 +33,8 @@ export const headersOfBytes = (bytes: Uint8Array): MsgHdrs => ({ encode: () => b
 
 // A message that is not whole in a chunk, and whatever is no message, is left to the client, which keeps what it has read of it.
 const { parse } = Parser.prototype;
-Parser.prototype.parse = function (chunk): void {
+Parser.prototype.parse = function (bytes): void {
+  const chunk = bufferOf(bytes);
   const onMessage = (msg: MessageLine, data: Uint8Array) =>
     this.dispatcher.push({ kind: Kind.MSG, msg, data });
   for (let at = 0; at < chunk.length; ) {
@@ -51,6 +52,9 @@ function lengthOfRest({ state, ma, msgBuf }: Parser, chunk: Uint8Array, at: numb
   const lineEnd = chunk.indexOf(lf, at);
   return lineEnd < 0 ? left : lineEnd + 1 - at;
 }
+
+const bufferOf = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 
 const lf = 10;
 const crlfBytes = 2;

@@ -29,7 +29,11 @@ export class ReceivedMessage implements StoredMessage {
   }
 
   get subject(): string {
-    return this.#message.subject;
+    const line = lineOf(this.#message);
+    if (!line) return this.#message.subject;
+    const { bytes, subjectAt, subjectEnd } = line;
+    // A view of the bytes would take longer than the text.
+    return bytes.toString('utf8', subjectAt, subjectEnd);
   }
 
   get time(): Date {

@@ -55,8 +55,9 @@ export class CurrentRecords {
     const changes = judged === stored ? changesOf(entry, stored) : undefined;
     if (changes) onLoaded(id, stored, changes);
     this.#take(id, judged, { onLoaded, isShared: usual !== undefined });
+    if (usual) return;
     const kept = this.#table.stored(id);
-    if (!usual && kept.kind === 'record' && judged === stored) this.#usual.learn(entry.value, kept.state);
+    if (kept.kind === 'record' && judged === stored) this.#usual.learn(entry.value, kept.state);
   }
 
   #readUsual({ key, value, revision, marker }: BucketEntry): StoredRecord | undefined {
@@ -139,10 +140,10 @@ export class CurrentRecords {
   }
 
   #replace(id: string, judged: StoredRecord, isShared = false): Step {
-    const before = this.#table.get(id);
-    const wasLost = this.#table.stored(id).kind === 'lost';
+    const former = this.#table.stored(id);
     const kept = this.#table.set(id, judged, isShared);
-    return { id, kept, before, wasLost };
+    const before = former.kind === 'record' ? former.state : undefined;
+    return { id, kept, before, wasLost: former.kind === 'lost' };
   }
 
   #notify({ id, kept, before, wasLost }: Step, isLoading: boolean): void {

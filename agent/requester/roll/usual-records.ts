@@ -92,7 +92,8 @@ export class UsualRecords {
 /** Returns the text of a record; undefined when it is not of ASCII. */
 function textOf(value: Uint8Array): string | undefined {
   if (value.length > maxMessageBytes || !isAscii(value)) return undefined;
-  return Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
+  const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.length);
+  return bytes.toString('latin1');
 }
 
 /** Returns the text that says what the machine of a record is. It only finds the kinds that are compared, so it may be any. */
@@ -144,17 +145,19 @@ function ownText(text: string, kind: Kind): string | undefined {
   const hostname = behind(text, jobEnd, kind.toHostname);
   if (hostname < 0) return undefined;
   const hostnameEnd = text.indexOf(toHost, hostname);
-  let info = `${text.slice(0, labelsEnd)},"MaxCapacity":${most},"Hostname":${text.slice(hostname, hostnameEnd)}`;
+  let own = `${text.slice(0, labelsEnd)},"MaxCapacity":${most},"Hostname":${text.slice(hostname, hostnameEnd)}`;
   let addressEnd = hostnameEnd;
   if (kind.toAddress !== undefined) {
     const address = behind(text, hostnameEnd, kind.toAddress);
     if (address < 0) return undefined;
     addressEnd = text.indexOf(toAgent, address);
-    info += `,"Address":${text.slice(address, addressEnd)}`;
+    own += `,"Address":${text.slice(address, addressEnd)}`;
   }
   const muster = behind(text, addressEnd, kind.toEnd);
-  if (muster < 0 || info.includes(toMuster)) return undefined;
-  return `${info}}${toMuster}${text.slice(muster)}`;
+  // What is behind this name must be the record's own, so it is the first one.
+  const infoEnd = own.length + 1;
+  own += `}${toMuster}${text.slice(muster)}`;
+  return muster >= 0 && own.indexOf(toMuster) === infoEnd ? own : undefined;
 }
 
 /** Returns where a piece ends that stands at a place of a text; -1 when it does not, and when the place is -1. */

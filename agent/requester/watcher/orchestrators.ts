@@ -23,15 +23,16 @@ export async function warnOfOrchestrators({
   log,
 }: OrchestratorsOptions): Promise<void> {
   const ours = new Set([self.NodeID, ...peers.list().map(({ requester }) => requester)]);
-  const others = [...records.list()]
-    .filter(({ Info }) => Info.NodeType === 'Requester' && !ours.has(Info.NodeID))
-    .slice(0, mostAsked);
-  for (const { Info } of others) {
+  const others: string[] = [];
+  for (const { Info } of records.list())
+    if (Info.NodeType === 'Requester' && !ours.has(Info.NodeID) && others.length < mostAsked)
+      others.push(Info.NodeID);
+  for (const requester of others) {
     // Without a connection nobody is heard, and nobody has to be told.
-    const isThere = await peers.isThere(Info.NodeID).catch(() => false);
+    const isThere = await peers.isThere(requester).catch(() => false);
     if (isThere)
       log.warn(
-        { requester: Info.NodeID },
+        { requester },
         'an orchestrator of Bacalhau keeps the nodes of this NATS too, and both answer them: stop one of the two',
       );
   }
