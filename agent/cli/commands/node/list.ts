@@ -1,7 +1,9 @@
 // `muster node list` lists the nodes on the roll.
 import { type ApiClient, apiSettings, requesterApi } from '../../../api/client.ts';
 import { choice, integer } from '../../../config/kind.ts';
+import type { ColumnPrinter } from '../../../output/column-printer.ts';
 import { formatAs, jsonText } from '../../../output/data.ts';
+import { printPieces } from '../../../output/print-pieces.ts';
 import { note, outputSize, outputWidth, print, printSlowly, warn } from '../../../output/terminal.ts';
 import { nodeOrders } from '../../../protocol/http.ts';
 import { systemClock } from '../../../system/clock.ts';
@@ -44,9 +46,9 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
   if (given.watch) return watch(api, given);
   // What the text needs is loaded while the requester is asked, so that the first row need not wait for it.
   const opening = openList(api, queryOf(given), filterOf(given));
-  const [list, textOf] = await Promise.all([opening, writerOf(given)]);
+  const [list, printList] = await Promise.all([opening, printerOf(given)]);
   if (list.doubt) warn(list.doubt);
-  for await (const text of textOf(list)) await printSlowly(text);
+  await printList(list);
   return 0;
 }
 
@@ -107,32 +109,34 @@ function requireTable(output: Given['output']): void {
   });
 }
 
-/** Returns the text of a list in pieces. */
-type Writer = (list: OpenedList) => AsyncIterable<string>;
+/** Prints a list. */
+type ListPrinter = (list: OpenedList) => Promise<unknown>;
 
-async function writerOf({ output, 'hide-header': isBare }: Given): Promise<Writer> {
+async function printerOf({ output, 'hide-header': isBare }: Given): Promise<ListPrinter> {
   const hasHeader = !isBare;
   if (output === 'ansible') {
     const { ansibleInventory } = await import('./ansible-inventory.ts');
-    return async function* ({ nodes }) {
-      yield jsonText(
-        await ansibleInventory(nodes, id =>
-          warn(`left out: node ${id}, whose id means something else in Ansible`),
-        ),
-      );
-    };
+    const leaveOut = (id: string) => warn(`left out: node ${id}, whose id means something else in Ansible`);
+    return async ({ nodes }) => printSlowly(jsonText(await ansibleInventory(nodes, leaveOut)));
   }
   if (output === 'table' || output === 'wide') {
     const { nodeTable } = await import('./list-table.ts');
-    return async function* ({ nodes, facts }) {
+    return async ({ nodes, facts }) => {
       const table = nodeTable(facts, { isWide: output === 'wide', hasHeader, total: outputWidth() });
-      for await (const node of nodes) yield table.add(node);
-      yield table.end();
+      await printPieces(linesOf(table, nodes));
       if (table.leftOut.length > 0) note(leftOutText(table.leftOut));
     };
   }
   const { listData } = await import('./list-data.ts');
-  return ({ nodes, facts }) => listData(output, nodes, { hasHeader, facts });
+  return ({ nodes, facts }) => printPieces(listData(output, nodes, { hasHeader, facts }));
+}
+
+async function* linesOf<Node>(
+  table: ColumnPrinter<Node>,
+  nodes: AsyncIterable<Node>,
+): AsyncGenerator<string> {
+  for await (const node of nodes) yield table.add(node);
+  yield table.end();
 }
 
 const leftOutText = (titles: readonly string[]): string =>
