@@ -194,7 +194,7 @@ class StreamBucket implements Bucket {
 
 /** An entry. Its time is read when somebody asks for it, because hardly anybody does. */
 class StoredEntry implements BucketEntry {
-  readonly #message: StoredMessage;
+  readonly #timed: { readonly time: Date };
   readonly key: string;
   readonly value: Uint8Array;
   readonly revision: number;
@@ -203,16 +203,17 @@ class StoredEntry implements BucketEntry {
 
   constructor(message: StoredMessage, prefixLength: number) {
     const { subject, data, headers, sequence } = message;
-    this.#message = message;
     this.key = subject.slice(prefixLength);
     this.marker = headers !== undefined && isMarker(headers);
     this.value = this.marker ? new Uint8Array() : data;
+    // A message keeps a whole chunk of what came from the broker, and a marker may be held for a while.
+    this.#timed = this.marker ? { time: message.time } : message;
     this.revision = sequence;
     this.headers = ownHeaders(headers);
   }
 
   get created(): Date {
-    return this.#message.time;
+    return this.#timed.time;
   }
 }
 
