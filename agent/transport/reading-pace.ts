@@ -24,10 +24,10 @@ const hurryMs = 20;
 /** A link is busy when it brought this many bytes a second in the time of the last look. */
 const busy = { bytesPerSecond: 128 * 1024, lookMs: 100 };
 /**
- * A pause that ends so late shows that other processes keep this one waiting. To sleep would give them its turns too, and what
- * arrived meanwhile would take more than the next turn. So nothing pauses for a while.
+ * A pause that takes twice its time shows that other processes keep this one waiting. To sleep would give them its turns too, and
+ * what arrived meanwhile would take more than the next turn. So nothing pauses for a while.
  */
-const late = { byMs: 5, noPauseMs: 5_000 };
+const late = { byMs: 10, noPauseMs: 5_000 };
 
 export class ReadingPace {
   readonly #options: Required<ReadingPaceOptions>;

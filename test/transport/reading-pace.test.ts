@@ -115,8 +115,8 @@ test('a pause that ends late is followed by none for some seconds', async () => 
   endTurn();
   endTurn();
   await clock.advance(10);
-  assert.equal(await pauses(5), true);
-  assert.equal(await pauses(6), true);
+  assert.equal(await pauses(10), true);
+  assert.equal(await pauses(11), true);
   for (let ms = 0; ms < 5_000; ms += 10) assert.equal(await pauses(0), false);
   assert.equal(await pauses(0), true);
   assert.equal(await pauses(0), true);
