@@ -77,8 +77,7 @@ async function listGone({ load, flags: { output }, given }: Argv<typeof flags>):
     const { goneTable } = await import('./gone-table.ts');
     const look = { hasHeader: !given.has('hide-header'), total: outputWidth() };
     const table = goneTable(systemClock.now(), look);
-    for (const node of gone) print(table.add(node));
-    print(table.end());
+    await printPieces(linesOf(table, gone));
     if (table.leftOut.length > 0) note(leftOutText(table.leftOut));
   }
   return 0;
@@ -133,7 +132,7 @@ async function printerOf({ output, 'hide-header': isBare }: Given): Promise<List
 
 async function* linesOf<Node>(
   table: ColumnPrinter<Node>,
-  nodes: AsyncIterable<Node>,
+  nodes: AsyncIterable<Node> | Iterable<Node>,
 ): AsyncGenerator<string> {
   for await (const node of nodes) yield table.add(node);
   yield table.end();
