@@ -29,7 +29,8 @@ export interface Liveness {
 
 /**
  * Where everything stands in a node's row that a heartbeat reads or writes: numbers of eight bytes, in which NaN stands for
- * undefined, those of the queue as `QueuePlaces` says, `announced` in one byte, and at last the id and the session.
+ * undefined, those of the queue as `QueuePlaces` says, `announced` in one byte, and the id and the session. The last bytes are left
+ * over, and hold one more number of which most nodes have one.
  */
 export const place = {
   lastSeen: 0,
@@ -40,6 +41,7 @@ export const place = {
   queue: 32,
   announced: 33,
   session: 34,
+  healthySince: 120,
 } as const;
 export const bytesPerRow = 128;
 
@@ -53,8 +55,6 @@ export class KeptLiveness implements Liveness {
   left = false;
   /** The session, if it is not in the table's rows of sessions; null if it is there, or if the node's record has to be looked at. */
   session: string | undefined | null = null;
-  // No heartbeat of a healthy node reads or writes these two.
-  healthySince: number | undefined;
   silentSince: number | undefined;
   #row: number;
   #view: DataView;
@@ -69,6 +69,7 @@ export class KeptLiveness implements Liveness {
     this.announced = announced;
     this.lastSeen = undefined;
     this.lastSeenAt = undefined;
+    this.healthySince = undefined;
     this.sequence = 0;
   }
 
@@ -104,6 +105,13 @@ export class KeptLiveness implements Liveness {
   }
   set lastSeenAt(value: number | undefined) {
     this.#view.setFloat64(this.#at + place.lastSeenAt, value ?? Number.NaN, littleEndian);
+  }
+
+  get healthySince(): number | undefined {
+    return orAbsent(this.#view.getFloat64(this.#at + place.healthySince, littleEndian));
+  }
+  set healthySince(value: number | undefined) {
+    this.#view.setFloat64(this.#at + place.healthySince, value ?? Number.NaN, littleEndian);
   }
 
   get sequence(): number {
