@@ -18,6 +18,8 @@ import { newFolder } from './workplace.ts';
 const main = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
 const peakMemory = new URL('./peak-memory.ts', import.meta.url).href;
 const runs = 5;
+/** An answer takes little time, so there can be many of them: of a few, most may fall into a moment in which others have the cores. */
+const answerRuns = 25;
 
 interface Listed {
   /** Time from the first byte of the answer to the first row, in milliseconds. */
@@ -57,7 +59,7 @@ export async function nodeList(): Promise<Figure[]> {
       measured: many.answer.firstByteMs,
       unit: 'milliseconds',
       budget: { atMost: 20 },
-      beside: `${Math.round(few.answer.firstByteMs)} ms with 1 000`,
+      beside: `the soonest of ${answerRuns} after ${many.answer.soonestMs.toFixed(1)} ms; ${Math.round(few.answer.firstByteMs)} ms with 1 000`,
     },
     {
       what: 'requester: all of a list of 10 000 nodes',
@@ -69,7 +71,7 @@ export async function nodeList(): Promise<Figure[]> {
   ];
 }
 
-async function listWith(nodes: number): Promise<Listed & { answer: Answered }> {
+async function listWith(nodes: number): Promise<Listed & { answer: Answered & { soonestMs: number } }> {
   const broker = await startBroker();
   await fillStore(broker.url, nodes);
   const cluster = await Cluster.create({ servers: broker.url });
@@ -78,10 +80,15 @@ async function listWith(nodes: number): Promise<Listed & { answer: Answered }> {
     const listed: Listed[] = [];
     for (let run = 0; run < runs; run++) listed.push(await list(cluster.apiPort, nodes));
     const answers: Answered[] = [];
-    for (let run = 0; run < runs; run++) answers.push(await answerOf(cluster.apiPort, requester.pid));
+    for (let run = 0; run < answerRuns; run++) answers.push(await answerOf(cluster.apiPort, requester.pid));
     const middle = (member: keyof Answered) => median(answers.map(answer => answer[member]));
     return {
-      answer: { firstByteMs: middle('firstByteMs'), allMs: middle('allMs'), cpuMs: middle('cpuMs') },
+      answer: {
+        firstByteMs: middle('firstByteMs'),
+        allMs: middle('allMs'),
+        cpuMs: middle('cpuMs'),
+        soonestMs: Math.min(...answers.map(({ firstByteMs }) => firstByteMs)),
+      },
       firstRowMs: median(listed.map(({ firstRowMs }) => firstRowMs)),
       peakBytes: median(listed.map(({ peakBytes }) => peakBytes)),
     };
