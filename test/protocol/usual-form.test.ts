@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type * as v from 'valibot';
+import * as v from 'valibot';
 import {
   leaveRequestSchema,
   registerRequestSchema,
@@ -10,7 +10,7 @@ import {
 } from '../../agent/protocol/messages.ts';
 import { nodeStateSchema } from '../../agent/protocol/node-state.ts';
 import { resourcesSchema } from '../../agent/protocol/resources.ts';
-import { validate } from '../../agent/protocol/schema.ts';
+import { struct, validate } from '../../agent/protocol/schema.ts';
 import type { ReadConfig } from '../../agent/protocol/usual-form.ts';
 import { mutatedJson } from '../fuzz/mutations.ts';
 import { recordOf, registerOf, resourcesOf } from '../measure/simulated-nodes.ts';
@@ -63,6 +63,30 @@ describe('the usual form', () => {
     assert.equal(validate(registerRequestSchema, register).Info.ComputeNodeInfo.MaxCapacity, MaxCapacity);
     assert.equal(validate(nodeStateSchema, record).Muster, record.Muster);
     assert.equal(validate(updateResourcesRequestSchema, update).Usage, update.Usage);
+  });
+
+  test('each member is read once, also within objects that are copied because something in them changes', () => {
+    let readings = 0;
+    const inner = v.pipe(
+      v.string(),
+      v.transform(text => {
+        readings++;
+        return text.toLowerCase();
+      }),
+    );
+    let schema: v.GenericSchema = struct({ Inner: inner });
+    for (let depth = 0; depth < 8; depth++)
+      schema = struct({ First: v.optional(v.string()), Inner: schema, Last: v.optional(v.string()) });
+    for (const [text, others] of [
+      ['same', {}],
+      ['CHANGED', { First: 'a', Last: 'b' }],
+    ] as const) {
+      let value: unknown = { Inner: text };
+      for (let depth = 0; depth < 8; depth++) value = { Inner: value, ...others };
+      readings = 0;
+      validate(schema, value);
+      assert.equal(readings, 1, text);
+    }
   });
 });
 
