@@ -63,6 +63,8 @@ export class Peers {
   /** Undefined until this requester has started, and when it has stopped. */
   #duty: PeersDuty | undefined;
   #subscription: Subscription | undefined;
+  /** Where those wait for an answer who asked while this requester was starting. */
+  #asking: string[] = [];
   #reconnecting: Subscription | undefined;
   #timer: Timer | undefined;
   /** When it was looked last which peers are silent, in monotonic milliseconds. */
@@ -106,6 +108,7 @@ export class Peers {
     // Those that answered at the start were not heard while the store was read.
     this.#countAllAsHeard();
     this.#lookedAt = clock.monotonic();
+    for (const reply of this.#asking.splice(0)) connection.publish(reply, this.#presence());
     this.#repeat();
   }
 
@@ -200,6 +203,7 @@ export class Peers {
     // A requester that starts sends nothing and wants an answer. Any other message tells that its sender is there.
     if (message.data.length > 0) this.#keep(message);
     else if (this.#duty) message.respond(this.#presence());
+    else if (message.reply !== '' && this.#asking.length < maxPeers) this.#asking.push(message.reply);
   }
 
   // Takes what another requester tells of itself, and returns its id if it stays.
