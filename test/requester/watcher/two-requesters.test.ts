@@ -151,9 +151,23 @@ describe('two requesters', () => {
     await assert.rejects(pair.finish(third.start()), { code: 'in_use', message: /requester node-9/ });
   });
 
-  test('with one id that start at the same moment: each says so in its log', async () => {
+  test('with one id that start at the same moment: one of them is refused', async () => {
     const fixture = new RequesterFixture();
     const both = [1, 2].map(() => fixture.newRequester(fixture.broker.connect()));
+    const [first, second] = both.map(each => each.start()) as [Promise<void>, Promise<void>];
+    await Promise.all([
+      fixture.finish(first),
+      assert.rejects(fixture.finish(second), { code: 'in_use', message: /under the id of this one$/ }),
+    ]);
+    for (const each of both) await fixture.finish(each.stop());
+  });
+
+  test('with one id of which the second heard no answer at its start: each says so in its log', async () => {
+    const fixture = new RequesterFixture();
+    const connections = [fixture.broker.connect(), fixture.broker.connect()];
+    const deaf = connections[1] as FakeConnection;
+    deaf.gather = () => Promise.resolve();
+    const both = connections.map(each => fixture.newRequester(each));
     await fixture.finish(Promise.all(both.map(each => each.start())).then(() => undefined));
     await fixture.clock.advance(10_000);
     const said = fixture.lines.filter(({ message }) => message.includes('under the id of this one'));
