@@ -13,7 +13,6 @@ import { startNatsServer } from '../../support/nats-server.ts';
 const server = await startNatsServer({ jetstream: false });
 after(() => server.release());
 
-const clusterId = randomUUID();
 const settings = { nodeDisconnectedAfter: 1, nodeUnknownAfter: 1, manualApproval: true, heartbeatTopic: '' };
 const duty = { watches: () => true, onChange: () => undefined, onLeaving: () => undefined };
 
@@ -23,8 +22,9 @@ async function connected(): Promise<Connection> {
   return connection;
 }
 
-const openPeers = (connection: Connection, requester: string) =>
-  Peers.open({
+// Opens the peers of a requester, and waits until the broker knows where they listen.
+async function openPeers(connection: Connection, clusterId: string, requester: string): Promise<Peers> {
+  const peers = await Peers.open({
     connection,
     clusterId,
     me: { requester, host: 'h', pid: 1, instance: randomUUID(), since: new Date(0).toISOString() },
@@ -33,12 +33,16 @@ const openPeers = (connection: Connection, requester: string) =>
     clock: systemClock,
     log: silentLog,
   });
+  await connection.flush(30_000);
+  return peers;
+}
 
 test('who asks a requester that is still starting is answered when it has started', async t => {
+  const clusterId = randomUUID();
   const [first, second] = [await connected(), await connected()];
-  const early = await openPeers(first, 'node-0');
+  const early = await openPeers(first, clusterId, 'node-0');
   t.after(() => early.stop());
-  const opening = openPeers(second, 'node-1');
+  const opening = openPeers(second, clusterId, 'node-1');
   await second.flush(30_000);
   await first.flush(30_000);
   early.start(duty);
@@ -51,8 +55,9 @@ test('who asks a requester that is still starting is answered when it has starte
 });
 
 test('only so many are answered as there may be requesters', async t => {
+  const clusterId = randomUUID();
   const [requester, asker] = [await connected(), await connected()];
-  const peers = await openPeers(requester, 'node-0');
+  const peers = await openPeers(requester, clusterId, 'node-0');
   t.after(() => peers.stop());
   let answers = 0;
   asker.subscribe('answers', () => answers++);
