@@ -1,6 +1,6 @@
 // Makes one attempt to connect to one broker. It succeeds, or fails with a sentence that gives the reason.
 import type { NatsConnection } from 'nats';
-import { reasonOf } from '../system/errors.ts';
+import { errnoOf, reasonOf } from '../system/errors.ts';
 import { printable } from '../system/printable.ts';
 import { type Credentials, type LoadedCredentials, readCredentials } from './credentials.ts';
 import { type Attempt, explainFailure, type ServerGreeting } from './failure.ts';
@@ -100,8 +100,9 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
       signal,
     };
     const link = await NatsConnectionImpl.connect(options);
-    pings = (link as NatsConnectionImpl).protocol.heartbeats;
-    const lost = link.closed().then(error => lossOf(attempt, error ?? undefined));
+    const { protocol } = link as NatsConnectionImpl;
+    pings = protocol.heartbeats;
+    const lost = link.closed().then(error => lossOf(attempt, error ?? undefined, protocol.lastError));
     return { link, lost, isEncrypted: attempt.isEncrypted, localAddress: attempt.localAddress };
   } catch (error) {
     attempt.credentials = credentials?.source;
@@ -109,11 +110,14 @@ export async function dial(server: Server, settings: DialSettings, signal: Abort
   }
 }
 
-function lossOf({ label, stage }: Attempt, error: Error | undefined): Loss {
+/** `said` is the last error that the broker told. */
+function lossOf({ label, stage }: Attempt, error: Error | undefined, said: Error | undefined): Loss {
   if (error) {
-    const reason = `the connection to the broker at ${label} broke: ${printable(reasonOf(error), 200)}`;
     // A server that ends a connection of which it has not read everything resets it.
-    return { reason, isClosed: /\b(ECONNRESET|EPIPE)\b/.test(reasonOf(error)) };
+    const isReset = /^(ECONNRESET|EPIPE)$/.test(errnoOf(error) ?? '');
+    const why = isReset && said ? said : error;
+    const reason = `the connection to the broker at ${label} broke: ${printable(reasonOf(why), 200)}`;
+    return { reason, isClosed: why === error && isReset };
   }
   const isClosed = stage !== 'silent';
   return {

@@ -436,3 +436,28 @@ test('a link that the other end resets was ended by it, which is no warning', as
   assert.match(lost?.message ?? '', /ECONNRESET/);
   assert.equal(lost?.level, 'info');
 });
+
+test('why the broker ends a link is told, also when the link is reset before all that it was sent is read', async t => {
+  const server = createServer(socket => {
+    socket.on('error', () => undefined);
+    socket.write('INFO {"server_id":"x","version":"2.12.0","max_payload":1048576,"proto":1}\r\n');
+    socket.on('data', data => {
+      if (String(data).includes('PING')) socket.write('PONG\r\n');
+      // The answer to the ping shows that the error before it was read.
+      if (String(data).includes('PUB')) socket.write("-ERR 'User Authentication Revoked'\r\nPING\r\n");
+      if (String(data).includes('PONG')) socket.resetAndDestroy();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { log, lines } = recordLog();
+  const connection = connectTo(`nats://127.0.0.1:${(server.address() as AddressInfo).port}`, { log });
+  await connection.connected();
+  connection.publish('end', '');
+  await stateOf(connection, 'disconnected');
+  await connection.close(0);
+  const lost = lines.find(({ message }) => message.startsWith('lost the broker'));
+  assert.match(lost?.message ?? '', /User Authentication Revoked/);
+  assert.equal(lost?.level, 'warn');
+});
