@@ -71,6 +71,8 @@ export class ReadingPace {
 
   #pause(source: Source): void {
     const { clock, onDrained } = this.#options;
+    // A link that takes the place of another one must not leave that paused.
+    this.#resume();
     onDrained();
     source.pause();
     const endsAt = clock.monotonic() + gatherMs;

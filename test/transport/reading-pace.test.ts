@@ -121,3 +121,16 @@ test('a pause that ends late is followed by none for some seconds', async () => 
   assert.equal(await pauses(0), true);
   assert.equal(await pauses(0), true);
 });
+
+test('a link that pauses while another one is paused leaves none behind', async () => {
+  const { clock, pace, done, endTurn } = await setUpBusy();
+  endTurn();
+  endTurn();
+  const other = { pause: () => done.push('pause other'), resume: () => done.push('resume other') };
+  pace.onPiece(40_000, other);
+  endTurn();
+  endTurn();
+  await clock.advance(10);
+  assert.deepEqual(done, ['drained', 'pause', 'resume', 'drained', 'pause other', 'resume other']);
+  assert.equal(clock.pending, 0);
+});
