@@ -3,11 +3,14 @@ import { closeSync, openSync, readSync } from 'node:fs';
 
 /** No file of the kernel is larger. */
 const maxBytes = 8 * 1024 * 1024;
+/** The files that are read have less on most machines. */
+const firstBytes = 16 * 1024;
 
 export class KeptFile {
   readonly #path: string;
   #file: number | undefined;
-  #buffer = Buffer.allocUnsafeSlow(16 * 1024);
+  // Where the native probe reads the figures, no file is ever opened.
+  #buffer = Buffer.alloc(0);
 
   constructor(path: string) {
     this.#path = path;
@@ -30,6 +33,7 @@ export class KeptFile {
     try {
       if (before !== undefined) closeSync(before);
       this.#file = openSync(this.#path, 'r');
+      if (this.#buffer.length === 0) this.#buffer = Buffer.allocUnsafeSlow(firstBytes);
     } catch {
       // It is not there now, and may be at the next reading.
     }
