@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect as connectSocket, createServer } from 'node:net';
+import { type AddressInfo, connect as connectSocket, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import type { ConnectionState } from '../../agent/transport/port.ts';
 import { bytes, connectTo, stateOf, text } from '../support/connections.ts';
 import { startCutProxy } from '../support/cut-proxy.ts';
@@ -414,13 +414,17 @@ async function rawPublish(port: number, token: string, subject: string, reply: s
   assert.fail(answer);
 }
 
-test('a link that the other end resets was ended by it, which is no warning', async t => {
+/**
+ * Connects to a server that answers pings, and gives each text that comes to `onText` with the socket, until the link is lost. Returns
+ * the line that says so in the log.
+ */
+async function lossAfter(t: TestContext, onText: (text: string, socket: Socket) => void) {
   const server = createServer(socket => {
     socket.on('error', () => undefined);
     socket.write('INFO {"server_id":"x","version":"2.12.0","max_payload":1048576,"proto":1}\r\n');
     socket.on('data', data => {
       if (String(data).includes('PING')) socket.write('PONG\r\n');
-      if (String(data).includes('PUB')) socket.resetAndDestroy();
+      onText(String(data), socket);
     });
   });
   server.listen(0, '127.0.0.1');
@@ -432,32 +436,23 @@ test('a link that the other end resets was ended by it, which is no warning', as
   connection.publish('end', '');
   await stateOf(connection, 'disconnected');
   await connection.close(0);
-  const lost = lines.find(({ message }) => message.startsWith('lost the broker'));
+  return lines.find(({ message }) => message.startsWith('lost the broker'));
+}
+
+test('a link that the other end resets was ended by it, which is no warning', async t => {
+  const lost = await lossAfter(t, (text, socket) => {
+    if (text.includes('PUB')) socket.resetAndDestroy();
+  });
   assert.match(lost?.message ?? '', /ECONNRESET/);
   assert.equal(lost?.level, 'info');
 });
 
 test('why the broker ends a link is told, also when the link is reset before all that it was sent is read', async t => {
-  const server = createServer(socket => {
-    socket.on('error', () => undefined);
-    socket.write('INFO {"server_id":"x","version":"2.12.0","max_payload":1048576,"proto":1}\r\n');
-    socket.on('data', data => {
-      if (String(data).includes('PING')) socket.write('PONG\r\n');
-      // The answer to the ping shows that the error before it was read.
-      if (String(data).includes('PUB')) socket.write("-ERR 'User Authentication Revoked'\r\nPING\r\n");
-      if (String(data).includes('PONG')) socket.resetAndDestroy();
-    });
+  const lost = await lossAfter(t, (text, socket) => {
+    // The answer to the ping shows that the error before it was read.
+    if (text.includes('PUB')) socket.write("-ERR 'User Authentication Revoked'\r\nPING\r\n");
+    if (text.includes('PONG')) socket.resetAndDestroy();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  const { log, lines } = recordLog();
-  const connection = connectTo(`nats://127.0.0.1:${(server.address() as AddressInfo).port}`, { log });
-  await connection.connected();
-  connection.publish('end', '');
-  await stateOf(connection, 'disconnected');
-  await connection.close(0);
-  const lost = lines.find(({ message }) => message.startsWith('lost the broker'));
   assert.match(lost?.message ?? '', /User Authentication Revoked/);
   assert.equal(lost?.level, 'warn');
 });

@@ -1,7 +1,7 @@
 // The resource store holds the free resources of each node. It is in memory only, so it is empty after a restart.
 import type { Usage } from '../../protocol/messages.ts';
 import type { Resources } from '../../protocol/resources.ts';
-import { type NumberRow, NumberRows } from '../../system/number-rows.ts';
+import { type ByteRow, ByteRows, littleEndian } from '../../system/byte-rows.ts';
 
 export interface ResourceInfo {
   available: Resources;
@@ -14,10 +14,11 @@ export interface ResourceInfo {
   protocol: string;
 }
 
-/** The columns of a node's numbers. An absent one is NaN. */
-const column = { at: 0, protocol: 1, available: 2, usage: 6 } as const;
-const columns = 10;
-/** The members in the columns from `available` and from `usage` on, in the order in which they are written. */
+const bytesPerNumber = 8;
+/** Where a node's numbers begin in its row. An absent one is NaN. */
+const place = { at: 0, protocol: 8, available: 16, usage: 48 } as const;
+const bytesPerRow = 80;
+/** The members from `available` and from `usage` on, in the order in which they are written. */
 const resourceNames = ['CPU', 'Memory', 'Disk', 'GPU'] as const;
 const usageNames = ['CPU', 'Memory', 'Disk', 'Load'] as const;
 
@@ -29,17 +30,17 @@ type Lists = Pick<ResourceInfo, 'queued'> & Pick<Resources, 'GPUs'> & { usageGPU
  * garbage.
  */
 export class ResourceStore {
-  readonly #rows = new NumberRows(columns);
+  readonly #rows = new ByteRows(bytesPerRow);
   readonly #nodes = new Map<string, number>();
   readonly #lists = new Map<string, Lists>();
   readonly #protocols: string[] = [];
 
   set(id: string, { available, queued, usage, at, protocol }: ResourceInfo): void {
     const row = this.#rowOf(id);
-    row.block[row.at + column.at] = at.getTime();
-    row.block[row.at + column.protocol] = this.#protocolNumber(protocol);
-    write(row, column.available, resourceNames, available);
-    write(row, column.usage, usageNames, usage);
+    write(row, place.at, at.getTime());
+    write(row, place.protocol, this.#protocolNumber(protocol));
+    writeAll(row, place.available, resourceNames, available);
+    writeAll(row, place.usage, usageNames, usage);
     const isPlain = !available.GPUs && !usage?.GPUs && isEmpty(queued);
     if (!isPlain) this.#lists.set(id, { queued, GPUs: available.GPUs, usageGPUs: usage?.GPUs });
     else if (this.#lists.size > 0) this.#lists.delete(id);
@@ -49,8 +50,7 @@ export class ResourceStore {
   reportedAt(id: string): number | undefined {
     const index = this.#nodes.get(id);
     if (index === undefined) return undefined;
-    const { block, at } = this.#rows.at(index);
-    return block[at + column.at];
+    return read(this.#rows.at(index), place.at);
   }
 
   get(id: string): ResourceInfo | undefined {
@@ -58,17 +58,17 @@ export class ResourceStore {
     if (index === undefined) return undefined;
     const row = this.#rows.at(index);
     const { queued = {}, GPUs, usageGPUs } = this.#lists.get(id) ?? {};
-    const usage = read(row, column.usage, usageNames) as Partial<Usage>;
+    const usage = readAll(row, place.usage, usageNames) as Partial<Usage>;
     return {
-      available: { ...read(row, column.available, resourceNames), ...(GPUs ? { GPUs } : {}) },
+      available: { ...readAll(row, place.available, resourceNames), ...(GPUs ? { GPUs } : {}) },
       queued,
       // A report of usage has all four numbers.
       usage:
         usage.CPU === undefined
           ? undefined
           : ({ ...usage, ...(usageGPUs ? { GPUs: usageGPUs } : {}) } as Usage),
-      at: new Date(row.block[row.at + column.at] ?? 0),
-      protocol: this.#protocols[row.block[row.at + column.protocol] ?? 0] ?? '',
+      at: new Date(read(row, place.at)),
+      protocol: this.#protocols[read(row, place.protocol)] ?? '',
     };
   }
 
@@ -81,7 +81,7 @@ export class ResourceStore {
     this.#lists.delete(id);
   }
 
-  #rowOf(id: string): NumberRow {
+  #rowOf(id: string): ByteRow {
     let index = this.#nodes.get(id);
     if (index === undefined) {
       index = this.#rows.add();
@@ -97,24 +97,30 @@ export class ResourceStore {
   }
 }
 
-function write<K extends string>(
-  { block, at }: NumberRow,
+function write({ view, at }: ByteRow, place: number, value: number): void {
+  view.setFloat64(at + place, value, littleEndian);
+}
+
+const read = ({ view, at }: ByteRow, place: number): number => view.getFloat64(at + place, littleEndian);
+
+function writeAll<K extends string>(
+  row: ByteRow,
   first: number,
   names: readonly K[],
   values: { readonly [name in K]?: number | undefined } | undefined,
 ): void {
   for (let index = 0; index < names.length; index++)
-    block[at + first + index] = values?.[names[index] as K] ?? Number.NaN;
+    write(row, first + index * bytesPerNumber, values?.[names[index] as K] ?? Number.NaN);
 }
 
-function read<K extends string>(
-  { block, at }: NumberRow,
+function readAll<K extends string>(
+  row: ByteRow,
   first: number,
   names: readonly K[],
 ): { [name in K]?: number } {
   const values: { [name in K]?: number } = {};
   names.forEach((name, index) => {
-    const value = block[at + first + index] ?? Number.NaN;
+    const value = read(row, first + index * bytesPerNumber);
     if (!Number.isNaN(value)) values[name] = value;
   });
   return values;
