@@ -76,8 +76,8 @@ export class EventStreams {
     });
     const feed = await work.catch((error: unknown) => {
       if (!response.headersSent) throw error;
-      // The broker was lost after the first events. A client must not take what it has got for all of them.
-      response.destroy();
+      // The broker was lost after the first events.
+      cutOff(response);
     });
     if (!feed) return;
     if (response.destroyed) return feed.stop();
@@ -90,7 +90,7 @@ export class EventStreams {
         if (!follow) response.end();
       },
       () => {
-        if (!follow) response.destroy();
+        if (!follow) cutOff(response);
       },
     );
   }
@@ -129,6 +129,14 @@ export class EventStreams {
       return undefined;
     }
   }
+}
+
+/**
+ * Destroys the connection when the broker is lost: a client must not take the events that it has got for all of them. Node sends the
+ * head and what else is written in a turn at the end of that turn, and without a head the client would have no answer at all.
+ */
+function cutOff(response: ServerResponse): void {
+  process.nextTick(() => response.destroy());
 }
 
 /**

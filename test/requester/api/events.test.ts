@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Api } from '../../../agent/requester/api/server.ts';
 import { MusterError } from '../../../agent/system/errors.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -47,21 +48,25 @@ test('without follow, the stream ends after the stored events', async t => {
   await eventually('the directory is let go', () => directory.followers.size === 0);
 });
 
-test('a list of events that breaks off is cut, and nothing that is no event is in it', async t => {
-  const directory = stored();
-  directory.follow = async (_, onEvent) => {
-    await onEvent(Buffer.from('{"id":"node-1:1"}'), 'fake-1');
-    throw new MusterError('unreachable', 'the connection to the broker was lost');
-  };
-  const api = await serve(t, directory);
-  const response = await open(t, api, '');
-  let text = '';
-  response.on('data', data => {
-    text += data;
+for (const when of ['when the first event was sent', 'in the turn of the first event'])
+  test(`a list of events that breaks off ${when} is cut, and nothing that is no event is in it`, async t => {
+    const directory = stored();
+    directory.follow = async (_, onEvent) => {
+      // What a broker sends is read in a later turn than the request.
+      await nextTurn();
+      await onEvent(Buffer.from('{"id":"node-1:1"}'), 'fake-1');
+      if (when.startsWith('when')) await nextTurn();
+      throw new MusterError('unreachable', 'the connection to the broker was lost');
+    };
+    const api = await serve(t, directory);
+    const response = await open(t, api, '');
+    let text = '';
+    response.on('data', data => {
+      text += data;
+    });
+    await assert.rejects(once(response, 'end'), { code: 'ECONNRESET' });
+    assert.ok(line(1).startsWith(text), text);
   });
-  await assert.rejects(once(response, 'end'), { code: 'ECONNRESET' });
-  assert.ok(line(1).startsWith(text), text);
-});
 
 test('the events may be those of one node, or from a time on', async t => {
   const api = await serve(t, stored());
