@@ -88,6 +88,12 @@ export declare function exitNow(code: number): never
 export declare function giveBackFreed(): void
 
 /**
+ * Lets V8 look for all garbage, and drop compiled code that did not run lately: it is compiled again when it is called. It takes
+ * as long as the look itself, 20 milliseconds for 10 MB. Never throws.
+ */
+export declare function giveBackGarbage(): void
+
+/**
  * Gives back the pages of the program's own file. Those that are needed again come back from the system's cache of files.
  * Linux only; elsewhere it does nothing. Never throws.
  */

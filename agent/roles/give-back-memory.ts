@@ -1,4 +1,5 @@
 // Gives back the memory that an agent needs only for a while.
+import { setFlagsFromString } from 'node:v8';
 import { loadProbe, type NativeProbe } from '../host/native/native-probe.ts';
 import type { Clock, Timer } from '../system/clock.ts';
 
@@ -10,25 +11,41 @@ export const giveBackPausesMs = {
   longest: 300_000,
 };
 
+type Memory = Pick<NativeProbe, 'giveBackFreed' | 'giveBackGarbage' | 'giveBackProgram'>;
+
 /**
- * Gives back after each pause what was freed, and after the first one also the pages of the program's file, because most of
- * them were needed only for the start. What is needed after that stays in memory. Without the native probe it does nothing.
- * `find` is called only then, so that the start does not wait for it.
+ * Gives back after each pause what was freed. After the first one it also gives back what the start needed: garbage, compiled code,
+ * and the pages of the program's file. What is needed after that stays in memory. Without the native probe it does nothing. `find`
+ * is called only then, so that the start does not wait for it.
  */
 export function giveBackMemory(
   clock: Clock,
-  find: () => Pick<NativeProbe, 'giveBackFreed' | 'giveBackProgram'> | undefined = () => loadProbe().probe,
+  find: () => Memory | undefined = () => loadProbe().probe,
 ): { stop(): void } {
   const { first, longest } = giveBackPausesMs;
   let timer: Timer | undefined;
   const plan = (pauseMs: number) => {
     timer = clock.after(pauseMs, () => {
       const probe = find();
-      probe?.giveBackFreed();
-      if (pauseMs === first) probe?.giveBackProgram();
-      if (probe) plan(Math.min(2 * pauseMs, longest));
+      if (!probe) return;
+      const isFirst = pauseMs === first;
+      if (isFirst) giveBackCode(probe);
+      probe.giveBackFreed();
+      if (isFirst) probe.giveBackProgram();
+      plan(Math.min(2 * pauseMs, longest));
     });
   };
   plan(first);
   return { stop: () => timer?.cancel() };
+}
+
+/**
+ * Lets V8 drop the garbage, and the compiled code that has not run since it last looked for garbage by itself. Without that it would
+ * keep such code for six looks, and an agent makes so little garbage that those take hours. What is called again is compiled again.
+ */
+export function giveBackCode(probe: Pick<Memory, 'giveBackGarbage'>): void {
+  setFlagsFromString('--bytecode-old-age=1');
+  probe.giveBackGarbage();
+  // V8's own value again: with another one, it would not take the compiled code that the program carries for its other parts.
+  setFlagsFromString('--bytecode-old-age=6');
 }

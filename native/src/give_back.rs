@@ -21,5 +21,13 @@ pub fn give_back_program() {
     program_file::give_back();
 }
 
+/// Lets V8 look for all garbage, and drop compiled code that did not run lately: it is compiled again when it is called. It takes
+/// as long as the look itself, 20 milliseconds for 10 MB. Never throws.
+#[napi(catch_unwind)]
+pub fn give_back_garbage() {
+    garbage::give_back();
+}
+
+mod garbage;
 #[cfg(target_os = "linux")]
 mod program_file;

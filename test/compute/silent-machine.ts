@@ -16,6 +16,7 @@ const probe = {
   nvmlFigures: async () => null,
   notify: () => false,
   giveBackFreed: () => undefined,
+  giveBackGarbage: () => undefined,
   giveBackProgram: () => undefined,
   exitNow: () => {
     throw new Error('exitNow must not be called');

@@ -1,4 +1,4 @@
-// Tests that a process which gives memory back runs on as before, and holds fewer pages of its own file.
+// Tests that a process which gives memory back runs on as before, and holds less garbage and fewer pages of its own file.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inChild } from './probe.ts';
@@ -35,4 +35,27 @@ test('a process gives pages of its file back and runs on', async t => {
   const told = JSON.parse(stdout);
   assert.deepEqual({ same: told.same, stdout: told.stdout }, { same: true, stdout: 'a child\n' });
   assert.ok(told.after < told.before, `${told.after} of ${told.before} kB are left`);
+});
+
+const withGarbage = `
+  const { createHash } = require('node:crypto');
+  const work = text => createHash('sha256').update(JSON.stringify([...text].map((x, i) => [x, i * 1.5]))).digest('hex');
+  const kept = Array.from({ length: 1000 }, (_, i) => ({ i, text: work('kept ' + i) }));
+  const weak = kept.map(each => new WeakRef(each));
+  const lost = Array.from({ length: 1000 }, (_, i) => new WeakRef({ i }));
+  const expected = work('work');
+  // A script keeps what its weak references name until it has ended.
+  setTimeout(() => {
+    for (let i = 0; i < 5; i++) probe.giveBackGarbage();
+    console.log(JSON.stringify({
+      lost: lost.filter(each => each.deref()).length,
+      kept: weak.filter((each, i) => each.deref() === kept[i] && kept[i].text === work('kept ' + i)).length,
+      same: work('work') === expected,
+    }));
+  });`;
+
+test('a process gives back garbage, keeps all else, and runs code again that was dropped', async () => {
+  const { code, signal, stdout, stderr } = await inChild(withGarbage);
+  assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
+  assert.deepEqual(JSON.parse(stdout), { lost: 0, kept: 1000, same: true });
 });

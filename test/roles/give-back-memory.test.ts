@@ -1,14 +1,18 @@
-// An agent gives memory back again and again, and the pages of its file once.
+// An agent gives memory back again and again, and the garbage of its start and the pages of its file once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { giveBackMemory, giveBackPausesMs } from '../../agent/roles/give-back-memory.ts';
+import { getHeapCodeStatistics } from 'node:v8';
+import { runInThisContext } from 'node:vm';
+import { loadProbe } from '../../agent/host/native/native-probe.ts';
+import { giveBackCode, giveBackMemory, giveBackPausesMs } from '../../agent/roles/give-back-memory.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-test('freed memory is given back after longer and longer pauses until it is stopped, and the program once', async () => {
+test('freed memory is given back after longer and longer pauses until it is stopped, and garbage and the program once', async () => {
   const clock = new FakeClock();
   let given: string[] = [];
   const giving = giveBackMemory(clock, () => ({
     giveBackFreed: () => void given.push('freed'),
+    giveBackGarbage: () => void given.push('garbage'),
     giveBackProgram: () => void given.push('program'),
   }));
   const { first, longest } = giveBackPausesMs;
@@ -17,7 +21,7 @@ test('freed memory is given back after longer and longer pauses until it is stop
     await clock.advance(pauseMs - 1);
     assert.deepEqual(given, []);
     await clock.advance(1);
-    assert.deepEqual(given, pauseMs === first ? ['freed', 'program'] : ['freed']);
+    assert.deepEqual(given, pauseMs === first ? ['garbage', 'freed', 'program'] : ['freed']);
   }
   giving.stop();
   given = [];
@@ -35,3 +39,26 @@ test('without the native probe nothing is given back', async () => {
   assert.equal(looks, 1);
   assert.equal(clock.pending, 0);
 });
+
+test('compiled code that does not run any more is dropped, and runs as before when it is called again', t => {
+  const { probe } = loadProbe();
+  if (!probe) return t.skip('the native probe is not there');
+  const numbers = Array.from({ length: 2_000 }, (_, number) => number);
+  const text = numbers.map(number => `x => [x, ${number}].map(y => y * ${number}).length + ${number}`).join();
+  const functions = runInThisContext(`[${text}]`) as ((x: number) => number)[];
+  const sum = () => functions.reduce((total, each) => total + each(1), 0);
+  const expected = sum();
+  const codeBytes = () => getHeapCodeStatistics().bytecode_and_metadata_size;
+  const before = codeBytes();
+  makeGarbage();
+  giveBackCode(probe);
+  assert.ok(codeBytes() < before / 2, `${codeBytes()} of ${before} bytes are left`);
+  assert.equal(sum(), expected);
+});
+
+/** Makes so much garbage that V8 looks for it by itself. */
+function makeGarbage(): void {
+  for (let made = 0, list: unknown[] = []; made < 40; made++) {
+    if (list.push(new Array(300_000).fill(made)) > 8) list = [];
+  }
+}

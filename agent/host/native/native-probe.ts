@@ -16,6 +16,7 @@ export type NativeProbe = Pick<
   | 'disk'
   | 'exitNow'
   | 'giveBackFreed'
+  | 'giveBackGarbage'
   | 'giveBackProgram'
   | 'gpusNvml'
   | 'notify'
@@ -96,6 +97,7 @@ function hasAllFunctions(probe: unknown): probe is NativeProbe {
     'disk',
     'exitNow',
     'giveBackFreed',
+    'giveBackGarbage',
     'giveBackProgram',
     'gpusNvml',
     'notify',

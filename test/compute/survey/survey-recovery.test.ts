@@ -50,6 +50,7 @@ async function open() {
     nvmlFigures: async () => (now === healthy ? [0, 0, 30, 100] : null),
     notify: () => false,
     giveBackFreed: () => undefined,
+    giveBackGarbage: () => undefined,
     giveBackProgram: () => undefined,
     exitNow: () => {
       throw new Error('exitNow must not be called');

@@ -40,7 +40,7 @@ test('the first path that fits is used', async () => {
   await writeFile(broken, 'no library');
   await writeFile(
     good,
-    'for (const name of ["cgroup", "disk", "exitNow", "giveBackFreed", "giveBackProgram", "gpusNvml", "notify", "nvmlFigures", "sample"]) exports[name] = () => 7;',
+    'for (const name of ["cgroup", "disk", "exitNow", "giveBackFreed", "giveBackGarbage", "giveBackProgram", "gpusNvml", "notify", "nvmlFigures", "sample"]) exports[name] = () => 7;',
   );
   const loaded = loadProbeFrom([join(folder, 'absent.node'), broken, good]);
   assert.equal('path' in loaded && loaded.path, good);
