@@ -5,6 +5,7 @@ import { type FeedOptions, followEvents } from '../../api/event-feed.ts';
 import { type Kind, path, Refusal, readText } from '../../config/kind.ts';
 import { parseDuration } from '../../config/units.ts';
 import { jsonLine } from '../../output/data.ts';
+import { printPieces } from '../../output/print-pieces.ts';
 import { note, printSlowly, warn } from '../../output/terminal.ts';
 import { eventTexts } from '../../protocol/event-texts.ts';
 import { nodeIdPattern } from '../../protocol/schema.ts';
@@ -88,13 +89,29 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
         byCursor: cursors !== undefined,
       })
     : api.events(query, listeners);
-  for await (const event of events) {
-    // The cursor of an event that nobody has got must not be kept.
-    const isWritten = await printSlowly(show(event));
-    if (isWritten && event.cursor) cursors?.keep(event.cursor);
-  }
-  await cursors?.finish();
+  if (cursors) await printAndKeep(events, show, cursors);
+  else await printPieces(shownEvents(events, show));
   return 0;
+}
+
+async function* shownEvents(
+  events: AsyncIterable<ShownEvent>,
+  show: (event: ShownEvent) => string,
+): AsyncGenerator<string> {
+  for await (const event of events) yield show(event);
+}
+
+/** Prints each event by itself, because the cursor of an event that nobody has got must not be kept. */
+async function printAndKeep(
+  events: AsyncIterable<ShownEvent>,
+  show: (event: ShownEvent) => string,
+  cursors: CursorFile,
+): Promise<void> {
+  for await (const event of events) {
+    const isWritten = await printSlowly(show(event));
+    if (isWritten && event.cursor) cursors.keep(event.cursor);
+  }
+  await cursors.finish();
 }
 
 function outages(api: ApiClient): Pick<FeedOptions, 'onOpen' | 'onLost' | 'onBack'> {
