@@ -34,6 +34,7 @@ import { apiCertificate } from './api-certificate.ts';
 import { certificateEnds } from './certificate-ends.ts';
 import { calloutBox, ownNatsAddresses, ownNatsOptions } from './connect-own-nats.ts';
 import { describeHolder } from './describe-holder.ts';
+import { giveBackMemory } from './give-back-memory.ts';
 import { limitHeapGrowth } from './heap-growth.ts';
 import { type Lifetime, lifetime, sendReady } from './lifetime.ts';
 import { openAuthorities, useDueAuthority } from './own-authorities.ts';
@@ -72,6 +73,8 @@ export async function runRequester(load: () => Promise<LoadedSettings>): Promise
   notifier.setSource(() => starting);
   const growth = limitHeapGrowth(systemClock);
   cleanup.defer(() => growth.stop());
+  const memory = giveBackMemory(systemClock);
+  cleanup.defer(() => memory.stop());
   await removeLeftovers(folder);
   const node = await loadNodeId({
     folder,

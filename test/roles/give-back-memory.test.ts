@@ -1,39 +1,64 @@
-// An agent gives memory back again and again, and the garbage of its start and the pages of its file once.
+// A role gives memory back again and again, and what its start needed once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { getHeapCodeStatistics } from 'node:v8';
 import { runInThisContext } from 'node:vm';
 import { loadProbe } from '../../agent/host/native/native-probe.ts';
-import { giveBackCode, giveBackMemory, giveBackPausesMs } from '../../agent/roles/give-back-memory.ts';
+import {
+  giveBackCode,
+  giveBackMemory,
+  giveBackPausesMs,
+  type Memory,
+  mostSearchedBytes,
+} from '../../agent/roles/give-back-memory.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-test('freed memory is given back after longer and longer pauses until it is stopped, and garbage and the program once', async () => {
-  const clock = new FakeClock();
-  let given: string[] = [];
-  const giving = giveBackMemory(clock, () => ({
+/** Notes what is given back. */
+function fakeMemory(usedBytes: number): { memory: Memory; given: string[] } {
+  const given: string[] = [];
+  const memory = {
     giveBackFreed: () => void given.push('freed'),
     giveBackGarbage: () => void given.push('garbage'),
     giveBackProgram: () => void given.push('program'),
-  }));
+    usedBytes: () => usedBytes,
+  };
+  return { memory, given };
+}
+
+test('freed memory is given back after longer and longer pauses until it is stopped, and what the start needed once', async () => {
+  const clock = new FakeClock();
+  const { memory, given } = fakeMemory(mostSearchedBytes);
+  const giving = giveBackMemory(clock, () => memory);
   const { first, longest } = giveBackPausesMs;
   for (const pauseMs of [first, 2 * first, 4 * first, longest, longest]) {
-    given = [];
+    given.length = 0;
     await clock.advance(pauseMs - 1);
     assert.deepEqual(given, []);
     await clock.advance(1);
     assert.deepEqual(given, pauseMs === first ? ['garbage', 'freed', 'program'] : ['freed']);
   }
   giving.stop();
-  given = [];
+  given.length = 0;
   await clock.advance(3 * longest);
   assert.deepEqual(given, []);
   assert.equal(clock.pending, 0);
 });
 
+test('nobody waits while V8 looks for garbage in a large heap', async () => {
+  const clock = new FakeClock();
+  const { memory, given } = fakeMemory(mostSearchedBytes + 1);
+  giveBackMemory(clock, () => memory);
+  await clock.advance(giveBackPausesMs.first);
+  assert.deepEqual(given, ['freed', 'program']);
+});
+
 test('without the native probe nothing is given back', async () => {
   const clock = new FakeClock();
   let looks = 0;
-  giveBackMemory(clock, () => void looks++);
+  giveBackMemory(clock, () => {
+    looks++;
+    return undefined;
+  });
   assert.equal(looks, 0, 'the start does not look for it');
   await clock.advance(3 * giveBackPausesMs.longest);
   assert.equal(looks, 1);
