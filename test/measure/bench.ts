@@ -34,7 +34,7 @@ interface Row {
 const rows: Record<string, Row> = {
   agent: { help: 'memory, CPU and child processes of an agent in steady state', measure: steadyAgent },
   start: { help: 'time from exec of an agent to registered', measure: agentStart },
-  packaged: { help: 'size and start of the packaged file, memory of its agent', measure: packagedFile },
+  packaged: { help: 'size and start of the packaged file, memory of its roles', measure: packagedFile },
   inventory: { help: 'cost of an inventory, and its effect on the first heartbeat', measure: inventoryCost },
   sample: { help: 'CPU of one resource sample, compared with systeminformation', measure: sampleCost },
   lateness: { help: 'how late heartbeats are when every source of facts hangs', measure: heartbeatLateness },

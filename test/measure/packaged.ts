@@ -1,13 +1,15 @@
-// Measures the packaged file: its size, the time to print its version and to register an agent, and the memory of an agent.
+// Measures the packaged file: its size, the time to print its version and to register an agent, and the memory of both roles.
 import { access, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
+import type { Role } from '../../agent/config/role.ts';
 import { nodeBucket } from '../../agent/requester/roll/store.ts';
 import { build } from '../../scripts/packaging/build.ts';
 import { ownTarget } from '../../scripts/packaging/target.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/listener.ts';
 import type { NatsServer } from '../support/nats-server.ts';
 import { openConnection } from '../support/open-connection.ts';
 import { Program } from '../support/program.ts';
@@ -109,7 +111,9 @@ async function toRegistered(file: string, broker: NatsServer, probe: string): Pr
 async function steady(file: string, broker: NatsServer, probe: string): Promise<Figure[]> {
   const folder = await newFolder();
   const agent = new Program(await agentCommand('packaged-0', broker, folder), { program: [file] });
+  const requester = new Program(await requesterCommand(), { program: [file] });
   await agent.untilPrinted(/pending approval/);
+  await requester.untilPrinted(/the requester is ready/);
   await eventually('the inventory is taken', () =>
     access(join(folder, 'agent/inventory.json')).then(
       () => true,
@@ -118,7 +122,8 @@ async function steady(file: string, broker: NatsServer, probe: string): Promise<
   );
   await pause(settlingMs);
   const { anonymousBytes, residentBytes } = memoryOf(agent.pid);
-  await agent.stop();
+  const ofRequester = memoryOf(requester.pid);
+  await Promise.all([agent.stop(), requester.stop()]);
   const beside = `${probe}, after ${settlingMs / 1000} s`;
   return [
     {
@@ -135,13 +140,31 @@ async function steady(file: string, broker: NatsServer, probe: string): Promise<
       budget: { atMost: 75e6 },
       beside: `${beside}; pages of the file are part of it, and more of them right after it was written`,
     },
+    {
+      what: 'packaged: requester, anonymous memory, steady',
+      measured: ofRequester.anonymousBytes,
+      unit: 'bytes',
+      budget: { atMost: 40e6 },
+      beside: `${beside}; without nodes; its broker is another process`,
+    },
   ];
 }
 
+/** A requester with a broker of its own. */
+async function requesterCommand(): Promise<string[]> {
+  const [apiPort, brokerPort] = [await freePort(), await freePort()];
+  const ports = { api: { port: apiPort }, broker: { port: brokerPort } };
+  return await commandOf('requester', { node: { id: 'packaged' }, ...ports }, await newFolder());
+}
+
 async function agentCommand(id: string, broker: NatsServer, folder?: string): Promise<string[]> {
-  const data = folder ?? (await newFolder());
-  const settings = { node: { id }, nats: { servers: [broker.url] }, dataDir: data, log: { format: 'json' } };
+  const settings = { node: { id }, nats: { servers: [broker.url] } };
+  return await commandOf('agent', settings, folder ?? (await newFolder()));
+}
+
+async function commandOf(role: Role, settings: object, dataDir: string): Promise<string[]> {
+  const path = join(dataDir, `${role}.yaml`);
   // JSON is YAML.
-  await writeFile(join(data, 'agent.yaml'), JSON.stringify(settings));
-  return ['agent', '--config', join(data, 'agent.yaml')];
+  await writeFile(path, JSON.stringify({ ...settings, dataDir, log: { format: 'json' } }));
+  return [role, '--config', path];
 }
