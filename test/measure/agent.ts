@@ -4,6 +4,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { nodeBucket } from '../../agent/requester/roll/store.ts';
+import { giveBackPausesMs } from '../../agent/roles/give-back-memory.ts';
 import { eventually } from '../support/eventually.ts';
 import { openConnection } from '../support/open-connection.ts';
 import { bareNodeMs, childrenOf, cpuOf, memoryOf } from './processes.ts';
@@ -12,7 +13,8 @@ import { median } from './statistics.ts';
 import type { Figure } from './table.ts';
 import { newFolder } from './workplace.ts';
 
-const settlingMs = 10_000;
+/** By then an agent has given back what its start needed, which costs as much as a minute in steady state. */
+const settlingMs = giveBackPausesMs.first + 10_000;
 /** The measured time, in milliseconds. Each report is due at least once in it, at the default intervals. */
 const windowMs = 60_000;
 const startCount = 11;
