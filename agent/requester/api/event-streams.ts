@@ -34,7 +34,7 @@ export class EventStreams {
   readonly #maxWaitingBytes: number;
   readonly #maxStreams: number;
   readonly #signOfLifeMs: number;
-  readonly #open = new Set<ServerResponse>();
+  readonly #open = new Map<ServerResponse, Pick<EventQuery, 'follow'>>();
 
   constructor(options: EventStreamsOptions) {
     const { directory, log, maxWaitingBytes = 8 * 1024 * 1024, maxStreams = 64 } = options;
@@ -58,7 +58,7 @@ export class EventStreams {
     if (this.#open.size >= this.#maxStreams) {
       throw new RequestFault(429, `${this.#maxStreams} streams of events are open already; close some`);
     }
-    this.#open.add(response);
+    this.#open.set(response, { follow });
     response.once('close', () => this.#open.delete(response));
     response.setHeader('Content-Type', 'application/x-ndjson');
     response.setHeader('Cache-Control', 'no-store');
@@ -95,9 +95,12 @@ export class EventStreams {
     );
   }
 
-  /** Ends every stream. */
+  /** Ends every stream that goes on, and cuts off the lists. Node would close the connections of the complete ones too. */
   close(): void {
-    for (const response of this.#open) response.end();
+    for (const [response, { follow }] of this.#open) {
+      if (follow) response.end();
+      else cutOff(response);
+    }
   }
 
   // A client takes a silent stream for one that hangs, and asks another requester. So an empty line comes while nothing
@@ -132,8 +135,8 @@ export class EventStreams {
 }
 
 /**
- * Destroys the connection when the broker is lost: a client must not take the events that it has got for all of them. Node sends the
- * head and what else is written in a turn at the end of that turn, and without a head the client would have no answer at all.
+ * Destroys the connection of a list that is not complete: a client must not take the events that it has got for all of them. Node
+ * sends the head and what else is written in a turn at the end of that turn, and without a head the client would have no answer at all.
  */
 function cutOff(response: ServerResponse): void {
   process.nextTick(() => response.destroy());

@@ -68,6 +68,22 @@ for (const when of ['when the first event was sent', 'in the turn of the first e
     assert.ok(line(1).startsWith(text), text);
   });
 
+test('a list of events that is not complete is cut when the requester stops, and a stream that goes on ends', async t => {
+  const directory = stored();
+  directory.follow = async (_, onEvent) => {
+    await onEvent(Buffer.from('{"id":"node-1:1"}'), 'fake-1');
+    return { ready: new Promise(() => undefined), stop: () => undefined };
+  };
+  const api = await serve(t, directory);
+  const [list, stream] = [await open(t, api, ''), await open(t, api, 'follow=true')];
+  const ends = [
+    assert.rejects(once(list.resume(), 'end'), { code: 'ECONNRESET' }),
+    once(stream.resume(), 'end'),
+  ];
+  await api.stop();
+  await Promise.all(ends);
+});
+
 test('the events may be those of one node, or from a time on', async t => {
   const api = await serve(t, stored());
   const text = async (query: string) => (await call(api, `${events}?${query}`)).text;
