@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { getHeapCodeStatistics } from 'node:v8';
-import { runInThisContext } from 'node:vm';
+import { runInThisContext, Script } from 'node:vm';
 import { loadProbe } from '../../agent/host/native/native-probe.ts';
 import {
   giveBackCode,
@@ -12,6 +12,10 @@ import {
   mostSearchedBytes,
 } from '../../agent/roles/give-back-memory.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+
+const source = 'const double = x => 2 * x; double(1);';
+/** The compiled code of `source`, made before anything is given back. */
+const cachedData = new Script(source).createCachedData();
 
 /** Notes what is given back. */
 function fakeMemory(usedBytes: number): { memory: Memory; given: string[] } {
@@ -79,6 +83,15 @@ test('compiled code that does not run any more is dropped, and runs as before wh
   giveBackCode(probe);
   assert.ok(codeBytes() < before / 2, `${codeBytes()} of ${before} bytes are left`);
   assert.equal(sum(), expected);
+});
+
+test('after that V8 still takes compiled code that was made before', t => {
+  const { probe } = loadProbe();
+  if (!probe) return t.skip('the native probe is not there');
+  giveBackCode(probe);
+  // Under the name that it had, V8 would find the script in its memory.
+  const { cachedDataRejected } = new Script(source, { cachedData, filename: 'another.js' });
+  assert.equal(cachedDataRejected, false);
 });
 
 /** Makes so much garbage that V8 looks for it by itself. */
