@@ -22,6 +22,8 @@ export interface ProgramOptions {
   nodeOptions?: readonly string[];
   /** A file descriptor for standard output. Then `outcome` does not collect it. */
   stdout?: number;
+  /** The same for standard error. */
+  stderr?: number;
   /** The text on standard input. Without it, standard input is empty. */
   input?: string;
 }
@@ -32,7 +34,11 @@ export async function start(t: TestContext, args: readonly string[], options: Pr
   const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [...(options.nodeOptions ?? []), main, ...args], {
     env: { PATH, HOME: home, ...(NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}), ...options.env },
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', options.stdout ?? 'pipe', 'pipe'],
+    stdio: [
+      options.input === undefined ? 'ignore' : 'pipe',
+      options.stdout ?? 'pipe',
+      options.stderr ?? 'pipe',
+    ],
   });
   // A program that ends early does not read its input.
   child.stdin?.on('error', () => undefined).end(options.input);

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
 import type { Role } from '../../agent/config/role.ts';
 import { nodeBucket } from '../../agent/requester/roll/store.ts';
+import { giveBackPausesMs } from '../../agent/roles/give-back-memory.ts';
 import { build } from '../../scripts/packaging/build.ts';
 import { ownTarget } from '../../scripts/packaging/target.ts';
 import { eventually } from '../support/eventually.ts';
@@ -22,8 +23,8 @@ import { Worker } from './worker.ts';
 import { newFolder } from './workplace.ts';
 
 const startCount = 21;
-/** In this time, in milliseconds, an agent has collected all its facts and sent each report at least once. */
-const settlingMs = 70_000;
+/** By then a role has collected all its facts, sent each report, and given back what its start needed. In milliseconds. */
+const settlingMs = giveBackPausesMs.first + 10_000;
 
 /** Packages this checkout, and measures the result. */
 export async function packagedFile(): Promise<Figure[]> {

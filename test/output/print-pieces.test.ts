@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { printPieces } from '../../agent/output/print-pieces.ts';
+import { PiecePrinter, printPieces } from '../../agent/output/print-pieces.ts';
 
 test('the pieces are the texts, in order and each once, whether texts come at once or later', async () => {
   const drawn = fc.array(
@@ -44,6 +44,20 @@ test('rows that come at once are written together, the first ones before the oth
   });
   assert.equal(pieces.join(''), 'a row\n'.repeat(10_000));
   assert.ok(pieces.length < 20, `${pieces.length} pieces`);
+});
+
+test('what has come is written before what the caller writes next', async () => {
+  const written: string[] = [];
+  const printer = new PiecePrinter(async piece => void written.push(piece));
+  async function* rows() {
+    yield 'first';
+    yield 'second';
+    printer.writeNow();
+    written.push('of the caller');
+    yield 'third';
+  }
+  await printer.print(rows());
+  assert.deepEqual(written, ['firstsecond', 'of the caller', 'third']);
 });
 
 test('a text does not wait for one that is not there yet', async () => {

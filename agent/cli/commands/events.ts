@@ -5,7 +5,7 @@ import { type FeedOptions, followEvents } from '../../api/event-feed.ts';
 import { type Kind, path, Refusal, readText } from '../../config/kind.ts';
 import { parseDuration } from '../../config/units.ts';
 import { jsonLine } from '../../output/data.ts';
-import { printPieces } from '../../output/print-pieces.ts';
+import { PiecePrinter } from '../../output/print-pieces.ts';
 import { note, printSlowly, warn } from '../../output/terminal.ts';
 import { eventTexts } from '../../protocol/event-texts.ts';
 import { nodeIdPattern } from '../../protocol/schema.ts';
@@ -79,18 +79,21 @@ export async function run(argv: Argv<typeof flags>): Promise<number> {
     ...(node ? { node } : {}),
   };
   const show = output === 'json' ? jsonLine : eventLines();
-  const listeners = { onUnreadable: warnOnce() };
+  const printer = new PiecePrinter();
+  // What came before a warning is shown before it.
+  const beforeWarning = () => printer.writeNow();
+  const listeners = { onUnreadable: warnOnce(beforeWarning) };
   const events = follow
     ? followEvents(api, query, {
         ...listeners,
-        ...outages(api),
+        ...outages(api, beforeWarning),
         clock: systemClock,
         random: systemRandom,
         byCursor: cursors !== undefined,
       })
     : api.events(query, listeners);
   if (cursors) await printAndKeep(events, show, cursors);
-  else await printPieces(shownEvents(events, show));
+  else await printer.print(shownEvents(events, show));
   return 0;
 }
 
@@ -114,7 +117,10 @@ async function printAndKeep(
   await cursors.finish();
 }
 
-function outages(api: ApiClient): Pick<FeedOptions, 'onOpen' | 'onLost' | 'onBack'> {
+function outages(
+  api: ApiClient,
+  beforeWarning: () => void,
+): Pick<FeedOptions, 'onOpen' | 'onLost' | 'onBack'> {
   // When a requester is lost, the client may name the next one already.
   let sender = api.url;
   return {
@@ -122,10 +128,12 @@ function outages(api: ApiClient): Pick<FeedOptions, 'onOpen' | 'onLost' | 'onBac
       sender = api.url;
     },
     onLost({ message }) {
+      beforeWarning();
       warn(printable(`${message}; missed events are shown later`));
     },
     onBack() {
       const what = api.url === sender ? 'is back' : 'goes on with the events';
+      beforeWarning();
       note(printable(`the requester at ${api.url} ${what}`));
     },
   };
@@ -135,11 +143,13 @@ function outages(api: ApiClient): Pick<FeedOptions, 'onOpen' | 'onLost' | 'onBac
  * Returns a function that warns the first time it is called. Other programs may publish under the same subjects; their
  * messages are skipped.
  */
-function warnOnce(): (reason: string) => void {
+function warnOnce(beforeWarning: () => void): (reason: string) => void {
   let warned = false;
   return reason => {
-    if (!warned) warn(printable(`a line that is not a membership event is left out: ${reason}`));
+    if (warned) return;
     warned = true;
+    beforeWarning();
+    warn(printable(`a line that is not a membership event is left out: ${reason}`));
   };
 }
 

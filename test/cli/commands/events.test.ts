@@ -1,6 +1,6 @@
 // Runs `muster events` as an operator does, with stored events, new events, and a requester that stops in between.
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { cloudEvent, type EventData, type EventKind } from '../../../agent/protocol/events.ts';
@@ -170,6 +170,18 @@ test('a stored line that is not a membership event is left out, with one warning
     stderr,
     'Warning: a line that is not a membership event is left out: specversion: Invalid type: Expected "1.0" but received undefined\n',
   );
+});
+
+test('a warning comes after the events that were read before it, and before the later ones', async t => {
+  const directory = past();
+  directory.events.splice(2, 0, { node: 'x', time: new Date(0), text: '{"specversion":"1.0"}' });
+  const api = await serve(t, directory);
+  const path = join(await newFolder(), 'output');
+  await using file = await open(path, 'w');
+  await muster(t, ['events', '--api-port', String(api.port)], { stdout: file.fd, stderr: file.fd });
+  const lines = (await readFile(path, 'utf8')).split('\n');
+  assert.match(lines.splice(2, 1).join(), /^Warning: a line that is not a membership event/);
+  assert.equal(lines.length, 6, 'all events are there');
 });
 
 test('--follow goes on when the requester stops and comes back, and shows every event once', async t => {
