@@ -1,5 +1,6 @@
 // Sends events over HTTP, one JSON document per line: the stored events and, if the client wants, new events as they come.
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { EventCursor } from '../../protocol/event-cursor.ts';
 import { signOfLifeHeader } from '../../protocol/http.ts';
 import { systemClock } from '../../system/clock.ts';
@@ -139,8 +140,15 @@ export class EventStreams {
  * sends the head and what else is written in a turn at the end of that turn, and without a head the client would have no answer at all.
  */
 function cutOff(response: ServerResponse): void {
-  process.nextTick(() => response.destroy());
+  process.nextTick(() => {
+    const { socket } = response;
+    // A proxy may speak HTTP/1.0, in which the end of the connection is the end of the answer. Only a reset says that more was to come.
+    if (response.req.httpVersion === '1.0' && socket && !isEncrypted(socket)) socket.resetAndDestroy();
+    else response.destroy();
+  });
 }
+
+const isEncrypted = (socket: Socket): boolean => 'encrypted' in socket;
 
 /**
  * Returns a function that waits until the client has room for more events. It does not wait while fewer than `fullBytes`

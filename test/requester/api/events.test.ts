@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Api } from '../../../agent/requester/api/server.ts';
@@ -67,6 +68,20 @@ for (const when of ['when the first event was sent', 'in the turn of the first e
     await assert.rejects(once(response, 'end'), { code: 'ECONNRESET' });
     assert.ok(line(1).startsWith(text), text);
   });
+
+test('a list of events that breaks off is no whole answer for a proxy that speaks HTTP/1.0', async t => {
+  const directory = stored();
+  directory.follow = async (_, onEvent) => {
+    await onEvent(Buffer.from('{"id":"node-1:1"}'), 'fake-1');
+    await nextTurn();
+    throw new MusterError('unreachable', 'the connection to the broker was lost');
+  };
+  const api = await serve(t, directory);
+  const socket = connect(api.port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  socket.resume().write(`GET ${events} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n`);
+  await assert.rejects(once(socket, 'end'), { code: 'ECONNRESET' });
+});
 
 test('a list of events that is not complete is cut when the requester stops, and a stream that goes on ends', async t => {
   const directory = stored();
